@@ -1,0 +1,40 @@
+"""The contract of an engine: a frame goes in, a matte comes out."""
+
+from abc import ABC, abstractmethod
+
+from realtime_bg.frames import Frame, Matte, Size
+from realtime_bg.settings import EngineSettings
+from realtime_bg.stats import Stats
+
+
+class Engine(ABC):
+    """One matting algorithm, loaded by its constructor.
+
+    ``size`` is the (width, height) in pixels of the frames to come; a frame of another size
+    means a new engine. ``settings.device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    ``stats`` takes the times of the stages "resize" and "network".
+
+    After loading: ``provider`` says where it runs ("CPU", "CUDA:0"), ``work_size`` is the
+    (width, height) in pixels the network sees. History (recurrent state, the last mask)
+    belongs to the engine and never leaves its device.
+    """
+
+    description: str = ""
+    provider: str = "CPU"
+    work_size: Size
+
+    def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
+        """Load it (this may take seconds). Raises EngineError, ModelError or
+        MissingPackageError."""
+        self.settings, self.size, self.stats = settings, size, stats
+
+    @abstractmethod
+    def matte(self, frame: Frame) -> Matte:
+        """Matte one frame; ``frame.size`` equals ``size``. An exception means failure: the
+        caller shows the background alone and opens the engine again."""
+
+    def reset(self) -> None:  # noqa: B027 - engines without history have nothing to forget
+        """Forget history: the next frame has nothing to do with the last one."""
+
+    def close(self) -> None:  # noqa: B027 - most engines free everything with the object
+        """Release the device. Idempotent."""

@@ -1,0 +1,33 @@
+"""The errors a user can meet: each names the thing, the cause and the next step."""
+
+
+class RealtimeBgError(Exception):
+    """Root of every error that is shown to the user as one line (exit code 2)."""
+
+
+class SettingsError(RealtimeBgError, ValueError):
+    """A setting, flag or configuration file has a value that cannot be used."""
+
+
+class SourceError(RealtimeBgError, OSError):
+    """A camera, clip or picture cannot be opened or read."""
+
+
+class BackgroundError(RealtimeBgError, OSError):
+    """A background cannot be opened or read."""
+
+
+class SinkError(RealtimeBgError, OSError):
+    """An output cannot be opened or written."""
+
+
+class EngineError(RealtimeBgError, RuntimeError):
+    """A matting engine cannot be loaded or failed on a frame."""
+
+
+class ModelError(RealtimeBgError, FileNotFoundError):
+    """Weights are missing, damaged or cannot be fetched."""
+
+
+class MissingPackageError(RealtimeBgError, ImportError):
+    """An optional package is needed; the message holds its install command."""

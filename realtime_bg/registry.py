@@ -1,0 +1,37 @@
+"""Opening plug-ins by name: the folder's literal dict says which module and class."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from realtime_bg.errors import MissingPackageError, RealtimeBgError
+
+# Which extra brings an optional package; everything else is a base dependency.
+EXTRAS = {"torch": "torch", "skimage": "demo"}
+
+
+def load_class(
+    registry: Mapping[str, str], name: str, kind: str, error: type[RealtimeBgError]
+) -> type[Any]:
+    """The class behind ``registry[name]`` ("module:Class"), imported now.
+
+    Raises ``error`` for an unknown name (with the nearest one) and MissingPackageError, with
+    its install command, when the module needs a package that is not there.
+    """
+    if name not in registry:
+        near = get_close_matches(name, registry, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(registry)}"
+        raise error(f"unknown {kind} {name!r}; {hint}")
+    module, _, cls = registry[name].partition(":")
+    try:
+        return getattr(import_module(module), cls)  # type: ignore[no-any-return]
+    except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        if package == "realtime_bg":
+            raise
+        extra = EXTRAS.get(package)
+        install = f'pip install "realtime-bg[{extra}]"' if extra else f"pip install {package}"
+        raise MissingPackageError(
+            f"{kind} {name!r} needs the package {package!r}; run: {install}"
+        ) from None

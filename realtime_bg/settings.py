@@ -1,0 +1,217 @@
+"""Every setting, its default, its range: the schema of config.yaml, environment and flags.
+
+The tree is frozen: a change builds a new validated tree (see `live.py`). Precedence:
+defaults < config.yaml < environment (``REALTIME_BG_SECTION__KEY``) < flags.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from realtime_bg.errors import SettingsError
+from realtime_bg.frames import Size
+
+ENVIRONMENT_PREFIX = "REALTIME_BG_"
+
+
+def parse_size(text: object) -> object:
+    """``"1280x720"`` -> (1280, 720); pairs and None pass through. Raises ValueError."""
+    if not isinstance(text, str):
+        return text
+    match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text.strip())
+    if not match or not all(1 <= int(side) <= 16384 for side in match.groups()):
+        raise ValueError(f"{text!r} is not a size; write WIDTHxHEIGHT, for example 1280x720")
+    return int(match[1]), int(match[2])
+
+
+SizeField = Annotated[
+    Size,
+    BeforeValidator(parse_size),
+    PlainSerializer(lambda size: "x".join(map(str, size)), return_type=str, when_used="json"),
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class SourceSettings(_Section):
+    """Where frames come from."""
+
+    spec: str = "camera"
+    size: SizeField | None = None
+    fps: Annotated[float, Field(gt=0, le=1000)] | None = None
+    loop: bool = False
+
+
+class EngineSettings(_Section):
+    """How the person is found."""
+
+    name: str = "auto"
+    model: Path | None = None
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    work_size: Literal["auto"] | SizeField = "auto"
+    offline: bool = False
+    retries: Annotated[int, Field(ge=0, le=100)] = 2
+    hang: Annotated[float, Field(gt=0)] = 10.0
+
+
+class BackgroundSettings(_Section):
+    """What is shown where the person is not."""
+
+    current: str = "blur"
+    items: tuple[str, ...] = ("blur", "beach", "office", "studio", "gradient")
+    fit: Literal["cover", "contain", "stretch"] = "cover"
+    interval: Annotated[float, Field(gt=0)] = 10.0
+
+
+class RefineSettings(_Section):
+    """What is done to the alpha after the engine."""
+
+    threshold: Annotated[float, Field(ge=0.05, le=0.95)] = 0.5
+    feather: Annotated[int, Field(ge=0, le=64)] = 0
+
+
+class OutputSettings(_Section):
+    """Where finished pictures go."""
+
+    sinks: tuple[str, ...] = ()
+    mirror: bool = False
+    virtualcam: bool = False
+    record: bool = False
+    folder: Path | None = None
+
+
+class PrivacySettings(_Section):
+    """When the person is hidden."""
+
+    max_age: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+
+
+class ViewSettings(_Section):
+    """What the preview window shows besides the result; other outputs never show it."""
+
+    alpha: bool = False
+    split: bool = False
+    stats: bool = False
+    help: bool = False
+
+
+class Settings(_Section):
+    """All settings. ``paused``, ``frozen``, ``snapshots`` and ``resets`` are live state: the two
+    counters trigger once each time they grow."""
+
+    source: SourceSettings = SourceSettings()
+    engine: EngineSettings = EngineSettings()
+    background: BackgroundSettings = BackgroundSettings()
+    refine: RefineSettings = RefineSettings()
+    output: OutputSettings = OutputSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    view: ViewSettings = ViewSettings()
+    paused: bool = False
+    frozen: bool = False
+    snapshots: Annotated[int, Field(ge=0)] = 0
+    resets: Annotated[int, Field(ge=0)] = 0
+
+
+class _Environment(Settings, BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with the keys of ``changes`` laid over it, section by section."""
+    result = dict(base)
+    for key, value in changes.items():
+        under = result.get(key)
+        both = isinstance(value, dict) and isinstance(under, dict)
+        result[key] = merged(under, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def nested(dotted: dict[str, Any]) -> dict[str, Any]:
+    """``{"engine.name": "rvm"}`` -> ``{"engine": {"name": "rvm"}}``."""
+    result: dict[str, Any] = {}
+    for path, value in dotted.items():
+        *sections, key = path.split(".")
+        level = result
+        for section in sections:
+            level = level.setdefault(section, {})
+        level[key] = value
+    return result
+
+
+def validated(values: dict[str, Any], origin: str = "settings", lines: Any = None) -> Settings:
+    """A settings tree from plain values. Raises SettingsError, one line: where, key, reason.
+
+    ``lines`` maps a key path (tuple of str) to its line in the file named by ``origin``.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = tuple(str(part) for part in first["loc"])
+        known = [path[:n] for n in range(len(path), 0, -1) if lines and path[:n] in lines]
+        place = f"{origin}, line {lines[known[0]]}" if known else origin
+        key = ".".join(part for part in path if not part.startswith(("function-", "tuple[")))
+        reason = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            reason = "no such setting; config.yaml in the repository lists them all"
+        raise SettingsError(f"{place}: {key}: {reason}") from None
+
+
+def read_file(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
+    """The values of a YAML file and the line of each key path. Raises SettingsError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node, values = yaml.compose(text), yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"{path}: {reason}; give an existing YAML file to --config") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}, line {mark.line + 1}" if mark else str(path)
+        raise SettingsError(f"{place}: {getattr(error, 'problem', error)}") from None
+    if values is None:
+        return {}, {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path}: expected 'section: key: value', see config.yaml")
+    lines: dict[tuple[str, ...], int] = {}
+
+    def walk(mapping: yaml.Node, path: tuple[str, ...]) -> None:
+        if isinstance(mapping, yaml.MappingNode):
+            for key, value in mapping.value:
+                lines[(*path, str(key.value))] = key.start_mark.line + 1
+                walk(value, (*path, str(key.value)))
+
+    if node is not None:
+        walk(node, ())
+    return values, lines
+
+
+def load(config: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
+    """Merge defaults, ``config``, the environment and ``flags`` (dotted paths).
+
+    Raises SettingsError naming the layer that holds the bad value.
+    """
+    values: dict[str, Any] = {}
+    if config is not None:
+        values, lines = read_file(config)
+        validated(values, str(config), lines)
+    environment = EnvSettingsSource(
+        _Environment, env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
+    )()
+    if environment:
+        validated(environment, f"environment ({ENVIRONMENT_PREFIX}SECTION__KEY)")
+    values = merged(values, environment)
+    return validated(merged(values, nested(flags or {})), "command line")

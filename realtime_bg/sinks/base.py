@@ -1,0 +1,26 @@
+"""The contract of a sink: where finished pictures go."""
+
+from abc import ABC, abstractmethod
+
+from realtime_bg.frames import Composite, Size
+
+
+class Sink(ABC):
+    """Takes `Composite`s one by one, on one thread of its own, opened by its constructor.
+
+    ``target``: what stands behind the colon of the spec (``virtualcam:/dev/video10`` gives
+    ``"/dev/video10"``), or the whole spec for files. ``size`` is (width, height) in pixels and
+    ``fps`` frames per second; every composite sent has that size.
+    """
+
+    def __init__(self, target: str, size: Size, fps: float) -> None:
+        """Open it. Raises SinkError with the thing, the cause and the next step."""
+        self.target, self.size, self.fps = target, size, fps
+
+    @abstractmethod
+    def send(self, composite: Composite) -> None:
+        """Show or write one picture. May block; only this sink is delayed by it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish and release; a file is complete after this. Idempotent."""

@@ -1,0 +1,48 @@
+"""A hand-over between two threads that holds one item: the newest wins, the writer never waits."""
+
+import threading
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Closed(Exception):
+    """The slot was closed: no item will come any more."""
+
+
+class Slot(Generic[Item]):
+    """One writer puts, one reader takes; ``dropped`` counts the items overwritten unread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._item: Item | None = None
+        self._closed = False
+        self.dropped = 0
+
+    def put(self, item: Item) -> None:
+        """Replace whatever is there. Does nothing once the slot is closed."""
+        with self._changed:
+            if self._closed:
+                return
+            self.dropped += self._item is not None
+            self._item = item
+            self._changed.notify()
+
+    def take(self, timeout: float | None = None) -> Item | None:
+        """Wait for an item and empty the slot; None after ``timeout`` seconds without one.
+
+        Raises Closed once the slot is closed, even when an item is left.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._item is not None, timeout)
+            if self._closed:
+                raise Closed
+            item, self._item = self._item, None
+            return item
+
+    def close(self) -> None:
+        """Wake every waiter with Closed. Idempotent."""
+        with self._changed:
+            self._closed = True
+            self._item = None
+            self._changed.notify_all()

@@ -1,0 +1,74 @@
+"""Where the time goes: milliseconds by stage, rates, drops and notices."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Stats:
+    """Counters and short histories, written by every stage and read by overlays and bench.
+
+    Stages, in order: capture, resize, network, upsample, composite, hand-over.
+    """
+
+    def __init__(self, history: int = 240) -> None:
+        """``history``: how many of the latest values of each stage are kept."""
+        self._history = history
+        self._lock = threading.Lock()
+        self._stages: dict[str, deque[float]] = {}
+        self._ticks: deque[float] = deque(maxlen=60)
+        self._notice: tuple[float, str] = (0.0, "")
+        self.dropped = 0
+        self.failures = 0
+        self.engine = "loading"
+        self.provider = ""
+        self.work_size: tuple[int, int] = (0, 0)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a ``with`` block as one run of the stage ``name``."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(name, time.perf_counter() - start)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Record one run of a stage that took ``seconds``."""
+        values = self._stages.get(name)
+        if values is None:
+            with self._lock:
+                values = self._stages.setdefault(name, deque(maxlen=self._history))
+        values.append(seconds * 1000.0)
+
+    def tick(self) -> None:
+        """Count one finished composite, for `fps`."""
+        self._ticks.append(time.monotonic())
+
+    @property
+    def fps(self) -> float:
+        """Finished composites per second over the last 60, 0 when there are none."""
+        ticks = list(self._ticks)
+        if len(ticks) < 2 or time.monotonic() - ticks[-1] > 2.0:
+            return 0.0
+        return (len(ticks) - 1) / max(ticks[-1] - ticks[0], 1e-6)
+
+    def milliseconds(self, name: str) -> list[float]:
+        """The latest values of a stage, oldest first."""
+        return list(self._stages.get(name, ()))
+
+    def median(self, name: str) -> float:
+        """The median of a stage's latest values in milliseconds, 0 when there are none."""
+        values = sorted(self.milliseconds(name))
+        return values[len(values) // 2] if values else 0.0
+
+    def notice(self, text: str) -> None:
+        """Say something to the user in the preview for a moment ("recording out.mp4")."""
+        self._notice = (time.monotonic(), text)
+
+    def current_notice(self, seconds: float = 2.5) -> str:
+        """The last notice while it is younger than ``seconds``, else an empty string."""
+        at, text = self._notice
+        return text if text and time.monotonic() - at < seconds else ""
