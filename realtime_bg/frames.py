@@ -73,7 +73,8 @@ class Composite:
 def as_image(array: object, what: str = "image") -> Image:
     """Check an array that enters the program: BGR ``uint8 (H, W, 3)``, made C-contiguous."""
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
-        raise ValueError(f"{what}: expected a uint8 array, got {getattr(array, 'dtype', type(array))}")
+        kind = getattr(array, "dtype", type(array).__name__)
+        raise ValueError(f"{what}: expected a uint8 array, got {kind}")
     if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         raise ValueError(f"{what}: expected the shape (H, W, 3), got {array.shape}")
     return np.ascontiguousarray(array)

@@ -35,11 +35,16 @@ def parse_size(text: object) -> object:
     return int(match[1]), int(match[2])
 
 
-SizeField = Annotated[
-    Size,
-    BeforeValidator(parse_size),
-    PlainSerializer(lambda size: "x".join(map(str, size)), return_type=str, when_used="json"),
-]
+def parse_work_size(text: object) -> object:
+    """Like `parse_size`, and ``"auto"`` becomes None."""
+    return None if text == "auto" else parse_size(text)
+
+
+_as_text = PlainSerializer(
+    lambda size: size and "x".join(map(str, size)), return_type=str | None, when_used="json"
+)
+SizeField = Annotated[Size | None, BeforeValidator(parse_size), _as_text]
+WorkSizeField = Annotated[Size | None, BeforeValidator(parse_work_size), _as_text]
 
 
 class _Section(BaseModel):
@@ -50,7 +55,7 @@ class SourceSettings(_Section):
     """Where frames come from."""
 
     spec: str = "camera"
-    size: SizeField | None = None
+    size: SizeField = None
     fps: Annotated[float, Field(gt=0, le=1000)] | None = None
     loop: bool = False
 
@@ -61,7 +66,7 @@ class EngineSettings(_Section):
     name: str = "auto"
     model: Path | None = None
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
-    work_size: Literal["auto"] | SizeField = "auto"
+    work_size: WorkSizeField = None
     offline: bool = False
     retries: Annotated[int, Field(ge=0, le=100)] = 2
     hang: Annotated[float, Field(gt=0)] = 10.0

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Closed(Exception):
+class Closed(Exception):  # noqa: N818 - an event, not a mistake
     """The slot was closed: no item will come any more."""
 
 
