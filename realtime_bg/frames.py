@@ -28,11 +28,14 @@ class Frame:
 
     ``image``: BGR ``uint8 (H, W, 3)``. ``index``: position in the source, from 0; gaps are
     frames that were dropped. ``time``: seconds; when it was captured, or its timestamp in a file.
+    ``epoch``: grows whenever the picture jumps (a device came back, a clip began again), so
+    that whoever keeps history knows it is void.
     """
 
     image: Image
     index: int
     time: float
+    epoch: int = 0
 
     @property
     def size(self) -> Size:

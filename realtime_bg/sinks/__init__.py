@@ -1,1 +1,37 @@
-"""Sinks by name."""
+"""Sinks by name, and by what a spec turns out to be."""
+
+from pathlib import Path
+
+from realtime_bg.errors import SinkError
+from realtime_bg.frames import Size
+from realtime_bg.registry import load_class
+from realtime_bg.sinks.base import Sink
+
+SINKS = {
+    "window": "realtime_bg.sinks.window:WindowSink",
+    "virtualcam": "realtime_bg.sinks.virtualcam:VirtualCameraSink",
+    "video": "realtime_bg.sinks.video:VideoSink",
+    "null": "realtime_bg.sinks.null:NullSink",
+}
+LIVE_KINDS = ("window", "virtualcam")
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
+
+
+def classify(spec: str) -> tuple[str, str]:
+    """The registry name for ``spec`` and the target its class gets. Raises SinkError."""
+    name, colon, rest = spec.partition(":")
+    if spec in ("window", "null", "virtualcam") or (name == "virtualcam" and colon and rest):
+        return name, rest
+    if Path(spec).suffix.lower() in VIDEO_SUFFIXES:
+        return "video", str(Path(spec).expanduser())
+    raise SinkError(
+        f"output {spec!r}: choose window, virtualcam, virtualcam:/dev/video10, null or a file "
+        f"ending in {', '.join(VIDEO_SUFFIXES)}"
+    )
+
+
+def open_sink(spec: str, size: Size, fps: float) -> Sink:
+    """Open what ``spec`` names, see `Sink`. Raises SinkError."""
+    kind, target = classify(spec)
+    sink: Sink = load_class(SINKS, kind, "output", SinkError)(target, size, fps)
+    return sink

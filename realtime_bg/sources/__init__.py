@@ -1,8 +1,50 @@
-"""Sources by name."""
+"""Sources by name, and by what a spec turns out to be."""
+
+import re
+from pathlib import Path
+
+from realtime_bg.errors import SourceError
+from realtime_bg.registry import load_class
+from realtime_bg.settings import SourceSettings
+from realtime_bg.sources.base import Source
 
 SOURCES = {
     "camera": "realtime_bg.sources.camera:CameraSource",
-    "video": "realtime_bg.sources.video:VideoSource",
-    "image": "realtime_bg.sources.image:ImageSource",
     "demo": "realtime_bg.sources.demo:DemoSource",
+    "image": "realtime_bg.sources.image:ImageSource",
+    "stream": "realtime_bg.sources.stream:StreamSource",
+    "video": "realtime_bg.sources.video:VideoSource",
 }
+LIVE_KINDS = ("camera", "stream")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def classify(spec: str) -> tuple[str, str]:
+    """The registry name for ``spec`` and the target its class gets. Raises SourceError."""
+    name, _, rest = spec.partition(":")
+    if name == "camera":
+        if not re.fullmatch(r"\d*|/dev/.+", rest):
+            raise SourceError(f"source {spec!r}: write camera, camera:1 or /dev/video1")
+        return "camera", rest
+    if re.fullmatch(r"/dev/video\d+", spec):
+        return "camera", spec
+    if spec == "demo":
+        return "demo", ""
+    if re.match(r"[a-z][a-z0-9+.]{1,9}://", spec):
+        return "stream", spec
+    path = Path(spec).expanduser()
+    if not path.exists():
+        raise SourceError(
+            f"source {spec!r}: no such file; give a video or image file, camera, camera:1, "
+            f"/dev/video0, demo or a stream URL"
+        )
+    if path.is_dir():
+        raise SourceError(f"source {spec!r} is a folder; give one video or image file")
+    return ("image" if path.suffix.lower() in IMAGE_SUFFIXES else "video"), str(path)
+
+
+def open_source(settings: SourceSettings, paced: bool) -> Source:
+    """Open what ``settings.spec`` names; ``paced`` as in `Source`. Raises SourceError."""
+    kind, target = classify(settings.spec)
+    source: Source = load_class(SOURCES, kind, "source", SourceError)(target, settings, paced)
+    return source

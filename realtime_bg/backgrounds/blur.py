@@ -1,0 +1,101 @@
+"""`blur`: the room out of focus, made without a trace of the person who hides part of it."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime_bg.backgrounds.base import Background
+from realtime_bg.errors import BackgroundError
+from realtime_bg.frames import Alpha, Image, Size
+from realtime_bg.geometry import fit, resize
+from realtime_bg.settings import BackgroundSettings
+
+CARD = (92, 86, 80)  # BGR; shown where there is no room to see at all
+WORK_SIDE = 320  # pixels on the longer side of the picture in which the person is filled in
+SHARPEST = 2.0  # pixels of spread that survive enlarging without showing the grid
+SOLID = 0.4  # an alpha from here on belongs to the person and lends no colour
+
+
+class BlurBackground(Background):
+    """``blur:RADIUS``: like a lens whose discs have that radius, in pixels at a height of 720.
+
+    A plain blur smears the person's colours into the room, a halo around the head. So the
+    person is first filled in from around, which also keeps the person's pixels out of a
+    picture that must not hold them.
+    """
+
+    needs_frame = True
+
+    def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
+        super().__init__(target, settings, wait)
+        try:
+            self.radius = float(target) if target.strip() else 24.0
+        except ValueError:
+            self.radius = 0.0
+        if not 1.0 <= self.radius <= 200.0:
+            raise BackgroundError(
+                f"background 'blur:{target}': the radius must be a number of pixels from 1 to "
+                "200; write for example blur:24"
+            )
+
+    def render(
+        self, size: Size, time: float, frame: Image | None = None, alpha: Alpha | None = None
+    ) -> Image:
+        if frame is None or alpha is None:
+            raise ValueError("the background 'blur' needs the frame and its alpha")
+        if (frame.shape[1], frame.shape[0]) != size:
+            frame = fit(frame, size, self.settings.fit)
+            alpha = fit(alpha, size, self.settings.fit)
+        sigma = self.radius / 2 * size[1] / 720  # a disc's spread is half its radius
+        small = _scaled(size, min(1.0, WORK_SIDE / max(size)))
+        weight = room_weight(resize(alpha, small))
+        if weight.mean() < 1e-3:
+            return np.full((size[1], size[0], 3), CARD, np.uint8)
+        room = fill(resize(frame, small), weight)
+        # The larger the blur, the smaller the picture it can be done in.
+        scale = min(1.0, SHARPEST / sigma)
+        work = _scaled(size, scale)
+        if work[0] > small[0]:
+            room, weight = resize(room, work), resize(weight, work)
+            sharp = resize(frame, work)
+            room = cv2.blendLinear(sharp, room, weight, 1.0 - weight)  # type: ignore[assignment]
+        elif scale * max(size) < WORK_SIDE / 2:
+            room = resize(room, work)
+        else:
+            scale = small[0] / size[0]
+        room = cv2.GaussianBlur(room, (0, 0), max(sigma * scale, 0.1))  # type: ignore[assignment]
+        return resize(room, size)
+
+
+def _scaled(size: Size, scale: float) -> Size:
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def room_weight(alpha: Alpha) -> Alpha:
+    """How far each pixel may lend its colour, ``float32 (h, w)`` in [0, 1]; 0 near the person."""
+    rim = cv2.dilate(alpha, np.ones((5, 5), np.uint8))  # hair and errors reach past the alpha
+    weight: Alpha = np.clip(1.0 - rim / SOLID, 0.0, 1.0).astype(np.float32)
+    return weight
+
+
+def fill(image: Image, weight: Alpha) -> Image:
+    """``image`` with its pixels of low ``weight`` replaced by a smooth surface from around.
+
+    Push-pull (Gortler et al., The Lumigraph, 1996): halve the weighted picture until every
+    pixel knows a colour, then walk back and take from the coarser one what is missing.
+    """
+    known: list[tuple[NDArray[np.float32], Alpha]] = [(image * weight[..., None], weight)]
+    while max(known[-1][1].shape) > 1:
+        colour, share = known[-1]
+        half = (max(1, share.shape[1] // 2), max(1, share.shape[0] // 2))
+        # A patch known to a half counts as known: deep inside, near colours beat the average.
+        colour, share = resize(colour, half), resize(share, half)
+        gain = np.minimum(2.0, 1.0 / np.maximum(share, 1e-6)).astype(np.float32)
+        known.append((colour * gain[..., None], share * gain))
+    colour, share = known.pop()
+    result: NDArray[np.float32] = (colour / np.maximum(share, 1e-6)[..., None]).astype(np.float32)
+    while known:
+        colour, share = known.pop()
+        coarse = resize(result, (share.shape[1], share.shape[0]))
+        result = colour + coarse * (1.0 - share)[..., None]
+    return np.clip(result, 0, 255).astype(np.uint8)

@@ -1,0 +1,291 @@
+"""The command line: parsing only; what a command does stands in the module it calls."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from typer.core import TyperGroup
+
+from realtime_bg import __version__
+from realtime_bg.errors import RealtimeBgError
+
+console = Console()
+err = Console(stderr=True, soft_wrap=True)
+
+
+class _DefaultRun(TyperGroup):
+    """``realtime-bg --background x`` means ``realtime-bg run --background x``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        own = ("--help", "-h", "--version", "--install-completion", "--show-completion")
+        if not args or (args[0] not in self.commands and args[0] not in own):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_DefaultRun,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Without a command, `run` is meant: realtime-bg --background beach.jpg. "
+    "Its options: realtime-bg run --help",
+)
+models_app = typer.Typer(help="Model files: what there is, where it lies, fetching, checking.",
+                         no_args_is_help=True)  # fmt: skip
+app.add_typer(models_app, name="models")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"realtime-bg {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+]
+Engine = Annotated[str | None, typer.Option("--engine", "-e", help="auto, rvm, rvm-torch, grabcut.",
+                                            show_default="auto")]  # fmt: skip
+Model = Annotated[Path | None, typer.Option(
+    help="A model file (.onnx, .pth, .safetensors) or a name from `models list`.")]  # fmt: skip
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.",
+                                            show_default="auto")]  # fmt: skip
+WorkSize = Annotated[str | None, typer.Option(
+    help="WxH the network sees, or auto.", show_default="auto")]  # fmt: skip
+Source = Annotated[str | None, typer.Option("--source", "-s", show_default="camera", help=(
+    "camera, camera:1, /dev/video1, a video or image file, demo, or a stream URL."))]  # fmt: skip
+Size = Annotated[str | None, typer.Option(help="WxH to ask of the camera, or to scale to.")]
+Config = Annotated[Path | None, typer.Option(help="A YAML file of settings; see config.yaml.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Never touch the network.")]
+Background = Annotated[list[str] | None, typer.Option("--background", "-b", show_default="blur",
+    help="An image, video, GIF or folder; #rrggbb or a colour name; blur or blur:RADIUS; beach, "
+    "office, studio or gradient; none. Several times: a list to cycle through.")]  # fmt: skip
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
+
+
+@app.callback()
+def _root(version: Version = False) -> None:
+    """Your webcam with another background, live: in a window, a virtual camera or a file."""
+
+
+@app.command()
+def run(
+    background: Background = None,
+    source: Source = None,
+    output: Annotated[list[str] | None, typer.Option("--output", "-o", show_default="window",
+        help="window, virtualcam, virtualcam:/dev/video10, a video file, or null. "
+        "Several times: all of them.")] = None,
+    engine: Engine = None,
+    model: Model = None,
+    device: Device = None,
+    size: Size = None,
+    fps: Annotated[float | None, typer.Option(help="Frames per second to ask for.")] = None,
+    work_size: WorkSize = None,
+    mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", show_default="no-mirror",
+        help="Mirror the picture.")] = None,
+    loop: Annotated[bool | None, typer.Option("--loop/--no-loop", show_default="no-loop",
+        help="Play a video source again and again.")] = None,
+    config: Config = None,
+    duration: Annotated[float | None, typer.Option(min=0.0, help="Stop after so many seconds "
+        "(of the source's own time when only files are written).")] = None,
+    offline: Offline = False,
+    stats: Annotated[bool, typer.Option("--stats", help="Print rates and times.")] = False,
+    verbose: Verbose = False,
+    version: Version = False,
+) -> None:  # fmt: skip
+    """Replace the background of a camera, video, image or the demo (the default command)."""
+    from realtime_bg import run as runner
+    from realtime_bg.settings import load
+
+    _log_to_terminal(verbose)
+    flags = {
+        "background.current": background[0] if background else None,
+        "background.items": tuple(background) if background and len(background) > 1 else None,
+        "source.spec": source,
+        "source.size": size,
+        "source.fps": fps,
+        "source.loop": loop,
+        "output.sinks": tuple(output) if output else None,
+        "output.mirror": mirror,
+        **_engine_flags(engine, model, device, work_size, offline),
+    }
+    settings = load(config, {key: value for key, value in flags.items() if value is not None})
+    runner.run(settings, duration, stats)
+
+
+def _engine_flags(
+    engine: str | None, model: Path | None, device: str | None, work_size: str | None, offline: bool
+) -> dict[str, Any]:
+    return {
+        "engine.name": engine,
+        "engine.model": model,
+        "engine.device": device,
+        "engine.work_size": work_size,
+        "engine.offline": offline or None,
+    }
+
+
+@app.command()
+def bench(
+    engine: Engine = None,
+    model: Model = None,
+    device: Device = None,
+    size: Size = None,
+    work_size: WorkSize = None,
+    frames: Annotated[int, typer.Option(min=2, help="How many frames are measured.")] = 300,
+    source: Annotated[str, typer.Option("--source", "-s", help="demo or a video file.")] = "demo",
+    background: Annotated[str, typer.Option("--background", "-b", help="As in `run`.")] = "beach",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    config: Config = None,
+    offline: Offline = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure every stage on this machine: milliseconds, rates, latency, CPU and memory."""
+    from realtime_bg import bench as bencher
+    from realtime_bg.settings import load
+
+    _log_to_terminal(verbose)
+    flags = {
+        "source.spec": source,
+        "source.size": size or ("1280x720" if source == "demo" else None),
+        "source.loop": True,
+        "background.current": background,
+        **_engine_flags(engine, model, device, work_size, offline),
+    }
+    settings = load(config, {key: value for key, value in flags.items() if value is not None})
+    report = bencher.bench(settings, frames)
+    if json:
+        typer.echo(bencher.as_json(report))
+    else:
+        console.print(bencher.as_table(report))
+
+
+@app.command()
+def devices() -> None:
+    """List cameras and virtual cameras, and who uses them."""
+    from realtime_bg.devices import cameras, held_by, virtual_cameras
+
+    found = cameras()
+    for camera in found:
+        holder = held_by(camera.path)
+        kind = "virtual camera" if camera.virtual else "camera"
+        typer.echo(f"{camera.path}  {kind}  {camera.name}{f'  used by {holder}' if holder else ''}")
+    for camera in virtual_cameras():
+        if camera not in found:
+            typer.echo(f"{camera.path}  virtual camera  {camera.name}  (free to write to)")
+    if not found:
+        typer.echo("no camera found; `realtime-bg --source demo` needs none")
+
+
+@models_app.command("list")
+def models_list(
+    engines: Annotated[bool, typer.Option("--engines", help="List the engines instead.")] = False,
+) -> None:
+    """List models, their licences and where they lie; or, with --engines, the engines."""
+    from rich.table import Table
+
+    from realtime_bg import zoo
+
+    if engines:
+        _list_engines()
+        return
+    table = Table("model", "engine", "licence", "file", "where")
+    for model in zoo.models().values():
+        path = zoo.find(model)
+        where = str(path) if path else "not here" + ("" if model.url else " (put it there by hand)")
+        table.add_row(model.name, model.engine, model.licence, model.file, where)
+    console.print(table)
+
+
+def _list_engines() -> None:
+    from realtime_bg.engines import ENGINES
+    from realtime_bg.errors import EngineError
+    from realtime_bg.registry import load_class
+
+    for name in ENGINES:
+        try:
+            text = load_class(ENGINES, name, "engine", EngineError).description
+        except RealtimeBgError as error:
+            text = f"not usable here: {error}"
+        typer.echo(f"{name:<12}{text}")
+
+
+ModelName = Annotated[str, typer.Argument(help="A name from `models list`.")]
+
+
+@models_app.command("fetch")
+def models_fetch(
+    name: ModelName = "rvm-mobilenetv3",
+    force: Annotated[bool, typer.Option("--force", help="Fetch again what is here.")] = False,
+) -> None:
+    """Download a model into the user cache, verified."""
+    from realtime_bg import zoo
+
+    _log_to_terminal(False)
+    model = zoo.row(name)
+    target = zoo.cache_folder() / model.file
+    if target.exists() and (force or model.sha256 not in (None, zoo.digest(target))):
+        target.unlink()
+    typer.echo(zoo.fetch(model))
+
+
+@models_app.command("path")
+def models_path(name: ModelName = "rvm-mobilenetv3") -> None:
+    """Print where a model's file lies."""
+    from realtime_bg import zoo
+    from realtime_bg.errors import ModelError
+
+    path = zoo.find(zoo.row(name))
+    if path is None:
+        raise ModelError(f"{name} is not here; run: realtime-bg models fetch {name}")
+    typer.echo(path)
+
+
+@models_app.command("verify")
+def models_verify() -> None:
+    """Check every model file that is here against its size and SHA-256."""
+    from realtime_bg import zoo
+    from realtime_bg.errors import ModelError
+
+    bad = []
+    for model in zoo.models().values():
+        path = zoo.find(model)
+        if path is None:
+            typer.echo(f"{model.name}: not here")
+        elif model.sha256 is None:
+            typer.echo(f"{model.name}: {path}: no hash is known for it")
+        elif zoo.digest(path) == model.sha256:
+            typer.echo(f"{model.name}: {path}: as published")
+        else:
+            typer.echo(f"{model.name}: {path}: DIFFERS from the published file")
+            bad.append(f"realtime-bg models fetch --force {model.name}")
+    if bad:
+        raise ModelError(f"damaged or foreign files; to replace them run: {'; '.join(bad)}")
+
+
+def _log_to_terminal(verbose: bool) -> None:
+    handler = RichHandler(console=err, show_time=False, show_path=False, rich_tracebacks=True)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
+    logging.getLogger("realtime_bg").setLevel(logging.DEBUG if verbose else logging.WARNING)
+
+
+def main() -> None:
+    """The console script: errors become one line and exit code 2."""
+    try:
+        app()
+    except RealtimeBgError as error:
+        sys.exit(_said(error))
+
+
+def _said(error: RealtimeBgError) -> int:
+    err.print(f"realtime-bg: {error}", style="red", markup=False, highlight=False)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

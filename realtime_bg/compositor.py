@@ -1,0 +1,116 @@
+"""The only maker of composites: person over background, or, when in doubt, no person at all."""
+
+import time
+
+import cv2
+import numpy as np
+
+from realtime_bg.backgrounds.current import CurrentBackground
+from realtime_bg.cards import card
+from realtime_bg.frames import Alpha, Composite, Frame, Image, Matte, Size
+from realtime_bg.overlays import preview
+from realtime_bg.refine import refine
+from realtime_bg.settings import Settings
+from realtime_bg.stats import Stats
+
+
+class Compositor:
+    """Turns mattes into composites with the settings of the moment.
+
+    Fail closed: a camera picture is shown whole only when the user's present background is
+    ``none`` *and* that background is the one that is open.
+    """
+
+    def __init__(self, settings: Settings, stats: Stats, wait: bool) -> None:
+        """``wait``: see `CurrentBackground`. Raises BackgroundError."""
+        self._background = CurrentBackground(settings.background, stats, wait)
+        self._stats = stats
+
+    def compose(self, item: Matte | Frame, settings: Settings) -> Composite:
+        """The picture for one frame: a matte of it, or the bare frame where no engine ran
+        because the background is ``none``."""
+        frame = item if isinstance(item, Frame) else item.frame
+        background = self._background.get(settings.background)
+        if shows_camera(settings) and background.passthrough:
+            return self._finish(frame.image, frame, None, settings)
+        if isinstance(item, Frame):
+            return self.closed(frame.size, frame.index, settings, at=frame.time)
+        with self._stats.stage("upsample"):
+            alpha, foreground = refine(item, settings.refine)
+        with self._stats.stage("composite"):
+            if background.passthrough:  # the next background is still being opened
+                behind = card(frame.size, "One moment")
+            else:
+                behind = background.render(frame.size, frame.time, frame.image, alpha)
+            image = blend(foreground, behind, alpha)
+            return self._finish(image, frame, alpha, settings)
+
+    def closed(
+        self, size: Size, index: int, settings: Settings, text: str = "", at: float | None = None
+    ) -> Composite:
+        """A picture without the camera: the background alone, or a card with ``text`` (always
+        when there is one, and where the background is made from the camera's picture)."""
+        now = time.monotonic() if at is None else at
+        background = self._background.get(settings.background)
+        if text or background.needs_frame:
+            image = card(size, text or "One moment")
+        else:
+            image = background.render(size, now)
+            image = cv2.flip(image, 1) if settings.output.mirror else image
+        return self._without_frame(image, index, now, settings)
+
+    def again(self, last: Composite, settings: Settings) -> Composite:
+        """The same picture at the present moment, with the preview's texts of now."""
+        return self._without_frame(last.image, last.index, time.monotonic(), settings)
+
+    def _without_frame(self, image: Image, index: int, at: float, settings: Settings) -> Composite:
+        shown = preview(image, None, None, settings.view, self._stats)
+        return Composite(image, index, at, shown)
+
+    def _finish(
+        self, image: Image, frame: Frame, alpha: Alpha | None, settings: Settings
+    ) -> Composite:
+        if settings.output.mirror:
+            image = cv2.flip(image, 1)  # type: ignore[assignment]
+        before = frame.image
+        if settings.output.mirror and settings.view.split:
+            before = cv2.flip(before, 1)  # type: ignore[assignment]
+        if settings.output.mirror and settings.view.alpha and alpha is not None:
+            alpha = cv2.flip(alpha, 1)  # type: ignore[assignment]
+        shown = preview(image, before, alpha, settings.view, self._stats)
+        return Composite(image, frame.index, frame.time, shown)
+
+    def close(self) -> None:
+        """Release the background. Idempotent."""
+        self._background.close()
+
+
+def shows_camera(settings: Settings) -> bool:
+    """Whether the user asked for the camera's picture as it is."""
+    return settings.background.current == "none"
+
+
+def blend(foreground: Image, background: Image, alpha: Alpha) -> Image:
+    """alpha * foreground + (1 - alpha) * background, within 1 grey level of exact arithmetic.
+
+    Only the box that holds the person is computed; around it the background is copied.
+    """
+    box = bounding_box(alpha)
+    if box is None:
+        return background
+    rows, columns = box
+    image = background.copy()
+    part = np.ascontiguousarray(alpha[rows, columns])
+    image[rows, columns] = cv2.blendLinear(
+        foreground[rows, columns], background[rows, columns], part, cv2.subtract(1.0, part)
+    )
+    return image
+
+
+def bounding_box(alpha: Alpha) -> tuple[slice, slice] | None:
+    """Rows and columns outside which alpha is 0 everywhere, or None when it is 0 all over."""
+    rows = np.flatnonzero(cv2.reduce(alpha, 1, cv2.REDUCE_MAX))
+    if not len(rows):
+        return None
+    columns = np.flatnonzero(cv2.reduce(alpha, 0, cv2.REDUCE_MAX))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

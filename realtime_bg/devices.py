@@ -1,0 +1,85 @@
+"""Which cameras and virtual cameras this machine has, and who holds them."""
+
+import os
+import struct
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+VIDIOC_QUERYCAP = 0x80685600  # linux/videodev2.h: _IOR('V', 0, struct v4l2_capability)
+CAPABILITY = struct.Struct("16s32s32s3I12x")
+CAN_CAPTURE, CAN_OUTPUT, HAS_DEVICE_CAPS = 0x1, 0x2, 0x80000000
+PROBED = 4  # how many indices are tried where the system has no list (Windows, macOS)
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A video device. ``virtual``: a loopback that programs write to, not a webcam."""
+
+    path: str
+    name: str
+    virtual: bool = False
+    writable: bool = False
+
+
+def cameras() -> list[Camera]:
+    """The devices that deliver pictures now, in the system's order."""
+    if sys.platform.startswith("linux"):
+        return [camera for camera, reads in _v4l2() if reads]
+    return [Camera(str(index), f"camera {index}") for index in range(PROBED) if _opens(index)]
+
+
+def virtual_cameras() -> list[Camera]:
+    """The v4l2loopback devices a program could write to (Linux; elsewhere an empty list)."""
+    if not sys.platform.startswith("linux"):
+        return []
+    return [camera for camera, _ in _v4l2() if camera.virtual]
+
+
+def _v4l2() -> Iterator[tuple[Camera, bool]]:
+    import fcntl  # not there on Windows
+
+    numbers = sorted(int(p.name[5:]) for p in Path("/dev").glob("video*") if p.name[5:].isdigit())
+    for number in numbers:
+        path = f"/dev/video{number}"
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        except OSError:
+            continue
+        try:
+            answer = fcntl.ioctl(handle, VIDIOC_QUERYCAP, bytes(CAPABILITY.size))
+        except OSError:
+            continue
+        finally:
+            os.close(handle)
+        driver, card, _, _, all_caps, caps = CAPABILITY.unpack(answer)
+        caps = caps if all_caps & HAS_DEVICE_CAPS else all_caps
+        name = card.rstrip(b"\0").decode("utf-8", "replace")
+        virtual = driver.rstrip(b"\0") == b"v4l2 loopback"
+        writable = bool(caps & CAN_OUTPUT)
+        yield Camera(path, name, virtual, writable), bool(caps & CAN_CAPTURE)
+
+
+def _opens(index: int) -> bool:
+    capture = cv2.VideoCapture(index)
+    try:
+        return capture.isOpened()
+    finally:
+        capture.release()
+
+
+def held_by(path: str) -> str:
+    """Who has the device open, as "name (pid 123)", or an empty string when nobody we may see
+    has (Linux; elsewhere always empty)."""
+    own = os.getpid()
+    for entry in Path("/proc").glob("[0-9]*/fd/*"):
+        pid = entry.parts[2]
+        try:
+            if int(pid) != own and os.readlink(entry) == path:
+                return f"{Path('/proc', pid, 'comm').read_text().strip()} (pid {pid})"
+        except OSError:
+            continue  # not ours to see, or gone
+    return ""

@@ -1,0 +1,29 @@
+"""How large the picture is that a network sees."""
+
+import math
+
+from realtime_bg.engines._ort import threads
+from realtime_bg.frames import Size
+
+STEP = 8  # sides are multiples of this, so that strided layers lose nothing
+CPU_AREA = 256 * 144  # what two cores do in real time
+MANY_CORES_AREA = 384 * 216
+CUDA_AREA = 512 * 288
+
+
+def work_size(wanted: Size | None, size: Size, cuda: bool) -> Size:
+    """The (width, height) a network should see for frames of ``size``.
+
+    ``wanted``: the user's own choice, cut to the frame; None picks an area by device and keeps
+    the frame's aspect.
+    """
+    width, height = size
+    if wanted is not None:
+        return min(wanted[0], width), min(wanted[1], height)
+    area = CUDA_AREA if cuda else CPU_AREA if threads() < 4 else MANY_CORES_AREA
+    scale = min(1.0, math.sqrt(area / (width * height)))
+    return _stepped(width * scale, width), _stepped(height * scale, height)
+
+
+def _stepped(side: float, limit: int) -> int:
+    return max(1, min(limit, max(STEP, round(side / STEP) * STEP)))

@@ -1,0 +1,102 @@
+"""Robust Video Matting in PyTorch: half precision on CUDA, the small frame on the CPU.
+
+Lin, Yang, Saleemi, Sengupta 2021, arXiv 2108.11515; the network itself is `networks/rvm.py`.
+On CUDA the frame goes up once as uint8, everything happens on the device in fp16 with
+channels-last maps (the network's own refiner included), and alpha and foreground come down once.
+On the CPU the network sees the small frame at ratio 1, and `refine.py` upsamples.
+"""
+
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from realtime_bg import zoo
+from realtime_bg.engines._worksize import work_size
+from realtime_bg.engines.base import Engine
+from realtime_bg.errors import ModelError
+from realtime_bg.frames import Frame, Matte, Size
+from realtime_bg.networks.checkpoint import read_tensors
+from realtime_bg.networks.rvm import RVM
+from realtime_bg.settings import EngineSettings
+from realtime_bg.stats import Stats
+
+log = logging.getLogger(__name__)
+
+CHECKPOINTS = (".safetensors", ".pth", ".pt")
+
+
+class RvmTorch(Engine):
+    """RVM from a PyTorch or safetensors checkpoint."""
+
+    description = "Robust Video Matting in PyTorch (fp16 on CUDA; takes .pth and .safetensors)"
+
+    def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
+        super().__init__(settings, size, stats)
+        self._device = _device(settings.device)
+        cuda = self._device.type == "cuda"
+        self.provider = str(self._device).upper()
+        self.work_size = work_size(settings.work_size, size, cuda)
+        self._ratio = self.work_size[0] / size[0] if cuda else 1.0
+        self._kind = torch.float16 if cuda else torch.float32
+        self._network = (
+            load_rvm(zoo.resolve("rvm", settings, CHECKPOINTS)).eval().to(self._device, self._kind)
+        )
+        self._network.to(memory_format=torch.channels_last)
+        self.reset()
+
+    def reset(self) -> None:
+        self._state: list[Tensor | None] = [None] * 4
+
+    @torch.inference_mode()
+    def matte(self, frame: Frame) -> Matte:
+        image = frame.image
+        small = None
+        if self._device.type == "cpu":
+            with self.stats.stage("resize"):
+                image = small = cv2.resize(
+                    frame.image, self.work_size, interpolation=cv2.INTER_AREA
+                )
+        with self.stats.stage("network"):
+            src = torch.from_numpy(image).to(self._device).flip(2).permute(2, 0, 1)[None]
+            src = (src.to(self._kind) / 255).contiguous(memory_format=torch.channels_last)
+            fgr, pha, *self._state = self._network(src, *self._state, downsample_ratio=self._ratio)
+            colour = fgr[0].flip(0).permute(1, 2, 0).mul(255).round().to(torch.uint8)
+            alpha = pha[0, 0].float().contiguous().cpu().numpy()
+            foreground = np.ascontiguousarray(colour.cpu().numpy())
+        return Matte(frame, alpha, foreground, small)
+
+
+def load_rvm(path: Path) -> RVM:
+    """The network for a checkpoint, its backbone and refiner told by its tensors' names.
+
+    Raises ModelError when the tensors are not RVM's.
+    """
+    tensors = {name: torch.from_numpy(value) for name, value in read_tensors(path).items()}
+    network = RVM(
+        "resnet50" if "backbone.conv1.weight" in tensors else "mobilenetv3",
+        "deep_guided_filter" if "refiner.box_filter.weight" in tensors else "fast_guided_filter",
+    )
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        first = str(error).split("\n")[1].strip()
+        raise ModelError(f"{path}: not an RVM checkpoint ({first[:160]})") from None
+    return network
+
+
+def _device(wanted: str) -> torch.device:
+    """``auto`` takes CUDA where PyTorch has it; a CUDA that was asked for and is not there is
+    said once."""
+    if wanted == "cpu":
+        return torch.device("cpu")
+    device = torch.device("cuda:0" if wanted in ("auto", "cuda") else wanted)
+    if torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count():
+        return device
+    if wanted != "auto":
+        reason = "no such GPU" if torch.cuda.is_available() else "PyTorch finds no usable GPU"
+        log.warning("CUDA is not used: %s; running on the CPU", reason)
+    return torch.device("cpu")

@@ -1,0 +1,58 @@
+"""Bringing a picture to a size is one question with three answers, asked in many places."""
+
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime_bg.frames import Size
+
+Fit: TypeAlias = Literal["cover", "contain", "stretch"]
+Pixels = TypeVar("Pixels", bound=NDArray[Any])
+
+
+def scaled_size(source: Size, size: Size, mode: Fit) -> Size:
+    """``source`` scaled towards ``size``: it covers it, is contained in it, or equals it.
+
+    Sizes are (width, height) in pixels, at least 1.
+    """
+    if mode == "stretch":
+        return size
+    ratios = size[0] / source[0], size[1] / source[1]
+    scale = max(ratios) if mode == "cover" else min(ratios)
+    return max(1, round(source[0] * scale)), max(1, round(source[1] * scale))
+
+
+def resize(image: Pixels, size: Size) -> Pixels:
+    """``image`` (H, W) or (H, W, C) at exactly ``size``; the input itself where it has it."""
+    height, width = image.shape[:2]
+    if (width, height) == size:
+        return image
+    shrinks = size[0] * size[1] < width * height
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, size, interpolation=how)  # type: ignore[return-value]
+
+
+def fit(image: Pixels, size: Size, mode: Fit) -> Pixels:
+    """``image`` (H, W) or (H, W, C) at ``size``, centred; the input itself if nothing is to do.
+
+    ``cover`` fills the size and crops what stands out, ``contain`` shows everything and pads
+    with black, ``stretch`` ignores the shape. The result is C-contiguous.
+    """
+    height, width = image.shape[:2]
+    if (width, height) == size:
+        return image
+    if mode == "cover":
+        # Cropped first, so that a strip of a picture never becomes a giant in between.
+        shape = scaled_size(size, (width, height), "contain")
+        left, top = (width - shape[0]) // 2, (height - shape[1]) // 2
+        image = image[top : top + shape[1], left : left + shape[0]]  # type: ignore[assignment]
+        return np.ascontiguousarray(resize(image, size))  # type: ignore[return-value]
+    if mode == "stretch":
+        return resize(image, size)
+    small = resize(image, scaled_size((width, height), size, mode))
+    canvas = np.zeros((size[1], size[0], *image.shape[2:]), image.dtype)
+    left, top = (size[0] - small.shape[1]) // 2, (size[1] - small.shape[0]) // 2
+    canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return canvas  # type: ignore[return-value]

@@ -1,0 +1,166 @@
+"""The engine in use: opened when the settings name it, reopened when it fails, replaced in the end.
+
+Every attempt and its reason is said; a failing engine never takes the program down while there is
+another to fall back to, and never leads to an unmatted frame.
+"""
+
+import logging
+
+from realtime_bg.engines import ENGINES
+from realtime_bg.engines.base import Engine
+from realtime_bg.errors import EngineError, RealtimeBgError
+from realtime_bg.frames import Frame, Matte, Size, check_matte
+from realtime_bg.live import Live
+from realtime_bg.registry import load_class
+from realtime_bg.settings import EngineSettings
+from realtime_bg.stats import Stats
+
+log = logging.getLogger(__name__)
+
+AUTO = ("rvm", "grabcut")  # what `auto` tries, in order
+LAST_RESORT = "grabcut"  # needs no weights, no network and no GPU
+GOOD_RUN = 100  # frames without a failure after which old failures are forgiven
+
+
+def open_engine(settings: EngineSettings, size: Size, stats: Stats) -> Engine:
+    """The engine called ``settings.name`` (not ``auto``). Raises EngineError for an unknown
+    name, and whatever its constructor raises."""
+    cls = load_class(ENGINES, settings.name, "engine", EngineError)
+    engine: Engine = cls(settings, size, stats)
+    return engine
+
+
+class Matting:
+    """Mattes frames with the engine the settings ask for. Used by one thread at a time."""
+
+    def __init__(self, live: Live, stats: Stats) -> None:
+        self._live, self._stats = live, stats
+        self._engine: Engine | None = None
+        self._name = ""
+        self._settings: EngineSettings | None = None
+        self._size: Size = (0, 0)
+        self._resets = live.now.resets
+        self._epoch = 0
+        self._failures = self._good = 0
+        self._barred: set[str] = set()
+        self.opening = False  # loading takes its time and is no hang
+
+    def matte(self, frame: Frame) -> Matte:
+        """Matte one frame, reopening and falling back as needed.
+
+        Raises RealtimeBgError when no engine is left.
+        """
+        now = self._live.now
+        if now.engine != self._settings or frame.size != self._size:
+            self._follow(now.engine, frame.size)
+        if (now.resets, frame.epoch) != (self._resets, self._epoch):
+            self._resets, self._epoch = now.resets, frame.epoch
+            self.reset()
+        while True:
+            engine = self._engine or self._reopen()
+            try:
+                matte = check_matte(engine.matte(frame))
+            except Exception as error:  # an engine may raise anything; none of it may escape
+                self._failed(error)
+            else:
+                self._good += 1
+                if self._good >= GOOD_RUN:
+                    self._failures = 0
+                return matte
+
+    def reset(self) -> None:
+        """Make the engine forget its history: the source jumped."""
+        if self._engine is not None:
+            self._engine.reset()
+
+    def abandoned(self, reason: str) -> "Matting":
+        """A successor that never uses the present engine, which hangs in another thread."""
+        successor = Matting(self._live, self._stats)
+        successor._barred = self._barred | {self._name}
+        self._stats.failures += 1
+        log.error("engine %s %s; it is given up", self._name or "(loading)", reason)
+        return successor
+
+    def close(self) -> None:
+        """Release the engine. Idempotent."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def _follow(self, settings: EngineSettings, size: Size) -> None:
+        """Open what the settings ask for; when that fails, stay with what there is."""
+        previous, keep = self._settings, self._engine is not None and size == self._size
+        self._settings, self._size = settings, size
+        if previous is not None and settings != previous:
+            self._barred.clear()  # the user chose anew
+        try:
+            engine, name = self._first_of(self._candidates(settings))
+        except RealtimeBgError as error:
+            if not keep or previous is None:
+                raise
+            log.warning("%s; %s stays in use", error, self._name)
+            self._stats.notice(f"{settings.name} cannot be used, {self._name} stays")
+            self._settings = self._live.modify(
+                lambda _: {f"engine.{key}": value for key, value in previous.model_dump().items()}
+            ).engine
+            return
+        self._use(engine, name)
+
+    def _candidates(self, settings: EngineSettings) -> list[str]:
+        names = AUTO if settings.name == "auto" else (settings.name,)
+        return [name for name in names if name not in self._barred] or [LAST_RESORT]
+
+    def _first_of(self, names: list[str]) -> tuple[Engine, str]:
+        """The first engine that opens; each one that does not is said with its reason."""
+        assert self._settings is not None
+        for name in names[:-1]:
+            try:
+                return self._open(name), name
+            except RealtimeBgError as error:
+                log.warning("engine %s is not available: %s; trying %s", name, error,
+                            names[names.index(name) + 1])  # fmt: skip
+        return self._open(names[-1]), names[-1]
+
+    def _open(self, name: str) -> Engine:
+        assert self._settings is not None
+        own = self._settings.name in ("auto", name)  # a fallback must not get another's weights
+        changes = {"name": name} if own else {"name": name, "model": None}
+        self.opening = True
+        try:
+            return open_engine(self._settings.model_copy(update=changes), self._size, self._stats)
+        finally:
+            self.opening = False
+
+    def _use(self, engine: Engine, name: str) -> None:
+        self.close()
+        self._engine, self._name, self._good = engine, name, 0
+        self._stats.engine, self._stats.provider = name, engine.provider
+        self._stats.work_size = engine.work_size
+        log.info("engine %s on %s at %dx%d", name, engine.provider, *engine.work_size)
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        self._stats.failures += 1
+        self._good = 0
+        log.error("engine %s failed: %s: %s", self._name, type(error).__name__, error)
+        self.close()
+
+    def _reopen(self) -> Engine:
+        """After a failure: the same engine while it has retries left, then the last resort."""
+        assert self._settings is not None
+        if self._failures <= self._settings.retries and self._name not in self._barred:
+            log.warning("opening engine %s again", self._name)
+            try:
+                self._use(self._open(self._name), self._name)
+            except RealtimeBgError as error:
+                log.error("%s", error)
+        if self._engine is None:
+            if self._name == LAST_RESORT:
+                raise EngineError(f"engine {self._name} keeps failing and there is no other left")
+            self._barred.add(self._name)
+            log.warning("falling back to engine %s", LAST_RESORT)
+            self._stats.notice(f"{self._name} failed, using {LAST_RESORT}")
+            self._failures = 0
+            self._use(self._open(LAST_RESORT), LAST_RESORT)
+        assert self._engine is not None
+        return self._engine

@@ -1,0 +1,36 @@
+"""Reading a checkpoint's tensors, without running anything a file may contain."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime_bg.errors import MissingPackageError, ModelError
+
+
+def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Name -> float32 array of a ``.safetensors`` file, or a ``.pth``/``.pt`` state dict.
+
+    Raises ModelError for a damaged file and MissingPackageError where PyTorch is needed.
+    """
+    if path.suffix.lower() == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            return dict(load_file(path))
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"{path}: not a readable safetensors file ({error})") from None
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise MissingPackageError(
+            f'{path} is a PyTorch checkpoint; run: pip install "realtime-bg[torch]", '
+            f"or use the ONNX file"
+        ) from None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: tensor.float().numpy() for name, tensor in state.items()}
+    except Exception as error:  # torch raises many kinds for a file that is not its own
+        reason = str(error).split("\n")[0]
+        raise ModelError(f"{path}: not a readable PyTorch checkpoint ({reason})") from None

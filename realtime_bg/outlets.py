@@ -1,0 +1,198 @@
+"""Sinks on threads of their own: a slow or blocked one delays nobody else."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+
+from realtime_bg.errors import RealtimeBgError
+from realtime_bg.frames import Composite
+from realtime_bg.geometry import fit
+from realtime_bg.live import Live
+from realtime_bg.settings import OutputSettings
+from realtime_bg.sinks import classify, open_sink
+from realtime_bg.sinks.base import Sink
+from realtime_bg.sinks.image import save_png
+from realtime_bg.slot import Closed, Slot
+from realtime_bg.stats import Stats
+
+log = logging.getLogger(__name__)
+
+
+def fitted(composite: Composite, sink: Sink) -> Composite:
+    """``composite`` at the size the sink was opened with: sources may change theirs."""
+    height, width = composite.image.shape[:2]
+    if (width, height) == sink.size:
+        return composite
+    image = fit(composite.image, sink.size, "contain")
+    return Composite(image, composite.index, composite.time)
+
+
+class Outlet:
+    """One sink, its slot and its thread; the sink is opened by the first composite."""
+
+    def __init__(self, spec: str, fps: float, failed: Callable[[str, Exception], None]) -> None:
+        """``failed(spec, error)`` is called, on the outlet's thread, when the sink gives up."""
+        self.spec, self._fps, self._failed = spec, fps, failed
+        self.slot: Slot[Composite] = Slot()
+        self._thread = threading.Thread(target=self._run, name=f"sink-{spec}", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        sink: Sink | None = None
+        try:
+            while True:
+                composite = self.slot.take()
+                assert composite is not None
+                if sink is None:
+                    height, width = composite.image.shape[:2]
+                    sink = open_sink(self.spec, (width, height), self._fps)
+                    log.info("output %s is open", getattr(sink, "description", self.spec))
+                sink.send(fitted(composite, sink))
+        except Closed:
+            self._close(sink)
+        except Exception as error:
+            self._failed(self.spec, error)
+            self._close(sink)
+
+    def _close(self, sink: Sink | None) -> None:
+        try:
+            if sink is not None:
+                sink.close()
+        except Exception as error:
+            self._failed(self.spec, error)
+
+    def close(self) -> None:
+        """Ask it to finish; does not wait."""
+        self.slot.close()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the sink to be closed; False when it is still blocked after ``seconds``."""
+        self._thread.join(max(0.0, seconds))
+        return not self._thread.is_alive()
+
+
+class Outlets:
+    """The outlets that the settings ask for, now. Fed by the compositor's thread."""
+
+    def __init__(
+        self, live: Live, stats: Stats, fps: float, stop: Callable[[Exception], None]
+    ) -> None:
+        """``stop(error)`` ends the program: called when an output the user listed fails and
+        none is left."""
+        self._live, self._stats, self._fps, self._stop = live, stats, fps, stop
+        self._settings: OutputSettings | None = None
+        self._open: dict[str, Outlet] = {}
+        self._closing: list[Outlet] = []
+        self._lock = threading.Lock()
+        self._recording = ""
+        self._snapshots = live.now.snapshots
+        self.window: Slot[Composite] | None = None
+
+    def send(self, composite: Composite) -> None:
+        """Hand one composite to every sink; opens and closes sinks as the settings changed."""
+        now = self._live.now
+        if now.output is not self._settings:
+            self._follow(now.output)
+        if now.snapshots != self._snapshots:
+            self._snapshots = now.snapshots
+            self._snapshot(composite, now.output)
+        with self._lock:
+            outlets = list(self._open.values())
+        for outlet in outlets:
+            outlet.slot.put(composite)
+        if self.window is not None:
+            self.window.put(composite)
+
+    def _follow(self, settings: OutputSettings) -> None:
+        self._settings = settings
+        wanted = wanted_sinks(settings)
+        if settings.record:
+            self._recording = self._recording or str(
+                media_folder(settings) / time.strftime("realtime-bg-%Y%m%d-%H%M%S.mp4")
+            )
+            Path(self._recording).parent.mkdir(parents=True, exist_ok=True)
+            wanted.append(self._recording)
+        elif self._recording:
+            log.warning("recorded %s", self._recording)
+            self._stats.notice(f"recorded {self._recording}")
+            self._recording = ""
+        with self._lock:
+            for spec in [spec for spec in self._open if spec not in wanted]:
+                outlet = self._open.pop(spec)
+                outlet.close()
+                self._closing.append(outlet)
+            for spec in wanted:
+                if spec not in self._open:
+                    self._open[spec] = Outlet(spec, self._fps, self._sink_failed)
+        if settings.record:
+            self._stats.notice(f"recording {self._recording}")
+
+    def _sink_failed(self, spec: str, error: Exception) -> None:
+        with self._lock:
+            self._open.pop(spec, None)
+            left = bool(self._open) or self.window is not None
+        now = self._live.now.output
+        if spec == self._recording:
+            self._recording = ""
+            self._live.update(output__record=False)
+        elif classify(spec)[0] == "virtualcam":
+            self._live.update(output__virtualcam=False)
+        elif spec in now.sinks:
+            self._live.update(output__sinks=tuple(s for s in now.sinks if s != spec))
+        if spec in now.sinks and not left:
+            self._stop(error)
+        else:
+            log.error("%s", error if isinstance(error, RealtimeBgError) else f"{spec}: {error!r}")
+            self._stats.notice(f"output {spec} failed")
+
+    def _snapshot(self, composite: Composite, settings: OutputSettings) -> None:
+        name = time.strftime("realtime-bg-%Y%m%d-%H%M%S") + f"-{composite.index}.png"
+        path = media_folder(settings) / name
+
+        def write() -> None:
+            try:
+                save_png(composite, path)
+            except RealtimeBgError as error:
+                log.error("%s", error)
+                self._stats.notice("the snapshot could not be saved")
+            else:
+                log.warning("saved %s", path)
+                self._stats.notice(f"saved {path}")
+
+        # Not daemon: a snapshot taken right before the end is still finished.
+        threading.Thread(target=write, name="snapshot").start()
+
+    def close(self, deadline: float) -> None:
+        """Close all sinks and wait for them until ``deadline`` (monotonic seconds)."""
+        with self._lock:
+            outlets = [*self._open.values(), *self._closing]
+            self._open.clear()
+        for outlet in outlets:
+            outlet.close()
+        for outlet in outlets:
+            if not outlet.join(deadline - time.monotonic()):
+                log.error("output %s does not answer and is left behind", outlet.spec)
+
+
+def wanted_sinks(settings: OutputSettings) -> list[str]:
+    """The specs that run on threads: all but the window; virtual cameras while switched on."""
+    kinds = {spec: classify(spec)[0] for spec in settings.sinks}
+    wanted = [
+        spec
+        for spec, kind in kinds.items()
+        if kind != "window" and (kind != "virtualcam" or settings.virtualcam)
+    ]
+    if settings.virtualcam and "virtualcam" not in kinds.values():
+        wanted.append("virtualcam")
+    return wanted
+
+
+def media_folder(settings: OutputSettings) -> Path:
+    """Where snapshots and recordings go."""
+    if settings.folder is not None:
+        return settings.folder.expanduser()
+    return Path(platformdirs.user_pictures_dir()) / "realtime-bg"

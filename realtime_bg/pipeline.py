@@ -1,0 +1,259 @@
+"""Live use: capture, inference, composition and every sink on a thread of its own.
+
+    source -> [slot] -> engine -> [slot] -> compositor -> [slot] -> sink, one per sink
+
+Each slot holds the newest item only, so nothing queues up. The main thread runs the preview
+window, if there is one, and the watchdog. Stopping is one call, from anywhere: `Pipeline.stop`.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from realtime_bg.errors import RealtimeBgError
+from realtime_bg.frames import Composite, Frame, Matte
+from realtime_bg.keys import press
+from realtime_bg.live import Live
+from realtime_bg.matting import Matting
+from realtime_bg.outlets import Outlets, fitted
+from realtime_bg.processor import Processor
+from realtime_bg.settings import SourceSettings
+from realtime_bg.sinks.window import WindowSink
+from realtime_bg.slot import Closed, Slot
+from realtime_bg.sources.base import Source
+from realtime_bg.stats import Stats
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 1.8  # for all threads together: the whole stop stays under two seconds
+CLOSED_PERIOD = 0.1  # seconds between pictures while there is no person to show
+PAUSED_PERIOD = 0.2
+REOPEN_PAUSE = 1.0  # seconds between attempts to open a source again
+
+OpenSource = Callable[[SourceSettings], Source]
+
+
+class Pipeline:
+    """Runs one source through one processor into the settings' sinks until it is stopped."""
+
+    def __init__(
+        self, live: Live, stats: Stats, processor: Processor, source: Source, opener: OpenSource
+    ) -> None:
+        """``source`` is open already; ``opener`` opens it again after a pause or a change."""
+        self._live, self._stats, self._processor = live, stats, processor
+        self._source: Source | None = source
+        self._source_settings = live.now.source
+        self._opener = opener
+        self._size, self._fps = source.size, source.fps
+        self._frames: Slot[Frame] = Slot()
+        self._items: Slot[Matte | Frame] = Slot()
+        self._outlets = Outlets(live, stats, source.fps, self.stop)
+        self._stopping = threading.Event()
+        self._finished = threading.Event()
+        self._error: Exception | None = None
+        self._busy_since: float | None = None
+        self._threads: list[threading.Thread] = []
+
+    def run(self, window: WindowSink | None = None, duration: float | None = None) -> None:
+        """Run until the source ends, ``duration`` seconds passed, a key or a signal stops it.
+
+        Call it on the main thread. Re-raises the first error of any thread.
+        """
+        end = None if duration is None else time.monotonic() + duration
+        if window is not None:
+            self._outlets.window = Slot()
+        self._start(self._capture, "capture")
+        self._start_inference()
+        self._start(self._compose, "compositor")
+        try:
+            while not self._stopping.is_set() and (end is None or time.monotonic() < end):
+                self._watch()
+                if window is None:
+                    self._stopping.wait(0.1)
+                elif not self._show(window):
+                    break
+        finally:
+            self.stop()
+            self._join(window)
+        if self._error is not None:
+            raise self._error
+
+    def stop(self, error: Exception | None = None) -> None:
+        """End everything, from any thread or signal handler. Idempotent; the first error wins."""
+        if error is not None and self._error is None:
+            self._error = error
+        self._stopping.set()
+        for slot in (self._frames, self._items):
+            slot.close()
+        source = self._source
+        if source is not None:
+            source.close()
+
+    def _join(self, window: WindowSink | None) -> None:
+        deadline = time.monotonic() + STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                log.error("the %s thread does not answer and is left behind", thread.name)
+        self._outlets.close(deadline)
+        if window is not None:
+            window.close()
+        if self._busy_since is None:  # else a hung engine still uses it
+            self._processor.close()
+
+    def _start(self, target: Callable[[], None], name: str) -> None:
+        def run() -> None:
+            try:
+                target()
+            except Closed:
+                pass
+            except Exception as error:
+                if not isinstance(error, RealtimeBgError):
+                    log.debug("in %s", name, exc_info=True)
+                self.stop(error)
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    # capture
+
+    def _capture(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                if self._live.now.paused:
+                    self._release()
+                    self._stopping.wait(0.05)
+                elif self._reopened():
+                    self._pump()
+        finally:
+            self._release()
+
+    def _pump(self) -> None:
+        """Hand frames on until the source ends, or the settings ask for another or none."""
+        assert self._source is not None
+        frames = iter(self._source)
+        while True:
+            with self._stats.stage("capture"):
+                frame = next(frames, None)
+            now = self._live.now
+            if self._stopping.is_set() or now.paused or now.source != self._source_settings:
+                return
+            if frame is None:
+                self._finish()
+                return
+            self._size = frame.size
+            self._frames.put(frame)
+            self._stats.dropped = self._frames.dropped + self._items.dropped
+
+    def _finish(self) -> None:
+        """The source ended by itself: let the last frame be seen, then stop."""
+        self._finished.set()
+        self._stopping.wait(0.5)
+        self.stop()
+
+    def _release(self) -> None:
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
+
+    def _reopened(self) -> bool:
+        """Make the open source the one the settings ask for; a bad change keeps the old one."""
+        wanted = self._live.now.source
+        if self._source is not None and wanted == self._source_settings:
+            return True
+        try:
+            source = self._opener(wanted)
+        except RealtimeBgError as error:
+            log.warning("%s", error)
+            self._stats.notice("the camera cannot be opened")
+            if self._source is not None:
+                old = self._source_settings.model_dump()
+                self._live.modify(lambda _: {f"source.{key}": old[key] for key in old})
+                return True
+            self._stopping.wait(REOPEN_PAUSE)
+            return False
+        self._release()
+        self._source, self._source_settings = source, wanted
+        self._live.modify(lambda s: {"resets": s.resets + 1})
+        if self._stopping.is_set():
+            self._release()
+        return self._source is not None
+
+    # inference
+
+    def _start_inference(self) -> None:
+        matting = self._processor.matting
+        self._start(lambda: self._infer(matting), "inference")
+
+    def _infer(self, matting: Matting) -> None:
+        while True:
+            frame = self._frames.take()
+            assert frame is not None
+            self._busy_since = time.monotonic()
+            try:
+                item = self._processor.matte(frame)
+            finally:
+                if matting is not self._processor.matting:  # given up while it hung
+                    matting.close()
+                    raise Closed
+            self._busy_since = None
+            self._items.put(item)
+
+    def _watch(self) -> None:
+        """Replace an engine that hangs; a thread cannot be killed, so it is left behind."""
+        since, matting = self._busy_since, self._processor.matting
+        if since is None or matting.opening:
+            return
+        hang = self._live.now.engine.hang
+        if time.monotonic() - since > hang:
+            self._processor.matting = matting.abandoned(f"has not answered for {hang:g} s")
+            self._busy_since = None
+            self._start_inference()
+
+    # composition
+
+    def _compose(self) -> None:
+        last: Composite | None = None
+        index, good_until = 0, 0.0
+        while True:
+            now = self._live.now
+            waits = max(0.0, good_until - time.monotonic())
+            item = self._items.take(PAUSED_PERIOD if now.paused else max(waits, CLOSED_PERIOD))
+            now = self._live.now
+            if now.paused:
+                last = self._closed(index, "Camera paused")
+            elif now.frozen and last is not None:
+                last = self._processor.compositor.again(last, now)
+            elif item is not None and self._age(item) <= now.privacy.max_age:
+                last = self._processor.compose(item)
+                index = last.index
+                good_until = time.monotonic() + now.privacy.max_age
+                self._stats.tick()
+                self._stats.add("latency", time.monotonic() - last.time)
+            elif not self._finished.is_set():
+                last = self._closed(index)
+            with self._stats.stage("hand-over"):
+                if last is not None:
+                    self._outlets.send(last)
+
+    def _closed(self, index: int, text: str = "") -> Composite:
+        return self._processor.compositor.closed(self._size, index, self._live.now, text)
+
+    @staticmethod
+    def _age(item: Matte | Frame) -> float:
+        frame = item if isinstance(item, Frame) else item.frame
+        return time.monotonic() - frame.time
+
+    # the window, on the main thread
+
+    def _show(self, window: WindowSink) -> bool:
+        """Show the newest picture and obey the keys; False when the user is done."""
+        assert self._outlets.window is not None
+        composite = self._outlets.window.take(0.03)
+        if composite is not None:
+            window.send(fitted(composite, window))
+            background = self._live.now.background.current
+            window.title(f"realtime-bg - {self._stats.fps:.0f} fps - {background}")
+        return all(press(self._live, key) for key in window.keys()) and window.is_open()

@@ -1,0 +1,39 @@
+"""Frame in, composite out: the whole engine, synchronous, used by everything."""
+
+from realtime_bg.compositor import Compositor, shows_camera
+from realtime_bg.frames import Composite, Frame, Matte
+from realtime_bg.live import Live
+from realtime_bg.matting import Matting
+from realtime_bg.stats import Stats
+
+
+class Processor:
+    """Two halves, `matte` and `compose`, that the live pipeline runs on two threads.
+
+    ``wait``: True for files, where every picture of a moving background must be the exact one;
+    False for live use, where nothing waits.
+    """
+
+    def __init__(self, live: Live, stats: Stats, wait: bool) -> None:
+        """Opens the background; the engine is opened by the first frame. Raises
+        BackgroundError."""
+        self.live, self.stats = live, stats
+        self.matting = Matting(live, stats)
+        self.compositor = Compositor(live.now, stats, wait)
+
+    def process(self, frame: Frame) -> Composite:
+        """Both halves, one after the other. Raises RealtimeBgError when no engine is left."""
+        return self.compose(self.matte(frame))
+
+    def matte(self, frame: Frame) -> Matte | Frame:
+        """The frame's matte, or the frame itself when the user asked to see the camera."""
+        return frame if shows_camera(self.live.now) else self.matting.matte(frame)
+
+    def compose(self, item: Matte | Frame) -> Composite:
+        """The picture for one item of `matte`."""
+        return self.compositor.compose(item, self.live.now)
+
+    def close(self) -> None:
+        """Release engine and background. Idempotent."""
+        self.matting.close()
+        self.compositor.close()

@@ -1,0 +1,184 @@
+"""The main job: from settings to a running program, live on threads or file to file."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from realtime_bg import batch
+from realtime_bg import sinks as sink_kinds
+from realtime_bg import sources as source_kinds
+from realtime_bg.engines import ENGINES
+from realtime_bg.errors import EngineError, SettingsError
+from realtime_bg.frames import Frame
+from realtime_bg.live import Live
+from realtime_bg.pipeline import Pipeline
+from realtime_bg.processor import Processor
+from realtime_bg.registry import load_class
+from realtime_bg.settings import Settings, SourceSettings
+from realtime_bg.sinks.window import WindowSink, display_problem
+from realtime_bg.sources import open_source
+from realtime_bg.sources.base import Source
+from realtime_bg.stats import Stats
+
+log = logging.getLogger(__name__)
+
+STATS_PERIOD = 1.0
+
+
+def run(settings: Settings, duration: float | None, show_stats: bool) -> None:
+    """Run until the source ends, ``duration`` seconds passed or the user stops it.
+
+    Raises RealtimeBgError for anything the user can mend.
+    """
+    settings = with_outputs(settings)
+    check(settings)
+    live, stats = Live(settings), Stats()
+    is_live = runs_live(settings)
+    processor = Processor(live, stats, wait=not is_live)
+    source = open_source(settings.source, paced=is_live)
+    log.info("%s", source.description)
+    with _statistics(stats) if show_stats else _nothing():
+        if is_live:
+            _run_live(live, stats, processor, source, duration)
+        else:
+            _run_batch(live, processor, source, duration)
+
+
+def with_outputs(settings: Settings) -> Settings:
+    """Settings whose outputs are explicit: the window where none is given and there is a
+    display. Raises SettingsError without one."""
+    output = settings.output
+    if not output.sinks and not output.virtualcam:
+        problem = display_problem()
+        if problem:
+            raise SettingsError(
+                f"no preview window: {problem}; choose --output virtualcam, a file such as "
+                f"out.mp4, or null"
+            )
+        output = output.model_copy(update={"sinks": ("window",)})
+    if any(sink_kinds.classify(spec)[0] == "virtualcam" for spec in output.sinks):
+        output = output.model_copy(update={"virtualcam": True})
+    return settings.model_copy(update={"output": output})
+
+
+def check(settings: Settings) -> None:
+    """Find what cannot work before anything is opened. Raises RealtimeBgError."""
+    if settings.engine.name != "auto":
+        load_class(ENGINES, settings.engine.name, "engine", EngineError)
+    if settings.engine.model is not None and not settings.engine.model.suffix:
+        from realtime_bg import zoo
+
+        zoo.row(str(settings.engine.model))
+    kind, target = source_kinds.classify(settings.source.spec)
+    for spec in settings.output.sinks:
+        if sink_kinds.classify(spec)[0] != "video":
+            continue
+        path = os.path.abspath(sink_kinds.classify(spec)[1])
+        if kind in ("video", "image") and path == os.path.abspath(target):
+            raise SettingsError(f"{spec} is the source itself; give --output another name")
+
+
+def runs_live(settings: Settings) -> bool:
+    """Whether somebody watches while it runs, so that late frames are worth less than new ones."""
+    if source_kinds.classify(settings.source.spec)[0] in source_kinds.LIVE_KINDS:
+        return True
+    kinds = {sink_kinds.classify(spec)[0] for spec in settings.output.sinks}
+    return settings.output.virtualcam or bool(kinds & set(sink_kinds.LIVE_KINDS))
+
+
+def _run_live(
+    live: Live, stats: Stats, processor: Processor, source: Source, duration: float | None
+) -> None:
+    window = None
+    if "window" in live.now.output.sinks:
+        window = WindowSink("", source.size, source.fps)
+
+    def opener(settings: SourceSettings) -> Source:
+        return open_source(settings, paced=True)
+
+    pipeline = Pipeline(live, stats, processor, source, opener)
+    with _signals(pipeline.stop):
+        pipeline.run(window, duration)
+
+
+def _run_batch(live: Live, processor: Processor, source: Source, duration: float | None) -> None:
+    stop = threading.Event()
+    outputs = live.now.output.sinks
+    with _signals(stop.set), _progress(source, duration) as advance:
+        try:
+            count = batch.run(source, processor, outputs, duration, stop, advance)
+        finally:
+            processor.close()
+    files = [spec for spec in outputs if spec != "null"]
+    if files and count:
+        Console(stderr=True, soft_wrap=True).print(
+            f"{count} frames written to {', '.join(files)}", highlight=False, markup=False
+        )
+
+
+@contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call ``stop``; a second Ctrl-C ends the process at once."""
+
+    def first(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        stop()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, first) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(source: Source, duration: float | None) -> Iterator[Callable[[Frame], None]]:
+    """A line with frames, rate and time on a terminal; nothing elsewhere."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    total = duration * source.fps if duration is not None else None
+    columns = (BarColumn(), TextColumn("{task.completed:.0f} frames"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda _: bar.advance(task)
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _statistics(stats: Stats) -> Iterator[None]:
+    """Print a line of statistics every second, and once at the end."""
+    from realtime_bg.overlays import statistics
+
+    done = threading.Event()
+
+    def line() -> None:
+        print(" | ".join(statistics(stats)), file=sys.stderr, flush=True)
+
+    def loop() -> None:
+        while not done.wait(STATS_PERIOD):
+            line()
+
+    thread = threading.Thread(target=loop, name="statistics", daemon=True)
+    thread.start()
+    start = time.monotonic()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        line()
+        log.info("ran for %.1f s", time.monotonic() - start)

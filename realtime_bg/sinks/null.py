@@ -1,0 +1,16 @@
+"""An output that goes nowhere: for measuring, and for trying things without a display."""
+
+from realtime_bg.frames import Composite
+from realtime_bg.sinks.base import Sink
+
+
+class NullSink(Sink):
+    """Counts what it is given."""
+
+    count = 0
+
+    def send(self, composite: Composite) -> None:
+        self.count += 1
+
+    def close(self) -> None:
+        pass

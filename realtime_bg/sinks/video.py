@@ -1,0 +1,91 @@
+"""A video file: H.264 (MP4, MKV, MOV) or VP9 (WebM), each picture at its own time."""
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from realtime_bg.errors import SinkError
+from realtime_bg.frames import Composite, Size
+from realtime_bg.sinks.base import Sink
+
+CLOCK = 90_000  # ticks a second; divides all common frame rates
+BT709 = 1  # for colour space, primaries and transfer alike (H.273)
+STUDIO_RANGE = 1
+CODECS: dict[str, tuple[str, dict[str, str]]] = {
+    ".webm": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "7", "crf": "30", "row-mt": "1"}),
+    "": ("libx264", {"preset": "veryfast", "crf": "18"}),
+}
+
+
+class VideoSink(Sink):
+    """``target``: the file's path. It appears under that name when it is complete; until then,
+    and when writing fails, it has a name ending in .part and the suffix."""
+
+    def __init__(self, target: str, size: Size, fps: float) -> None:
+        super().__init__(target, size, fps)
+        self._path = Path(target)
+        self._partial = self._path.with_name(
+            f"{self._path.stem}.{os.getpid()}.part{self._path.suffix}"
+        )
+        # 4:2:0 halves the colour planes: odd sides lose their last line
+        self._even = max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
+        codec, options = CODECS.get(self._path.suffix.lower(), CODECS[""])
+        try:
+            self._container = av.open(str(self._partial), "w")
+            rate = Fraction(fps).limit_denominator(1001)
+            stream: Any = self._container.add_stream(codec, rate=rate, options=options)
+        except (OSError, ValueError, av.FFmpegError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise SinkError(
+                f"{target}: cannot be written ({reason}); give --output another place"
+            ) from None
+        stream.width, stream.height = self._even
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.time_base = stream.time_base = Fraction(1, CLOCK)
+        context.color_range, context.colorspace = STUDIO_RANGE, BT709
+        context.color_primaries = context.color_trc = BT709
+        self._stream = stream
+        self._start: float | None = None
+        self._last = -1
+        self._closed = False
+
+    def send(self, composite: Composite) -> None:
+        width, height = self._even
+        image = composite.image[:height, :width]
+        if image.shape[:2] != (height, width):  # a 1-pixel side
+            image = np.resize(image, (height, width, 3))
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
+        picture = picture.reformat(
+            format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+        )
+        self._start = composite.time if self._start is None else self._start
+        self._last = max(self._last + 1, round((composite.time - self._start) * CLOCK))
+        picture.pts, picture.time_base = self._last, Fraction(1, CLOCK)
+        try:
+            self._container.mux(self._stream.encode(picture))
+        except (OSError, av.FFmpegError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise SinkError(f"{self._path}: writing failed ({reason})") from None
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._start is not None:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
+            if self._start is None:
+                self._partial.unlink(missing_ok=True)
+            else:
+                self._partial.replace(self._path)
+        except (OSError, av.FFmpegError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise SinkError(
+                f"{self._path}: cannot be finished ({reason}); what there is: {self._partial}"
+            ) from None

@@ -1,0 +1,97 @@
+"""The preview window: shows the preview picture and hears keys; lives on the main thread."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+
+from realtime_bg.errors import SinkError
+from realtime_bg.frames import Composite, Size
+from realtime_bg.sinks.base import Sink
+
+NAME = "realtime-bg"
+LARGEST = 1280  # the window's width at the start, in pixels; it can be resized
+CHOICES = "choose --output virtualcam, a file such as out.mp4, or null"
+
+
+class WindowSink(Sink):
+    """`keys` must be called often: the window lives only while it is."""
+
+    def __init__(self, target: str, size: Size, fps: float) -> None:
+        super().__init__(target, size, fps)
+        problem = display_problem()
+        if problem:
+            raise SinkError(f"no preview window: {problem}; {CHOICES}")
+        # Qt's remarks about fonts and wheels are not for our users.
+        os.environ.setdefault("QT_LOGGING_RULES", "*=false")
+        scale = min(1.0, LARGEST / size[0])
+        try:
+            flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+            cv2.namedWindow(NAME, flags)
+            cv2.resizeWindow(NAME, max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+        except cv2.error as error:
+            raise SinkError(f"no preview window: {error.err}; {CHOICES}") from None
+        self._open = True
+
+    def send(self, composite: Composite) -> None:
+        if self.is_open():  # imshow would open a closed window again
+            cv2.imshow(NAME, composite.image if composite.preview is None else composite.preview)
+
+    def title(self, text: str) -> None:
+        """Set the window's title."""
+        if self.is_open():
+            cv2.setWindowTitle(NAME, text)
+
+    def keys(self) -> Iterator[str]:
+        """The characters typed since the last call; also lets the window repaint."""
+        code = cv2.waitKeyEx(1)
+        # Beyond one byte there are arrows and function keys; waitKey would fold them to letters.
+        while 0 < code < 256:
+            yield chr(code)
+            code = cv2.pollKey()
+
+    def is_open(self) -> bool:
+        """Whether the user has not closed the window."""
+        if self._open:
+            try:
+                self._open = cv2.getWindowProperty(NAME, cv2.WND_PROP_VISIBLE) >= 1
+            except cv2.error:  # what OpenCV's Qt says of a window that is gone
+                self._open = False
+        return self._open
+
+    def close(self) -> None:
+        if self.is_open():
+            cv2.destroyWindow(NAME)
+            cv2.waitKey(1)
+        self._open = False
+
+
+def display_problem() -> str:
+    """Why no window can be opened here, or an empty string.
+
+    Asked before, because Qt ends the whole process when it finds no display.
+    """
+    if not sys.platform.startswith("linux"):
+        return ""
+    display = os.environ.get("DISPLAY", "")
+    if not display:
+        return "no display (DISPLAY is not set)"
+    host, _, number = display.rpartition(":")
+    number = number.partition(".")[0]
+    try:
+        if host in ("", "unix"):
+            path = f"/tmp/.X11-unix/X{number}"
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.settimeout(2)
+                try:
+                    probe.connect(path)
+                except OSError:
+                    probe.connect("\0" + path)  # the abstract name, where /tmp is not shared
+        elif not Path(host).exists():  # macOS-style socket paths are left to Qt
+            socket.create_connection((host, 6000 + int(number)), 2).close()
+    except (OSError, ValueError) as error:
+        return f"display {display!r} does not answer ({getattr(error, 'strerror', '') or error})"
+    return ""

@@ -1,0 +1,56 @@
+"""Decoding with PyAV: what video files and streams have in common."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import av
+import cv2
+
+from realtime_bg.errors import SourceError
+from realtime_bg.frames import Image
+
+# PyAV's `rotation`: degrees counter-clockwise, -180 to 180
+TURNS = {
+    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
+    -90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    -180: cv2.ROTATE_180,
+}
+
+
+def open_video(target: str, **options: Any) -> tuple[Any, Any]:
+    """The container and its first video stream, decoding on several threads.
+
+    Raises SourceError when it cannot be read or holds no video.
+    """
+    try:
+        container = av.open(target, **options)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"{target}: cannot be read as video ({reason})") from None
+    if not container.streams.video:
+        container.close()
+        raise SourceError(f"{target}: holds no video")
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    return container, stream
+
+
+def to_image(picture: Any) -> Image:
+    """A decoded picture upright as BGR ``uint8 (H, W, 3)``."""
+    image: Image = picture.to_ndarray(format="bgr24")
+    if picture.rotation in TURNS:
+        image = cv2.rotate(image, TURNS[picture.rotation])  # type: ignore[assignment]
+    return image
+
+
+def pictures(container: Any, stream: Any) -> Iterator[Any]:
+    """Decoded pictures in order; one that is damaged is left out, a file that is cut ends."""
+    while True:
+        try:
+            yield from container.decode(stream)
+        except av.InvalidDataError:
+            continue
+        except (av.FFmpegError, OSError):
+            return
+        return

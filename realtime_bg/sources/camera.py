@@ -1,0 +1,98 @@
+"""A webcam through OpenCV: V4L2, DirectShow or AVFoundation."""
+
+import sys
+from pathlib import Path
+
+import cv2
+
+from realtime_bg.devices import Camera, cameras, held_by
+from realtime_bg.errors import SourceError
+from realtime_bg.frames import Image, Size
+from realtime_bg.sources.reopening import ReopeningSource
+
+DEFAULT_SIZE: Size = (1280, 720)
+DEFAULT_FPS = 30.0
+READ_MILLISECONDS = 1500  # without a picture for so long, the device counts as gone
+FIRST_READS = 5  # some webcams deliver a few empty buffers after they start
+BACKENDS = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
+
+
+class CameraSource(ReopeningSource):
+    """``target``: empty for the first camera, an index, or a device path such as /dev/video2."""
+
+    def _connect(self) -> None:
+        device = self._device()
+        capture = cv2.VideoCapture(device, BACKENDS.get(sys.platform, cv2.CAP_ANY))
+        self._capture = capture
+        if not capture.isOpened():
+            raise SourceError(self._why_not(device))
+        width, height = self.settings.size or DEFAULT_SIZE
+        # Motion JPEG first: over USB 2, raw formats reach 30 fps only at small sizes.
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+        capture.set(cv2.CAP_PROP_FPS, self.settings.fps or DEFAULT_FPS)
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 2)  # old pictures must not queue up in the driver
+        capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_MILLISECONDS)
+        image = next((image for _ in range(FIRST_READS) if (image := self._read()) is not None),
+                     None)  # fmt: skip
+        if image is None:
+            self._disconnect()
+            raise SourceError(self._why_not(device))
+        self.size = image.shape[1], image.shape[0]
+        self.fps = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
+        code = int(capture.get(cv2.CAP_PROP_FOURCC))
+        four = bytes((code >> shift) & 0xFF for shift in (0, 8, 16, 24))
+        name = four.decode("ascii", "replace") if all(32 < c < 127 for c in four) else "raw"
+        self.description = (
+            f"camera {device}: {self.size[0]}x{self.size[1]} at {self.fps:g} fps, {name}, "
+            f"{capture.getBackendName()}"
+        )
+
+    def _read(self) -> Image | None:
+        ok, image = self._capture.read()
+        return image if ok and image is not None and image.size else None  # type: ignore[return-value]
+
+    def _disconnect(self) -> None:
+        self._capture.release()
+
+    def _device(self) -> int | str:
+        """What OpenCV is to open. Raises SourceError when there is nothing."""
+        if self.target.startswith("/dev/"):
+            if not Path(self.target).exists():
+                raise SourceError(f"{self.target} does not exist; {_those_that_do()}")
+            return self.target
+        if not sys.platform.startswith("linux"):
+            return int(self.target or 0)
+        if self.target:
+            return self._device_number(int(self.target))
+        found = cameras()
+        real = [camera for camera in found if not camera.virtual] or found
+        if not real:
+            raise SourceError(
+                "no camera found; plug one in, or try `realtime-bg --source demo`; "
+                "`realtime-bg devices` lists what there is"
+            )
+        return real[0].path
+
+    def _device_number(self, number: int) -> str:
+        path = f"/dev/video{number}"
+        if not Path(path).exists():
+            raise SourceError(f"camera:{number}: {path} does not exist; {_those_that_do()}")
+        return path
+
+    def _why_not(self, device: int | str) -> str:
+        holder = held_by(str(device))
+        if holder:
+            return f"camera {device} is busy: {holder} uses it; close that and try again"
+        return (
+            f"camera {device} cannot be opened or sends no picture; it may be busy or forbidden "
+            f"(Linux: your user must be in the group 'video'); `realtime-bg devices` lists cameras"
+        )
+
+
+def _those_that_do() -> str:
+    found: list[Camera] = cameras()
+    if not found:
+        return "no camera found; try `realtime-bg --source demo`"
+    return "there is " + ", ".join(f"{camera.path} ({camera.name})" for camera in found)

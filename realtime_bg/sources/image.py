@@ -1,0 +1,49 @@
+"""A still picture as a source: the same frame again and again, at a calm rate."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from realtime_bg.errors import SourceError
+from realtime_bg.frames import Frame, as_image
+from realtime_bg.geometry import fit
+from realtime_bg.settings import SourceSettings
+from realtime_bg.sources.base import Source
+
+DEFAULT_FPS = 10.0
+
+
+class ImageSource(Source):
+    """``target``: a file's path. Endless; the picture is upright as its EXIF data say."""
+
+    def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
+        super().__init__(target, settings, paced)
+        self._closed = threading.Event()
+        # Read by us, decoded by OpenCV: its own reader cannot open every path on Windows.
+        data = np.fromfile(Path(target), np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        if image is None:
+            raise SourceError(f"{target}: cannot be read as an image; is it a complete file?")
+        if settings.size is not None:
+            image = fit(image, settings.size, "cover")
+        self._image = as_image(image)
+        self.size = image.shape[1], image.shape[0]
+        self.fps = settings.fps or DEFAULT_FPS
+        self.description = f"{target}: still image, {self.size[0]}x{self.size[1]}"
+
+    def __iter__(self) -> Iterator[Frame]:
+        start, index = time.monotonic(), 0
+        while not self._closed.is_set():
+            at = index / self.fps
+            if self.paced:
+                at += start
+                self._closed.wait(max(0.0, at - time.monotonic()))
+            yield Frame(self._image, index, at)
+            index += 1
+
+    def close(self) -> None:
+        self._closed.set()

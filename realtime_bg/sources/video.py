@@ -1,0 +1,94 @@
+"""A video file: every frame for batch use, or paced to its own clock for viewing."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from realtime_bg.errors import SourceError
+from realtime_bg.frames import Frame, Image
+from realtime_bg.geometry import fit
+from realtime_bg.settings import SourceSettings
+from realtime_bg.sources._av import open_video, pictures, to_image
+from realtime_bg.sources.base import Source
+
+LATE = 0.1  # seconds behind its clock after which a paced clip skips pictures
+
+
+class VideoSource(Source):
+    """``target``: a file's path. ``settings.loop`` begins again at the end; ``settings.fps``
+    changes the rate by leaving out or repeating pictures, the speed stays."""
+
+    def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
+        super().__init__(target, settings, paced)
+        self._closed = threading.Event()
+        container, stream = open_video(target)
+        first = next(pictures(container, stream), None)
+        rate, codec = stream.average_rate, stream.codec_context.name
+        container.close()
+        if first is None:
+            raise SourceError(f"{target}: holds no readable picture; is the file complete?")
+        image = to_image(first)
+        self.size = settings.size or (image.shape[1], image.shape[0])
+        self.fps = settings.fps or float(rate or 25)
+        self.description = f"{target}: {self.size[0]}x{self.size[1]} at {self.fps:g} fps, {codec}"
+
+    def __iter__(self) -> Iterator[Frame]:
+        start = time.monotonic()
+        for index, (picture, at, epoch) in enumerate(self._at_rate()):
+            if self._closed.is_set():
+                return
+            moment = at
+            if self.paced:
+                moment = start + at
+                behind = time.monotonic() - moment
+                if behind > LATE:
+                    continue
+                if self._closed.wait(max(0.0, -behind)):
+                    return
+            yield Frame(self._image(picture), index, moment, epoch)
+
+    def _image(self, picture: Any) -> Image:
+        image = to_image(picture)
+        if self.settings.size is not None:
+            image = fit(image, self.settings.size, "cover")
+        return image
+
+    def _at_rate(self) -> Iterator[tuple[Any, float, int]]:
+        """Pictures with their time at the wished rate: the one shown at each tick."""
+        if self.settings.fps is None:
+            yield from self._timed()
+            return
+        held: tuple[Any, float, int] | None = None
+        tick, step = 0, 1 / self.settings.fps
+        for picture, at, epoch in self._timed():
+            while held is not None and tick * step < at - 1e-6:
+                yield held[0], tick * step, held[2]
+                tick += 1
+            held = picture, at, epoch
+        if held is not None:
+            yield held[0], tick * step, held[2]
+
+    def _timed(self) -> Iterator[tuple[Any, float, int]]:
+        """Pictures with seconds since the start, strictly growing, over all repetitions."""
+        offset, epoch = 0.0, 0
+        while not self._closed.is_set():
+            container, stream = open_video(self.target)
+            with container:
+                step = 1 / float(stream.average_rate or 25)
+                first, last = None, -step
+                for picture in pictures(container, stream):
+                    at = picture.time if picture.time is not None else last + step
+                    first = at if first is None else first
+                    at -= first
+                    if at <= last:  # broken timestamps
+                        at = last + step
+                    last = at
+                    yield picture, offset + at, epoch
+            if not self.settings.loop:
+                return
+            offset += last + step
+            epoch += 1
+
+    def close(self) -> None:
+        self._closed.set()

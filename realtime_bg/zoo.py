@@ -1,0 +1,275 @@
+"""Finding, fetching and checking model files: the rows of models/models.yaml and where they lie."""
+
+import hashlib
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+import platformdirs
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from realtime_bg.errors import ModelError
+from realtime_bg.settings import EngineSettings
+
+log = logging.getLogger(__name__)
+
+FOLDERS_VARIABLE = "REALTIME_BG_MODELS"
+CONNECT_SECONDS = 3.0  # how long to wait for a host before the network counts as absent
+READ_SECONDS = 15.0
+WEIGHT_SUFFIXES = (".onnx", ".pth", ".pt", ".safetensors")
+
+
+class Model(BaseModel):
+    """One row of models.yaml; see the comments there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    engine: str
+    file: str
+    url: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+    licence: str
+    card: str
+
+
+@cache
+def models() -> dict[str, Model]:
+    """All rows by name, in the file's order."""
+    text = files("realtime_bg").joinpath("models/models.yaml").read_text(encoding="utf-8")
+    return {name: Model(name=name, **row) for name, row in yaml.safe_load(text).items()}
+
+
+def row(name: str) -> Model:
+    """The row called ``name``; raises ModelError with the known names."""
+    if name not in models():
+        raise ModelError(f"unknown model {name!r}; choose one of: {', '.join(models())}")
+    return models()[name]
+
+
+def cache_folder() -> Path:
+    """Where downloads and exported files of this user lie."""
+    return Path(platformdirs.user_cache_dir("realtime-bg", appauthor=False))
+
+
+def folders() -> list[Path]:
+    """Where weights are looked for, first to last."""
+    named = [Path(part) for part in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if part]
+    return [*named, Path("models"), cache_folder()]
+
+
+def find(model: Model) -> Path | None:
+    """The file of a row in the first folder that has it, or None."""
+    return next(_found(model), None)
+
+
+def _found(model: Model) -> Iterator[Path]:
+    for folder in folders():
+        path = folder / model.file
+        if path.is_file():
+            yield path
+
+
+def resolve(
+    engine: str, settings: EngineSettings, suffixes: tuple[str, ...] = WEIGHT_SUFFIXES
+) -> Path:
+    """The weights an engine should load: ``settings.model`` (a path or a row's name), else the
+    first row of that engine that lies in a folder, else a download of its preferred row.
+
+    Only files with one of ``suffixes`` count. Raises ModelError when there is nothing and the
+    network is off or unreachable.
+    """
+    if settings.model is not None:
+        return _chosen(engine, settings.model, settings.offline, suffixes)
+    rows = [
+        model
+        for model in models().values()
+        if model.engine == engine and model.file.endswith(suffixes)
+    ]
+    for folder in folders():
+        for model in rows:
+            path = folder / model.file
+            if path.is_file():
+                return checked_size(path, model)
+    if not rows:
+        raise ModelError(f"engine {engine!r} has no model of its own; give one with --model PATH")
+    return fetch(rows[0], settings.offline)
+
+
+def _chosen(engine: str, given: Path, offline: bool, suffixes: tuple[str, ...]) -> Path:
+    if given.is_file():
+        if given.suffix.lower() not in suffixes:
+            raise ModelError(f"{given}: --model of this engine takes {', '.join(suffixes)}")
+        return given
+    model = models().get(str(given))
+    if model is None:
+        raise ModelError(
+            f"{given}: no such file, and no model of that name; `realtime-bg models list` shows "
+            f"the names"
+        )
+    if model.engine != engine:
+        raise ModelError(f"model {model.name!r} belongs to --engine {model.engine}, not {engine}")
+    path = find(model)
+    return checked_size(path, model) if path else fetch(model, offline)
+
+
+def checked_size(path: Path, model: Model) -> Path:
+    """``path`` when its size fits the row; raises ModelError for a truncated file."""
+    size = path.stat().st_size
+    if model.bytes is not None and size != model.bytes:
+        raise ModelError(
+            f"{path} is damaged ({size} bytes instead of {model.bytes}); delete it and run: "
+            f"realtime-bg models fetch {model.name}"
+        )
+    return path
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fetch(model: Model, offline: bool = False, folder: Path | None = None) -> Path:
+    """Download a row's file into the user cache (or ``folder``), saying what, from where and
+    under which licence; whole and verified, or not at all. Raises ModelError."""
+    if model.url is None:
+        raise ModelError(
+            f"{model.file} has no public address; put it into one of: "
+            f"{', '.join(str(folder) for folder in folders())}"
+        )
+    if offline:
+        raise ModelError(
+            f"{model.file} is not here and the network is off (--offline); run once with network: "
+            f"realtime-bg models fetch {model.name}"
+        )
+    _reach(model.url)
+    size = f"{model.bytes / 1e6:.0f} MB, " if model.bytes else ""
+    log.warning("fetching %s (%slicence of the weights: %s) from %s",
+                model.file, size, model.licence, model.url)  # fmt: skip
+    return _download(model, folder or cache_folder())
+
+
+def _download(model: Model, folder: Path) -> Path:
+    import pooch  # pulls in requests: only paid for when something is fetched
+    import requests
+
+    downloader = pooch.HTTPDownloader(
+        progressbar=_Progress(model.file), timeout=(CONNECT_SECONDS, READ_SECONDS)
+    )
+    pooch.get_logger().setLevel("ERROR")  # our own line has said it all
+    try:
+        path = pooch.retrieve(
+            model.url,
+            known_hash=f"sha256:{model.sha256}" if model.sha256 else None,
+            fname=model.file,
+            path=folder,
+            downloader=downloader,
+        )
+    except (requests.RequestException, OSError) as error:
+        raise ModelError(f"{model.url}: download failed ({_reason(error)}); try again") from None
+    except ValueError:  # pooch's word for a hash that differs; it has removed the file
+        raise ModelError(
+            f"{model.url}: the download is not the expected file (SHA-256 differs) and was "
+            f"thrown away; try again, or put {model.file} into {folder} yourself"
+        ) from None
+    return Path(path)
+
+
+class _Progress:
+    """A rich progress bar with the four methods pooch asks for; nothing without a terminal."""
+
+    def __init__(self, title: str) -> None:
+        from rich.console import Console
+        from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+        console = Console(stderr=True)
+        self._bar = Progress(
+            *Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn(),
+            console=console, transient=True, disable=not console.is_terminal,
+        )  # fmt: skip
+        self._task = self._bar.add_task(title, total=None)
+        self._started = False
+
+    @property
+    def total(self) -> float | None:
+        return self._bar.tasks[self._task].total
+
+    @total.setter
+    def total(self, value: float) -> None:
+        self._bar.update(self._task, total=value)
+
+    def update(self, amount: int) -> None:
+        if not self._started:
+            self._bar.start()
+            self._started = True
+        self._bar.advance(self._task, amount)
+
+    def reset(self) -> None:
+        self._bar.reset(self._task)
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+def _reach(url: str) -> None:
+    """Raise ModelError unless the host (or the proxy before it) takes a connection in time.
+
+    Runs on a thread of its own because a resolver without network can hang far longer than any
+    socket timeout.
+    """
+    target = urlsplit(getproxies().get("https") or url)
+    host, failure = target.hostname or "", [f"no answer within {CONNECT_SECONDS:.0f} s"]
+
+    def connect() -> None:
+        try:
+            port = target.port or (443 if target.scheme == "https" else 80)
+            socket.create_connection((host, port), CONNECT_SECONDS).close()
+            failure.clear()
+        except OSError as error:
+            failure[0] = _reason(error)
+
+    thread = threading.Thread(target=connect, name="reach", daemon=True)
+    thread.start()
+    thread.join(CONNECT_SECONDS)
+    if failure:
+        raise ModelError(f"{host} cannot be reached ({failure[0]})")
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error).split("\n")[0] or type(error).__name__
+
+
+def export_cached(checkpoint: Path) -> Path:
+    """The ONNX file of an RVM checkpoint (``.safetensors``, or ``.pth`` where PyTorch is
+    installed), made once and kept in the user cache under the checkpoint's hash.
+
+    Raises ModelError for a checkpoint that cannot be read or is not RVM's, and
+    MissingPackageError (see `networks/checkpoint.py`).
+    """
+    from realtime_bg.networks.checkpoint import read_tensors
+
+    target = cache_folder() / "exported" / f"{checkpoint.stem}-{digest(checkpoint)[:12]}.onnx"
+    if target.is_file():
+        return target
+    from realtime_bg.networks import rvm_graph
+
+    try:
+        graph = rvm_graph.build(read_tensors(checkpoint)).SerializeToString()
+    except KeyError as missing:
+        raise ModelError(f"{checkpoint}: not an RVM checkpoint (no tensor {missing})") from None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(f".{os.getpid()}.part")
+    partial.write_bytes(graph)
+    partial.replace(target)
+    log.info("exported %s to %s", checkpoint.name, target)
+    return target
