@@ -14,7 +14,7 @@ def card(size: Size, text: str) -> Image:
     width, height = size
     shade = np.linspace(58, 30, height, dtype=np.float32)[:, None, None]
     image = np.ascontiguousarray(
-        np.broadcast_to(shade * np.float32([1.1, 0.95, 0.85]), (height, width, 3)).astype(np.uint8)
+        np.broadcast_to(shade * np.array([1.1, 0.95, 0.85]), (height, width, 3)).astype(np.uint8)
     )
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, 1.0
     (wide, tall), _ = cv2.getTextSize(text, font, scale, 2)

@@ -26,14 +26,19 @@ class _DefaultRun(TyperGroup):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The commands, and the options of the one that is meant when none is named."""
+        super().format_help(ctx, formatter)
+        run = self.commands["run"]
+        with run.make_context("run", [], parent=ctx, resilient_parsing=True) as inner:
+            run.format_help(inner, formatter)
+
 
 app = typer.Typer(
     cls=_DefaultRun,
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Without a command, `run` is meant: realtime-bg --background beach.jpg. "
-    "Its options: realtime-bg run --help",
 )
 models_app = typer.Typer(help="Model files: what there is, where it lies, fetching, checking.",
                          no_args_is_help=True)  # fmt: skip
@@ -187,19 +192,15 @@ def models_list(
     engines: Annotated[bool, typer.Option("--engines", help="List the engines instead.")] = False,
 ) -> None:
     """List models, their licences and where they lie; or, with --engines, the engines."""
-    from rich.table import Table
-
     from realtime_bg import zoo
 
     if engines:
         _list_engines()
         return
-    table = Table("model", "engine", "licence", "file", "where")
     for model in zoo.models().values():
         path = zoo.find(model)
         where = str(path) if path else "not here" + ("" if model.url else " (put it there by hand)")
-        table.add_row(model.name, model.engine, model.licence, model.file, where)
-    console.print(table)
+        typer.echo(f"{model.name:<21}{model.engine:<8}{model.licence:<9}{model.file:<32}{where}")
 
 
 def _list_engines() -> None:
@@ -275,15 +276,26 @@ def _log_to_terminal(verbose: bool) -> None:
 
 
 def main() -> None:
-    """The console script: errors become one line and exit code 2."""
+    """The console script: whatever the user can mend becomes one line and exit code 2."""
+    usage_error = typer.BadParameter.__mro__[1]  # typer does not export it
     try:
-        app()
+        code = app(standalone_mode=False)
     except RealtimeBgError as error:
-        sys.exit(_said(error))
+        code = _refused(str(error))
+    except usage_error as error:
+        code = _refused(f"{error.format_message()}; `realtime-bg run --help` lists the options")  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except Exception as error:  # a defect of ours: one line, the rest with --verbose
+        logging.getLogger(__name__).debug("unexpected", exc_info=True)
+        err.print(f"realtime-bg: {type(error).__name__}: {error} (details: --verbose)",
+                  style="red", markup=False, highlight=False)  # fmt: skip
+        code = 1
+    sys.exit(code or 0)
 
 
-def _said(error: RealtimeBgError) -> int:
-    err.print(f"realtime-bg: {error}", style="red", markup=False, highlight=False)
+def _refused(reason: str) -> int:
+    err.print(f"realtime-bg: {reason}", style="red", markup=False, highlight=False)
     return 2
 
 

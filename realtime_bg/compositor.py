@@ -39,7 +39,7 @@ class Compositor:
             alpha, foreground = refine(item, settings.refine)
         with self._stats.stage("composite"):
             if background.passthrough:  # the next background is still being opened
-                behind = card(frame.size, "One moment")
+                behind = card(frame.size, "")
             else:
                 behind = background.render(frame.size, frame.time, frame.image, alpha)
             image = blend(foreground, behind, alpha)
@@ -71,12 +71,12 @@ class Compositor:
         self, image: Image, frame: Frame, alpha: Alpha | None, settings: Settings
     ) -> Composite:
         if settings.output.mirror:
-            image = cv2.flip(image, 1)  # type: ignore[assignment]
+            image = cv2.flip(image, 1)
         before = frame.image
         if settings.output.mirror and settings.view.split:
-            before = cv2.flip(before, 1)  # type: ignore[assignment]
+            before = cv2.flip(before, 1)
         if settings.output.mirror and settings.view.alpha and alpha is not None:
-            alpha = cv2.flip(alpha, 1)  # type: ignore[assignment]
+            alpha = cv2.flip(alpha, 1)
         shown = preview(image, before, alpha, settings.view, self._stats)
         return Composite(image, frame.index, frame.time, shown)
 

@@ -31,7 +31,7 @@ def resize(image: Pixels, size: Size) -> Pixels:
         return image
     shrinks = size[0] * size[1] < width * height
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image, size, interpolation=how)  # type: ignore[return-value]
+    return cv2.resize(image, size, interpolation=how)
 
 
 def fit(image: Pixels, size: Size, mode: Fit) -> Pixels:

@@ -24,7 +24,7 @@ def preview(
         return None
     shown = image.copy()
     if view.alpha and alpha is not None:
-        shown = cv2.cvtColor(cv2.convertScaleAbs(alpha, alpha=255.0), cv2.COLOR_GRAY2BGR)  # type: ignore[assignment]
+        shown = cv2.cvtColor(cv2.convertScaleAbs(alpha, alpha=255.0), cv2.COLOR_GRAY2BGR)
     if view.split and before is not None:
         half = shown.shape[1] // 2
         shown[:, :half] = before[:, :half]

@@ -34,7 +34,7 @@ def upsample_alpha(matte: Matte) -> Alpha:
     if alpha.shape == frame.image.shape[:2]:
         return alpha
     if matte.guide is None:
-        return cv2.resize(alpha, frame.size, interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+        return cv2.resize(alpha, frame.size, interpolation=cv2.INTER_LINEAR)
     grey = cv2.cvtColor(matte.guide, cv2.COLOR_BGR2GRAY).astype(np.float32)
     mean_grey, mean_alpha = _box(grey), _box(alpha)
     slope = _box(grey * alpha) - mean_grey * mean_alpha
@@ -45,13 +45,13 @@ def upsample_alpha(matte: Matte) -> Alpha:
     full = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
     fine = cv2.multiply(full, slope, dtype=cv2.CV_32F)
     cv2.add(fine, offset, dst=fine)
-    return np.clip(fine, 0.0, 1.0, out=fine)  # type: ignore[return-value, arg-type]
+    return np.clip(fine, 0.0, 1.0, out=fine)
 
 
 def _box(x: Alpha) -> Alpha:
     """Mean over the window; float32 (h, w) in and out."""
     side = 2 * RADIUS + 1
-    return cv2.blur(x, (side, side), borderType=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
+    return cv2.blur(x, (side, side), borderType=cv2.BORDER_REPLICATE)
 
 
 def upsample_foreground(matte: Matte) -> Image:
@@ -67,11 +67,11 @@ def upsample_foreground(matte: Matte) -> Image:
     if colour.shape == frame.shape:
         return colour
     if matte.guide is None:
-        return cv2.resize(colour, matte.frame.size, interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+        return cv2.resize(colour, matte.frame.size, interpolation=cv2.INTER_LINEAR)
     change = cv2.subtract(colour, matte.guide, dtype=cv2.CV_16S)
     change[matte.alpha > SOLID] = 0
     change = cv2.resize(change, matte.frame.size, interpolation=cv2.INTER_LINEAR)
-    return cv2.add(frame, change, dtype=cv2.CV_8U)  # type: ignore[return-value]
+    return cv2.add(frame, change, dtype=cv2.CV_8U)
 
 
 def shift_threshold(alpha: Alpha, threshold: float) -> Alpha:

@@ -25,7 +25,7 @@ def load_class(
         raise error(f"unknown {kind} {name!r}; {hint}")
     module, _, cls = registry[name].partition(":")
     try:
-        return getattr(import_module(module), cls)  # type: ignore[no-any-return]
+        return getattr(import_module(module), cls)
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
         if package == "realtime_bg":

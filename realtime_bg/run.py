@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from realtime_bg import backgrounds as background_kinds
 from realtime_bg import batch
 from realtime_bg import sinks as sink_kinds
 from realtime_bg import sources as source_kinds
@@ -37,8 +38,8 @@ def run(settings: Settings, duration: float | None, show_stats: bool) -> None:
 
     Raises RealtimeBgError for anything the user can mend.
     """
-    settings = with_outputs(settings)
     check(settings)
+    settings = with_outputs(settings)
     live, stats = Live(settings), Stats()
     is_live = runs_live(settings)
     processor = Processor(live, stats, wait=not is_live)
@@ -76,6 +77,8 @@ def check(settings: Settings) -> None:
         from realtime_bg import zoo
 
         zoo.row(str(settings.engine.model))
+    for spec in (settings.background.current, *settings.background.items):
+        background_kinds.classify(spec)
     kind, target = source_kinds.classify(settings.source.spec)
     for spec in settings.output.sinks:
         if sink_kinds.classify(spec)[0] != "video":

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -47,6 +48,13 @@ SizeField = Annotated[Size | None, BeforeValidator(parse_size), _as_text]
 WorkSizeField = Annotated[Size | None, BeforeValidator(parse_work_size), _as_text]
 
 
+def check_device(text: str) -> str:
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises ValueError."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise ValueError(f"{text!r} is not a device; choose auto, cpu, cuda or cuda:N")
+    return text
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -65,7 +73,7 @@ class EngineSettings(_Section):
 
     name: str = "auto"
     model: Path | None = None
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    device: Annotated[str, AfterValidator(check_device)] = "auto"
     work_size: WorkSizeField = None
     offline: bool = False
     retries: Annotated[int, Field(ge=0, le=100)] = 2

@@ -43,6 +43,11 @@ class Stats:
                 values = self._stages.setdefault(name, deque(maxlen=self._history))
         values.append(seconds * 1000.0)
 
+    def clear(self) -> None:
+        """Forget all times, keep the counters."""
+        with self._lock:
+            self._stages.clear()
+
     def tick(self) -> None:
         """Count one finished composite, for `fps`."""
         self._ticks.append(time.monotonic())

@@ -58,12 +58,12 @@ class BlurBackground(Background):
         if work[0] > small[0]:
             room, weight = resize(room, work), resize(weight, work)
             sharp = resize(frame, work)
-            room = cv2.blendLinear(sharp, room, weight, 1.0 - weight)  # type: ignore[assignment]
+            room = cv2.blendLinear(sharp, room, weight, 1.0 - weight)
         elif scale * max(size) < WORK_SIDE / 2:
             room = resize(room, work)
         else:
             scale = small[0] / size[0]
-        room = cv2.GaussianBlur(room, (0, 0), max(sigma * scale, 0.1))  # type: ignore[assignment]
+        room = cv2.GaussianBlur(room, (0, 0), max(sigma * scale, 0.1))
         return resize(room, size)
 
 

@@ -72,16 +72,22 @@ class Sheet:
     def mix(self, paint: Map | str, amount: Map | float) -> None:
         """Lay ``paint`` over everything, as opaque as ``amount`` (0 to 1, or (h, w) of it)."""
         paint = colour(paint) if isinstance(paint, str) else paint
-        share = amount[..., None] if isinstance(amount, np.ndarray) else np.float32(amount)
-        self.pixels = self.pixels + (paint - self.pixels) * share
+        if not isinstance(amount, np.ndarray):
+            self.pixels += (paint - self.pixels) * np.float32(amount)
+            return
+        rows = _touched(amount)
+        part = self.pixels[rows]
+        paint = paint[rows] if paint.ndim == 3 else paint
+        part += (paint - part) * amount[rows, :, None]
 
     def light(self, tint: str, amount: Map) -> None:
         """Add light."""
-        self.pixels = self.pixels + colour(tint) * amount[..., None]
+        rows = _touched(amount)
+        self.pixels[rows] += colour(tint) * amount[rows, :, None]
 
     def shade(self, amount: Map) -> None:
         """Multiply by ``amount``."""
-        self.pixels = self.pixels * amount[..., None]
+        self.pixels *= amount[..., None]
 
     def polygons(
         self, shapes: Sequence[Points], tint: str, opacity: float = 1, blur: float = 0
@@ -103,7 +109,7 @@ class Sheet:
             cv2.fillPoly(mask, [points - shift], 255, cv2.LINE_AA, 4)
         share = mask.astype(np.float32) * np.float32(opacity / 255)
         if sigma > 0.2:
-            share = cv2.GaussianBlur(share, (0, 0), sigma)  # type: ignore[assignment]
+            share = cv2.GaussianBlur(share, (0, 0), sigma)
         part = self.pixels[top:bottom, left:right]
         part += (colour(tint) - part) * share[..., None]
 
@@ -124,9 +130,7 @@ class Sheet:
     def soften(self, sigma: float) -> None:
         """Blur everything by ``sigma`` units."""
         if sigma * self.unit > 0.2:
-            self.pixels = cv2.GaussianBlur(  # type: ignore[assignment]
-                self.pixels, (0, 0), sigma * self.unit
-            )
+            self.pixels = cv2.GaussianBlur(self.pixels, (0, 0), sigma * self.unit)
 
     def vignette(self, depth: float) -> None:
         """Darken towards the corners by up to ``depth``."""
@@ -140,6 +144,12 @@ class Sheet:
         grain += rng.random(self.pixels.shape[:2], np.float32)
         levels = self.pixels * np.float32(255) + (grain - np.float32(0.5))[..., None]
         return np.clip(levels, 0, 255).astype(np.uint8)
+
+
+def _touched(amount: Map) -> slice:
+    """The rows where there is something to do: half of a landscape is sky."""
+    rows = np.flatnonzero(amount.max(1) > 1e-3)
+    return slice(rows[0], rows[-1] + 1) if rows.size else slice(0, 0)
 
 
 def ellipse(x: float, y: float, width: float, height: float, turn: float = 0) -> Points:
@@ -178,9 +188,9 @@ def beach(sheet: Sheet) -> None:
 
 def _sky(sheet: Sheet, sun: tuple[float, float]) -> None:
     sheet.mix(sheet.rows((0, "#4a86bd"), (190, "#8dbad8"), (320, "#dfd2c3"), (430, "#ffd9a6")), 1.0)
-    puffs = noise(sheet.size, (5, 8), 6, 11)
-    streaks = noise(sheet.size, (3, 26), 5, 4)
-    shape = 0.72 * puffs + 0.28 * streaks
+    half = max(1, sheet.size[0] // 2), max(1, sheet.size[1] // 2)  # clouds are soft
+    clouds = 0.72 * noise(half, (5, 8), 5, 11) + 0.28 * noise(half, (3, 26), 4, 4)
+    shape = cv2.resize(clouds, sheet.size, interpolation=cv2.INTER_LINEAR)
     lower = cv2.warpAffine(
         shape,
         np.array([[1, 0, 0], [0, 1, -14 * sheet.unit]]),
@@ -320,9 +330,7 @@ def office(sheet: Sheet) -> None:
     _plant(small)
     _desk(small)
     out_of_focus = _lens(small.pixels, 10.5 * small.unit)
-    sheet.pixels = cv2.resize(  # type: ignore[assignment]
-        out_of_focus, sheet.size, interpolation=cv2.INTER_CUBIC
-    )
+    sheet.pixels = cv2.resize(out_of_focus, sheet.size, interpolation=cv2.INTER_CUBIC)
     sheet.light("#fff1dc", 0.10 * sheet.near(250, 300, 620))
     sheet.vignette(0.22)
 

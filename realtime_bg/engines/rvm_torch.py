@@ -45,7 +45,7 @@ class RvmTorch(Engine):
         self._network = (
             load_rvm(zoo.resolve("rvm", settings, CHECKPOINTS)).eval().to(self._device, self._kind)
         )
-        self._network.to(memory_format=torch.channels_last)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.reset()
 
     def reset(self) -> None:

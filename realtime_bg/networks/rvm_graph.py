@@ -8,7 +8,7 @@ structure this follows.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -53,7 +53,7 @@ class _Graph:
         return names[0] if outputs == 1 else names
 
     def constant(self, values: object, dtype: type = np.float32, name: str = "") -> Value:
-        array = np.asarray(values, dtype)
+        array: NDArray[Any] = np.asarray(values, dtype)
         name = name or f"constant_{dtype.__name__}_{'_'.join(map(str, array.ravel().tolist()))}"
         self.weights.setdefault(name, numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
@@ -135,17 +135,15 @@ def _mobilenetv3(g: _Graph, small: Value) -> list[Value]:
     mean = g.constant(np.reshape(IMAGENET_MEAN, (1, 3, 1, 1)), name="imagenet_mean")
     x = g.op("Sub", small, mean)
     scale = (1 / np.asarray(IMAGENET_STD)).astype(np.float32)  # the mean cannot: zero padding
-    unit = {"eps": BACKBONE_EPS}
+    unit: dict[str, Any] = {"eps": BACKBONE_EPS}
     top = "backbone.features"
     x = g.conv(x, f"{top}.0.0", f"{top}.0.1", "HardSwish", stride=2, scale=scale, **unit)
     taps = []
     for index, (activation, stride, dilation) in enumerate(MOBILE_BLOCKS, start=1):
-        block, y, part = f"{top}.{index}.block", x, 0
-        if f"{block}.1.fc1.weight" in g.tensors or f"{block}.2.0.weight" not in g.tensors:
-            expands = f"{block}.3.0.weight" in g.tensors
-        else:
-            expands = True
-        if expands:
+        block = f"{top}.{index}.block"
+        y, part = x, 0
+        channels = _channels(g, f"{block}.0.0")
+        if channels.expands:
             y = g.conv(y, f"{block}.0.0", f"{block}.0.1", activation, **unit)
             part = 1
         name = f"{block}.{part}"
@@ -159,7 +157,7 @@ def _mobilenetv3(g: _Graph, small: Value) -> list[Value]:
             y = g.op("Mul", y, g.op("HardSigmoid", gate, alpha=1 / 6, beta=0.5))
             part += 1
         y = g.conv(y, f"{block}.{part}.0", f"{block}.{part}.1", **unit)
-        same = stride == 1 and _channels_in(g, block) == _channels_out(g, f"{block}.{part}.0")
+        same = stride == 1 and channels.into == len(g.tensors[f"{block}.{part}.0.weight"])
         x = g.op("Add", x, y) if same else y
         if index in (1, 3, 6):
             taps.append(x)
@@ -167,13 +165,16 @@ def _mobilenetv3(g: _Graph, small: Value) -> list[Value]:
     return taps
 
 
-def _channels_out(g: _Graph, name: str) -> int:
-    return len(g.tensors[f"{name}.weight"])
+class _Channels(NamedTuple):
+    into: int
+    expands: bool
 
 
-def _channels_in(g: _Graph, block: str) -> int:
-    weight = g.tensors[f"{block}.0.0.weight"]
-    return len(weight) if weight.shape[1] == 1 else weight.shape[1]
+def _channels(g: _Graph, first: str) -> _Channels:
+    """How many channels enter a block, and whether its first convolution expands them: where
+    it does not, that convolution is the depthwise one, with one input channel each."""
+    out, per_group = g.tensors[f"{first}.weight"].shape[:2]
+    return _Channels(out, False) if per_group == 1 else _Channels(per_group, True)
 
 
 def _resnet50(g: _Graph, small: Value) -> list[Value]:
@@ -211,7 +212,12 @@ def _recur(g: _Graph, x: Value, name: str, state: Value) -> tuple[Value, Value]:
 
 
 def _decoder(g: _Graph, small: Value, taps: list[Value]) -> tuple[Value, list[Value]]:
-    pool = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1, "count_include_pad": 0}
+    pool: dict[str, Any] = {
+        "kernel_shape": [2, 2],
+        "strides": [2, 2],
+        "ceil_mode": 1,
+        "count_include_pad": 0,
+    }
     pictures = [small]
     for _ in range(3):
         pictures.append(g.op("AveragePool", pictures[-1], **pool))
@@ -319,8 +325,12 @@ def _model(g: _Graph, outputs: dict[str, Value]) -> onnx.ModelProto:
     results = [value("fgr", picture), value("pha", ["batch_size", 1, "height", "width"]),
                *(state(level, "o") for level in range(1, 5))]  # fmt: skip
     graph = helper.make_graph(g.nodes, "rvm", inputs, results, list(g.weights.values()))
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)],
-                              producer_name="realtime-bg", producer_version=__version__)  # fmt: skip
+    model: onnx.ModelProto = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        producer_name="realtime-bg",
+        producer_version=__version__,
+    )
     model.ir_version = 8  # what opset 17 asks for; newer would shut out older runtimes
     onnx.checker.check_model(model)
     return model

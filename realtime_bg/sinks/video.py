@@ -35,6 +35,7 @@ class VideoSink(Sink):
         self._even = max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
         codec, options = CODECS.get(self._path.suffix.lower(), CODECS[""])
         try:
+            self._partial.touch()  # a place that cannot be written is known now, not at the end
             self._container = av.open(str(self._partial), "w")
             rate = Fraction(fps).limit_denominator(1001)
             stream: Any = self._container.add_stream(codec, rate=rate, options=options)

@@ -40,7 +40,7 @@ def to_image(picture: Any) -> Image:
     """A decoded picture upright as BGR ``uint8 (H, W, 3)``."""
     image: Image = picture.to_ndarray(format="bgr24")
     if picture.rotation in TURNS:
-        image = cv2.rotate(image, TURNS[picture.rotation])  # type: ignore[assignment]
+        image = cv2.rotate(image, TURNS[picture.rotation])
     return image
 
 

@@ -51,7 +51,7 @@ class CameraSource(ReopeningSource):
 
     def _read(self) -> Image | None:
         ok, image = self._capture.read()
-        return image if ok and image is not None and image.size else None  # type: ignore[return-value]
+        return image if ok and image is not None and image.size else None
 
     def _disconnect(self) -> None:
         self._capture.release()
