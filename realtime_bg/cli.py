@@ -277,13 +277,13 @@ def _log_to_terminal(verbose: bool) -> None:
 
 def main() -> None:
     """The console script: whatever the user can mend becomes one line and exit code 2."""
-    usage_error = typer.BadParameter.__mro__[1]  # typer does not export it
+    usage_error: Any = typer.BadParameter.__mro__[1]  # typer does not export it
     try:
         code = app(standalone_mode=False)
     except RealtimeBgError as error:
         code = _refused(str(error))
     except usage_error as error:
-        code = _refused(f"{error.format_message()}; `realtime-bg run --help` lists the options")  # type: ignore[attr-defined]
+        code = _refused(f"{error.format_message()}; `realtime-bg run --help` lists the options")
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except Exception as error:  # a defect of ours: one line, the rest with --verbose

@@ -109,8 +109,8 @@ def blend(foreground: Image, background: Image, alpha: Alpha) -> Image:
 
 def bounding_box(alpha: Alpha) -> tuple[slice, slice] | None:
     """Rows and columns outside which alpha is 0 everywhere, or None when it is 0 all over."""
-    rows = np.flatnonzero(cv2.reduce(alpha, 1, cv2.REDUCE_MAX))
+    rows = np.flatnonzero(alpha.max(axis=1))
     if not len(rows):
         return None
-    columns = np.flatnonzero(cv2.reduce(alpha, 0, cv2.REDUCE_MAX))
+    columns = np.flatnonzero(alpha.max(axis=0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

@@ -256,4 +256,4 @@ class Pipeline:
             window.send(fitted(composite, window))
             background = self._live.now.background.current
             window.title(f"realtime-bg - {self._stats.fps:.0f} fps - {background}")
-        return all(press(self._live, key) for key in window.keys()) and window.is_open()
+        return all(press(self._live, key) for key in window.typed()) and window.is_open()

@@ -152,7 +152,12 @@ def fetch(model: Model, offline: bool = False, folder: Path | None = None) -> Pa
             f"{model.file} is not here and the network is off (--offline); run once with network: "
             f"realtime-bg models fetch {model.name}"
         )
-    _reach(model.url)
+    problem = unreachable(model.url)
+    if problem:
+        raise ModelError(
+            f"{model.file} is not here and {problem}; connect once, or put the file into "
+            f"{cache_folder()}, or use --engine auto, which does without"
+        )
     size = f"{model.bytes / 1e6:.0f} MB, " if model.bytes else ""
     log.warning("fetching %s (%slicence of the weights: %s) from %s",
                 model.file, size, model.licence, model.url)  # fmt: skip
@@ -221,11 +226,11 @@ class _Progress:
         self._bar.stop()
 
 
-def _reach(url: str) -> None:
-    """Raise ModelError unless the host (or the proxy before it) takes a connection in time.
+def unreachable(url: str) -> str:
+    """Why the host (or the proxy before it) takes no connection, or an empty string.
 
-    Runs on a thread of its own because a resolver without network can hang far longer than any
-    socket timeout.
+    Asked on a thread of its own because a resolver without network can hang far longer than
+    any socket timeout.
     """
     target = urlsplit(getproxies().get("https") or url)
     host, failure = target.hostname or "", [f"no answer within {CONNECT_SECONDS:.0f} s"]
@@ -241,8 +246,7 @@ def _reach(url: str) -> None:
     thread = threading.Thread(target=connect, name="reach", daemon=True)
     thread.start()
     thread.join(CONNECT_SECONDS)
-    if failure:
-        raise ModelError(f"{host} cannot be reached ({failure[0]})")
+    return f"{host} cannot be reached ({failure[0]})" if failure else ""
 
 
 def _reason(error: Exception) -> str:

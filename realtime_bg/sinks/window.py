@@ -18,7 +18,7 @@ CHOICES = "choose --output virtualcam, a file such as out.mp4, or null"
 
 
 class WindowSink(Sink):
-    """`keys` must be called often: the window lives only while it is."""
+    """`typed` must be called often: the window lives only while it is."""
 
     def __init__(self, target: str, size: Size, fps: float) -> None:
         super().__init__(target, size, fps)
@@ -45,7 +45,7 @@ class WindowSink(Sink):
         if self.is_open():
             cv2.setWindowTitle(NAME, text)
 
-    def keys(self) -> Iterator[str]:
+    def typed(self) -> Iterator[str]:
         """The characters typed since the last call; also lets the window repaint."""
         code = cv2.waitKeyEx(1)
         # Beyond one byte there are arrows and function keys; waitKey would fold them to letters.

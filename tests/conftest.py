@@ -1,0 +1,53 @@
+"""What all tests share: a clean environment, the optional shared data, a small RVM checkpoint."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from realtime_bg.frames import Frame
+
+ROOT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("REALTIME_BG_SHARED", ROOT.parent / "shared")).absolute()
+
+
+@pytest.fixture(autouse=True)
+def own_environment(tmp_path_factory, monkeypatch):
+    """No setting, model or cache of the user reaches a test."""
+    for name in [name for name in os.environ if name.startswith("REALTIME_BG_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of real weights, people and clips, where there is one."""
+    if not (SHARED / "models").is_dir():
+        pytest.skip(f"no shared data at {SHARED} (REALTIME_BG_SHARED)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """RVM with the released tensor names and random weights, as safetensors."""
+    torch = pytest.importorskip("torch", reason='needs the extra "torch"')
+    from safetensors.torch import save_file
+
+    from realtime_bg.networks.rvm import RVM
+
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp("weights") / "rvm_random.safetensors"
+    save_file(RVM().state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def portrait():
+    """A frame with a plain figure before a grey, grained room, 320x180."""
+    rng = np.random.default_rng(3)
+    image = rng.integers(90, 130, (180, 320, 3), np.uint8)
+    cv2.ellipse(image, (160, 175), (70, 75), 0, 0, 360, (170, 60, 30), -1)
+    cv2.ellipse(image, (160, 75), (28, 36), 0, 0, 360, (130, 160, 220), -1)
+    return Frame(image, 0, 0.0)
