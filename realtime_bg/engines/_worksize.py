@@ -21,7 +21,9 @@ def work_size(wanted: Size | None, size: Size, cuda: bool) -> Size:
     if wanted is not None:
         return min(wanted[0], width), min(wanted[1], height)
     area = CUDA_AREA if cuda else CPU_AREA if threads() < 4 else MANY_CORES_AREA
-    scale = min(1.0, math.sqrt(area / (width * height)))
+    scale = math.sqrt(area / (width * height))
+    if scale >= 1:
+        return size
     return _stepped(width * scale, width), _stepped(height * scale, height)
 
 

@@ -1,0 +1,214 @@
+"""Blending, refining and previewing, against exact arithmetic."""
+
+import cv2
+import numpy as np
+import pytest
+
+from realtime_bg.backgrounds import open_background
+from realtime_bg.compositor import Compositor, blend, bounding_box
+from realtime_bg.frames import Frame, Matte, as_image, check_matte
+from realtime_bg.refine import feather, refine, shift_threshold, upsample_alpha
+from realtime_bg.settings import BackgroundSettings, RefineSettings, Settings
+from realtime_bg.stats import Stats
+
+SIZE = (320, 180)
+
+
+def exact_blend(foreground, background, alpha):
+    """The reference: float64, nothing clever."""
+    weight = alpha.astype(np.float64)[:, :, None]
+    return weight * foreground.astype(np.float64) + (1 - weight) * background.astype(np.float64)
+
+
+def person(size=SIZE):
+    """A frame whose person is a bright disc, and its exact alpha."""
+    y, x = np.mgrid[: size[1], : size[0]].astype(np.float32)
+    distance = np.hypot(x - size[0] / 2, y - size[1] / 2)
+    alpha = np.clip((size[1] * 0.3 - distance) / 3 + 0.5, 0, 1).astype(np.float32)
+    image = (40 + 180 * alpha).astype(np.uint8)
+    return Frame(cv2.merge([image, image, image]), 0, 0.0), alpha
+
+
+def compositor(background="#00ff00", **changes):
+    settings = Settings(background=BackgroundSettings(current=background), **changes)
+    return Compositor(settings, Stats(), wait=True), settings
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_blend_is_within_one_grey_level_of_exact(seed):
+    rng = np.random.default_rng(seed)
+    foreground, background = rng.integers(0, 256, (2, 90, 160, 3), np.uint8)
+    alpha = rng.random((90, 160)).astype(np.float32)
+    alpha[:30], alpha[60:] = 0, 1
+    got = blend(foreground, background, alpha).astype(np.float64)
+    assert np.abs(got - exact_blend(foreground, background, alpha)).max() <= 1
+
+
+def test_blend_leaves_what_is_not_person_exactly_alone():
+    frame, alpha = person()
+    background = np.full_like(frame.image, 77)
+    got = blend(frame.image, background, alpha)
+    assert (got[alpha == 0] == 77).all()
+    np.testing.assert_array_equal(got[alpha == 1], frame.image[alpha == 1])
+    assert (background == 77).all()  # shared with later frames
+
+
+def test_bounding_box_is_tight():
+    alpha = np.zeros((50, 60), np.float32)
+    assert bounding_box(alpha) is None
+    alpha[7, 9] = alpha[30, 20] = 0.01
+    assert bounding_box(alpha) == (slice(7, 31), slice(9, 21))
+
+
+def test_guided_upsampling_is_closer_to_the_truth_than_bilinear():
+    frame, truth = person((640, 360))
+    small = cv2.resize(frame.image, (80, 45), interpolation=cv2.INTER_AREA)
+    alpha = cv2.resize(truth, (80, 45), interpolation=cv2.INTER_AREA)
+    guided = upsample_alpha(Matte(frame, alpha, guide=small))
+    plain = upsample_alpha(Matte(frame, alpha))
+    assert guided.shape == plain.shape == truth.shape
+    assert np.abs(guided - truth).mean() < 0.6 * np.abs(plain - truth).mean()
+
+
+def test_predicted_foreground_replaces_the_rim_and_leaves_the_inside():
+    """A person of 200 before a room of 40: the edge must lose the room's darkness."""
+    frame, truth = person()
+    small = cv2.resize(frame.image, (160, 90), interpolation=cv2.INTER_AREA)
+    alpha = cv2.resize(truth, (160, 90), interpolation=cv2.INTER_AREA)
+    colour = np.full_like(small, 220)
+    _, foreground = refine(Matte(frame, alpha, colour, small), RefineSettings())
+    edge = (truth > 0.3) & (truth < 0.7)
+    assert foreground[edge].mean() > 205 > frame.image[edge].mean() + 40
+    inside = cv2.erode((truth == 1).astype(np.uint8), np.ones((9, 9))) == 1
+    np.testing.assert_array_equal(foreground[inside], frame.image[inside])
+
+
+def test_full_size_mattes_pass_through():
+    frame, alpha = person()
+    matte = Matte(frame, alpha, frame.image, frame.image)
+    assert refine(matte, RefineSettings())[0] is alpha
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.3, 0.7, 0.95])
+def test_threshold_moves_the_middle_and_keeps_the_ends(threshold):
+    values = np.float32([[0, threshold, 1]])
+    np.testing.assert_allclose(shift_threshold(values, threshold), [[0, 0.5, 1]], atol=1e-6)
+    ramp = shift_threshold(np.linspace(0, 1, 101, dtype=np.float32)[None], threshold)
+    assert (np.diff(ramp) >= 0).all()
+
+
+def test_feather_softens_outwards_only():
+    alpha = np.zeros((40, 40), np.float32)
+    alpha[:, 20:] = 1
+    soft = feather(alpha, 5)
+    assert (soft[:, 20:] == 1).all()
+    assert 0 < soft[20, 17] < 1
+    assert (soft[:, :14] == 0).all()
+
+
+def test_a_composite_shows_person_and_background_and_nothing_else():
+    frame, alpha = person()
+    maker, settings = compositor()
+    image = maker.compose(Matte(frame, alpha), settings).image
+    assert (image[alpha == 0] == (0, 255, 0)).all()
+    assert (image[alpha == 1] == frame.image[alpha == 1]).all()
+    maker.close()
+
+
+def test_mirror_turns_the_picture():
+    frame, alpha = person()
+    shifted = np.ascontiguousarray(np.roll(alpha, 40, axis=1))
+    maker, settings = compositor()
+    plain = maker.compose(Matte(frame, shifted), settings).image
+    output = settings.output.model_copy(update={"mirror": True})
+    turned = maker.compose(Matte(frame, shifted), settings.model_copy(update={"output": output}))
+    np.testing.assert_array_equal(turned.image, plain[:, ::-1])
+
+
+def test_none_shows_the_camera_because_the_user_said_so():
+    frame, _ = person()
+    maker, settings = compositor("none")
+    np.testing.assert_array_equal(maker.compose(frame, settings).image, frame.image)
+
+
+@pytest.mark.parametrize("background", ["#00ff00", "beach", "blur", "none"])
+def test_closed_never_shows_the_camera(background):
+    maker, settings = compositor(background)
+    frame = Frame(np.full((180, 320, 3), (255, 0, 255), np.uint8), 0, 0.0)
+    pictures = [maker.closed(SIZE, 0, settings), maker.closed(SIZE, 0, settings, "Camera paused")]
+    if background != "none":
+        pictures.append(maker.compose(frame, settings))  # a bare frame must not pass
+    for composite in pictures:
+        assert composite.image.shape == (180, 320, 3)
+        assert not (composite.image == (255, 0, 255)).all(axis=2).any()
+
+
+def test_a_frame_meant_for_none_does_not_pass_once_another_background_is_chosen():
+    """The setting changed between two threads: the bare frame is already on its way."""
+    maker, before = compositor("none")
+    after = Settings(background=BackgroundSettings(current="beach"))
+    frame = Frame(np.full((180, 320, 3), (255, 0, 255), np.uint8), 0, 0.0)
+    maker.compose(frame, before)
+    late = Compositor(before, Stats(), wait=False)
+    image = late.compose(frame, after).image  # "beach" is still being drawn off-thread
+    assert not (image == (255, 0, 255)).all(axis=2).any()
+    late.close()
+
+
+def test_views_reach_the_preview_only():
+    frame, alpha = person()
+    maker, settings = compositor()
+    plain = maker.compose(Matte(frame, alpha), settings)
+    assert plain.preview is None
+    for name in ("alpha", "split", "stats", "help"):
+        view = settings.view.model_copy(update={name: True})
+        shown = maker.compose(Matte(frame, alpha), settings.model_copy(update={"view": view}))
+        np.testing.assert_array_equal(shown.image, plain.image)
+        assert (shown.preview != plain.image).any(), name
+
+
+def test_views_show_what_they_say():
+    frame, alpha = person()
+    maker, settings = compositor()
+    view = settings.view.model_copy(update={"split": True})
+    split = maker.compose(Matte(frame, alpha), settings.model_copy(update={"view": view})).preview
+    np.testing.assert_array_equal(split[:, :150], frame.image[:, :150])
+    assert (split[0, 170:] == (0, 255, 0)).all()
+    view = settings.view.model_copy(update={"alpha": True})
+    grey = maker.compose(Matte(frame, alpha), settings.model_copy(update={"view": view})).preview
+    np.testing.assert_allclose(grey[:, :, 0], alpha * 255, atol=1)
+
+
+def test_a_background_that_cannot_be_opened_live_leaves_the_old_one(caplog):
+    maker, settings = compositor()
+    bad = settings.model_copy(update={"background": BackgroundSettings(current="nowhere.jpg")})
+    assert (maker.closed(SIZE, 0, bad).image == (0, 255, 0)).all()
+    assert "nowhere.jpg" in caplog.text
+
+
+def test_blur_keeps_the_persons_colour_out_of_the_room():
+    settings = BackgroundSettings(current="blur")
+    room = np.full((180, 320, 3), 120, np.uint8)
+    y, x = np.mgrid[:180, :320]
+    alpha = (np.hypot(x - 160, y - 90) < 50).astype(np.float32)
+    room[alpha == 1] = (0, 0, 255)
+    behind = open_background("blur", settings, True).render(SIZE, 0.0, room, alpha)
+    assert np.abs(behind.astype(int) - 120).max() < 12
+
+
+@pytest.mark.parametrize("bad", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)),
+                                 np.zeros((0, 4, 3), np.uint8), "image"])  # fmt: skip
+def test_as_image_refuses_other_pixels(bad):
+    with pytest.raises(ValueError, match="expected"):
+        as_image(bad)
+
+
+def test_check_matte_refuses_what_would_spoil_the_picture():
+    frame, alpha = person()
+    spoiled = alpha.copy()
+    spoiled[3, 3] = np.nan
+    for matte in (Matte(frame, spoiled), Matte(frame, alpha.astype(np.float64)),
+                  Matte(frame, np.zeros((400, 400), np.float32)),
+                  Matte(frame, alpha, np.zeros((4, 4, 3), np.uint8))):  # fmt: skip
+        with pytest.raises(ValueError, match=r"alpha|foreground"):
+            check_matte(matte)

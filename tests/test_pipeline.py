@@ -1,0 +1,506 @@
+"""The live pipeline under faults: nothing raw ever reaches a sink, and it always ends in time.
+
+Every second column of these sources' frames has a colour that no background contains, and the
+good engine calls all of it room: a single such pixel in a sink is a leak. (Blurred, the columns mix
+with the black ones between them.)
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from realtime_bg import engines, outlets
+from realtime_bg.engines.base import Engine
+from realtime_bg.errors import SinkError, SourceError
+from realtime_bg.frames import Frame, Matte
+from realtime_bg.live import Live
+from realtime_bg.pipeline import Pipeline
+from realtime_bg.processor import Processor
+from realtime_bg.settings import Settings
+from realtime_bg.sinks.base import Sink
+from realtime_bg.sources.base import Source
+from realtime_bg.stats import Stats
+
+RAW = (255, 0, 255)
+SIZE = (64, 36)
+DEADLINE = 10.0  # seconds a condition may take before the test fails
+
+
+def until(condition, seconds=DEADLINE):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def is_raw(image):
+    """Whether any pixel is the camera's own."""
+    return (image == RAW).all(axis=2).any()
+
+
+def last_is(colour):
+    """Whether the newest picture is all of one BGR colour."""
+    return (Seen.images[-1] == colour).all()
+
+
+class RawSource(Source):
+    """Raw frames at 100 per second until closed, or until told to die or end."""
+
+    live = True
+    opened = 0
+
+    def __init__(self, settings=None, size=SIZE):
+        self.size, self.fps, self.description = size, 100.0, "raw"
+        self.closed, self.die, self.end = threading.Event(), False, False
+        self.released = False
+        RawSource.opened += 1
+
+    def __iter__(self) -> Iterator[Frame]:
+        index = 0
+        try:
+            while not self.closed.wait(0.01):
+                if self.die:
+                    raise SourceError("the camera caught fire")
+                if self.end:
+                    return
+                image = np.zeros((self.size[1], self.size[0], 3), np.uint8)
+                image[:, ::2] = RAW
+                yield Frame(image, index, time.monotonic())
+                index += 1
+        finally:
+            self.released = True
+
+    def close(self):
+        self.closed.set()
+
+
+class RoomEngine(Engine):
+    """Everything is room."""
+
+    description = "test"
+
+    def __init__(self, settings, size, stats):
+        super().__init__(settings, size, stats)
+        self.work_size = size
+
+    def matte(self, frame):
+        return Matte(frame, np.zeros(frame.image.shape[:2], np.float32))
+
+
+class FlakyEngine(RoomEngine):
+    """Raises on every third frame, in many ways."""
+
+    opened = calls = 0
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        FlakyEngine.opened += 1
+
+    def matte(self, frame):
+        FlakyEngine.calls += 1
+        if FlakyEngine.calls % 3 == 0:
+            raise (ZeroDivisionError, MemoryError, OSError)[FlakyEngine.calls % 9 // 3]("bad")
+        return super().matte(frame)
+
+
+class BrokenEngine(RoomEngine):
+    """Opens, and never mattes."""
+
+    opened = 0
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        BrokenEngine.opened += 1
+
+    def matte(self, frame):
+        raise RuntimeError("out of memory")
+
+
+class LyingEngine(RoomEngine):
+    """Says NaN, which would let anything through a blend."""
+
+    def matte(self, frame):
+        return Matte(frame, np.full(frame.image.shape[:2], np.nan, np.float32))
+
+
+class HangingEngine(RoomEngine):
+    """Sees a person, all in white, and never answers its fifth frame."""
+
+    release = threading.Event()
+    calls = 0
+
+    def matte(self, frame):
+        HangingEngine.calls += 1
+        if HangingEngine.calls >= 5:
+            HangingEngine.release.wait(30)
+        person = np.ones(frame.image.shape[:2], np.float32)
+        return Matte(frame, person, np.full_like(frame.image, 255))
+
+
+class SlowToLoad(RoomEngine):
+    """Takes its time to load."""
+
+    release = threading.Event()
+
+    def __init__(self, *args):
+        SlowToLoad.release.wait(30)
+        super().__init__(*args)
+
+
+class Seen(Sink):
+    """Remembers what it was given."""
+
+    images: ClassVar[list] = []
+    closed = 0
+
+    def send(self, composite):
+        Seen.images.append(composite.image)
+
+    def close(self):
+        Seen.closed += 1
+
+
+class BlockedSink(Sink):
+    """Takes one picture and never comes back."""
+
+    entered, release = threading.Event(), threading.Event()
+
+    def send(self, composite):
+        self.entered.set()
+        self.release.wait(30)
+
+    def close(self):
+        pass
+
+
+class FailingSink(Sink):
+    """Fails on its third picture."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.count = 0
+
+    def send(self, composite):
+        self.count += 1
+        if self.count == 3:
+            raise SinkError("disk full; free some space")
+
+    def close(self):
+        pass
+
+
+SINKS = {"null": Seen, "blocked.mp4": BlockedSink, "failing.mp4": FailingSink}
+
+
+@pytest.fixture(autouse=True)
+def fakes(monkeypatch):
+    names = {"room": RoomEngine, "grabcut": RoomEngine, "flaky": FlakyEngine,
+             "broken": BrokenEngine, "lying": LyingEngine, "hanging": HangingEngine,
+             "slow": SlowToLoad}  # fmt: skip
+    for name, cls in names.items():
+        monkeypatch.setitem(engines.ENGINES, name, f"{__name__}:{cls.__name__}")
+    monkeypatch.setattr(outlets, "open_sink", lambda spec, size, fps: SINKS[spec]("", size, fps))
+    Seen.images, Seen.closed, RawSource.opened = [], 0, 0
+    FlakyEngine.opened = FlakyEngine.calls = BrokenEngine.opened = HangingEngine.calls = 0
+    for event in (HangingEngine.release, SlowToLoad.release, BlockedSink.entered,
+                  BlockedSink.release):  # fmt: skip
+        event.clear()
+    yield
+    for event in (HangingEngine.release, SlowToLoad.release, BlockedSink.release):
+        event.set()
+    for image in Seen.images:
+        assert not is_raw(image), "a raw pixel reached a sink"
+
+
+@pytest.fixture
+def start():
+    """Start a pipeline on a thread of its own; `finish` stops and checks it."""
+    running = []
+
+    def start(engine="room", background="#00ff00", sinks=("null",), source=None, **engine_changes):
+        settings = Settings.model_validate(
+            {
+                "engine": {"name": engine, **engine_changes},
+                "background": {"current": background},
+                "output": {"sinks": sinks},
+                "privacy": {"max_age": 0.2},
+            }
+        )
+        live, stats = Live(settings), Stats()
+        source = source or RawSource()
+        processor = Processor(live, stats, wait=False)
+        pipeline = Pipeline(live, stats, processor, source, RawSource)
+        pipeline.live, pipeline.stats, pipeline.source = live, stats, source
+        pipeline.raised = None
+
+        def run():
+            try:
+                pipeline.run()
+            except Exception as error:
+                pipeline.raised = error
+
+        pipeline.thread = threading.Thread(target=run, name="pipeline")
+        pipeline.thread.start()
+        running.append(pipeline)
+        return pipeline
+
+    yield start
+    for pipeline in running:
+        pipeline.stop()
+        pipeline.thread.join(5)
+        assert not pipeline.thread.is_alive()
+
+
+def finish(pipeline):
+    """Stop it and check that it took less than the promised two seconds."""
+    begin = time.monotonic()
+    pipeline.stop()
+    pipeline.thread.join(5)
+    assert time.monotonic() - begin < 2.0
+    assert pipeline.source.released or not pipeline.source.closed.is_set()
+    return pipeline.raised
+
+
+def test_frames_flow_and_everything_is_released(start):
+    pipeline = start()
+    until(lambda: len(Seen.images) > 20)
+    assert pipeline.stats.fps > 0
+    assert finish(pipeline) is None
+    assert Seen.closed == 1
+    assert pipeline.source.released
+    names = {thread.name for thread in threading.enumerate()}
+    assert not names & {"capture", "inference", "compositor", "sink-null"}
+
+
+def test_background_alone_while_the_engine_loads(start):
+    pipeline = start("slow")
+    until(lambda: len(Seen.images) > 3)
+    assert pipeline.stats.engine == "loading"
+    assert last_is((0, 255, 0))
+    SlowToLoad.release.set()
+    until(lambda: pipeline.stats.engine == "slow")
+    assert finish(pipeline) is None
+
+
+@pytest.mark.parametrize("background", ["#00ff00", "blur:100", "beach"])
+def test_an_engine_that_raises_now_and_then_is_reopened(start, background):
+    pipeline = start("flaky", background)
+    until(lambda: FlakyEngine.opened >= 3)
+    assert pipeline.stats.failures >= 2
+    assert finish(pipeline) is None
+
+
+def test_an_engine_that_keeps_raising_falls_back_and_says_so(start, caplog):
+    pipeline = start("broken", retries=2)
+    until(lambda: pipeline.stats.engine == "grabcut")
+    assert BrokenEngine.opened == 3
+    count = len(Seen.images)
+    until(lambda: len(Seen.images) > count + 5)
+    assert "engine broken failed: RuntimeError: out of memory" in caplog.text
+    assert "falling back to engine grabcut" in caplog.text
+    assert finish(pipeline) is None
+
+
+def test_an_engine_that_says_nan_is_a_failing_engine(start):
+    pipeline = start("lying", retries=0)
+    until(lambda: pipeline.stats.engine == "grabcut")
+    assert finish(pipeline) is None
+
+
+def test_no_engine_left_ends_with_its_reason(start, monkeypatch):
+    monkeypatch.setitem(engines.ENGINES, "grabcut", f"{__name__}:BrokenEngine")
+    pipeline = start("broken", retries=0)
+    pipeline.thread.join(DEADLINE)
+    assert "keeps failing" in str(pipeline.raised)
+
+
+@pytest.mark.parametrize("background", ["#00ff00", "blur:100"])
+def test_a_hanging_engine_hides_the_person_within_max_age(start, background):
+    pipeline = start("hanging", background, hang=30)
+    until(lambda: HangingEngine.calls >= 5)
+    assert any((image == 255).all() for image in Seen.images)
+    count = len(Seen.images)
+    until(lambda: len(Seen.images) > count + 5)  # the output goes on without it
+    assert not (Seen.images[-1] == 255).all(axis=2).any()
+    assert finish(pipeline) is None  # and stopping does not wait for it
+
+
+def test_a_hanging_engine_is_given_up(start, caplog):
+    pipeline = start("hanging", hang=0.3)
+    until(lambda: pipeline.stats.engine == "grabcut")
+    assert "has not answered for 0.3 s" in caplog.text
+    count = len(Seen.images)
+    until(lambda: len(Seen.images) > count + 20)
+    HangingEngine.release.set()  # the old thread comes back: it must not interfere
+    count = len(Seen.images)
+    until(lambda: len(Seen.images) > count + 20)
+    assert pipeline.stats.engine == "grabcut"
+    assert finish(pipeline) is None
+
+
+def test_loading_is_no_hang(start):
+    pipeline = start("slow", hang=0.2)
+    until(lambda: len(Seen.images) > 8)
+    SlowToLoad.release.set()
+    until(lambda: pipeline.stats.engine == "slow")
+    assert finish(pipeline) is None
+
+
+def test_a_source_that_dies_ends_the_program_with_its_reason(start):
+    pipeline = start()
+    until(lambda: len(Seen.images) > 3)
+    pipeline.source.die = True
+    pipeline.thread.join(DEADLINE)
+    assert str(pipeline.raised) == "the camera caught fire"
+    assert Seen.closed == 1
+
+
+def test_a_source_that_ends_ends_the_program(start):
+    pipeline = start()
+    until(lambda: len(Seen.images) > 3)
+    pipeline.source.end = True
+    pipeline.thread.join(DEADLINE)
+    assert pipeline.raised is None
+    assert Seen.closed == 1
+
+
+def test_a_blocked_sink_delays_nobody_and_stopping_leaves_it_behind(start):
+    pipeline = start(sinks=("null", "blocked.mp4"))
+    until(BlockedSink.entered.is_set)
+    count = len(Seen.images)
+    until(lambda: len(Seen.images) > count + 20)
+    assert finish(pipeline) is None
+    assert Seen.closed == 1
+
+
+def test_a_sink_that_fails_is_dropped_while_others_live(start, caplog):
+    pipeline = start(sinks=("null", "failing.mp4"))
+    until(lambda: "disk full" in caplog.text)
+    count = len(Seen.images)
+    until(lambda: len(Seen.images) > count + 5)
+    assert pipeline.live.now.output.sinks == ("null",)
+    assert finish(pipeline) is None
+
+
+def test_the_last_sink_that_fails_ends_the_program(start):
+    pipeline = start(sinks=("failing.mp4",))
+    pipeline.thread.join(DEADLINE)
+    assert isinstance(pipeline.raised, SinkError)
+
+
+def test_pause_shows_a_card_and_releases_the_camera(start):
+    pipeline = start(background="#00ff00")
+    until(lambda: len(Seen.images) > 3)
+    pipeline.live.update(paused=True)
+    until(lambda: pipeline.source.released)
+    until(lambda: not last_is((0, 255, 0)))
+    opened = RawSource.opened
+    pipeline.live.update(paused=False)
+    until(lambda: RawSource.opened == opened + 1)
+    until(lambda: last_is((0, 255, 0)))
+    assert finish(pipeline) is None
+
+
+def test_pausing_while_the_camera_is_shown_hides_it(start):
+    pipeline = start(background="none")
+    until(lambda: any(is_raw(image) for image in Seen.images))
+    pipeline.live.update(paused=True)
+    until(lambda: not is_raw(Seen.images[-1]))
+    Seen.images.clear()  # raw pixels were what the user asked for until here
+    until(lambda: len(Seen.images) > 2)
+    assert finish(pipeline) is None
+
+
+def test_leaving_none_never_lets_a_late_frame_through(start):
+    pipeline = start(background="none")
+    until(lambda: len(Seen.images) > 5)
+    pipeline.live.update(background__current="#00ff00")
+    until(lambda: last_is((0, 255, 0)))
+    Seen.images.clear()
+    until(lambda: len(Seen.images) > 10)
+    assert finish(pipeline) is None
+
+
+def test_freeze_holds_the_picture(start):
+    pipeline = start(background="#00ff00")
+    until(lambda: len(Seen.images) > 3)
+    pipeline.live.update(frozen=True)
+    until(lambda: Seen.images[-1] is Seen.images[-2])
+    pipeline.live.update(background__current="#0000ff")
+    count = len(Seen.images)
+    until(lambda: len(Seen.images) > count + 5)
+    assert last_is((0, 255, 0))
+    pipeline.live.update(frozen=False)
+    until(lambda: last_is((255, 0, 0)))
+    assert finish(pipeline) is None
+
+
+def test_switching_to_an_engine_that_cannot_be_opened_keeps_the_old_one(start, caplog):
+    pipeline = start("room")
+    until(lambda: pipeline.stats.engine == "room")
+    pipeline.live.update(engine__name="rvm", engine__offline=True)
+    until(lambda: pipeline.live.now.engine.name == "room")
+    assert "room stays in use" in caplog.text
+    count = len(Seen.images)
+    until(lambda: len(Seen.images) > count + 5)
+    assert finish(pipeline) is None
+
+
+def test_auto_without_weights_takes_the_offline_engine_and_says_why(start, caplog):
+    pipeline = start("auto", offline=True)
+    until(lambda: pipeline.stats.engine == "grabcut")
+    assert "engine rvm is not available" in caplog.text
+    assert "--offline" in caplog.text
+    assert finish(pipeline) is None
+
+
+def test_a_camera_that_changes_its_size_goes_on(start):
+    pipeline = start()
+    until(lambda: len(Seen.images) > 3)
+    pipeline.source.size = (100, 50)
+    until(lambda: pipeline._size == (100, 50))
+    count = len(Seen.images)
+    until(lambda: len(Seen.images) > count + 5)
+    assert Seen.images[-1].shape == (36, 64, 3)  # sinks keep the size they were opened with
+    assert finish(pipeline) is None
+
+
+def test_recording_and_snapshots(start, tmp_path, monkeypatch):
+    from realtime_bg.sinks import open_sink
+
+    monkeypatch.setitem(SINKS, "null", Seen)
+    monkeypatch.setattr(
+        outlets, "open_sink",
+        lambda spec, size, fps: (
+            SINKS[spec]("", size, fps) if spec in SINKS else open_sink(spec, size, fps)
+        ),
+    )  # fmt: skip
+    pipeline = start()
+    pipeline.live.update(output__folder=tmp_path / "media")
+    pipeline.live.modify(lambda s: {"snapshots": s.snapshots + 1})
+    until(lambda: list(tmp_path.glob("media/*.png")))
+    pipeline.live.update(output__record=True)
+    until(lambda: list(tmp_path.glob("media/*.part.mp4")))
+    count = len(Seen.images)
+    until(lambda: len(Seen.images) > count + 10)
+    pipeline.live.update(output__record=False)
+    until(lambda: [p for p in tmp_path.glob("media/*.mp4") if ".part" not in p.name])
+    import av
+    import cv2
+
+    assert (cv2.imread(str(next(tmp_path.glob("media/*.png")))) == (0, 255, 0)).all()
+    with av.open(str(next(tmp_path.glob("media/*.mp4")))) as clip:
+        assert sum(1 for _ in clip.decode(video=0)) >= 5
+    assert finish(pipeline) is None
+
+
+def test_duration_ends_it(start):
+    live, stats = Live(Settings(output={"sinks": ("null",)}, engine={"name": "room"},
+                                background={"current": "#00ff00"})), Stats()  # fmt: skip
+    pipeline = Pipeline(live, stats, Processor(live, stats, wait=False), RawSource(), RawSource)
+    pipeline.run(duration=0.3)
+    assert Seen.images
