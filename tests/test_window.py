@@ -1,0 +1,237 @@
+"""The preview window on a real display (Xvfb), driven by real key presses (xdotool)."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+TOOLS = ("Xvfb", "xdotool", "openbox", "import")
+missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+pytestmark = [
+    pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}"),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Xvfb is for Linux"),
+]
+DEADLINE = 20.0
+
+
+def until(condition, what):
+    end = time.monotonic() + DEADLINE
+    while not (value := condition()):
+        assert time.monotonic() < end, f"{what}: it did not happen in time"
+        time.sleep(0.05)
+    return value
+
+
+@pytest.fixture(scope="module")
+def display():
+    """A virtual screen with a window manager; yields the environment to use it."""
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1000x700x24", "-nolisten", "tcp"],
+        pass_fds=[write], stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(write)
+    with os.fdopen(read) as numbers:
+        environment = {**os.environ, "DISPLAY": f":{numbers.readline().strip()}"}
+    manager = subprocess.Popen(["openbox"], env=environment, stderr=subprocess.DEVNULL)
+    yield environment
+    for process in (manager, server):
+        process.terminate()
+        process.wait(10)
+
+
+class Window:
+    """The running program as a user sees it."""
+
+    def __init__(self, display, tmp_path, *arguments):
+        self.environment, self.media, self.tmp = display, tmp_path / "media", tmp_path
+        config = tmp_path / "config.yaml"
+        config.write_text(f"output:\n  folder: {self.media}\n")
+        self.log = tmp_path / "log"
+        command = [sys.executable, "-m", "realtime_bg.cli", "--source", "demo", "--engine",
+                   "grabcut", "--size", "640x360", "--config", str(config), "--verbose",
+                   *arguments]  # fmt: skip
+        clean = {k: v for k, v in display.items() if not k.startswith("REALTIME_BG_")}
+        clean["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, env=clean, stderr=log)
+        self.id = until(lambda: self.ask("search", "--name", "^realtime-bg"), "window").split()[-1]
+        until(lambda: "engine grabcut on CPU" in self.said(), "engine")
+        self.ask("windowfocus", "--sync", self.id)
+
+    def ask(self, *arguments):
+        result = subprocess.run(["xdotool", *arguments], env=self.environment, check=False,
+                                capture_output=True, text=True)  # fmt: skip
+        return result.stdout.strip()
+
+    def said(self):
+        return " ".join(self.log.read_text().split())
+
+    def press(self, key):
+        self.ask("key", "--window", "0", key)
+
+    def title(self):
+        return self.ask("getwindowname", self.id)
+
+    def look(self):
+        """What the window shows, BGR."""
+        path = self.tmp / "shot.png"
+        subprocess.run(["import", "-window", self.id, str(path)], env=self.environment, check=True)
+        return cv2.imread(str(path)).astype(int)
+
+    def until_seen(self, condition, what):
+        return until(lambda: condition(self.look()), what)
+
+    def end(self):
+        self.process.wait(5)
+        return self.process.returncode
+
+
+@pytest.fixture
+def window(display, tmp_path):
+    opened = []
+
+    def start(*arguments):
+        opened.append(Window(display, tmp_path, *arguments))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+
+
+def share(image, colour):
+    """Which part of the picture has a BGR colour, roughly."""
+    return (np.abs(image - colour).max(axis=2) < 12).mean()
+
+
+GREEN, BLUE = (0, 255, 0), (255, 0, 0)
+
+
+def test_every_key_does_what_the_help_says(window):
+    w = window("-b", "#00ff00", "-b", "#0000ff")
+    w.until_seen(lambda image: 0.3 < share(image, GREEN) < 0.9, "person over green")
+    assert "#00ff00" in until(w.title, "title")
+    assert "fps" in w.title()
+
+    w.press("b")
+    w.until_seen(lambda image: share(image, BLUE) > 0.3, "b: next background")
+    w.press("b")
+    w.until_seen(lambda image: share(image, GREEN) > 0.3, "b: around the end")
+    w.press("B")
+    w.until_seen(lambda image: share(image, BLUE) > 0.3, "B: previous background")
+
+    w.press("0")
+    w.until_seen(lambda image: share(image, BLUE) < 0.05, "0: the room")
+    sharp = cv2.Laplacian(w.look().astype(np.float32)[:150], cv2.CV_32F).std()
+    w.press("u")
+    w.until_seen(
+        lambda image: cv2.Laplacian(image.astype(np.float32)[:150], cv2.CV_32F).std() < sharp / 2,
+        "u: blurred room",
+    )  # fmt: skip
+
+    w.press("b")
+    w.until_seen(lambda image: share(image, GREEN) > 0.3, "b: back to the first")
+    w.press("f")
+    until(lambda: np.array_equal(w.look(), w.look()), "f: frozen")
+    still = w.look()
+    w.press("m")  # nothing moves while frozen
+    time.sleep(0.3)
+    assert np.array_equal(w.look(), still)
+    w.press("f")
+    until(lambda: not np.array_equal(w.look(), w.look()), "f: goes on")
+    w.press("m")
+
+    w.press("a")
+    w.until_seen(lambda image: share(image, GREEN) < 0.01 and share(image, (0, 0, 0)) > 0.3,
+                 "a: alpha")  # fmt: skip
+    w.press("a")
+    w.until_seen(lambda image: share(image, GREEN) > 0.3, "a: back")
+    w.press("c")
+    w.until_seen(
+        lambda image: share(image[:, :300], GREEN) < 0.02 < share(image[:, 340:], GREEN), "c: split"
+    )
+    w.press("c")
+    w.until_seen(lambda image: share(image[:, :300], GREEN) > 0.2, "c: back")
+
+    top = slice(0, 60)
+    w.press("d")
+    w.until_seen(lambda image: share(image[top], GREEN) < 0.05, "d: statistics")
+    w.press("d")
+    w.until_seen(lambda image: share(image[top], GREEN) > 0.3, "d: back")
+    w.press("h")
+    w.until_seen(lambda image: share(image[top], GREEN) < 0.05, "h: help")
+    w.press("h")
+    w.until_seen(lambda image: share(image[top], GREEN) > 0.3, "h: back")
+
+    before = (w.look()[:, :, 1] > 250).mean()
+    for _ in range(8):
+        w.press("period")
+    w.until_seen(lambda image: share(image, GREEN) > 0.2, ". keeps the picture")
+    for _ in range(8):
+        w.press("comma")
+    for _ in range(9):
+        w.press("bracketleft")
+    w.until_seen(lambda image: share(image, GREEN) > 0.2, "[ keeps the picture")
+    for _ in range(9):
+        w.press("bracketright")
+    assert before > 0.2
+
+    w.press("s")
+    snapshot = until(lambda: list(w.media.glob("*.png")), "s: snapshot")[0]
+    assert 0.3 < share(cv2.imread(str(snapshot)).astype(int), GREEN) < 0.9
+    w.press("r")
+    until(lambda: list(w.media.glob("*.part.mp4")), "r: recording")
+    time.sleep(0.5)
+    w.press("r")
+    until(lambda: [p for p in w.media.glob("*.mp4") if ".part" not in p.name], "r: recorded")
+
+    w.press("v")
+    until(lambda: "virtual camera" in w.said(), "v: virtual camera tried, and its remedy said")
+
+    w.press("space")
+    w.until_seen(lambda image: share(image, GREEN) < 0.01, "space: card")
+    w.press("space")
+    w.until_seen(lambda image: share(image, GREEN) > 0.3, "space: goes on")
+
+    w.press("e")
+    until(lambda: w.said().count("engine ") > 1, "e: another engine tried")
+    w.press("Left")  # arrows are no letters: the old fold to Q must not end it
+    time.sleep(0.3)
+    assert w.process.poll() is None
+    w.press("q")
+    assert w.end() == 0
+
+
+def test_escape_ends_it(window):
+    w = window("-b", "#00ff00")
+    w.press("Escape")
+    assert w.end() == 0
+
+
+def test_closing_the_window_ends_it(window):
+    w = window("-b", "#00ff00")
+    w.press("alt+F4")  # the window manager's close, as the button in the title bar
+    assert w.end() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it(window, number):
+    w = window("-b", "#00ff00")
+    w.process.send_signal(number)
+    begin = time.monotonic()
+    assert w.end() == 0
+    assert time.monotonic() - begin < 4
+
+
+def test_duration_ends_it(window):
+    w = window("-b", "#00ff00", "--duration", "2")
+    assert w.end() == 0
