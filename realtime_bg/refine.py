@@ -7,7 +7,7 @@ from realtime_bg.frames import Alpha, Image, Matte
 from realtime_bg.settings import RefineSettings
 
 RADIUS = 1  # of the guided filter's window, in pixels of the small map
-EPS = 1e-4  # its regularisation, on intensities in 0..1; smaller follows texture, larger blurs
+EPS = 3e-4  # its regularisation, on intensities in 0..1; smaller follows texture, larger blurs
 SOLID = 0.98  # alpha from which a pixel is the person alone and keeps the camera's own colour
 
 

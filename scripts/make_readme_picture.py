@@ -1,0 +1,59 @@
+"""Draw the README's picture: the demo's frame before, and after over two backgrounds.
+
+python scripts/make_readme_picture.py docs/before-after.jpg
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from realtime_bg.live import Live
+from realtime_bg.processor import Processor
+from realtime_bg.settings import load
+from realtime_bg.sources import open_source
+from realtime_bg.stats import Stats
+
+MOMENT = 45  # which frame of the demo
+WIDTH = 1500
+BACKGROUNDS = ("beach", "office")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--engine", default="auto")
+    arguments = parser.parse_args()
+    settings = load(
+        flags={
+            "source.spec": "demo",
+            "engine.name": arguments.engine,
+            "background.current": BACKGROUNDS[0],
+        }
+    )
+    live = Live(settings)
+    processor = Processor(live, Stats(), wait=True)
+    for frame in open_source(settings.source, paced=False):
+        composite = processor.process(frame)
+        if frame.index == MOMENT:
+            break
+    panels = [frame.image, composite.image]
+    for background in BACKGROUNDS[1:]:
+        live.update(background__current=background)
+        panels.append(processor.process(frame).image)
+    height, width = frame.image.shape[:2]
+    crop = (width - height) // 2
+    picture = np.hstack([panel[:, crop : crop + height] for panel in panels])
+    size = WIDTH, round(WIDTH * picture.shape[0] / picture.shape[1])
+    cv2.imwrite(
+        str(arguments.output),
+        cv2.resize(picture, size, interpolation=cv2.INTER_AREA),
+        [cv2.IMWRITE_JPEG_QUALITY, 88],
+    )
+
+
+if __name__ == "__main__":
+    main()

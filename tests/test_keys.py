@@ -1,0 +1,208 @@
+"""The keyboard: every key does what the help says of it, and nothing else."""
+
+import pytest
+
+from realtime_bg.engines import ENGINES
+from realtime_bg.keys import HELP, KEYS, QUIT, press
+from realtime_bg.live import Live
+from realtime_bg.settings import Settings, validated
+
+NAMES = {"Esc": "\x1b", "space": " "}
+
+# key -> the paths it may touch, and a word of its line in HELP
+EXPECTED = {
+    "b": ("background.current", "next"),
+    "B": ("background.current", "previous"),
+    "0": ("background.current", "no background"),
+    "u": ("background.current", "blur"),
+    "m": ("output.mirror", "mirror"),
+    "e": ("engine.name", "engine"),
+    "v": ("output.virtualcam", "virtual camera"),
+    " ": ("paused", "pause"),
+    "f": ("frozen", "freeze"),
+    "a": ("view.alpha", "alpha"),
+    "c": ("view.split", "before and after"),
+    "[": ("refine.threshold", "threshold"),
+    "]": ("refine.threshold", "threshold"),
+    ",": ("refine.feather", "feather"),
+    ".": ("refine.feather", "feather"),
+    "r": ("output.record", "record"),
+    "s": ("snapshots", "snapshot"),
+    "d": ("view.stats", "statistics"),
+    "h": ("view.help", "help"),
+}
+TOGGLES = [key for key in "mv facrdh" if key in EXPECTED]
+
+
+def keys_of(column):
+    """The characters that a line of HELP speaks of: "q  Esc" is q and the escape key."""
+    return [NAMES.get(word, word) for word in column.split()]
+
+
+def described():
+    return {key: text for column, text in HELP for key in keys_of(column)}
+
+
+def flat(settings, prefix=""):
+    """``{"section.key": value}`` of a tree."""
+    values = {}
+    for name, value in settings:
+        nested = hasattr(type(value), "model_fields")
+        values |= flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return values
+
+
+def changed(before, after):
+    old, new = flat(before), flat(after)
+    return {path for path in old if old[path] != new[path]}
+
+
+def start():
+    """A tree in which every key has something to change."""
+    return validated(
+        {
+            "background": {"current": "beach", "items": ("beach", "office", "studio")},
+            "refine": {"feather": 5},
+            "engine": {"name": "rvm"},
+        }
+    )
+
+
+def test_help_speaks_of_every_key_and_of_no_other():
+    assert set(described()) == {*KEYS, *QUIT}
+
+
+def test_help_fits_its_column_and_mentions_no_key_twice():
+    columns = [key for column, _ in HELP for key in keys_of(column)]
+    assert len(columns) == len(set(columns))
+    assert all(len(column) < 10 for column, _ in HELP)  # the overlay's width
+
+
+def test_every_key_is_expected_here():
+    assert set(EXPECTED) == set(KEYS)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_changes_what_help_says_and_nothing_else(key):
+    path, word = EXPECTED[key]
+    live = Live(start())
+    assert press(live, key) is True
+    assert changed(start(), live.now) == {path}
+    assert word in described()[key]
+
+
+@pytest.mark.parametrize("key", TOGGLES)
+def test_a_switch_pressed_twice_is_as_before(key):
+    live = Live(start())
+    press(live, key)
+    assert live.now != start()
+    press(live, key)
+    assert live.now == start()
+
+
+@pytest.mark.parametrize("key", QUIT)
+def test_quit_keys_say_so_and_change_nothing(key):
+    live = Live(start())
+    assert press(live, key) is False
+    assert live.now == start()
+
+
+@pytest.mark.parametrize("key", ["x", "Q", "1", "\r", "\x00", "\xff", ""])
+def test_other_keys_are_ignored(key):
+    live = Live(start())
+    assert press(live, key) is True
+    assert live.now == start()
+
+
+@pytest.mark.parametrize(("key", "end"), [("[", 0.05), ("]", 0.95)])
+def test_the_threshold_stops_at_its_ends(key, end):
+    live = Live(start())
+    seen = []
+    for _ in range(30):
+        press(live, key)
+        seen.append(live.now.refine.threshold)
+    assert seen[-1] == end
+    assert all(0.05 <= value <= 0.95 for value in seen)
+
+
+def test_the_threshold_comes_back_to_where_it_was():
+    live = Live(start())
+    for key in "]]][[[":
+        press(live, key)
+    assert live.now.refine.threshold == 0.5  # no rest of 0.05 + 0.05 + ...
+
+
+@pytest.mark.parametrize(("key", "end"), [(",", 0), (".", 64)])
+def test_the_feather_stops_at_its_ends(key, end):
+    live = Live(start())
+    for _ in range(80):
+        press(live, key)
+    assert live.now.refine.feather == end
+
+
+def test_no_background_and_blur():
+    live = Live(start())
+    press(live, "0")
+    assert live.now.background.current == "none"
+    press(live, "u")
+    assert live.now.background.current == "blur"
+
+
+def test_backgrounds_go_round_in_both_directions():
+    live = Live(start())
+    seen = []
+    for key in "bbbBB":
+        press(live, key)
+        seen.append(live.now.background.current)
+    assert seen == ["office", "studio", "beach", "studio", "office"]
+
+
+def test_backgrounds_go_on_from_one_outside_the_list():
+    for key, first in (("b", "beach"), ("B", "studio")):
+        live = Live(start())
+        press(live, "0")
+        press(live, key)
+        assert live.now.background.current == first
+
+
+def test_backgrounds_walk_through_the_files_of_a_folder(tmp_path):
+    for name in ("10.png", "2.png", "1.png", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    files = [str(tmp_path / name) for name in ("1.png", "2.png", "10.png")]
+    items = ("blur", str(tmp_path))
+    live = Live(validated({"background": {"current": "blur", "items": items}}))
+    seen = []
+    for key in "bbbbB":
+        press(live, key)
+        seen.append(live.now.background.current)
+    assert seen == [*files, "blur", files[-1]]
+
+
+def test_backgrounds_with_an_empty_folder_stay(tmp_path):
+    live = Live(validated({"background": {"current": "beach", "items": (str(tmp_path),)}}))
+    press(live, "b")
+    assert live.now.background.current == "beach"
+
+
+def test_engines_go_round_and_leave_the_model_file_behind():
+    live = Live(validated({"engine": {"name": "rvm", "model": "a.onnx"}}))
+    seen = []
+    for _ in ENGINES:
+        press(live, "e")
+        seen.append(live.now.engine.name)
+    assert sorted(seen) == sorted(ENGINES)
+    assert seen[-1] == "rvm"
+    assert live.now.engine.model is None
+
+
+def test_from_auto_the_next_engine_is_the_first():
+    live = Live(Settings())
+    press(live, "e")
+    assert live.now.engine.name == next(iter(ENGINES))
+
+
+def test_every_snapshot_counts():
+    live = Live(start())
+    for _ in range(3):
+        press(live, "s")
+    assert live.now.snapshots == 3
