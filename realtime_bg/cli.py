@@ -6,15 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
 from typer.core import TyperGroup
 
 from realtime_bg import __version__
 from realtime_bg.errors import RealtimeBgError
-
-console = Console()
-err = Console(stderr=True, soft_wrap=True)
+from realtime_bg.terminal import out, say, show_logs
 
 
 class _DefaultRun(TyperGroup):
@@ -107,7 +103,7 @@ def run(
     from realtime_bg import run as runner
     from realtime_bg.settings import load
 
-    _log_to_terminal(verbose)
+    show_logs(verbose)
     flags = {
         "background.current": background[0] if background else None,
         "background.items": tuple(background) if background and len(background) > 1 else None,
@@ -154,7 +150,7 @@ def bench(
     from realtime_bg import bench as bencher
     from realtime_bg.settings import load
 
-    _log_to_terminal(verbose)
+    show_logs(verbose)
     flags = {
         "source.spec": source,
         "source.size": size or ("1280x720" if source == "demo" else None),
@@ -167,7 +163,7 @@ def bench(
     if json:
         typer.echo(bencher.as_json(report))
     else:
-        console.print(bencher.as_table(report))
+        out.print(bencher.as_table(report))
 
 
 @app.command()
@@ -227,7 +223,7 @@ def models_fetch(
     """Download a model into the user cache, verified."""
     from realtime_bg import zoo
 
-    _log_to_terminal(False)
+    show_logs(False)
     model = zoo.row(name)
     target = zoo.cache_folder() / model.file
     if target.exists() and (force or model.sha256 not in (None, zoo.digest(target))):
@@ -269,12 +265,6 @@ def models_verify() -> None:
         raise ModelError(f"damaged or foreign files; to replace them run: {'; '.join(bad)}")
 
 
-def _log_to_terminal(verbose: bool) -> None:
-    handler = RichHandler(console=err, show_time=False, show_path=False, rich_tracebacks=True)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
-    logging.getLogger("realtime_bg").setLevel(logging.DEBUG if verbose else logging.WARNING)
-
-
 def main() -> None:
     """The console script: whatever the user can mend becomes one line and exit code 2."""
     usage_error: Any = typer.BadParameter.__mro__[1]  # typer does not export it
@@ -288,14 +278,13 @@ def main() -> None:
         code = 130
     except Exception as error:  # a defect of ours: one line, the rest with --verbose
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
-        err.print(f"realtime-bg: {type(error).__name__}: {error} (details: --verbose)",
-                  style="red", markup=False, highlight=False)  # fmt: skip
+        say(f"{type(error).__name__}: {error} (details: --verbose)", "red")
         code = 1
     sys.exit(code or 0)
 
 
 def _refused(reason: str) -> int:
-    err.print(f"realtime-bg: {reason}", style="red", markup=False, highlight=False)
+    say(reason, "red")
     return 2
 
 

@@ -117,8 +117,8 @@ class Matting:
             try:
                 return self._open(name), name
             except RealtimeBgError as error:
-                log.warning("engine %s is not available: %s; trying %s", name, error,
-                            names[names.index(name) + 1])  # fmt: skip
+                after = names[names.index(name) + 1]
+                log.warning("%s is not available, using %s: %s", name, after, error)
         return self._open(names[-1]), names[-1]
 
     def _open(self, name: str) -> Engine:

@@ -3,13 +3,10 @@
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
 
 from realtime_bg import backgrounds as background_kinds
 from realtime_bg import batch
@@ -27,6 +24,7 @@ from realtime_bg.sinks.window import WindowSink, display_problem
 from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
 from realtime_bg.stats import Stats
+from realtime_bg.terminal import err, say
 
 log = logging.getLogger(__name__)
 
@@ -121,9 +119,7 @@ def _run_batch(live: Live, processor: Processor, source: Source, duration: float
             processor.close()
     files = [spec for spec in outputs if spec != "null"]
     if files and count:
-        Console(stderr=True, soft_wrap=True).print(
-            f"{count} frames written to {', '.join(files)}", highlight=False, markup=False
-        )
+        say(f"{count} frames written to {', '.join(files)}")
 
 
 @contextmanager
@@ -148,10 +144,9 @@ def _progress(source: Source, duration: float | None) -> Iterator[Callable[[Fram
     """A line with frames, rate and time on a terminal; nothing elsewhere."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
     total = duration * source.fps if duration is not None else None
     columns = (BarColumn(), TextColumn("{task.completed:.0f} frames"), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=total)
         yield lambda _: bar.advance(task)
 
@@ -169,7 +164,7 @@ def _statistics(stats: Stats) -> Iterator[None]:
     done = threading.Event()
 
     def line() -> None:
-        print(" | ".join(statistics(stats)), file=sys.stderr, flush=True)
+        say(" | ".join(statistics(stats)))
 
     def loop() -> None:
         while not done.wait(STATS_PERIOD):

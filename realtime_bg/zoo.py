@@ -156,7 +156,7 @@ def fetch(model: Model, offline: bool = False, folder: Path | None = None) -> Pa
     if problem:
         raise ModelError(
             f"{model.file} is not here and {problem}; connect once, or put the file into "
-            f"{cache_folder()}, or use --engine auto, which does without"
+            f"{cache_folder()}"
         )
     size = f"{model.bytes / 1e6:.0f} MB, " if model.bytes else ""
     log.warning("fetching %s (%slicence of the weights: %s) from %s",
@@ -194,13 +194,13 @@ class _Progress:
     """A rich progress bar with the four methods pooch asks for; nothing without a terminal."""
 
     def __init__(self, title: str) -> None:
-        from rich.console import Console
         from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
-        console = Console(stderr=True)
+        from realtime_bg.terminal import err
+
         self._bar = Progress(
             *Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn(),
-            console=console, transient=True, disable=not console.is_terminal,
+            console=err, transient=True, disable=not err.is_terminal,
         )  # fmt: skip
         self._task = self._bar.add_task(title, total=None)
         self._started = False

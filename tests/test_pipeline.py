@@ -453,7 +453,7 @@ def test_switching_to_an_engine_that_cannot_be_opened_keeps_the_old_one(start, c
 def test_auto_without_weights_takes_the_offline_engine_and_says_why(start, caplog):
     pipeline = start("auto", offline=True)
     until(lambda: pipeline.stats.engine == "grabcut")
-    assert "engine rvm is not available" in caplog.text
+    assert "rvm is not available, using grabcut" in caplog.text
     assert "--offline" in caplog.text
     assert finish(pipeline) is None
 

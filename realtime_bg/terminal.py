@@ -1,0 +1,33 @@
+"""What is said to the user: one console for lines, progress bars and log records alike."""
+
+import logging
+from traceback import format_exception
+
+from rich.console import Console
+
+out = Console()
+# Never wrapped by us: one message stays one line in logs and pipes.
+err = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+
+STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
+
+
+class _Lines(logging.Handler):
+    """Log records as lines that do not tear a progress bar apart."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + "".join(format_exception(*record.exc_info)).rstrip()
+        say(text, STYLES.get(record.levelno, ""))
+
+
+def say(text: str, style: str = "") -> None:
+    """One line on standard error."""
+    err.print(f"realtime-bg: {text}", style=style)
+
+
+def show_logs(verbose: bool) -> None:
+    """Show warnings of the program, or with ``verbose`` everything it has to say."""
+    logging.basicConfig(level=logging.WARNING, handlers=[_Lines()], force=True)
+    logging.getLogger("realtime_bg").setLevel(logging.DEBUG if verbose else logging.WARNING)
