@@ -1,6 +1,7 @@
 """The command line: parsing only; what a command does stands in the module it calls."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -267,6 +268,8 @@ def models_verify() -> None:
 
 def main() -> None:
     """The console script: whatever the user can mend becomes one line and exit code 2."""
+    # OpenCV's own remarks would stand beside our one line; they are kept when asked for.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     usage_error: Any = typer.BadParameter.__mro__[1]  # typer does not export it
     try:
         code = app(standalone_mode=False)

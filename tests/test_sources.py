@@ -8,7 +8,7 @@ import threading
 import time
 import zlib
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from types import SimpleNamespace
 
 import av
@@ -29,6 +29,7 @@ from realtime_bg.sources.video import VideoSource
 
 SIZE = (64, 48)
 PATIENCE = 5.0  # seconds until a test gives up
+NEAR = 4.5  # grey levels: writing a clip costs up to four, neighbours are ten apart
 LIVE = ("camera", "stream")
 
 
@@ -45,6 +46,7 @@ def write_clip(path, levels, rate=10, size=SIZE, codec="libx264", times=None, tu
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height = size
+        stream.bit_rate = 4_000_000
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         if turn:
             stream.set_display_rotation(turn)
@@ -158,7 +160,7 @@ def server(tmp_path):
         def log_message(self, *_):
             pass
 
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             if self.path == "/missing.mkv":
                 self.send_error(404)
                 return
@@ -233,7 +235,7 @@ def test_frames_have_the_one_form_and_grow(spec, paced):
     assert [frame.index for frame in frames] == sorted({frame.index for frame in frames})
     assert frames[0].index == 0
     times = [frame.time for frame in frames]
-    assert all(a < b for a, b in zip(times, times[1:], strict=False))
+    assert all(a < b for a, b in pairwise(times))
     epochs = [frame.epoch for frame in frames]
     assert epochs == sorted(epochs)
     for frame in frames:
@@ -378,7 +380,7 @@ def test_elsewhere_a_camera_is_its_number(device, monkeypatch):
 
 def test_no_camera_says_what_to_do(device, monkeypatch):
     monkeypatch.setattr(camera_module, "cameras", lambda: [])
-    with pytest.raises(SourceError, match="no camera found.*--source demo"):
+    with pytest.raises(SourceError, match=r"no camera found.*--source demo"):
         open_camera()
 
 
@@ -544,7 +546,9 @@ def test_close_ends_the_iterator_while_the_camera_stalls(device):
     assert ended
 
 
-@pytest.mark.xfail(strict=True, reason="_connect reads FIRST_READS times (7.5 s) without looking up")
+@pytest.mark.xfail(
+    strict=True, reason="_connect reads FIRST_READS times (7.5 s) without looking up"
+)
 def test_close_while_a_camera_comes_back_without_pictures_is_heard(device):
     source = open_camera()
     source._closed = Waits()
@@ -607,7 +611,7 @@ def test_a_stream_begins_with_its_first_picture(server):
     source = StreamSource(f"{server.address}/clip.mkv", SourceSettings(), True)
     first = next(iter(source))
     source.close()
-    assert level(first) == pytest.approx(10, abs=3)
+    assert level(first) == pytest.approx(10, abs=NEAR)
 
 
 @pytest.mark.parametrize("path", ["/missing.mkv", ":closed"])
@@ -627,7 +631,7 @@ def test_close_ends_the_iterator_while_a_stream_stalls(server):
     source, seen = StreamSource(f"{server.address}/stall.mkv", SourceSettings(), True), []
     thread = threading.Thread(target=lambda: seen.extend(source), daemon=True)
     thread.start()
-    poll(lambda: len(seen) > 3)
+    poll(lambda: seen and level(seen[-1]) > 235)  # the last one sent
     source.close()
     thread.join(0.5)
     ended = not thread.is_alive()
@@ -646,10 +650,10 @@ def open_clip(path, paced=False, **settings):
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.mov", "clip.avi"])
 def test_every_frame_of_a_file_comes_once_and_in_order(tmp_path, name):
     codec = "mpeg4" if name.endswith("avi") else "libx264"
-    levels = range(10, 250, 8)
+    levels = range(10, 250, 12)
     source = open_clip(write_clip(tmp_path / name, levels, rate=25, codec=codec))
     frames = list(source)
-    assert [level(frame) for frame in frames] == pytest.approx(list(levels), abs=3)
+    assert [level(frame) for frame in frames] == pytest.approx(list(levels), abs=NEAR)
     assert [frame.index for frame in frames] == list(range(len(levels)))
     assert [frame.time for frame in frames] == pytest.approx(
         [number / 25 for number in range(len(levels))], abs=0.001
@@ -683,7 +687,7 @@ def test_another_rate_leaves_out_or_repeats_pictures_at_the_same_speed(tmp_path,
     )
     for frame in frames[:-1]:  # the one shown at that moment
         shown = levels[min(int(frame.time * 10 + 1e-6), len(levels) - 1)]
-        assert level(frame) == pytest.approx(shown, abs=3)
+        assert level(frame) == pytest.approx(shown, abs=NEAR)
     assert abs(len(frames) - 2.4 * fps) <= fps / 10 + 1
 
 
@@ -702,7 +706,7 @@ def test_a_loop_goes_on_in_time_with_a_new_epoch(tmp_path):
     assert [frame.index for frame in frames] == list(range(8))
     assert [frame.epoch for frame in frames] == [0, 0, 0, 1, 1, 1, 2, 2]
     assert [frame.time for frame in frames] == pytest.approx([n / 10 for n in range(8)])
-    assert [level(frame) for frame in frames[3:6]] == pytest.approx([10, 90, 170], abs=3)
+    assert [level(frame) for frame in frames[3:6]] == pytest.approx([10, 90, 170], abs=NEAR)
 
 
 def test_a_loop_of_one_picture(tmp_path):
@@ -918,10 +922,11 @@ def test_a_picture_whose_name_is_not_ascii(tmp_path):
 
 
 def cut_png():
-    return cv2.imencode(".png", np.random.default_rng(1).integers(0, 255, (64, 64, 3)))[1][:40]
+    noise = np.random.default_rng(1).integers(0, 255, (64, 64, 3), np.uint8)
+    return cv2.imencode(".png", noise)[1][:40].tobytes()
 
 
-@pytest.mark.parametrize("data", [b"", b"nonsense", cut_png().tobytes()])
+@pytest.mark.parametrize("data", [b"", b"nonsense", cut_png()])
 def test_a_picture_that_cannot_be_read_says_so(tmp_path, data):
     path = tmp_path / "a.png"
     path.write_bytes(data)
@@ -939,7 +944,9 @@ def test_a_picture_that_is_gone_is_our_error(tmp_path):
 @pytest.mark.xfail(strict=True, reason="cv2.error (CV_IO_MAX_IMAGE_PIXELS) is let through")
 def test_a_picture_too_large_to_decode_is_our_error(tmp_path):
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     head = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     path = tmp_path / "a.png"

@@ -57,7 +57,7 @@ def server():
         def log_message(self, *_):
             pass
 
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             asked.append(self.path)
             if self.path == "/missing.onnx":
                 self.send_error(404)

@@ -20,6 +20,8 @@ BACKENDS = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVF
 class CameraSource(ReopeningSource):
     """``target``: empty for the first camera, an index, or a device path such as /dev/video2."""
 
+    _name = ""  # of the camera that was picked because none was named
+
     def _connect(self) -> None:
         device = self._device()
         capture = cv2.VideoCapture(device, BACKENDS.get(sys.platform, cv2.CAP_ANY))
@@ -58,28 +60,25 @@ class CameraSource(ReopeningSource):
 
     def _device(self) -> int | str:
         """What OpenCV is to open. Raises SourceError when there is nothing."""
-        if self.target.startswith("/dev/"):
-            if not Path(self.target).exists():
-                raise SourceError(f"{self.target} does not exist; {_those_that_do()}")
-            return self.target
         if not sys.platform.startswith("linux"):
             return int(self.target or 0)
         if self.target:
-            return self._device_number(int(self.target))
-        found = cameras()
-        real = [camera for camera in found if not camera.virtual] or found
-        if not real:
+            path = self.target if self.target.startswith("/dev/") else f"/dev/video{self.target}"
+            if not Path(path).exists():
+                raise SourceError(f"{path} does not exist; {_those_that_do()}")
+            return path
+        # A virtual camera is never picked unasked: it may be the one this program feeds.
+        found = [camera for camera in cameras() if not camera.virtual]
+        # A camera that comes back may have another number, but it keeps its name.
+        same = [camera for camera in found if camera.name == self._name]
+        if not found or (self._name and not same):
             raise SourceError(
-                "no camera found; plug one in, or try `realtime-bg --source demo`; "
-                "`realtime-bg devices` lists what there is"
+                f"no camera found ({_those_that_do()}); plug one in, name another with --source, "
+                f"or try `realtime-bg --source demo`"
             )
-        return real[0].path
-
-    def _device_number(self, number: int) -> str:
-        path = f"/dev/video{number}"
-        if not Path(path).exists():
-            raise SourceError(f"camera:{number}: {path} does not exist; {_those_that_do()}")
-        return path
+        first = (same or found)[0]
+        self._name = first.name
+        return first.path
 
     def _why_not(self, device: int | str) -> str:
         holder = held_by(str(device))
@@ -94,5 +93,5 @@ class CameraSource(ReopeningSource):
 def _those_that_do() -> str:
     found: list[Camera] = cameras()
     if not found:
-        return "no camera found; try `realtime-bg --source demo`"
+        return "`realtime-bg devices` finds none"
     return "there is " + ", ".join(f"{camera.path} ({camera.name})" for camera in found)
