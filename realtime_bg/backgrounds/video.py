@@ -11,10 +11,10 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import Colorspace, VideoReformatter
 
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.still import is_animated_webp, over_black
+from realtime_bg.decoding import to_bgr
 from realtime_bg.errors import BackgroundError
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.geometry import Fit, fit, scaled_size
@@ -26,7 +26,6 @@ PREFETCH = 3  # pictures decoded ahead
 LATE = 8  # late pictures skipped in a row before one is shown all the same
 PAUSE = 1.0  # seconds without a render after which the clip goes on where it was
 CLOSE = 1e-4  # seconds; timestamps are rounded to their time base
-UNSPECIFIED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
 ENDLESS = float("inf")
 
 
@@ -48,26 +47,12 @@ def fitted(native: Any, size: Size, mode: Fit) -> Image:
         full = native.to_ndarray(format="bgra")
         return fit(over_black(np.ascontiguousarray(full[..., :3]), full), size, mode)
     stored = (size[1], size[0]) if round(native.rotation / 90) % 2 else size
-    # Scaling while converting saves a pass over a large picture.
     shape = scaled_size((native.width, native.height), stored, mode)
     if shape[0] * shape[1] > native.width * native.height:
         shape = (native.width, native.height)
-    # Video that does not say so is BT.709 when it is HD; FFmpeg would take BT.601.
-    hd = native.colorspace == UNSPECIFIED and native.height >= 720
-    options = {"src_colorspace": Colorspace.ITU709} if hd else {}
-    how = "AREA" if shape[0] < native.width else "BILINEAR"
-    if not hasattr(_local, "reformatter"):
-        _local.reformatter = VideoReformatter()  # keeps its tables from picture to picture
-    image = _local.reformatter.reformat(native, *shape, "bgr24", interpolation=how, **options)
-    return fit(upright(image.to_ndarray(), native.rotation), size, mode)
+    return fit(to_bgr(native, shape), size, mode)
 
 
-def upright(image: Image, rotation: float) -> Image:
-    """``image`` turned counter-clockwise by ``rotation`` degrees, a multiple of 90."""
-    return np.ascontiguousarray(np.rot90(image, round(rotation / 90) % 4))
-
-
-_local = threading.local()
 _ALPHA = frozenset(("bgra", "rgba", "argb", "abgr", "pal8", "ya8", "yuva420p", "yuva444p"))
 
 

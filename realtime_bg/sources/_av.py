@@ -4,18 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import av
-import cv2
 
 from realtime_bg.errors import SourceError
-from realtime_bg.frames import Image
-
-# PyAV's `rotation`: degrees counter-clockwise, -180 to 180
-TURNS = {
-    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
-    -90: cv2.ROTATE_90_CLOCKWISE,
-    180: cv2.ROTATE_180,
-    -180: cv2.ROTATE_180,
-}
 
 
 def open_video(target: str, **options: Any) -> tuple[Any, Any]:
@@ -34,14 +24,6 @@ def open_video(target: str, **options: Any) -> tuple[Any, Any]:
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
     return container, stream
-
-
-def to_image(picture: Any) -> Image:
-    """A decoded picture upright as BGR ``uint8 (H, W, 3)``."""
-    image: Image = picture.to_ndarray(format="bgr24")
-    if picture.rotation in TURNS:
-        image = cv2.rotate(image, TURNS[picture.rotation])
-    return image
 
 
 def pictures(container: Any, stream: Any) -> Iterator[Any]:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from realtime_bg.decoding import to_bgr
 from realtime_bg.frames import Image
 from realtime_bg.geometry import fit
-from realtime_bg.sources._av import open_video, pictures, to_image
+from realtime_bg.sources._av import open_video, pictures
 from realtime_bg.sources.reopening import ReopeningSource
 
 TIMEOUTS = (5.0, 1.5)  # seconds to connect, and to wait for data
@@ -27,7 +28,7 @@ class StreamSource(ReopeningSource):
 
     def _read(self) -> Image | None:
         picture = next(self._pictures, None)
-        return None if picture is None else fit(to_image(picture), self.size, "cover")
+        return None if picture is None else fit(to_bgr(picture), self.size, "cover")
 
     def _disconnect(self) -> None:
         self._container.close()

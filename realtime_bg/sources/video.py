@@ -5,11 +5,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from realtime_bg.decoding import to_bgr
 from realtime_bg.errors import SourceError
 from realtime_bg.frames import Frame, Image
 from realtime_bg.geometry import fit
 from realtime_bg.settings import SourceSettings
-from realtime_bg.sources._av import open_video, pictures, to_image
+from realtime_bg.sources._av import open_video, pictures
 from realtime_bg.sources.base import Source
 
 LATE = 0.1  # seconds behind its clock after which a paced clip skips pictures
@@ -28,7 +29,7 @@ class VideoSource(Source):
         container.close()
         if first is None:
             raise SourceError(f"{target}: holds no readable picture; is the file complete?")
-        image = to_image(first)
+        image = to_bgr(first)
         self.size = settings.size or (image.shape[1], image.shape[0])
         self.fps = settings.fps or float(rate or 25)
         self.description = f"{target}: {self.size[0]}x{self.size[1]} at {self.fps:g} fps, {codec}"
@@ -49,7 +50,7 @@ class VideoSource(Source):
             yield Frame(self._image(picture), index, moment, epoch)
 
     def _image(self, picture: Any) -> Image:
-        image = to_image(picture)
+        image = to_bgr(picture)
         if self.settings.size is not None:
             image = fit(image, self.settings.size, "cover")
         return image

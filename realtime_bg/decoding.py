@@ -1,0 +1,38 @@
+"""From a decoder's picture to pixels: the right colours, upright, at the wished size."""
+
+import threading
+from typing import Any
+
+import numpy as np
+from av.video.reformatter import Colorspace, VideoReformatter
+
+from realtime_bg.frames import Image, Size
+
+UNSPECIFIED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
+HD_HEIGHT = 720
+
+_local = threading.local()
+
+
+def to_bgr(picture: Any, size: Size | None = None) -> Image:
+    """A decoded ``av.VideoFrame`` as BGR ``uint8 (H, W, 3)``, turned as its rotation says.
+
+    ``size`` (width, height), before turning, scales while converting, which saves a pass over
+    a large picture; None keeps the picture's own.
+    """
+    width, height = size or (picture.width, picture.height)
+    # Video that does not say so is BT.709 when it is HD; FFmpeg would take BT.601.
+    hd = picture.colorspace == UNSPECIFIED and picture.height >= HD_HEIGHT
+    options = {"src_colorspace": Colorspace.ITU709} if hd else {}
+    how = "AREA" if width < picture.width else "BILINEAR"
+    if not hasattr(_local, "reformatter"):
+        _local.reformatter = VideoReformatter()  # keeps its tables from picture to picture
+    image = _local.reformatter.reformat(
+        picture, width, height, "bgr24", interpolation=how, **options
+    )
+    return upright(image.to_ndarray(), picture.rotation)
+
+
+def upright(image: Image, rotation: float) -> Image:
+    """``image`` turned counter-clockwise by ``rotation`` degrees, a multiple of 90."""
+    return np.ascontiguousarray(np.rot90(image, round(rotation / 90) % 4))
