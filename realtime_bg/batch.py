@@ -30,6 +30,7 @@ def run(
     sinks: list[Sink] = []
     count, start = 0, None
     frames = iter(source)
+    complete = False
     try:
         while not stop.is_set():
             with stats.stage("capture"):
@@ -51,8 +52,10 @@ def run(
             stats.tick()
             progress(frame)
             count += 1
+        complete = True
     finally:
         source.close()
+        frames.close()
         for sink in sinks:
-            sink.close()
+            sink.close(complete)
     return count

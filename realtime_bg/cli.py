@@ -93,7 +93,7 @@ def run(
     loop: Annotated[bool | None, typer.Option("--loop/--no-loop", show_default="no-loop",
         help="Play a video source again and again.")] = None,
     config: Config = None,
-    duration: Annotated[float | None, typer.Option(min=0.0, help="Stop after so many seconds "
+    duration: Annotated[float | None, typer.Option(min=0.001, help="Stop after so many seconds "
         "(of the source's own time when only files are written).")] = None,
     offline: Offline = False,
     stats: Annotated[bool, typer.Option("--stats", help="Print rates and times.")] = False,
@@ -225,11 +225,7 @@ def models_fetch(
     from realtime_bg import zoo
 
     show_logs(False)
-    model = zoo.row(name)
-    target = zoo.cache_folder() / model.file
-    if target.exists() and (force or model.sha256 not in (None, zoo.digest(target))):
-        target.unlink()
-    typer.echo(zoo.fetch(model))
+    typer.echo(zoo.fetch(zoo.row(name), force=force))
 
 
 @models_app.command("path")
@@ -261,9 +257,9 @@ def models_verify() -> None:
             typer.echo(f"{model.name}: {path}: as published")
         else:
             typer.echo(f"{model.name}: {path}: DIFFERS from the published file")
-            bad.append(f"realtime-bg models fetch --force {model.name}")
+            bad.append(f"delete {path} and run: realtime-bg models fetch --force {model.name}")
     if bad:
-        raise ModelError(f"damaged or foreign files; to replace them run: {'; '.join(bad)}")
+        raise ModelError(f"damaged or foreign files; {'; '.join(bad)}")
 
 
 def main() -> None:
@@ -276,7 +272,8 @@ def main() -> None:
     except RealtimeBgError as error:
         code = _refused(str(error))
     except usage_error as error:
-        code = _refused(f"{error.format_message()}; `realtime-bg run --help` lists the options")
+        reason = error.format_message()  # empty where a bare group has shown its help
+        code = _refused(f"{reason}; `realtime-bg run --help` lists the options") if reason else 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except Exception as error:  # a defect of ours: one line, the rest with --verbose

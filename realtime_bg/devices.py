@@ -4,6 +4,7 @@ import os
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,12 +75,17 @@ def _opens(index: int) -> bool:
 def held_by(path: str) -> str:
     """Who has the device open, as "name (pid 123)", or an empty string when nobody we may see
     has (Linux; elsewhere always empty)."""
-    own = os.getpid()
-    for entry in Path("/proc").glob("[0-9]*/fd/*"):
-        pid = entry.parts[2]
+    own, target = os.getpid(), os.path.realpath(path)
+    for process in Path("/proc").glob("[0-9]*"):
+        if int(process.name) == own:
+            continue
         try:
-            if int(pid) != own and os.readlink(entry) == path:
-                return f"{Path('/proc', pid, 'comm').read_text().strip()} (pid {pid})"
+            with os.scandir(process / "fd") as handles:
+                names = [handle.path for handle in handles]
+            for name in names:
+                with suppress(FileNotFoundError):  # closed meanwhile
+                    if os.readlink(name) == target:
+                        return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
         except OSError:
             continue  # not ours to see, or gone
     return ""

@@ -23,10 +23,16 @@ GOOD_RUN = 100  # frames without a failure after which old failures are forgiven
 
 
 def open_engine(settings: EngineSettings, size: Size, stats: Stats) -> Engine:
-    """The engine called ``settings.name`` (not ``auto``). Raises EngineError for an unknown
-    name, and whatever its constructor raises."""
+    """The engine called ``settings.name`` (not ``auto``). Raises RealtimeBgError: unknown, not
+    installed, no weights, or not to be loaded."""
     cls = load_class(ENGINES, settings.name, "engine", EngineError)
-    engine: Engine = cls(settings, size, stats)
+    try:
+        engine: Engine = cls(settings, size, stats)
+    except RealtimeBgError:
+        raise
+    except Exception as error:  # a library's own word for "I cannot"
+        reason = f"{type(error).__name__}: {error}"
+        raise EngineError(f"engine {settings.name} cannot be loaded ({reason})") from error
     return engine
 
 
@@ -108,6 +114,8 @@ class Matting:
 
     def _candidates(self, settings: EngineSettings) -> list[str]:
         names = AUTO if settings.name == "auto" else (settings.name,)
+        if settings.name == "auto" and settings.model is not None:
+            names = AUTO[:1]  # weights that were named are not passed over
         return [name for name in names if name not in self._barred] or [LAST_RESORT]
 
     def _first_of(self, names: list[str]) -> tuple[Engine, str]:

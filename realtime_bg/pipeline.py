@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Composite, Frame, Matte
@@ -133,19 +134,19 @@ class Pipeline:
     def _pump(self) -> None:
         """Hand frames on until the source ends, or the settings ask for another or none."""
         assert self._source is not None
-        frames = iter(self._source)
-        while True:
-            with self._stats.stage("capture"):
-                frame = next(frames, None)
-            now = self._live.now
-            if self._stopping.is_set() or now.paused or now.source != self._source_settings:
-                return
-            if frame is None:
-                self._finish()
-                return
-            self._size = frame.size
-            self._frames.put(frame)
-            self._stats.dropped = self._frames.dropped + self._items.dropped
+        with closing(iter(self._source)) as frames:
+            while True:
+                with self._stats.stage("capture"):
+                    frame = next(frames, None)
+                now = self._live.now
+                if self._stopping.is_set() or now.paused or now.source != self._source_settings:
+                    return
+                if frame is None:
+                    self._finish()
+                    return
+                self._size = frame.size
+                self._frames.put(frame)
+                self._stats.dropped = self._frames.dropped + self._items.dropped
 
     def _finish(self) -> None:
         """The source ended by itself: let the last frame be seen, then stop."""

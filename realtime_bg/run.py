@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from realtime_bg import backgrounds as background_kinds
-from realtime_bg import batch
+from realtime_bg import batch, zoo
 from realtime_bg import sinks as sink_kinds
 from realtime_bg import sources as source_kinds
 from realtime_bg.engines import ENGINES
@@ -23,6 +23,7 @@ from realtime_bg.settings import Settings, SourceSettings
 from realtime_bg.sinks.window import WindowSink, display_problem
 from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
+from realtime_bg.sources.image import ImageSource
 from realtime_bg.stats import Stats
 from realtime_bg.terminal import err, say
 
@@ -43,6 +44,8 @@ def run(settings: Settings, duration: float | None, show_stats: bool) -> None:
     processor = Processor(live, stats, wait=not is_live)
     source = open_source(settings.source, paced=is_live)
     log.info("%s", source.description)
+    if not is_live and duration is None and isinstance(source, ImageSource):
+        raise SettingsError("a still image never ends; add --duration SECONDS")
     with _statistics(stats) if show_stats else _nothing():
         if is_live:
             _run_live(live, stats, processor, source, duration)
@@ -71,18 +74,19 @@ def check(settings: Settings) -> None:
     """Find what cannot work before anything is opened. Raises RealtimeBgError."""
     if settings.engine.name != "auto":
         load_class(ENGINES, settings.engine.name, "engine", EngineError)
-    if settings.engine.model is not None and not settings.engine.model.suffix:
-        from realtime_bg import zoo
-
-        zoo.row(str(settings.engine.model))
+    if settings.engine.model is not None:
+        zoo.check_named(settings.engine.model)
     for spec in (settings.background.current, *settings.background.items):
         background_kinds.classify(spec)
-    kind, target = source_kinds.classify(settings.source.spec)
+    kind, source = source_kinds.classify(settings.source.spec)
+    written: set[str] = set()
     for spec in settings.output.sinks:
-        if sink_kinds.classify(spec)[0] != "video":
-            continue
-        path = os.path.abspath(sink_kinds.classify(spec)[1])
-        if kind in ("video", "image") and path == os.path.abspath(target):
+        sink, target = sink_kinds.classify(spec)
+        name = os.path.realpath(target) if sink == "video" else spec
+        if name in written:
+            raise SettingsError(f"output {spec} is given twice; give each --output another name")
+        written.add(name)
+        if kind in ("video", "image") and name == os.path.realpath(source):
             raise SettingsError(f"{spec} is the source itself; give --output another name")
 
 

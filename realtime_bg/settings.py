@@ -4,6 +4,7 @@ The tree is frozen: a change builds a new validated tree (see `live.py`). Preced
 defaults < config.yaml < environment (``REALTIME_BG_SECTION__KEY``) < flags.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,11 +20,13 @@ from pydantic import (
     ValidationError,
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as EnvironmentError_
 
 from realtime_bg.errors import SettingsError
 from realtime_bg.frames import Size
 
 ENVIRONMENT_PREFIX = "REALTIME_BG_"
+LARGEST_SIDE = 16384
 
 
 def parse_size(text: object) -> object:
@@ -31,9 +34,18 @@ def parse_size(text: object) -> object:
     if not isinstance(text, str):
         return text
     match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text.strip())
-    if not match or not all(1 <= int(side) <= 16384 for side in match.groups()):
+    if not match:
         raise ValueError(f"{text!r} is not a size; write WIDTHxHEIGHT, for example 1280x720")
     return int(match[1]), int(match[2])
+
+
+def check_size(size: Size | None) -> Size | None:
+    """Sides from 1 to 16384 pixels. Raises ValueError."""
+    if size is not None and not all(1 <= side <= LARGEST_SIDE for side in size):
+        raise ValueError(
+            f"'{size[0]}x{size[1]}' is not a size: sides go from 1 to {LARGEST_SIDE} pixels"
+        )
+    return size
 
 
 def parse_work_size(text: object) -> object:
@@ -44,8 +56,12 @@ def parse_work_size(text: object) -> object:
 _as_text = PlainSerializer(
     lambda size: size and "x".join(map(str, size)), return_type=str | None, when_used="json"
 )
-SizeField = Annotated[Size | None, BeforeValidator(parse_size), _as_text]
-WorkSizeField = Annotated[Size | None, BeforeValidator(parse_work_size), _as_text]
+SizeField = Annotated[
+    Size | None, BeforeValidator(parse_size), AfterValidator(check_size), _as_text
+]
+WorkSizeField = Annotated[
+    Size | None, BeforeValidator(parse_work_size), AfterValidator(check_size), _as_text
+]
 
 
 def check_device(text: str) -> str:
@@ -160,6 +176,8 @@ def nested(dotted: dict[str, Any]) -> dict[str, Any]:
         level = result
         for section in sections:
             level = level.setdefault(section, {})
+            if not isinstance(level, dict):
+                raise SettingsError(f"{path}: {section} is a value, not a section")
         level[key] = value
     return result
 
@@ -194,22 +212,52 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}, line {mark.line + 1}" if mark else str(path)
-        raise SettingsError(f"{place}: {getattr(error, 'problem', error)}") from None
+        problem = getattr(error, "problem", None) or str(error).split("\n")[0]
+        raise SettingsError(f"{place}: {problem}") from None
     if values is None:
         return {}, {}
     if not isinstance(values, dict):
         raise SettingsError(f"{path}: expected 'section: key: value', see config.yaml")
     lines: dict[tuple[str, ...], int] = {}
 
-    def walk(mapping: yaml.Node, path: tuple[str, ...]) -> None:
+    def walk(mapping: yaml.Node | None, path: tuple[str, ...]) -> None:
         if isinstance(mapping, yaml.MappingNode):
             for key, value in mapping.value:
                 lines[(*path, str(key.value))] = key.start_mark.line + 1
                 walk(value, (*path, str(key.value)))
 
-    if node is not None:
+    try:
         walk(node, ())
-    return values, lines
+    except RecursionError:
+        raise SettingsError(f"{path}: an anchor contains itself") from None
+    # A section whose keys are all commented out reads as null.
+    sections = {
+        name for name, field in Settings.model_fields.items() if isinstance(field.default, _Section)
+    }
+    return {
+        key: {} if value is None and key in sections else value for key, value in values.items()
+    }, lines
+
+
+def read_environment() -> dict[str, Any]:
+    """The values of ``REALTIME_BG_SECTION__KEY`` variables. Raises SettingsError."""
+    place = f"environment ({ENVIRONMENT_PREFIX}SECTION__KEY)"
+    for name in os.environ:
+        section, nested_key, _ = name.removeprefix(ENVIRONMENT_PREFIX).partition("__")
+        ours = name.startswith(ENVIRONMENT_PREFIX) and nested_key
+        if ours and section.lower() not in Settings.model_fields:
+            raise SettingsError(f"{place}: {name}: there is no section {section.lower()}")
+    source = EnvSettingsSource(
+        _Environment, env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
+    )
+    try:
+        values = source()
+    except EnvironmentError_ as error:
+        raise SettingsError(
+            f'{place}: {error}; write lists and sections as JSON, for example ["beach", "office"]'
+        ) from None
+    validated(values, place)
+    return values
 
 
 def load(config: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
@@ -221,10 +269,6 @@ def load(config: Path | None = None, flags: dict[str, Any] | None = None) -> Set
     if config is not None:
         values, lines = read_file(config)
         validated(values, str(config), lines)
-    environment = EnvSettingsSource(
-        _Environment, env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
-    )()
-    if environment:
-        validated(environment, f"environment ({ENVIRONMENT_PREFIX}SECTION__KEY)")
+    environment = read_environment()
     values = merged(values, environment)
     return validated(merged(values, nested(flags or {})), "command line")

@@ -4,13 +4,13 @@ import hashlib
 import logging
 import os
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import platformdirs
 import yaml
@@ -52,7 +52,9 @@ def models() -> dict[str, Model]:
 def row(name: str) -> Model:
     """The row called ``name``; raises ModelError with the known names."""
     if name not in models():
-        raise ModelError(f"unknown model {name!r}; choose one of: {', '.join(models())}")
+        raise ModelError(
+            f"unknown model {name!r}, and no such file; names are: {', '.join(models())}"
+        )
     return models()[name]
 
 
@@ -110,16 +112,17 @@ def _chosen(engine: str, given: Path, offline: bool, suffixes: tuple[str, ...]) 
         if given.suffix.lower() not in suffixes:
             raise ModelError(f"{given}: --model of this engine takes {', '.join(suffixes)}")
         return given
-    model = models().get(str(given))
-    if model is None:
-        raise ModelError(
-            f"{given}: no such file, and no model of that name; `realtime-bg models list` shows "
-            f"the names"
-        )
+    model = row(str(given))
     if model.engine != engine:
         raise ModelError(f"model {model.name!r} belongs to --engine {model.engine}, not {engine}")
     path = find(model)
     return checked_size(path, model) if path else fetch(model, offline)
+
+
+def check_named(model: Path) -> None:
+    """Raise ModelError unless ``model`` is a file or the name of a row."""
+    if not model.is_file():
+        row(str(model))
 
 
 def checked_size(path: Path, model: Model) -> Path:
@@ -139,9 +142,18 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fetch(model: Model, offline: bool = False, folder: Path | None = None) -> Path:
+def fetch(
+    model: Model, offline: bool = False, folder: Path | None = None, force: bool = False
+) -> Path:
     """Download a row's file into the user cache (or ``folder``), saying what, from where and
-    under which licence; whole and verified, or not at all. Raises ModelError."""
+    under which licence; whole and verified, or not at all.
+
+    A file that is there and right is kept, unless ``force``. Raises ModelError.
+    """
+    folder = folder or cache_folder()
+    target = folder / model.file
+    if not force and target.is_file() and model.sha256 in (None, digest(target)):
+        return target
     if model.url is None:
         raise ModelError(
             f"{model.file} has no public address; put it into one of: "
@@ -161,10 +173,10 @@ def fetch(model: Model, offline: bool = False, folder: Path | None = None) -> Pa
     size = f"{model.bytes / 1e6:.0f} MB, " if model.bytes else ""
     log.warning("fetching %s (%slicence of the weights: %s) from %s",
                 model.file, size, model.licence, model.url)  # fmt: skip
-    return _download(model, folder or cache_folder())
+    return _download(model, target)
 
 
-def _download(model: Model, folder: Path) -> Path:
+def _download(model: Model, target: Path) -> Path:
     import pooch  # pulls in requests: only paid for when something is fetched
     import requests
 
@@ -173,21 +185,23 @@ def _download(model: Model, folder: Path) -> Path:
     )
     pooch.get_logger().setLevel("ERROR")  # our own line has said it all
     try:
-        path = pooch.retrieve(
-            model.url,
-            known_hash=f"sha256:{model.sha256}" if model.sha256 else None,
-            fname=model.file,
-            path=folder,
-            downloader=downloader,
-        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the target and not in its place: what is there stays until the new one is right.
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as beside:
+            known = f"sha256:{model.sha256}" if model.sha256 else None
+            path = pooch.retrieve(model.url, known, model.file, beside, downloader=downloader)
+            checked_size(Path(path), model)
+            Path(path).replace(target)
     except (requests.RequestException, OSError) as error:
+        if isinstance(error, ModelError):
+            raise
         raise ModelError(f"{model.url}: download failed ({_reason(error)}); try again") from None
-    except ValueError:  # pooch's word for a hash that differs; it has removed the file
+    except ValueError:  # pooch's word for a hash that differs
         raise ModelError(
             f"{model.url}: the download is not the expected file (SHA-256 differs) and was "
-            f"thrown away; try again, or put {model.file} into {folder} yourself"
+            f"thrown away; try again, or put {model.file} into {target.parent} yourself"
         ) from None
-    return Path(path)
+    return target
 
 
 class _Progress:
@@ -232,7 +246,12 @@ def unreachable(url: str) -> str:
     Asked on a thread of its own because a resolver without network can hang far longer than
     any socket timeout.
     """
-    target = urlsplit(getproxies().get("https") or url)
+    from requests.utils import get_environ_proxies, select_proxy
+
+    proxy = select_proxy(url, get_environ_proxies(url))
+    if proxy and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    target = urlsplit(proxy or url)
     host, failure = target.hostname or "", [f"no answer within {CONNECT_SECONDS:.0f} s"]
 
     def connect() -> None:
@@ -271,9 +290,14 @@ def export_cached(checkpoint: Path) -> Path:
         graph = rvm_graph.build(read_tensors(checkpoint)).SerializeToString()
     except KeyError as missing:
         raise ModelError(f"{checkpoint}: not an RVM checkpoint (no tensor {missing})") from None
-    target.parent.mkdir(parents=True, exist_ok=True)
+    except (ValueError, IndexError):  # arithmetic on tensors of other shapes
+        raise ModelError(f"{checkpoint}: not an RVM checkpoint (its tensors' shapes)") from None
     partial = target.with_suffix(f".{os.getpid()}.part")
-    partial.write_bytes(graph)
-    partial.replace(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(graph)
+        partial.replace(target)
+    except OSError as error:
+        raise ModelError(f"{target}: cannot be written ({_reason(error)})") from None
     log.info("exported %s to %s", checkpoint.name, target)
     return target

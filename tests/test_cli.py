@@ -184,9 +184,6 @@ def test_a_bad_output_is_one_line(refused, clip, output, parts):
     assert clip.read_bytes() == before
 
 
-@pytest.mark.xfail(
-    strict=True, reason="names are compared, not files: a link to the source is not seen"
-)
 def test_an_output_that_is_the_source_under_another_name_is_refused(refused, clip):
     Path("link.mp4").symlink_to(clip)
     before = clip.read_bytes()
@@ -196,7 +193,6 @@ def test_an_output_that_is_the_source_under_another_name_is_refused(refused, cli
         assert clip.read_bytes() == before
 
 
-@pytest.mark.xfail(strict=True, reason="found out only when everything is processed")
 def test_an_output_that_is_a_folder_is_refused_before_the_work(refused, clip):
     Path("out.mp4").mkdir()
     line = refused("--source", clip, "--output", "out.mp4", "--engine", "grabcut")
@@ -204,7 +200,6 @@ def test_an_output_that_is_a_folder_is_refused_before_the_work(refused, clip):
     assert files() == ["clip.mp4", "out.mp4"]
 
 
-@pytest.mark.xfail(strict=True, reason="nothing is said about an output given twice; both write it")
 def test_the_same_output_twice_is_refused_or_written_once(command):
     code, _, err = command("-s", "demo", *SMALL, "-o", "a.mp4", "-o", "./a.mp4", "--duration", 2)
     if code == 0:
@@ -215,7 +210,6 @@ def test_the_same_output_twice_is_refused_or_written_once(command):
         assert files() == []  # said before the work, not after it
 
 
-@pytest.mark.xfail(strict=True, reason="with --engine auto the model the user named is passed over")
 def test_a_model_file_that_is_missing_is_refused_with_the_default_engine_too(refused):
     line = refused("-s", "demo", "--model", "no.onnx", "-o", "null", "--duration", "0.1",
                    "--size", "64x36")  # fmt: skip
@@ -258,7 +252,6 @@ def test_a_bad_environment_is_one_line(refused, monkeypatch):
     assert "'tpu'" in line
 
 
-@pytest.mark.xfail(strict=True, reason="exit code 1 and the name of pydantic-settings' class")
 def test_an_environment_value_that_is_no_json_is_one_line(refused, monkeypatch):
     monkeypatch.setenv("REALTIME_BG_BACKGROUND__ITEMS", "beach,office")
     assert "environment" in refused("--source", "demo", "--output", "null")
@@ -312,9 +305,6 @@ def test_every_command_has_help(command, words):
     assert " ".join(words) in out
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the help is followed by 'realtime-bg: ; `realtime-bg run ...'"
-)
 def test_models_alone_shows_its_help(command):
     code, out, err = command("models")
     assert "verify" in out
@@ -363,9 +353,6 @@ def test_models_verify_finds_a_foreign_file(command, place, monkeypatch):
     assert "realtime-bg models fetch --force rvm-mobilenetv3" in err
 
 
-@pytest.mark.xfail(
-    strict=True, reason="fetch writes to the cache, the foreign file still comes first"
-)
 def test_the_command_that_verify_names_mends_what_it_found(command, place, monkeypatch):
     monkeypatch.setenv("REALTIME_BG_MODELS", str(place))
     path = place / models()["rvm-mobilenetv3"].file
@@ -453,7 +440,6 @@ def test_statistics_are_printed_and_end(command, clip):
     assert "fps" in err.splitlines()[-1]
 
 
-@pytest.mark.xfail(strict=True, reason="a job that fails half-way still renames its file")
 def test_a_job_that_fails_leaves_the_old_file(command, clip, place, monkeypatch):
     (place / "out.mp4").write_bytes(b"old")
     process, count = Processor.process, iter(range(10))

@@ -195,7 +195,6 @@ def test_nobody_holds_what_is_not_there(tmp_path):
 
 
 @on_linux
-@pytest.mark.xfail(strict=True, reason="a link such as /dev/v4l/by-id/... is not followed")
 def test_the_holder_is_found_behind_a_link(holder, tmp_path):
     path, process = holder
     link = tmp_path / "by-id"
@@ -204,7 +203,6 @@ def test_the_holder_is_found_behind_a_link(holder, tmp_path):
 
 
 @on_linux
-@pytest.mark.xfail(strict=True, reason="glob raises when a process ends while /proc is listed")
 def test_a_process_that_ends_meanwhile_is_left_out(tmp_path, monkeypatch):
     parent = f"/proc/{os.getppid()}/fd"
     scandir = os.scandir

@@ -211,7 +211,6 @@ def test_colours_survive(tmp_path, suffix):
         assert image[10:-10, 10:-10].mean((0, 1)) == pytest.approx(colour, abs=6)
 
 
-@pytest.mark.xfail(strict=True, reason="swscale truncates unless told interpolation=ACCURATE_RND")
 def test_colours_survive_within_rounding(tmp_path):
     times = [number / 10 for number in range(len(COLOURS))]
     images, _, _ = read(write(tmp_path / "out.mp4", times, COLOURS))
@@ -240,7 +239,6 @@ def test_any_size_can_be_written(tmp_path, suffix, size):
     assert images[0].mean() == pytest.approx(90, abs=6)
 
 
-@pytest.mark.xfail(strict=True, reason="np.resize of a picture one pixel wide mixes its rows")
 def test_a_picture_one_pixel_wide_keeps_its_rows(tmp_path):
     image = np.repeat(np.uint8([20, 20, 20, 20, 220, 220, 220, 220])[:, None, None], 3, axis=2)
     sink = VideoSink(str(tmp_path / "out.mp4"), (1, 8), 10)
@@ -273,14 +271,12 @@ def test_a_place_that_cannot_be_written_is_known_at_once(tmp_path, name):
     assert files(tmp_path) == ["a-file"]
 
 
-@pytest.mark.xfail(strict=True, reason="found out by replace(), after all the work is done")
 def test_a_name_that_is_a_folder_is_known_at_once(tmp_path):
     (tmp_path / "out.mp4").mkdir()
     with pytest.raises(SinkError, match="cannot be written"):
         VideoSink(str(tmp_path / "out.mp4"), SIZE, 10)
 
 
-@pytest.mark.xfail(strict=True, reason="the .part file is left behind when opening fails")
 def test_a_sink_that_cannot_be_opened_leaves_nothing(tmp_path):
     with pytest.raises(SinkError):
         VideoSink(str(tmp_path / "out.mp4"), SIZE, float("nan"))
@@ -328,7 +324,6 @@ def test_a_full_disk_is_said_with_the_file_and_the_reason(tmp_path):
     sink.close()  # still idempotent
 
 
-@pytest.mark.xfail(strict=True, reason="close() publishes what a failed send() left unfinished")
 def test_a_file_whose_writing_failed_does_not_replace_the_old_one(tmp_path):
     path = tmp_path / "out.mp4"
     path.write_bytes(b"old")
@@ -344,7 +339,6 @@ def test_a_file_whose_writing_failed_does_not_replace_the_old_one(tmp_path):
     assert path.read_bytes() == b"old"
 
 
-@pytest.mark.xfail(strict=True, reason="two sinks in one process share one .part file")
 def test_two_sinks_for_one_file_do_not_mix(tmp_path):
     path = tmp_path / "out.mp4"
     first = VideoSink(str(path), SIZE, 10)
@@ -451,7 +445,6 @@ def test_a_snapshot_that_cannot_be_written_says_so_and_leaves_nothing(tmp_path):
     assert files(tmp_path) == ["taken.png"]
 
 
-@pytest.mark.xfail(strict=True, reason="removing the .part file raises in the error's handler")
 def test_a_snapshot_whose_folder_is_a_file_is_our_error(tmp_path):
     (tmp_path / "a-file").touch()
     with pytest.raises(SinkError, match=r"a\.png: cannot be written"):

@@ -22,5 +22,9 @@ class Sink(ABC):
         """Show or write one picture. May block; only this sink is delayed by it."""
 
     @abstractmethod
-    def close(self) -> None:
-        """Finish and release; a file is complete after this. Idempotent."""
+    def close(self, complete: bool = True) -> None:
+        """Finish and release. Idempotent.
+
+        A file is there under its name after this. ``complete`` False says that the job failed:
+        then the file keeps its temporary name, and an older one of its name stays.
+        """

@@ -1,6 +1,7 @@
 """Writing one finished picture to a file, whole or not at all."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -17,5 +18,6 @@ def save_png(composite: Composite, path: Path) -> None:
         partial.write_bytes(cv2.imencode(".png", composite.image)[1].tobytes())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise SinkError(f"{path}: cannot be written ({error.strerror or error})") from None

@@ -12,5 +12,5 @@ class NullSink(Sink):
     def send(self, composite: Composite) -> None:
         self.count += 1
 
-    def close(self) -> None:
+    def close(self, complete: bool = True) -> None:
         pass

@@ -1,20 +1,29 @@
 """A video file: H.264 (MP4, MKV, MOV) or VP9 (WebM), each picture at its own time."""
 
+import logging
 import os
+from contextlib import suppress
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
 
 from realtime_bg.errors import SinkError
 from realtime_bg.frames import Composite, Size
 from realtime_bg.sinks.base import Sink
 
+log = logging.getLogger(__name__)
+
+_numbers = count()  # two sinks for one file must not share a temporary name
 CLOCK = 90_000  # ticks a second; divides all common frame rates
 BT709 = 1  # for colour space, primaries and transfer alike (H.273)
 STUDIO_RANGE = 1
+# Without it colours are truncated, and dark ones are tinted by up to 4 levels.
+ROUNDED = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 CODECS: dict[str, tuple[str, dict[str, str]]] = {
     ".webm": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "7", "crf": "30", "row-mt": "1"}),
     "": ("libx264", {"preset": "veryfast", "crf": "18"}),
@@ -28,21 +37,23 @@ class VideoSink(Sink):
     def __init__(self, target: str, size: Size, fps: float) -> None:
         super().__init__(target, size, fps)
         self._path = Path(target)
-        self._partial = self._path.with_name(
-            f"{self._path.stem}.{os.getpid()}.part{self._path.suffix}"
-        )
+        mark = f"{os.getpid()}-{next(_numbers)}.part"
+        self._partial = self._path.with_name(f"{self._path.stem}.{mark}{self._path.suffix}")
         # 4:2:0 halves the colour planes: odd sides lose their last line
         self._even = max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
         codec, options = CODECS.get(self._path.suffix.lower(), CODECS[""])
+        if self._path.is_dir():
+            raise SinkError(f"{target}: cannot be written (it is a folder); name a file in it")
         try:
             self._partial.touch()  # a place that cannot be written is known now, not at the end
             self._container = av.open(str(self._partial), "w")
             rate = Fraction(fps).limit_denominator(1001)
             stream: Any = self._container.add_stream(codec, rate=rate, options=options)
         except (OSError, ValueError, av.FFmpegError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
+            with suppress(OSError):
+                self._partial.unlink()
             raise SinkError(
-                f"{target}: cannot be written ({reason}); give --output another place"
+                f"{target}: cannot be written ({_reason(error)}); give --output another place"
             ) from None
         stream.width, stream.height = self._even
         stream.pix_fmt = "yuv420p"
@@ -53,16 +64,20 @@ class VideoSink(Sink):
         self._stream = stream
         self._start: float | None = None
         self._last = -1
-        self._closed = False
+        self._failed = self._closed = False
 
     def send(self, composite: Composite) -> None:
         width, height = self._even
         image = composite.image[:height, :width]
         if image.shape[:2] != (height, width):  # a 1-pixel side
-            image = np.resize(image, (height, width, 3))
+            rows, columns = height - image.shape[0], width - image.shape[1]
+            image = np.pad(image, ((0, rows), (0, columns), (0, 0)), mode="edge")
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
         picture = picture.reformat(
-            format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+            format="yuv420p",
+            dst_colorspace="ITU709",
+            dst_color_range="MPEG",
+            interpolation=ROUNDED,
         )
         self._start = composite.time if self._start is None else self._start
         self._last = max(self._last + 1, round((composite.time - self._start) * CLOCK))
@@ -70,10 +85,10 @@ class VideoSink(Sink):
         try:
             self._container.mux(self._stream.encode(picture))
         except (OSError, av.FFmpegError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise SinkError(f"{self._path}: writing failed ({reason})") from None
+            self._failed = True
+            raise SinkError(f"{self._path}: writing failed ({_reason(error)})") from None
 
-    def close(self) -> None:
+    def close(self, complete: bool = True) -> None:
         if self._closed:
             return
         self._closed = True
@@ -81,12 +96,25 @@ class VideoSink(Sink):
             if self._start is not None:
                 self._container.mux(self._stream.encode(None))
             self._container.close()
-            if self._start is None:
-                self._partial.unlink(missing_ok=True)
-            else:
-                self._partial.replace(self._path)
         except (OSError, av.FFmpegError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise SinkError(
-                f"{self._path}: cannot be finished ({reason}); what there is: {self._partial}"
-            ) from None
+            raise self._unfinished(_reason(error)) from None
+        if self._start is None:
+            self._partial.unlink(missing_ok=True)
+        elif self._failed:
+            raise self._unfinished("writing failed before")
+        elif not complete:
+            log.warning("%s is not complete; what there is: %s", self._path, self._partial)
+        else:
+            try:
+                self._partial.replace(self._path)
+            except OSError as error:
+                raise self._unfinished(_reason(error)) from None
+
+    def _unfinished(self, reason: str) -> SinkError:
+        return SinkError(
+            f"{self._path}: cannot be finished ({reason}); what there is: {self._partial}"
+        )
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

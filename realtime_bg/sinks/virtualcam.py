@@ -40,5 +40,5 @@ class VirtualCameraSink(Sink):
         except Exception as error:
             raise SinkError(f"virtual camera {self._camera.device}: {error}") from None
 
-    def close(self) -> None:
+    def close(self, complete: bool = True) -> None:
         self._camera.close()

@@ -62,7 +62,7 @@ class WindowSink(Sink):
                 self._open = False
         return self._open
 
-    def close(self) -> None:
+    def close(self, complete: bool = True) -> None:
         if self.is_open():
             cv2.destroyWindow(NAME)
             cv2.waitKey(1)

@@ -22,6 +22,9 @@ def open_video(target: str, **options: Any) -> tuple[Any, Any]:
         container.close()
         raise SourceError(f"{target}: holds no video")
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        container.close()
+        raise SourceError(f"{target}: its video has a format nobody here can decode")
     stream.thread_type = "AUTO"
     return container, stream
 

@@ -1,7 +1,7 @@
 """The contract of a source: where frames come from."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from realtime_bg.frames import Frame, Size
 from realtime_bg.settings import SourceSettings
@@ -29,12 +29,13 @@ class Source(ABC):
         self.target, self.settings, self.paced = target, settings, paced
 
     @abstractmethod
-    def __iter__(self) -> Iterator[Frame]:
-        """Yield frames until the source ends or `close` is called.
+    def __iter__(self) -> Generator[Frame, None, None]:
+        """Yield frames until the source ends or `close` is called. One iteration per source.
 
         A device that vanishes is waited for inside; SourceError means it will not come back.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Release the device. Idempotent, from any thread; the iterator ends within 0.5 s."""
+        """Release the device. Idempotent, from any thread; the iterator ends within 0.5 s
+        (a network stream that stalls: 2 s)."""

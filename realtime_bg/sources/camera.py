@@ -12,8 +12,8 @@ from realtime_bg.sources.reopening import ReopeningSource
 
 DEFAULT_SIZE: Size = (1280, 720)
 DEFAULT_FPS = 30.0
-READ_MILLISECONDS = 1500  # without a picture for so long, the device counts as gone
-FIRST_READS = 5  # some webcams deliver a few empty buffers after they start
+SLICE_MILLISECONDS = 300  # how long one read may wait: closing is heard in between
+READS = 5  # without a picture in so many reads, the device counts as gone
 BACKENDS = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
 
 
@@ -35,9 +35,8 @@ class CameraSource(ReopeningSource):
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
         capture.set(cv2.CAP_PROP_FPS, self.settings.fps or DEFAULT_FPS)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 2)  # old pictures must not queue up in the driver
-        capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_MILLISECONDS)
-        image = next((image for _ in range(FIRST_READS) if (image := self._read()) is not None),
-                     None)  # fmt: skip
+        capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, SLICE_MILLISECONDS)
+        image = self._read()
         if image is None:
             self._disconnect()
             raise SourceError(self._why_not(device))
@@ -52,8 +51,13 @@ class CameraSource(ReopeningSource):
         )
 
     def _read(self) -> Image | None:
-        ok, image = self._capture.read()
-        return image if ok and image is not None and image.size else None
+        for _ in range(READS):
+            ok, image = self._capture.read()
+            if ok and image is not None and image.size:
+                return image
+            if self._closed.is_set() or not self._capture.isOpened():
+                break
+        return None
 
     def _disconnect(self) -> None:
         self._capture.release()

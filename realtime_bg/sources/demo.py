@@ -8,7 +8,7 @@ the same pixels, and `DemoSource.alpha` says what a perfect matte of each frame 
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,7 +61,7 @@ class DemoSource(Source):
         self._grain = _grain(self.size)
         self._closed = threading.Event()
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Generator[Frame, None, None]:
         start, index = time.monotonic(), 0
         while not self._closed.is_set():
             image, moment = self.image(index), index / self.fps

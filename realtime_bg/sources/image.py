@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import cv2
@@ -24,8 +24,12 @@ class ImageSource(Source):
         super().__init__(target, settings, paced)
         self._closed = threading.Event()
         # Read by us, decoded by OpenCV: its own reader cannot open every path on Windows.
-        data = np.fromfile(Path(target), np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        try:
+            data = np.fromfile(Path(target), np.uint8)
+            image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        except (OSError, cv2.error) as error:  # gone meanwhile, or far too large
+            reason = getattr(error, "strerror", None) or getattr(error, "err", error)
+            raise SourceError(f"{target}: cannot be read ({reason})") from None
         if image is None:
             raise SourceError(f"{target}: cannot be read as an image; is it a complete file?")
         if settings.size is not None:
@@ -35,7 +39,7 @@ class ImageSource(Source):
         self.fps = settings.fps or DEFAULT_FPS
         self.description = f"{target}: still image, {self.size[0]}x{self.size[1]}"
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Generator[Frame, None, None]:
         start, index = time.monotonic(), 0
         while not self._closed.is_set():
             at = index / self.fps

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from realtime_bg.errors import SourceError
 from realtime_bg.frames import Frame, Image
@@ -24,7 +24,7 @@ class ReopeningSource(Source):
     def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
         super().__init__(target, settings, paced)
         self._closed = threading.Event()
-        self._reading = False
+        self._using = threading.Lock()  # held while the device is read or opened
         self._connect()
 
     @abstractmethod
@@ -39,37 +39,44 @@ class ReopeningSource(Source):
     def _disconnect(self) -> None:
         """Release the device. Idempotent."""
 
-    def __iter__(self) -> Iterator[Frame]:
-        index = epoch = 0
-        self._reading = True
+    def __iter__(self) -> Generator[Frame, None, None]:
+        index = epoch = attempts = 0
         try:
             while not self._closed.is_set():
-                image = self._read()
+                with self._using:
+                    image = None if self._closed.is_set() else self._read()
                 if image is not None:
+                    if attempts:
+                        log.warning("%s is back: %s", self.settings.spec, self.description)
+                    attempts = 0
                     yield Frame(image, index, time.monotonic(), epoch)
                     index += 1
                 elif not self._closed.is_set():
-                    epoch += 1
-                    self._wait_until_back()
+                    if not attempts:
+                        log.warning("%s sends no pictures any more; waiting for it to come back",
+                                    self.settings.spec)  # fmt: skip
+                    epoch += attempts == 0
+                    self._reconnect(PAUSES[min(attempts, len(PAUSES) - 1)])
+                    attempts += 1
         finally:
             self._disconnect()
 
-    def _wait_until_back(self) -> None:
-        log.warning("%s sends no pictures any more; waiting for it to come back",
-                    self.settings.spec)  # fmt: skip
+    def _reconnect(self, pause: float) -> None:
+        """One attempt, after ``pause`` seconds; whether it helped, the next read says."""
         self._disconnect()
-        attempt = 0
-        while not self._closed.wait(PAUSES[min(attempt, len(PAUSES) - 1)]):
-            attempt += 1
-            try:
+        if self._closed.wait(pause):
+            return
+        try:
+            with self._using:
                 self._connect()
-            except SourceError as error:
-                log.debug("%s", error)
-            else:
-                log.warning("%s is back: %s", self.settings.spec, self.description)
-                return
+        except SourceError as error:
+            log.debug("%s", error)
 
     def close(self) -> None:
         self._closed.set()
-        if not self._reading:  # else the iterator does it: another thread may be inside a read
-            self._disconnect()
+        # Where another thread is inside a read, the iterator releases the device after it.
+        if self._using.acquire(blocking=False):
+            try:
+                self._disconnect()
+            finally:
+                self._using.release()

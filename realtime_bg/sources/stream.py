@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from realtime_bg.decoding import to_bgr
+from realtime_bg.errors import SourceError
 from realtime_bg.frames import Image
 from realtime_bg.geometry import fit
 from realtime_bg.sources._av import open_video, pictures
 from realtime_bg.sources.reopening import ReopeningSource
 
-TIMEOUTS = (5.0, 1.5)  # seconds to connect, and to wait for data
-OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer"}
+TIMEOUTS = (1.8, 1.5)  # seconds to connect, and to wait for data; stopping waits as long
+OPTIONS = {"rtsp_transport": "tcp", "analyzeduration": "500000"}
 
 
 class StreamSource(ReopeningSource):
@@ -18,8 +19,13 @@ class StreamSource(ReopeningSource):
 
     def _connect(self) -> None:
         self._container, stream = open_video(self.target, timeout=TIMEOUTS, options=OPTIONS)
+        stream.thread_type = "SLICE"  # whole frames on several threads would come late
         self._pictures: Iterator[Any] = pictures(self._container, stream)
-        width, height = stream.codec_context.width, stream.codec_context.height
+        self._first = next(self._pictures, None)
+        if self._first is None:
+            self._container.close()
+            raise SourceError(f"{self.target}: sends no pictures")
+        height, width = to_bgr(self._first).shape[:2]  # upright, unlike what the stream says
         self.size = self.settings.size or (width, height)
         self.fps = self.settings.fps or float(stream.average_rate or 25)
         self.description = (
@@ -27,7 +33,7 @@ class StreamSource(ReopeningSource):
         )
 
     def _read(self) -> Image | None:
-        picture = next(self._pictures, None)
+        picture, self._first = self._first or next(self._pictures, None), None
         return None if picture is None else fit(to_bgr(picture), self.size, "cover")
 
     def _disconnect(self) -> None:

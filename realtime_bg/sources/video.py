@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from realtime_bg.decoding import to_bgr
@@ -27,6 +27,7 @@ class VideoSource(Source):
         first = next(pictures(container, stream), None)
         rate, codec = stream.average_rate, stream.codec_context.name
         container.close()
+        self._step = 1 / float(rate or 25)  # how long the last picture is shown, seconds
         if first is None:
             raise SourceError(f"{target}: holds no readable picture; is the file complete?")
         image = to_bgr(first)
@@ -34,7 +35,7 @@ class VideoSource(Source):
         self.fps = settings.fps or float(rate or 25)
         self.description = f"{target}: {self.size[0]}x{self.size[1]} at {self.fps:g} fps, {codec}"
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Generator[Frame, None, None]:
         start = time.monotonic()
         for index, (picture, at, epoch) in enumerate(self._at_rate()):
             if self._closed.is_set():
@@ -67,8 +68,9 @@ class VideoSource(Source):
                 yield held[0], tick * step, held[2]
                 tick += 1
             held = picture, at, epoch
-        if held is not None:
+        while held is not None and tick * step < held[1] + self._step - 1e-6:
             yield held[0], tick * step, held[2]
+            tick += 1
 
     def _timed(self) -> Iterator[tuple[Any, float, int]]:
         """Pictures with seconds since the start, strictly growing, over all repetitions."""
@@ -76,7 +78,7 @@ class VideoSource(Source):
         while not self._closed.is_set():
             container, stream = open_video(self.target)
             with container:
-                step = 1 / float(stream.average_rate or 25)
+                step = self._step
                 first, last = None, -step
                 for picture in pictures(container, stream):
                     at = picture.time if picture.time is not None else last + step
