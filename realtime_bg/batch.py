@@ -1,7 +1,9 @@
 """Files: the same processor, frame by frame on one thread, every frame kept."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from realtime_bg.frames import Frame
 from realtime_bg.outlets import fitted
@@ -29,9 +31,9 @@ def run(
     stats = processor.stats
     sinks: list[Sink] = []
     count, start = 0, None
-    frames = iter(source)
-    complete = False
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(source.close)
+        frames = stack.enter_context(contextlib.closing(iter(source)))
         while not stop.is_set():
             with stats.stage("capture"):
                 frame = next(frames, None)
@@ -42,7 +44,9 @@ def run(
             if duration is not None and frame.time - start > duration - 0.5 / source.fps:
                 break
             if not sinks:
-                sinks = [open_sink(spec, frame.size, source.fps) for spec in outputs]
+                for spec in outputs:
+                    sinks.append(open_sink(spec, frame.size, source.fps))
+                    stack.push(_finisher(sinks[-1]))
                 for _ in range(WARM_UP):
                     processor.matte(frame)
             composite = processor.process(frame)
@@ -52,10 +56,13 @@ def run(
             stats.tick()
             progress(frame)
             count += 1
-        complete = True
-    finally:
-        source.close()
-        frames.close()
-        for sink in sinks:
-            sink.close(complete)
     return count
+
+
+def _finisher(sink: Sink) -> Callable[..., None]:
+    """Closes ``sink`` at the end of a `with`: complete unless an exception is on its way."""
+
+    def close(kind: type[BaseException] | None, *_: Any) -> None:
+        sink.close(complete=kind is None)
+
+    return close

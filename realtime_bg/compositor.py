@@ -9,7 +9,7 @@ from realtime_bg.backgrounds.current import CurrentBackground
 from realtime_bg.cards import card
 from realtime_bg.frames import Alpha, Composite, Frame, Image, Matte, Size
 from realtime_bg.overlays import preview
-from realtime_bg.refine import refine
+from realtime_bg.refine import Box, refine
 from realtime_bg.settings import Settings
 from realtime_bg.stats import Stats
 
@@ -21,8 +21,10 @@ class Compositor:
     ``none`` *and* that background is the one that is open.
     """
 
-    def __init__(self, settings: Settings, stats: Stats, wait: bool) -> None:
-        """``wait``: see `CurrentBackground`. Raises BackgroundError."""
+    def __init__(self, settings: Settings, stats: Stats, wait: bool, previews: bool = True) -> None:
+        """``wait``: see `CurrentBackground`. ``previews``: whether a window will show them.
+        Raises BackgroundError."""
+        self._previews = previews
         self._background = CurrentBackground(settings.background, stats, wait)
         self._stats = stats
 
@@ -33,16 +35,16 @@ class Compositor:
         background = self._background.get(settings.background)
         if shows_camera(settings) and background.passthrough:
             return self._finish(frame.image, frame, None, settings)
-        if isinstance(item, Frame):
+        if isinstance(item, Frame) or item.lost:
             return self.closed(frame.size, frame.index, settings, at=frame.time)
         with self._stats.stage("upsample"):
-            alpha, foreground = refine(item, settings.refine)
+            alpha, foreground, box = refine(item, settings.refine)
         with self._stats.stage("composite"):
             if background.passthrough:  # the next background is still being opened
                 behind = card(frame.size, "")
             else:
                 behind = background.render(frame.size, frame.time, frame.image, alpha)
-            image = blend(foreground, behind, alpha)
+            image = blend(foreground, behind, alpha, box)
             return self._finish(image, frame, alpha, settings)
 
     def closed(
@@ -64,7 +66,7 @@ class Compositor:
         return self._without_frame(last.image, last.index, time.monotonic(), settings)
 
     def _without_frame(self, image: Image, index: int, at: float, settings: Settings) -> Composite:
-        shown = preview(image, None, None, settings.view, self._stats)
+        shown = self._preview(image, None, None, settings)
         return Composite(image, index, at, shown)
 
     def _finish(
@@ -77,8 +79,19 @@ class Compositor:
             before = cv2.flip(before, 1)
         if settings.output.mirror and settings.view.alpha and alpha is not None:
             alpha = cv2.flip(alpha, 1)
-        shown = preview(image, before, alpha, settings.view, self._stats)
+        shown = self._preview(image, before, alpha, settings)
         return Composite(image, frame.index, frame.time, shown)
+
+    def _preview(
+        self, image: Image, before: Image | None, alpha: Alpha | None, settings: Settings
+    ) -> Image | None:
+        if not self._previews:
+            return None
+        return preview(image, before, alpha, settings.view, self._stats)
+
+    def rejected(self) -> tuple[str, str] | None:
+        """A background that could not be opened, and the one that stays; told once."""
+        return self._background.rejected()
 
     def close(self) -> None:
         """Release the background. Idempotent."""
@@ -90,27 +103,14 @@ def shows_camera(settings: Settings) -> bool:
     return settings.background.current == "none"
 
 
-def blend(foreground: Image, background: Image, alpha: Alpha) -> Image:
+def blend(foreground: Image, background: Image, alpha: Alpha, box: Box | None) -> Image:
     """alpha * foreground + (1 - alpha) * background, within 1 grey level of exact arithmetic.
 
-    Only the box that holds the person is computed; around it the background is copied.
+    Outside ``box`` the alpha is 0 and the background is copied; None means everywhere.
     """
-    box = bounding_box(alpha)
     if box is None:
         return background
-    rows, columns = box
     image = background.copy()
-    part = np.ascontiguousarray(alpha[rows, columns])
-    image[rows, columns] = cv2.blendLinear(
-        foreground[rows, columns], background[rows, columns], part, cv2.subtract(1.0, part)
-    )
+    part = np.ascontiguousarray(alpha[box])
+    image[box] = cv2.blendLinear(foreground[box], background[box], part, cv2.subtract(1.0, part))
     return image
-
-
-def bounding_box(alpha: Alpha) -> tuple[slice, slice] | None:
-    """Rows and columns outside which alpha is 0 everywhere, or None when it is 0 all over."""
-    rows = np.flatnonzero(alpha.max(axis=1))
-    if not len(rows):
-        return None
-    columns = np.flatnonzero(alpha.max(axis=0))
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

@@ -21,6 +21,8 @@ Image: TypeAlias = NDArray[np.uint8]
 Alpha: TypeAlias = NDArray[np.float32]
 Size: TypeAlias = tuple[int, int]
 
+TOLERANCE = 1e-3  # by which rounding may carry an alpha out of [0, 1]
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -49,18 +51,21 @@ class Matte:
     ``alpha``: ``float32 (h, w)`` in [0, 1], at the frame's size or smaller. ``foreground``: BGR
     ``uint8 (h, w, 3)`` or None where the engine predicts no colour. ``guide``: the frame itself
     at the alpha's size, BGR ``uint8 (h, w, 3)``; needed when that is smaller than the frame,
-    because upsampling is guided by it.
+    because upsampling is guided by it. ``lost``: the engine does not know where the person is,
+    and says nothing about who is in the picture; it is then shown as if there were no matte.
     """
 
     frame: Frame
     alpha: Alpha
     foreground: Image | None = None
     guide: Image | None = None
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """A finished picture. Sinks accept nothing else, and only `compositor.py` makes it.
+    """A finished picture. Sinks accept nothing else, and only `compositor.py` makes it
+    (`outlets.py` resizes finished ones).
 
     ``image``: BGR ``uint8 (H, W, 3)``, what the world may see. ``preview``: the same with
     overlays and comparison views, for a window on this machine only. ``index`` and ``time``
@@ -94,6 +99,8 @@ def check_matte(matte: Matte) -> Matte:
         image = getattr(matte, name)
         if image is not None and (image.dtype != np.uint8 or image.shape != (*alpha.shape, 3)):
             raise ValueError(f"{name}: expected uint8 {(*alpha.shape, 3)}, got {image.shape}")
-    if not np.isfinite(alpha.sum()):  # one pass: NaN and infinity both survive a sum
-        raise ValueError("alpha holds NaN or infinity")
+    # Beyond [0, 1] a blend would show the room, as a negative or brightened. NaN fails too.
+    low, high = float(alpha.min()), float(alpha.max())
+    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
+        raise ValueError(f"alpha: expected values in [0, 1], got {low:g} to {high:g}")
     return matte

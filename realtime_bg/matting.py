@@ -5,6 +5,7 @@ another to fall back to, and never leads to an unmatted frame.
 """
 
 import logging
+import time
 
 from realtime_bg.engines import ENGINES
 from realtime_bg.engines.base import Engine
@@ -49,7 +50,8 @@ class Matting:
         self._epoch = 0
         self._failures = self._good = 0
         self._barred: set[str] = set()
-        self.opening = False  # loading takes its time and is no hang
+        # Since when an engine has been at a frame, monotonic seconds; loading does not count.
+        self.busy_since: float | None = None
 
     def matte(self, frame: Frame) -> Matte:
         """Matte one frame, reopening and falling back as needed.
@@ -59,25 +61,24 @@ class Matting:
         now = self._live.now
         if now.engine != self._settings or frame.size != self._size:
             self._follow(now.engine, frame.size)
-        if (now.resets, frame.epoch) != (self._resets, self._epoch):
-            self._resets, self._epoch = now.resets, frame.epoch
-            self.reset()
+        jumped = (now.resets, frame.epoch) != (self._resets, self._epoch)
+        self._resets, self._epoch = now.resets, frame.epoch
         while True:
             engine = self._engine or self._reopen()
+            self.busy_since = time.monotonic()
             try:
+                if jumped:
+                    engine.reset()
                 matte = check_matte(engine.matte(frame))
             except Exception as error:  # an engine may raise anything; none of it may escape
+                self.busy_since = None
                 self._failed(error)
             else:
+                self.busy_since = None
                 self._good += 1
                 if self._good >= GOOD_RUN:
                     self._failures = 0
                 return matte
-
-    def reset(self) -> None:
-        """Make the engine forget its history: the source jumped."""
-        if self._engine is not None:
-            self._engine.reset()
 
     def abandoned(self, reason: str) -> "Matting":
         """A successor that never uses the present engine, which hangs in another thread."""
@@ -133,11 +134,7 @@ class Matting:
         assert self._settings is not None
         own = self._settings.name in ("auto", name)  # a fallback must not get another's weights
         changes = {"name": name} if own else {"name": name, "model": None}
-        self.opening = True
-        try:
-            return open_engine(self._settings.model_copy(update=changes), self._size, self._stats)
-        finally:
-            self.opening = False
+        return open_engine(self._settings.model_copy(update=changes), self._size, self._stats)
 
     def _use(self, engine: Engine, name: str) -> None:
         self.close()

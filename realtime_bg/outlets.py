@@ -4,6 +4,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 
 import platformdirs
@@ -21,6 +23,8 @@ from realtime_bg.stats import Stats
 
 log = logging.getLogger(__name__)
 
+AFTER_SECONDS = 5.0  # how long a device that is opened again may take to be released
+
 
 def fitted(composite: Composite, sink: Sink) -> Composite:
     """``composite`` at the size the sink was opened with: sources may change theirs."""
@@ -34,9 +38,16 @@ def fitted(composite: Composite, sink: Sink) -> Composite:
 class Outlet:
     """One sink, its slot and its thread; the sink is opened by the first composite."""
 
-    def __init__(self, spec: str, fps: float, failed: Callable[[str, Exception], None]) -> None:
-        """``failed(spec, error)`` is called, on the outlet's thread, when the sink gives up."""
-        self.spec, self._fps, self._failed = spec, fps, failed
+    def __init__(
+        self,
+        spec: str,
+        fps: float,
+        failed: Callable[["Outlet", Exception], None],
+        after: "Outlet | None" = None,
+    ) -> None:
+        """``failed(outlet, error)`` is called, on the outlet's thread, when the sink gives up.
+        ``after``: an outlet of the same device that is closing and has to be gone first."""
+        self.spec, self._fps, self._failed, self._after = spec, fps, failed, after
         self.slot: Slot[Composite] = Slot()
         self._thread = threading.Thread(target=self._run, name=f"sink-{spec}", daemon=True)
         self._thread.start()
@@ -44,6 +55,8 @@ class Outlet:
     def _run(self) -> None:
         sink: Sink | None = None
         try:
+            if self._after is not None:
+                self._after.join(AFTER_SECONDS)
             while True:
                 composite = self.slot.take()
                 assert composite is not None
@@ -55,15 +68,17 @@ class Outlet:
         except Closed:
             self._close(sink)
         except Exception as error:
-            self._failed(self.spec, error)
-            self._close(sink)
+            self._failed(self, error)
+            if sink is not None:
+                with suppress(Exception):  # the first word on it has been said
+                    sink.close(complete=False)
 
     def _close(self, sink: Sink | None) -> None:
         try:
             if sink is not None:
                 sink.close()
         except Exception as error:
-            self._failed(self.spec, error)
+            self._failed(self, error)
 
     def close(self) -> None:
         """Ask it to finish; does not wait."""
@@ -89,6 +104,7 @@ class Outlets:
         self._closing: list[Outlet] = []
         self._lock = threading.Lock()
         self._recording = ""
+        self._names: set[Path] = set()  # of recordings and snapshots, also those not yet there
         self._snapshots = live.now.snapshots
         self.window: Slot[Composite] | None = None
 
@@ -111,29 +127,43 @@ class Outlets:
         self._settings = settings
         wanted = wanted_sinks(settings)
         if settings.record:
-            self._recording = self._recording or str(
-                media_folder(settings) / time.strftime("realtime-bg-%Y%m%d-%H%M%S.mp4")
-            )
-            Path(self._recording).parent.mkdir(parents=True, exist_ok=True)
-            wanted.append(self._recording)
+            wanted += self._recorded(settings)
         elif self._recording:
             log.warning("recorded %s", self._recording)
             self._stats.notice(f"recorded {self._recording}")
             self._recording = ""
         with self._lock:
+            self._closing = [outlet for outlet in self._closing if not outlet.join(0)]
             for spec in [spec for spec in self._open if spec not in wanted]:
                 outlet = self._open.pop(spec)
                 outlet.close()
                 self._closing.append(outlet)
+            before = {outlet.spec: outlet for outlet in self._closing}
             for spec in wanted:
                 if spec not in self._open:
-                    self._open[spec] = Outlet(spec, self._fps, self._sink_failed)
-        if settings.record:
-            self._stats.notice(f"recording {self._recording}")
+                    self._open[spec] = Outlet(spec, self._fps, self._sink_failed, before.get(spec))
 
-    def _sink_failed(self, spec: str, error: Exception) -> None:
+    def _recorded(self, settings: OutputSettings) -> list[str]:
+        """The file of the running recording, or of one that starts now, if its folder can be."""
+        if not self._recording:
+            try:
+                self._recording = str(new_name(media_folder(settings), ".mp4", self._names))
+            except OSError as error:
+                log.error("cannot record to %s (%s)", media_folder(settings), error.strerror)
+                self._stats.notice("recording is not possible")
+                self._live.update(output__record=False)
+                return []
+            self._stats.notice(f"recording {self._recording}")
+        return [self._recording]
+
+    def _sink_failed(self, outlet: Outlet, error: Exception) -> None:
+        spec = outlet.spec
+        log.error("%s", error if isinstance(error, RealtimeBgError) else f"{spec}: {error!r}")
+        self._stats.notice(f"output {spec} failed")
         with self._lock:
-            self._open.pop(spec, None)
+            if self._open.get(spec) is not outlet:  # already replaced, or on its way out
+                return
+            del self._open[spec]
             left = bool(self._open) or self.window is not None
         now = self._live.now.output
         if spec == self._recording:
@@ -145,19 +175,14 @@ class Outlets:
             self._live.update(output__sinks=tuple(s for s in now.sinks if s != spec))
         if spec in now.sinks and not left:
             self._stop(error)
-        else:
-            log.error("%s", error if isinstance(error, RealtimeBgError) else f"{spec}: {error!r}")
-            self._stats.notice(f"output {spec} failed")
 
     def _snapshot(self, composite: Composite, settings: OutputSettings) -> None:
-        name = time.strftime("realtime-bg-%Y%m%d-%H%M%S") + f"-{composite.index}.png"
-        path = media_folder(settings) / name
-
         def write() -> None:
             try:
+                path = new_name(media_folder(settings), ".png", self._names)
                 save_png(composite, path)
-            except RealtimeBgError as error:
-                log.error("%s", error)
+            except (RealtimeBgError, OSError) as error:
+                log.error("the snapshot could not be saved: %s", error)
                 self._stats.notice("the snapshot could not be saved")
             else:
                 log.warning("saved %s", path)
@@ -176,6 +201,18 @@ class Outlets:
         for outlet in outlets:
             if not outlet.join(deadline - time.monotonic()):
                 log.error("output %s does not answer and is left behind", outlet.spec)
+
+
+def new_name(folder: Path, suffix: str, taken: set[Path]) -> Path:
+    """A file name by date and time that nothing has yet, added to ``taken``; makes the folder.
+    Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = time.strftime("realtime-bg-%Y%m%d-%H%M%S")
+    numbers = chain([""], (f"-{number}" for number in count(2)))
+    names = (folder / f"{stem}{number}{suffix}" for number in numbers)
+    path = next(path for path in names if path not in taken and not path.exists())
+    taken.add(path)
+    return path
 
 
 def wanted_sinks(settings: OutputSettings) -> list[str]:

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
+from realtime_bg.compositor import shows_camera
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Composite, Frame, Matte
 from realtime_bg.keys import press
 from realtime_bg.live import Live
 from realtime_bg.matting import Matting
-from realtime_bg.outlets import Outlets, fitted
+from realtime_bg.outlets import Outlets
 from realtime_bg.processor import Processor
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sinks.window import WindowSink
@@ -27,7 +28,10 @@ from realtime_bg.stats import Stats
 
 log = logging.getLogger(__name__)
 
-STOP_SECONDS = 1.8  # for all threads together: the whole stop stays under two seconds
+# For all threads together, so that the whole stop stays under two seconds; files come first.
+STOP_SECONDS = 1.8
+SINK_SECONDS = 1.4
+STALLED = 2.0  # seconds without a frame after which a source no longer wanted is interrupted
 CLOSED_PERIOD = 0.1  # seconds between pictures while there is no person to show
 PAUSED_PERIOD = 0.2
 REOPEN_PAUSE = 1.0  # seconds between attempts to open a source again
@@ -53,8 +57,9 @@ class Pipeline:
         self._stopping = threading.Event()
         self._finished = threading.Event()
         self._error: Exception | None = None
-        self._busy_since: float | None = None
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[str, threading.Thread] = {}
+        self._asked_to_stop = self._interrupted = self._holding = False
+        self._last_frame = time.monotonic()
 
     def run(self, window: WindowSink | None = None, duration: float | None = None) -> None:
         """Run until the source ends, ``duration`` seconds passed, a key or a signal stops it.
@@ -68,7 +73,7 @@ class Pipeline:
         self._start_inference()
         self._start(self._compose, "compositor")
         try:
-            while not self._stopping.is_set() and (end is None or time.monotonic() < end):
+            while not self._done(end):
                 self._watch()
                 if window is None:
                     self._stopping.wait(0.1)
@@ -80,8 +85,16 @@ class Pipeline:
         if self._error is not None:
             raise self._error
 
+    def ask_to_stop(self) -> None:
+        """For signal handlers: only sets a flag, because a handler may interrupt any lock."""
+        self._asked_to_stop = True
+
+    def _done(self, end: float | None) -> bool:
+        late = end is not None and time.monotonic() >= end
+        return late or self._asked_to_stop or self._stopping.is_set()
+
     def stop(self, error: Exception | None = None) -> None:
-        """End everything, from any thread or signal handler. Idempotent; the first error wins."""
+        """End everything, from any thread. Idempotent; the first error wins."""
         if error is not None and self._error is None:
             self._error = error
         self._stopping.set()
@@ -92,15 +105,18 @@ class Pipeline:
             source.close()
 
     def _join(self, window: WindowSink | None) -> None:
-        deadline = time.monotonic() + STOP_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-            if thread.is_alive():
-                log.error("the %s thread does not answer and is left behind", thread.name)
-        self._outlets.close(deadline)
+        begin = time.monotonic()
+        # The compositor first: it feeds the outlets. They get most of the time, since files are
+        # finished there, while a hung engine or camera would only use it up.
+        self._threads.pop("compositor").join(STOP_SECONDS - SINK_SECONDS)
+        self._outlets.close(begin + SINK_SECONDS)
         if window is not None:
             window.close()
-        if self._busy_since is None:  # else a hung engine still uses it
+        for name, thread in self._threads.items():
+            thread.join(max(0.0, begin + STOP_SECONDS - time.monotonic()))
+            if thread.is_alive():
+                log.warning("the %s thread does not answer and is left behind", name)
+        if not self._threads["inference"].is_alive():
             self._processor.close()
 
     def _start(self, target: Callable[[], None], name: str) -> None:
@@ -115,7 +131,7 @@ class Pipeline:
                 self.stop(error)
 
         thread = threading.Thread(target=run, name=name, daemon=True)
-        self._threads.append(thread)
+        self._threads[name] = thread
         thread.start()
 
     # capture
@@ -144,17 +160,22 @@ class Pipeline:
                 if frame is None:
                     self._finish()
                     return
+                self._last_frame = time.monotonic()
                 self._size = frame.size
                 self._frames.put(frame)
                 self._stats.dropped = self._frames.dropped + self._items.dropped
 
     def _finish(self) -> None:
         """The source ended by itself: let the last frame be seen, then stop."""
+        if self._interrupted:
+            self._release()
+            return
         self._finished.set()
         self._stopping.wait(0.5)
         self.stop()
 
     def _release(self) -> None:
+        self._interrupted = False
         source, self._source = self._source, None
         if source is not None:
             source.close()
@@ -192,49 +213,57 @@ class Pipeline:
         while True:
             frame = self._frames.take()
             assert frame is not None
-            self._busy_since = time.monotonic()
+            if self._holding:
+                continue
             try:
-                item = self._processor.matte(frame)
+                item = self._processor.matte(frame, matting)
             finally:
                 if matting is not self._processor.matting:  # given up while it hung
                     matting.close()
                     raise Closed
-            self._busy_since = None
             self._items.put(item)
 
     def _watch(self) -> None:
-        """Replace an engine that hangs; a thread cannot be killed, so it is left behind."""
-        since, matting = self._busy_since, self._processor.matting
-        if since is None or matting.opening:
-            return
-        hang = self._live.now.engine.hang
-        if time.monotonic() - since > hang:
+        """What no thread can do for itself: leave an engine that hangs (a thread cannot be
+        killed) and interrupt a wait for a source that is no longer wanted."""
+        now, matting = self._live.now, self._processor.matting
+        since, hang = matting.busy_since, now.engine.hang
+        if since is not None and time.monotonic() - since > hang:
             self._processor.matting = matting.abandoned(f"has not answered for {hang:g} s")
-            self._busy_since = None
             self._start_inference()
+        source = self._source
+        unwanted = now.paused or now.source != self._source_settings
+        if source is not None and unwanted and time.monotonic() - self._last_frame > STALLED:
+            self._interrupted = True
+            source.close()
 
     # composition
 
     def _compose(self) -> None:
         last: Composite | None = None
+        camera_shown = False  # whether `last` is the camera's own picture, as the user chose
         index, good_until = 0, 0.0
         while True:
             now = self._live.now
             waits = max(0.0, good_until - time.monotonic())
             item = self._items.take(PAUSED_PERIOD if now.paused else max(waits, CLOSED_PERIOD))
             now = self._live.now
+            leaves_camera = camera_shown and not shows_camera(now)
+            self._holding = now.frozen and not now.paused and last is not None and not leaves_camera
             if now.paused:
-                last = self._closed(index, "Camera paused")
-            elif now.frozen and last is not None:
+                last, camera_shown = self._closed(index, "Camera paused"), False
+            elif self._holding and last is not None:
                 last = self._processor.compositor.again(last, now)
             elif item is not None and self._age(item) <= now.privacy.max_age:
                 last = self._processor.compose(item)
+                # The setting may have changed in between: either way counts as shown.
+                camera_shown = shows_camera(now) or shows_camera(self._live.now)
                 index = last.index
-                good_until = time.monotonic() + now.privacy.max_age
+                good_until = last.time + now.privacy.max_age
                 self._stats.tick()
                 self._stats.add("latency", time.monotonic() - last.time)
             elif not self._finished.is_set():
-                last = self._closed(index)
+                last, camera_shown = self._closed(index), False
             with self._stats.stage("hand-over"):
                 if last is not None:
                     self._outlets.send(last)
@@ -254,7 +283,7 @@ class Pipeline:
         assert self._outlets.window is not None
         composite = self._outlets.window.take(0.03)
         if composite is not None:
-            window.send(fitted(composite, window))
+            window.send(composite)
             background = self._live.now.background.current
             window.title(f"realtime-bg - {self._stats.fps:.0f} fps - {background}")
         return all(press(self._live, key) for key in window.typed()) and window.is_open()

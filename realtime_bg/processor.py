@@ -14,24 +14,37 @@ class Processor:
     False for live use, where nothing waits.
     """
 
-    def __init__(self, live: Live, stats: Stats, wait: bool) -> None:
+    def __init__(self, live: Live, stats: Stats, wait: bool, previews: bool = False) -> None:
         """Opens the background; the engine is opened by the first frame. Raises
         BackgroundError."""
         self.live, self.stats = live, stats
         self.matting = Matting(live, stats)
-        self.compositor = Compositor(live.now, stats, wait)
+        self.compositor = Compositor(live.now, stats, wait, previews)
 
     def process(self, frame: Frame) -> Composite:
         """Both halves, one after the other. Raises RealtimeBgError when no engine is left."""
         return self.compose(self.matte(frame))
 
-    def matte(self, frame: Frame) -> Matte | Frame:
-        """The frame's matte, or the frame itself when the user asked to see the camera."""
-        return frame if shows_camera(self.live.now) else self.matting.matte(frame)
+    def matte(self, frame: Frame, matting: Matting | None = None) -> Matte | Frame:
+        """The frame's matte, or the frame itself when the user asked to see the camera.
+
+        ``matting``: another one than the processor's own, for a thread that was given up.
+        """
+        return frame if shows_camera(self.live.now) else (matting or self.matting).matte(frame)
 
     def compose(self, item: Matte | Frame) -> Composite:
         """The picture for one item of `matte`."""
-        return self.compositor.compose(item, self.live.now)
+        composite = self.compositor.compose(item, self.live.now)
+        rejected = self.compositor.rejected()
+        if rejected:  # what is open is also what the settings say
+            self.live.modify(
+                lambda s: (
+                    {"background.current": rejected[1]}
+                    if s.background.current == rejected[0]
+                    else {}
+                )
+            )
+        return composite
 
     def close(self) -> None:
         """Release engine and background. Idempotent."""

@@ -1,5 +1,7 @@
 """From an engine's alpha to the alpha that is blended: guided upsampling, threshold, feather."""
 
+from typing import NamedTuple, TypeAlias
+
 import cv2
 import numpy as np
 
@@ -9,21 +11,56 @@ from realtime_bg.settings import RefineSettings
 RADIUS = 1  # of the guided filter's window, in pixels of the small map
 EPS = 3e-4  # its regularisation, on intensities in 0..1; smaller follows texture, larger blurs
 SOLID = 0.98  # alpha from which a pixel is the person alone and keeps the camera's own colour
+REACH = RADIUS + 2  # small pixels around the person that upsampling can touch
+
+Box: TypeAlias = tuple[slice, slice]  # rows and columns
 
 
-def refine(matte: Matte, settings: RefineSettings) -> tuple[Alpha, Image]:
-    """The alpha ``float32 (H, W)`` in [0, 1] and foreground BGR ``uint8 (H, W, 3)`` at the
-    frame's size."""
-    alpha = upsample_alpha(matte)
+class Refined(NamedTuple):
+    """``alpha`` ``float32 (H, W)`` in [0, 1] and ``foreground`` BGR ``uint8 (H, W, 3)``, both at
+    the frame's size; outside ``box`` the alpha is 0 (None: it is 0 all over)."""
+
+    alpha: Alpha
+    foreground: Image
+    box: Box | None
+
+
+def refine(matte: Matte, settings: RefineSettings) -> Refined:
+    """Everything between the engine and the blend; only the person's box is computed."""
+    shape = matte.frame.image.shape[:2]
+    box = person_box(matte.alpha, shape, 0 if matte.alpha.shape == shape else REACH)
+    if box is None:
+        return Refined(np.zeros(shape, np.float32), matte.frame.image, None)
+    alpha = upsample_alpha(matte, box)
     if settings.threshold != 0.5:
         alpha = shift_threshold(alpha, settings.threshold)
     if settings.feather:
         alpha = feather(alpha, settings.feather)
-    return alpha, upsample_foreground(matte)
+        box = tuple(_grown(part, settings.feather, side)  # type: ignore[assignment]
+                    for part, side in zip(box, shape, strict=True))  # fmt: skip
+    return Refined(alpha, upsample_foreground(matte, box), box)
 
 
-def upsample_alpha(matte: Matte) -> Alpha:
-    """The alpha at its frame's size, its edges laid along those of the frame.
+def person_box(alpha: Alpha, shape: tuple[int, ...], reach: int) -> Box | None:
+    """The box of an image of ``shape`` that holds all of ``alpha`` (of any smaller size) that is
+    not 0, and ``reach`` of its pixels around; None where it is 0 all over."""
+    rows = np.flatnonzero(alpha.max(axis=1))
+    if not len(rows):
+        return None
+    columns = np.flatnonzero(alpha.max(axis=0))
+    parts = []
+    for held, small, full in zip((rows, columns), alpha.shape, shape, strict=True):
+        first, last = int(held[0]) - reach, int(held[-1]) + 1 + reach
+        parts.append(slice(max(0, first * full // small), min(full, -(-last * full // small))))
+    return parts[0], parts[1]
+
+
+def _grown(part: slice, by: int, side: int) -> slice:
+    return slice(max(0, part.start - by), min(side, part.stop + by))
+
+
+def upsample_alpha(matte: Matte, box: Box) -> Alpha:
+    """The alpha at its frame's size, its edges laid along those of the frame; 0 outside ``box``.
 
     Fast guided filter (He and Sun 2015, arXiv 1505.00996): per 3x3 window of the small maps,
     least squares of alpha = a * grey + b; a and b are enlarged and applied to the full-size grey
@@ -42,10 +79,12 @@ def upsample_alpha(matte: Matte) -> Alpha:
     offset = mean_alpha - slope * mean_grey
     slope = cv2.resize(slope, frame.size, interpolation=cv2.INTER_LINEAR)
     offset = cv2.resize(offset, frame.size, interpolation=cv2.INTER_LINEAR)
-    full = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
-    fine = cv2.multiply(full, slope, dtype=cv2.CV_32F)
-    cv2.add(fine, offset, dst=fine)
-    return np.clip(fine, 0.0, 1.0, out=fine)
+    part = cv2.cvtColor(frame.image[box], cv2.COLOR_BGR2GRAY)
+    part = cv2.multiply(part, slope[box], dtype=cv2.CV_32F)
+    cv2.add(part, offset[box], dst=part)
+    fine = np.zeros(frame.image.shape[:2], np.float32)
+    np.clip(part, 0.0, 1.0, out=fine[box])
+    return fine
 
 
 def _box(x: Alpha) -> Alpha:
@@ -54,8 +93,8 @@ def _box(x: Alpha) -> Alpha:
     return cv2.blur(x, (side, side), borderType=cv2.BORDER_REPLICATE)
 
 
-def upsample_foreground(matte: Matte) -> Image:
-    """The person's colours at the frame's size.
+def upsample_foreground(matte: Matte, box: Box) -> Image:
+    """The person's colours at the frame's size; outside ``box`` the frame's own.
 
     What the engine changed (foreground minus guide) is enlarged and added to the full-size
     frame, so detail is the camera's own; solid interior keeps the frame as it is. Engines
@@ -71,7 +110,9 @@ def upsample_foreground(matte: Matte) -> Image:
     change = cv2.subtract(colour, matte.guide, dtype=cv2.CV_16S)
     change[matte.alpha > SOLID] = 0
     change = cv2.resize(change, matte.frame.size, interpolation=cv2.INTER_LINEAR)
-    return cv2.add(frame, change, dtype=cv2.CV_8U)
+    fine = frame.copy()
+    fine[box] = cv2.add(frame[box], change[box], dtype=cv2.CV_8U)
+    return fine
 
 
 def shift_threshold(alpha: Alpha, threshold: float) -> Alpha:

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 
 from realtime_bg import backgrounds as background_kinds
 from realtime_bg import batch, zoo
@@ -41,16 +41,19 @@ def run(settings: Settings, duration: float | None, show_stats: bool) -> None:
     settings = with_outputs(settings)
     live, stats = Live(settings), Stats()
     is_live = runs_live(settings)
-    processor = Processor(live, stats, wait=not is_live)
     source = open_source(settings.source, paced=is_live)
-    log.info("%s", source.description)
-    if not is_live and duration is None and isinstance(source, ImageSource):
-        raise SettingsError("a still image never ends; add --duration SECONDS")
-    with _statistics(stats) if show_stats else _nothing():
-        if is_live:
-            _run_live(live, stats, processor, source, duration)
-        else:
-            _run_batch(live, processor, source, duration)
+    try:
+        log.info("%s", source.description)
+        endless = settings.source.loop or isinstance(source, ImageSource)
+        if not is_live and duration is None and endless:
+            raise SettingsError(f"{settings.source.spec} never ends; add --duration SECONDS")
+        with _statistics(stats) if show_stats else nullcontext():
+            if is_live:
+                _run_live(live, stats, source, duration)
+            else:
+                _run_batch(live, stats, source, duration)
+    finally:
+        source.close()
 
 
 def with_outputs(settings: Settings) -> Settings:
@@ -98,29 +101,30 @@ def runs_live(settings: Settings) -> bool:
     return settings.output.virtualcam or bool(kinds & set(sink_kinds.LIVE_KINDS))
 
 
-def _run_live(
-    live: Live, stats: Stats, processor: Processor, source: Source, duration: float | None
-) -> None:
+def _run_live(live: Live, stats: Stats, source: Source, duration: float | None) -> None:
     window = None
     if "window" in live.now.output.sinks:
         window = WindowSink("", source.size, source.fps)
+    processor = Processor(live, stats, wait=False, previews=window is not None)
 
     def opener(settings: SourceSettings) -> Source:
         return open_source(settings, paced=True)
 
     pipeline = Pipeline(live, stats, processor, source, opener)
-    with _signals(pipeline.stop):
+    with _signals(pipeline.ask_to_stop):
         pipeline.run(window, duration)
 
 
-def _run_batch(live: Live, processor: Processor, source: Source, duration: float | None) -> None:
+def _run_batch(live: Live, stats: Stats, source: Source, duration: float | None) -> None:
     stop = threading.Event()
     outputs = live.now.output.sinks
-    with _signals(stop.set), _progress(source, duration) as advance:
-        try:
-            count = batch.run(source, processor, outputs, duration, stop, advance)
-        finally:
-            processor.close()
+    processor = Processor(live, stats, wait=True)
+    with (
+        closing(processor),
+        _signals(stop.set),
+        _progress(source, duration) as advance,
+    ):
+        count = batch.run(source, processor, outputs, duration, stop, advance)
     files = [spec for spec in outputs if spec != "null"]
     if files and count:
         say(f"{count} frames written to {', '.join(files)}")
@@ -128,13 +132,14 @@ def _run_batch(live: Live, processor: Processor, source: Source, duration: float
 
 @contextmanager
 def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call ``stop``; a second Ctrl-C ends the process at once."""
+    """Ctrl-C, SIGTERM and a terminal that closes call ``stop``; the same again ends at once."""
 
     def first(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)
         stop()
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = [signal.signal(number, first) for number in numbers]
     try:
         yield
@@ -153,11 +158,6 @@ def _progress(source: Source, duration: float | None) -> Iterator[Callable[[Fram
     with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=total)
         yield lambda _: bar.advance(task)
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    StringConstraints,
     ValidationError,
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
@@ -71,6 +72,9 @@ def check_device(text: str) -> str:
     return text
 
 
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -78,7 +82,7 @@ class _Section(BaseModel):
 class SourceSettings(_Section):
     """Where frames come from."""
 
-    spec: str = "camera"
+    spec: Name = "camera"
     size: SizeField = None
     fps: Annotated[float, Field(gt=0, le=1000)] | None = None
     loop: bool = False
@@ -87,7 +91,7 @@ class SourceSettings(_Section):
 class EngineSettings(_Section):
     """How the person is found."""
 
-    name: str = "auto"
+    name: Name = "auto"
     model: Path | None = None
     device: Annotated[str, AfterValidator(check_device)] = "auto"
     work_size: WorkSizeField = None
@@ -99,8 +103,8 @@ class EngineSettings(_Section):
 class BackgroundSettings(_Section):
     """What is shown where the person is not."""
 
-    current: str = "blur"
-    items: tuple[str, ...] = ("blur", "beach", "office", "studio", "gradient")
+    current: Name = "blur"
+    items: tuple[Name, ...] = ("blur", "beach", "office", "studio", "gradient")
     fit: Literal["cover", "contain", "stretch"] = "cover"
     interval: Annotated[float, Field(gt=0)] = 10.0
 
@@ -115,7 +119,7 @@ class RefineSettings(_Section):
 class OutputSettings(_Section):
     """Where finished pictures go."""
 
-    sinks: tuple[str, ...] = ()
+    sinks: tuple[Name, ...] = ()
     mirror: bool = False
     virtualcam: bool = False
     record: bool = False

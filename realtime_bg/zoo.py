@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 FOLDERS_VARIABLE = "REALTIME_BG_MODELS"
 CONNECT_SECONDS = 3.0  # how long to wait for a host before the network counts as absent
 READ_SECONDS = 15.0
+CHUNK = 2**16
 WEIGHT_SUFFIXES = (".onnx", ".pth", ".pt", ".safetensors")
 
 
@@ -53,7 +54,8 @@ def row(name: str) -> Model:
     """The row called ``name``; raises ModelError with the known names."""
     if name not in models():
         raise ModelError(
-            f"unknown model {name!r}, and no such file; names are: {', '.join(models())}"
+            f"unknown model {name!r}, and no such file; `realtime-bg models list` has: "
+            f"{', '.join(models())}"
         )
     return models()[name]
 
@@ -180,16 +182,13 @@ def _download(model: Model, target: Path) -> Path:
     import pooch  # pulls in requests: only paid for when something is fetched
     import requests
 
-    downloader = pooch.HTTPDownloader(
-        progressbar=_Progress(model.file), timeout=(CONNECT_SECONDS, READ_SECONDS)
-    )
     pooch.get_logger().setLevel("ERROR")  # our own line has said it all
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Beside the target and not in its place: what is there stays until the new one is right.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as beside:
             known = f"sha256:{model.sha256}" if model.sha256 else None
-            path = pooch.retrieve(model.url, known, model.file, beside, downloader=downloader)
+            path = pooch.retrieve(model.url, known, model.file, beside, downloader=_stream)
             checked_size(Path(path), model)
             Path(path).replace(target)
     except (requests.RequestException, OSError) as error:
@@ -204,40 +203,28 @@ def _download(model: Model, target: Path) -> Path:
     return target
 
 
-class _Progress:
-    """A rich progress bar with the four methods pooch asks for; nothing without a terminal."""
+def _stream(url: str, output: str, _: object) -> None:
+    """Write what ``url`` gives to the file ``output``, with a progress bar on a terminal.
 
-    def __init__(self, title: str) -> None:
-        from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+    pooch's own downloader leaves the connection open when it fails.
+    """
+    import requests
+    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
-        from realtime_bg.terminal import err
+    from realtime_bg.terminal import err
 
-        self._bar = Progress(
-            *Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn(),
-            console=err, transient=True, disable=not err.is_terminal,
-        )  # fmt: skip
-        self._task = self._bar.add_task(title, total=None)
-        self._started = False
-
-    @property
-    def total(self) -> float | None:
-        return self._bar.tasks[self._task].total
-
-    @total.setter
-    def total(self, value: float) -> None:
-        self._bar.update(self._task, total=value)
-
-    def update(self, amount: int) -> None:
-        if not self._started:
-            self._bar.start()
-            self._started = True
-        self._bar.advance(self._task, amount)
-
-    def reset(self) -> None:
-        self._bar.reset(self._task)
-
-    def close(self) -> None:
-        self._bar.stop()
+    columns = (*Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn())
+    with (
+        requests.get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as response,
+        Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar,
+        open(output, "wb") as file,
+    ):
+        response.raise_for_status()
+        length = int(response.headers.get("content-length", 0)) or None
+        task = bar.add_task(Path(url).name, total=length)
+        for chunk in response.iter_content(CHUNK):
+            file.write(chunk)
+            bar.advance(task, len(chunk))
 
 
 def unreachable(url: str) -> str:

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 from realtime_bg.backgrounds import open_background
-from realtime_bg.compositor import Compositor, blend, bounding_box
+from realtime_bg.compositor import Compositor, blend
 from realtime_bg.frames import Frame, Matte, as_image, check_matte
-from realtime_bg.refine import feather, refine, shift_threshold, upsample_alpha
+from realtime_bg.refine import feather, person_box, refine, shift_threshold, upsample_alpha
 from realtime_bg.settings import BackgroundSettings, RefineSettings, Settings
 from realtime_bg.stats import Stats
 
 SIZE = (320, 180)
+EVERYWHERE = (slice(None), slice(None))
 
 
 def exact_blend(foreground, background, alpha):
@@ -40,32 +41,52 @@ def test_blend_is_within_one_grey_level_of_exact(seed):
     foreground, background = rng.integers(0, 256, (2, 90, 160, 3), np.uint8)
     alpha = rng.random((90, 160)).astype(np.float32)
     alpha[:30], alpha[60:] = 0, 1
-    got = blend(foreground, background, alpha).astype(np.float64)
+    got = blend(foreground, background, alpha, EVERYWHERE).astype(np.float64)
     assert np.abs(got - exact_blend(foreground, background, alpha)).max() <= 1
 
 
 def test_blend_leaves_what_is_not_person_exactly_alone():
     frame, alpha = person()
     background = np.full_like(frame.image, 77)
-    got = blend(frame.image, background, alpha)
+    box = person_box(alpha, alpha.shape, 0)
+    got = blend(frame.image, background, alpha, box)
     assert (got[alpha == 0] == 77).all()
     np.testing.assert_array_equal(got[alpha == 1], frame.image[alpha == 1])
     assert (background == 77).all()  # shared with later frames
 
 
-def test_bounding_box_is_tight():
+def test_the_persons_box_is_tight_and_scales():
     alpha = np.zeros((50, 60), np.float32)
-    assert bounding_box(alpha) is None
+    assert person_box(alpha, (50, 60), 0) is None
     alpha[7, 9] = alpha[30, 20] = 0.01
-    assert bounding_box(alpha) == (slice(7, 31), slice(9, 21))
+    assert person_box(alpha, (50, 60), 0) == (slice(7, 31), slice(9, 21))
+    assert person_box(alpha, (100, 150), 2) == (slice(10, 66), slice(17, 58))
+    assert person_box(alpha, (51, 61), 60) == (slice(0, 51), slice(0, 61))
+
+
+@pytest.mark.parametrize("settings", [{}, {"feather": 9}, {"threshold": 0.2}])
+def test_computing_the_box_alone_changes_nothing(settings, monkeypatch):
+    frame, truth = person((333, 187))
+    small = cv2.resize(frame.image, (67, 31), interpolation=cv2.INTER_AREA)
+    alpha = cv2.resize(truth, (67, 31), interpolation=cv2.INTER_AREA)
+    matte = Matte(frame, alpha, np.full_like(small, 220), small)
+    refined = refine(matte, RefineSettings(**settings))
+    background = np.full_like(frame.image, 77)
+    boxed = blend(refined.foreground, background, refined.alpha, refined.box)
+    monkeypatch.setattr("realtime_bg.refine.person_box", lambda *_: (slice(0, 187), slice(0, 333)))
+    whole = refine(matte, RefineSettings(**settings))
+    np.testing.assert_array_equal(refined.alpha, whole.alpha)
+    np.testing.assert_array_equal(
+        boxed, blend(whole.foreground, background, whole.alpha, EVERYWHERE)
+    )
 
 
 def test_guided_upsampling_is_closer_to_the_truth_than_bilinear():
     frame, truth = person((640, 360))
     small = cv2.resize(frame.image, (80, 45), interpolation=cv2.INTER_AREA)
     alpha = cv2.resize(truth, (80, 45), interpolation=cv2.INTER_AREA)
-    guided = upsample_alpha(Matte(frame, alpha, guide=small))
-    plain = upsample_alpha(Matte(frame, alpha))
+    guided = upsample_alpha(Matte(frame, alpha, guide=small), EVERYWHERE)
+    plain = upsample_alpha(Matte(frame, alpha), EVERYWHERE)
     assert guided.shape == plain.shape == truth.shape
     assert np.abs(guided - truth).mean() < 0.6 * np.abs(plain - truth).mean()
 
@@ -76,7 +97,7 @@ def test_predicted_foreground_replaces_the_rim_and_leaves_the_inside():
     small = cv2.resize(frame.image, (160, 90), interpolation=cv2.INTER_AREA)
     alpha = cv2.resize(truth, (160, 90), interpolation=cv2.INTER_AREA)
     colour = np.full_like(small, 220)
-    _, foreground = refine(Matte(frame, alpha, colour, small), RefineSettings())
+    foreground = refine(Matte(frame, alpha, colour, small), RefineSettings()).foreground
     edge = (truth > 0.3) & (truth < 0.7)
     assert foreground[edge].mean() > 205 > frame.image[edge].mean() + 40
     inside = cv2.erode((truth == 1).astype(np.uint8), np.ones((9, 9))) == 1
@@ -207,7 +228,8 @@ def test_check_matte_refuses_what_would_spoil_the_picture():
     frame, alpha = person()
     spoiled = alpha.copy()
     spoiled[3, 3] = np.nan
-    for matte in (Matte(frame, spoiled), Matte(frame, alpha.astype(np.float64)),
+    for matte in (Matte(frame, spoiled), Matte(frame, alpha - 1), Matte(frame, alpha * 3),
+                  Matte(frame, alpha.astype(np.float64)),
                   Matte(frame, np.zeros((400, 400), np.float32)),
                   Matte(frame, alpha, np.zeros((4, 4, 3), np.uint8))):  # fmt: skip
         with pytest.raises(ValueError, match=r"alpha|foreground"):

@@ -160,7 +160,7 @@ class Seen(Sink):
     def send(self, composite):
         Seen.images.append(composite.image)
 
-    def close(self):
+    def close(self, complete=True):
         Seen.closed += 1
 
 
@@ -173,7 +173,7 @@ class BlockedSink(Sink):
         self.entered.set()
         self.release.wait(30)
 
-    def close(self):
+    def close(self, complete=True):
         pass
 
 
@@ -189,7 +189,7 @@ class FailingSink(Sink):
         if self.count == 3:
             raise SinkError("disk full; free some space")
 
-    def close(self):
+    def close(self, complete=True):
         pass
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.still import find_colour, is_still, parse_colour
-from realtime_bg.errors import BackgroundError
+from realtime_bg.errors import BackgroundError, RealtimeBgError
 from realtime_bg.registry import load_class
 from realtime_bg.settings import BackgroundSettings
 
@@ -41,7 +41,13 @@ def open_background(spec: str, settings: BackgroundSettings, wait: bool) -> Back
     """
     kind, target = classify(spec)
     cls = load_class(BACKGROUNDS, kind, "background", BackgroundError)
-    background: Background = cls(target, settings, wait)
+    try:
+        background: Background = cls(target, settings, wait)
+    except RealtimeBgError:
+        raise
+    except Exception as error:  # a decoder's own word for "I cannot"
+        reason = f"{type(error).__name__}: {error}"
+        raise BackgroundError(f"background {spec!r} cannot be opened ({reason})") from error
     return background
 
 

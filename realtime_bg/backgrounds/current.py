@@ -24,6 +24,8 @@ class CurrentBackground:
         self._stats, self._wait = stats, wait
         self._settings = settings
         self._open = open_background(settings.current, settings, wait)
+        self._spec = settings.current
+        self._rejected: tuple[str, str] | None = None
         self._lock = threading.Lock()
         self._opener: threading.Thread | None = None
         self._closed = False
@@ -33,8 +35,9 @@ class CurrentBackground:
         when it cannot be."""
         if settings is not self._settings and not self._opening():
             changed = settings.model_copy(update={"items": self._settings.items})
-            if changed != self._settings:
-                self._settings = settings
+            different = changed != self._settings
+            self._settings = settings
+            if different:
                 self._start(settings)
         return self._open
 
@@ -54,14 +57,21 @@ class CurrentBackground:
         try:
             new = open_background(settings.current, settings, self._wait)
         except RealtimeBgError as error:
-            log.warning("%s; the old background stays", error)
+            log.warning("%s; %s stays", error, self._spec)
             self._stats.notice(f"cannot open {settings.current}")
+            self._rejected = settings.current, self._spec
             return
         with self._lock:
+            self._spec = settings.current
             # The compositor may still be rendering the old one: it reads `_open` once a frame,
             # and backgrounds survive a close while a picture of theirs is being used.
             old, self._open = (self._open, new) if not self._closed else (new, self._open)
         old.close()
+
+    def rejected(self) -> tuple[str, str] | None:
+        """The spec that could not be opened and the one that stays, since the last call."""
+        told, self._rejected = self._rejected, None
+        return told
 
     def close(self) -> None:
         """Release whatever is open. Idempotent."""

@@ -59,11 +59,13 @@ class ReopeningSource(Source):
                     self._reconnect(PAUSES[min(attempts, len(PAUSES) - 1)])
                     attempts += 1
         finally:
-            self._disconnect()
+            with self._using:
+                self._disconnect()
 
     def _reconnect(self, pause: float) -> None:
         """One attempt, after ``pause`` seconds; whether it helped, the next read says."""
-        self._disconnect()
+        with self._using:
+            self._disconnect()
         if self._closed.wait(pause):
             return
         try:

@@ -14,6 +14,7 @@ from realtime_bg.sources._av import open_video, pictures
 from realtime_bg.sources.base import Source
 
 LATE = 0.1  # seconds behind its clock after which a paced clip skips pictures
+SKIPS = 8  # in a row, then one is shown all the same
 
 
 class VideoSource(Source):
@@ -36,7 +37,7 @@ class VideoSource(Source):
         self.description = f"{target}: {self.size[0]}x{self.size[1]} at {self.fps:g} fps, {codec}"
 
     def __iter__(self) -> Generator[Frame, None, None]:
-        start = time.monotonic()
+        start, skipped = time.monotonic(), 0
         for index, (picture, at, epoch) in enumerate(self._at_rate()):
             if self._closed.is_set():
                 return
@@ -45,7 +46,12 @@ class VideoSource(Source):
                 moment = start + at
                 behind = time.monotonic() - moment
                 if behind > LATE:
-                    continue
+                    skipped += 1
+                    if skipped <= SKIPS:
+                        continue
+                    start += behind  # decoding is too slow: the clip slows down with it
+                    moment = time.monotonic()
+                skipped = 0
                 if self._closed.wait(max(0.0, -behind)):
                     return
             yield Frame(self._image(picture), index, moment, epoch)
