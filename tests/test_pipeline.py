@@ -8,6 +8,7 @@ with the black ones between them.)
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -56,13 +57,15 @@ class RawSource(Source):
     def __init__(self, settings=None, size=SIZE):
         self.size, self.fps, self.description = size, 100.0, "raw"
         self.closed, self.die, self.end = threading.Event(), False, False
-        self.released = False
+        self.released = self.gone = False
         RawSource.opened += 1
 
     def __iter__(self) -> Iterator[Frame]:
         index = 0
         try:
             while not self.closed.wait(0.01):
+                if self.gone:  # waits for a device that vanished
+                    continue
                 if self.die:
                     raise SourceError("the camera caught fire")
                 if self.end:
@@ -141,6 +144,30 @@ class HangingEngine(RoomEngine):
         return Matte(frame, person, np.full_like(frame.image, 255))
 
 
+class LosingEngine(RoomEngine):
+    """Never knows where the person is."""
+
+    def matte(self, frame):
+        return replace(super().matte(frame), lost=True)
+
+
+class LateEngine(RoomEngine):
+    """Sees a person, all in white, 1.6 s late, and then never answers."""
+
+    def matte(self, frame):
+        HangingEngine.calls += 1
+        HangingEngine.release.wait(1.6 if HangingEngine.calls == 1 else 30)
+        person = np.ones(frame.image.shape[:2], np.float32)
+        return Matte(frame, person, np.full_like(frame.image, 255))
+
+
+class Unresettable(RoomEngine):
+    """Cannot forget."""
+
+    def reset(self):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
 class SlowToLoad(RoomEngine):
     """Takes its time to load."""
 
@@ -200,7 +227,8 @@ SINKS = {"null": Seen, "blocked.mp4": BlockedSink, "failing.mp4": FailingSink}
 def fakes(monkeypatch):
     names = {"room": RoomEngine, "grabcut": RoomEngine, "flaky": FlakyEngine,
              "broken": BrokenEngine, "lying": LyingEngine, "hanging": HangingEngine,
-             "slow": SlowToLoad}  # fmt: skip
+             "slow": SlowToLoad, "losing": LosingEngine, "late": LateEngine,
+             "unresettable": Unresettable}  # fmt: skip
     for name, cls in names.items():
         monkeypatch.setitem(engines.ENGINES, name, f"{__name__}:{cls.__name__}")
     monkeypatch.setattr(outlets, "open_sink", lambda spec, size, fps: SINKS[spec]("", size, fps))
@@ -436,6 +464,110 @@ def test_freeze_holds_the_picture(start):
     assert last_is((0, 255, 0))
     pipeline.live.update(frozen=False)
     until(lambda: last_is((255, 0, 0)))
+    assert finish(pipeline) is None
+
+
+def test_leaving_none_while_frozen_hides_the_camera(start):
+    pipeline = start(background="none")
+    until(lambda: any(is_raw(image) for image in Seen.images))
+    pipeline.live.update(frozen=True)
+    time.sleep(0.1)
+    pipeline.live.update(background__current="#00ff00")
+    until(lambda: not is_raw(Seen.images[-1]))
+    Seen.images.clear()
+    until(lambda: len(Seen.images) > 5)
+    assert finish(pipeline) is None
+
+
+def test_nothing_is_matted_while_frozen(start):
+    pipeline = start()
+    until(lambda: len(Seen.images) > 3)
+    pipeline.live.update(frozen=True)
+    until(lambda: pipeline._holding)
+    time.sleep(0.05)
+    count = len(pipeline.stats.milliseconds("composite"))
+    until(lambda: len(Seen.images) > 8)
+    assert len(pipeline.stats.milliseconds("composite")) == count
+    assert finish(pipeline) is None
+
+
+@pytest.mark.parametrize("background", ["#00ff00", "blur:100"])
+def test_an_engine_that_lost_the_person_hides_everything(start, background):
+    pipeline = start("losing", background)
+    until(lambda: len(Seen.images) > 10)
+    first = Seen.images[0]  # before any matte: the background alone, or the card
+    assert all((image == first).all() for image in Seen.images)
+    assert finish(pipeline) is None
+
+
+def test_the_age_of_a_picture_counts_from_its_capture(start):
+    """A late answer and then none: max_age must not begin anew with the answer."""
+    pipeline = start("late", hang=30)
+    pipeline.live.update(privacy__max_age=2.0)
+    until(lambda: any((image == 255).all() for image in Seen.images))
+    answered = time.monotonic()
+    until(lambda: not (Seen.images[-1] == 255).all())
+    assert time.monotonic() - answered < 1.5  # the answer was 1.6 s late: 0.4 s are left
+    assert finish(pipeline) is None
+
+
+def test_an_engine_whose_reset_raises_is_reopened(start, caplog):
+    pipeline = start("unresettable")
+    until(lambda: pipeline.stats.engine == "unresettable")
+    pipeline.live.modify(lambda s: {"resets": s.resets + 1})
+    until(lambda: "CUDA error" in caplog.text)
+    count = len(Seen.images)
+    until(lambda: len(Seen.images) > count + 5)
+    assert finish(pipeline) is None
+
+
+def test_pausing_while_the_camera_is_gone_stops_looking_for_it(start):
+    source = RawSource()
+    pipeline = start(source=source)
+    until(lambda: len(Seen.images) > 3)
+    source.gone = True
+    pipeline.live.update(paused=True)
+    until(source.closed.is_set)
+    until(lambda: source.released)
+    pipeline.live.update(paused=False)
+    until(lambda: last_is((0, 255, 0)))
+    assert finish(pipeline) is None
+
+
+def test_recording_again_within_a_second_makes_another_file(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(outlets, "open_sink", lambda spec, size, fps: Seen("", size, fps))
+    pipeline = start()
+    pipeline.live.update(output__folder=tmp_path)
+    names = set()
+    for _ in range(3):
+        pipeline.live.update(output__record=True)
+        until(lambda: pipeline._outlets._recording)
+        names.add(pipeline._outlets._recording)
+        pipeline.live.update(output__record=False)
+        until(lambda: not pipeline._outlets._recording)
+    assert len(names) == 3
+    assert finish(pipeline) is None
+
+
+def test_a_folder_that_cannot_be_made_does_not_end_the_call(start, tmp_path, caplog):
+    (tmp_path / "file").touch()
+    pipeline = start()
+    pipeline.live.update(output__folder=tmp_path / "file" / "x", output__record=True)
+    until(lambda: "cannot record" in caplog.text)
+    pipeline.live.modify(lambda s: {"snapshots": s.snapshots + 1})
+    until(lambda: "snapshot could not be saved" in caplog.text)
+    assert not pipeline.live.now.output.record
+    assert finish(pipeline) is None
+
+
+def test_a_background_that_cannot_be_opened_is_taken_back(start):
+    pipeline = start(background="none")
+    until(lambda: len(Seen.images) > 3)
+    pipeline.live.update(background__current="#00ff00")
+    until(lambda: last_is((0, 255, 0)))
+    pipeline.live.update(background__current="nowhere.jpg")
+    until(lambda: pipeline.live.now.background.current == "#00ff00")
+    Seen.images.clear()
     assert finish(pipeline) is None
 
 

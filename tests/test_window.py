@@ -55,7 +55,7 @@ class Window:
         config.write_text(f"output:\n  folder: {self.media}\n")
         self.log = tmp_path / "log"
         command = [sys.executable, "-m", "realtime_bg.cli", "--source", "demo", "--engine",
-                   "grabcut", "--offline", "--size", "640x360", "--config", str(config), "--verbose",
+                   "grabcut", "--offline", "--size", "640x360", "--verbose", "--config", config,
                    *arguments]  # fmt: skip
         clean = {k: v for k, v in display.items() if not k.startswith("REALTIME_BG_")}
         clean["XDG_CACHE_HOME"] = str(tmp_path / "cache")

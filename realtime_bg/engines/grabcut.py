@@ -174,7 +174,7 @@ class GrabCut(Engine):
             small = cv2.resize(frame.image, self.work_size, interpolation=cv2.INTER_AREA)
         with self.stats.stage("network"):
             alpha = self._solve(np.asarray(small, np.uint8))
-        return Matte(frame, alpha, guide=np.asarray(small, np.uint8))
+        return Matte(frame, alpha, guide=small, lost=self._alpha is None)
 
     def _solve(self, small: Image) -> Alpha:
         still = self._stillness(small)
