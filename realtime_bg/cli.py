@@ -63,7 +63,7 @@ Source = Annotated[str | None, typer.Option("--source", "-s", show_default="came
     "camera, camera:1, /dev/video1, a video or image file, demo, or a stream URL."))]  # fmt: skip
 Size = Annotated[str | None, typer.Option(help="WxH to ask of the camera, or to scale to.")]
 Config = Annotated[Path | None, typer.Option(help="A YAML file of settings; see config.yaml.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Never touch the network.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing: use what is here.")]
 Background = Annotated[list[str] | None, typer.Option("--background", "-b", show_default="blur",
     help="An image, video, GIF or folder; #rrggbb or a colour name; blur or blur:RADIUS; beach, "
     "office, studio or gradient; none. Several times: a list to cycle through.")]  # fmt: skip

@@ -45,6 +45,8 @@ def run(settings: Settings, duration: float | None, show_stats: bool) -> None:
     try:
         log.info("%s", source.description)
         endless = settings.source.loop or isinstance(source, ImageSource)
+        if not is_live and settings.output.record:
+            raise SettingsError("output.record is for live use; name the file with --output")
         if not is_live and duration is None and endless:
             raise SettingsError(f"{settings.source.spec} never ends; add --duration SECONDS")
         with _statistics(stats) if show_stats else nullcontext():
