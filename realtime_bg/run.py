@@ -4,7 +4,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 
@@ -25,7 +24,7 @@ from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
 from realtime_bg.sources.image import ImageSource
 from realtime_bg.stats import Stats
-from realtime_bg.terminal import err, say
+from realtime_bg.terminal import err, say, show_openings
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,6 @@ def run(settings: Settings, duration: float | None, show_stats: bool) -> None:
     is_live = runs_live(settings)
     source = open_source(settings.source, paced=is_live)
     try:
-        log.info("%s", source.description)
         endless = settings.source.loop or isinstance(source, ImageSource)
         if not is_live and settings.output.record:
             raise SettingsError("output.record is for live use; name the file with --output")
@@ -112,6 +110,9 @@ def _run_live(live: Live, stats: Stats, source: Source, duration: float | None) 
     def opener(settings: SourceSettings) -> Source:
         return open_source(settings, paced=True)
 
+    # Everything the user can mend is known to be right: now the lines that say what was got.
+    show_openings()
+    log.info("%s", source.description)
     pipeline = Pipeline(live, stats, processor, source, opener)
     with _signals(pipeline.ask_to_stop):
         pipeline.run(window, duration)
@@ -178,11 +179,9 @@ def _statistics(stats: Stats) -> Iterator[None]:
 
     thread = threading.Thread(target=loop, name="statistics", daemon=True)
     thread.start()
-    start = time.monotonic()
     try:
         yield
     finally:
         done.set()
         thread.join()
         line()
-        log.info("ran for %.1f s", time.monotonic() - start)

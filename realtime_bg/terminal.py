@@ -31,3 +31,9 @@ def show_logs(verbose: bool) -> None:
     """Show warnings of the program, or with ``verbose`` everything it has to say."""
     logging.basicConfig(level=logging.WARNING, handlers=[_Lines()], force=True)
     logging.getLogger("realtime_bg").setLevel(logging.DEBUG if verbose else logging.WARNING)
+
+
+def show_openings() -> None:
+    """From now on also say which camera, engine and outputs were got, and how."""
+    logger = logging.getLogger("realtime_bg")
+    logger.setLevel(min(logger.level, logging.INFO))
