@@ -51,14 +51,18 @@ def _version(wanted: bool) -> None:
 Version = Annotated[
     bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
 ]
-Engine = Annotated[str | None, typer.Option("--engine", "-e", help="auto, rvm, rvm-torch, grabcut.",
-                                            show_default="auto")]  # fmt: skip
+Engine = Annotated[str | None, typer.Option("--engine", "-e", show_default="auto",
+    help="auto, or a name from `models list --engines`.")]  # fmt: skip
 Model = Annotated[Path | None, typer.Option(
     help="A model file (.onnx, .pth, .safetensors) or a name from `models list`.")]  # fmt: skip
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.",
                                             show_default="auto")]  # fmt: skip
 WorkSize = Annotated[str | None, typer.Option(
     help="WxH the network sees, or auto.", show_default="auto")]  # fmt: skip
+Classes = Annotated[str | None, typer.Option(show_default="person",
+    help='COCO classes the engine "instance" keeps: person,chair,"cell phone".')]  # fmt: skip
+Instances = Annotated[str | None, typer.Option(show_default="all",
+    help='People the engine "instance" keeps: all, largest, centre or a number.')]  # fmt: skip
 Source = Annotated[str | None, typer.Option("--source", "-s", show_default="camera", help=(
     "camera, camera:1, /dev/video1, a video or image file, demo, or a stream URL."))]  # fmt: skip
 Size = Annotated[str | None, typer.Option(help="WxH to ask of the camera, or to scale to.")]
@@ -85,6 +89,8 @@ def run(
     engine: Engine = None,
     model: Model = None,
     device: Device = None,
+    classes: Classes = None,
+    instances: Instances = None,
     size: Size = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second to ask for.")] = None,
     work_size: WorkSize = None,
@@ -114,10 +120,19 @@ def run(
         "source.loop": loop,
         "output.sinks": tuple(output) if output else None,
         "output.mirror": mirror,
+        "engine.instance.classes": _listed(classes),
+        "engine.instance.instances": instances,
         **_engine_flags(engine, model, device, work_size, offline),
     }
     settings = load(config, {key: value for key, value in flags.items() if value is not None})
     runner.run(settings, duration, stats)
+
+
+def _listed(text: str | None) -> tuple[str, ...] | None:
+    """``person, "cell phone"`` -> ("person", "cell phone")."""
+    if text is None:
+        return None
+    return tuple(part.strip().strip("\"'") for part in text.split(",") if part.strip())
 
 
 def _engine_flags(

@@ -88,6 +88,38 @@ class SourceSettings(_Section):
     loop: bool = False
 
 
+Triple = tuple[float, float, float]
+
+
+class NetworkSettings(_Section):
+    """How a network is fed and read; None: as its row in models.yaml says, else guessed.
+
+    ``mean`` and ``std`` are in units of the picture scaled to 0..1 (of 0..255 for uint8 inputs),
+    in the order of ``order``. ``person`` is the index of the person's map.
+    """
+
+    layout: Literal["nchw", "nhwc"] | None = None
+    size: SizeField = None
+    order: Literal["rgb", "bgr"] | None = None
+    mean: Triple | None = None
+    std: Triple | None = None
+    output: Literal["probability", "sigmoid", "softmax"] | None = None
+    person: Annotated[int, Field(ge=0)] | None = None
+
+    def over(self, other: "NetworkSettings") -> "NetworkSettings":
+        """These settings where given, else those of ``other``."""
+        given = {key: value for key, value in self if value is not None}
+        return other.model_copy(update=given)
+
+
+class InstanceSettings(_Section):
+    """Which of the things a detector finds are kept."""
+
+    classes: tuple[Name, ...] = ("person",)
+    instances: Literal["all", "largest", "centre"] | Annotated[int, Field(ge=1)] = "all"
+    score: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
 class EngineSettings(_Section):
     """How the person is found."""
 
@@ -96,6 +128,8 @@ class EngineSettings(_Section):
     device: Annotated[str, AfterValidator(check_device)] = "auto"
     work_size: WorkSizeField = None
     offline: bool = False
+    network: NetworkSettings = NetworkSettings()
+    instance: InstanceSettings = InstanceSettings()
     retries: Annotated[int, Field(ge=0, le=100)] = 2
     hang: Annotated[float, Field(gt=0)] = 10.0
 

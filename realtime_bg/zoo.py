@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from realtime_bg.errors import ModelError
-from realtime_bg.settings import EngineSettings
+from realtime_bg.settings import EngineSettings, NetworkSettings
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class Model(BaseModel):
     bytes: int | None = None
     licence: str
     card: str
+    network: NetworkSettings = NetworkSettings()
 
 
 @cache
@@ -136,6 +137,24 @@ def checked_size(path: Path, model: Model) -> Path:
             f"realtime-bg models fetch {model.name}"
         )
     return path
+
+
+def network_of(path: Path) -> NetworkSettings:
+    """How to feed and read the network in ``path``: from the YAML file of its name beside it, or
+    the row of models.yaml with its file name; empty where neither is there.
+
+    The YAML file holds a row's keys; only ``network`` is read. Raises ModelError.
+    """
+    beside = path.with_suffix(".yaml")
+    if beside.is_file():
+        try:
+            values = yaml.safe_load(beside.read_text(encoding="utf-8"))
+            return NetworkSettings.model_validate(values.get("network", {}))
+        except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
+            reason = str(error).split("\n")[0]
+            raise ModelError(f"{beside}: not a description of a network ({reason})") from None
+    rows = [model.network for model in models().values() if model.file == path.name]
+    return rows[0] if rows else NetworkSettings()
 
 
 def digest(path: Path) -> str:

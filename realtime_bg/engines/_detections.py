@@ -1,0 +1,179 @@
+"""What detectors with masks give out, in four dialects, brought to one form.
+
+Told apart by the names and ranks of a graph's outputs:
+
+* torchvision Mask R-CNN: ``boxes`` (N, 4), ``labels`` (N), ``scores`` (N), ``masks`` (N, 1, H, W)
+  at the picture's size; classes numbered 1..90; takes RGB in 0..1.
+* Detectron2, traced: boxes (N, 4), classes (N) int, masks (N, 1, 28, 28) per box, scores (N) float
+  and the picture's size (2), under names that vary; takes BGR in 0..255, (3, H, W).
+* mmdetection: ``dets`` (1, N, 5) box and score, ``labels`` (1, N), ``masks`` (1, N, h, w), of the
+  picture or of the box; takes RGB normalised by ImageNet's mean and deviation.
+* YOLO-seg: boxes, class scores and 32 mask coefficients in one table, and 32 prototype masks;
+  v8 and later (1, 4+C+32, A), v5 (1, A, 5+C+32), end to end (1, N, 6+32); takes RGB in 0..1.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime_bg.errors import EngineError
+from realtime_bg.frames import Alpha, Size
+
+Floats = NDArray[np.float32]
+Dialect = Literal["torchvision", "detectron2", "mmdet", "yolo"]
+COEFFICIENTS = 32  # of YOLO's prototype masks
+YOLO_OVERLAP = 0.6  # boxes that overlap more are the same thing
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """``boxes`` float32 (N, 4): x1, y1, x2, y2 in network pixels. ``classes`` int (N),
+    ``scores`` float32 (N) in 0..1. ``masks``: one entry each, whatever `paste` understands."""
+
+    boxes: Floats
+    classes: NDArray[np.int64]
+    scores: Floats
+    masks: Floats
+    prototypes: Floats | None = None
+    prototype_scale: float = 4.0  # network pixels per prototype pixel
+
+    def only(self, keep: NDArray[Any]) -> "Detections":
+        """The detections at the indices, or where the mask is true."""
+        return Detections(
+            self.boxes[keep], self.classes[keep], self.scores[keep], self.masks[keep],
+            self.prototypes, self.prototype_scale,
+        )  # fmt: skip
+
+    def paste(self, index: int, size: Size) -> Alpha:
+        """One mask as ``float32 (h, w)`` in network pixels, cut to ``size`` (width, height)."""
+        if self.prototypes is not None:
+            return self._from_prototypes(index, size)
+        mask = self.masks[index]
+        x1, y1, x2, y2 = self.boxes[index]
+        if mask.shape[0] >= size[1] and mask.shape[1] >= size[0]:  # of the whole picture
+            return np.ascontiguousarray(mask[: size[1], : size[0]])
+        # Mask cells are areas of the box: their centres map to the centres of pixels.
+        height, width = mask.shape
+        fx, fy = max(x2 - x1, 1e-3) / width, max(y2 - y1, 1e-3) / height
+        matrix = np.array([[fx, 0, x1 + (fx - 1) / 2], [0, fy, y1 + (fy - 1) / 2]], np.float32)
+        return cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_LINEAR)
+
+    def _from_prototypes(self, index: int, size: Size) -> Alpha:
+        assert self.prototypes is not None
+        logits = np.tensordot(self.masks[index], self.prototypes, 1).astype(np.float32)
+        scale = self.prototype_scale
+        matrix = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2]], np.float32)
+        enlarged = cv2.warpAffine(
+            logits, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        alpha = 1 / (1 + np.exp(-np.clip(enlarged, -30, 30)))
+        inside = np.zeros_like(alpha)
+        x1, y1, x2, y2 = np.round(self.boxes[index]).astype(int)
+        inside[max(0, y1) : max(0, y2), max(0, x1) : max(0, x2)] = 1
+        return (alpha * inside).astype(np.float32)
+
+
+class Dialects(NamedTuple):
+    """A dialect and, by role, the names of the graph's outputs."""
+
+    dialect: Dialect
+    names: dict[str, str]
+
+
+def recognise(outputs: list[Any], path: Path) -> Dialects:
+    """The dialect of a graph by its outputs (``name``, ``shape``, ``type``). Raises EngineError."""
+    named = {value.name.lower(): value for value in outputs}
+    if {"dets", "labels", "masks"} <= set(named):
+        return Dialects("mmdet", {key: named[key].name for key in ("dets", "labels", "masks")})
+    if {"boxes", "labels", "scores", "masks"} <= set(named):
+        names = {key: named[key].name for key in ("boxes", "labels", "scores", "masks")}
+        return Dialects("torchvision", names)
+    by_rank = {rank: [v for v in outputs if len(v.shape) == rank] for rank in (1, 2, 3, 4)}
+    if len(by_rank[3]) >= 1 and any(v.shape[1] == COEFFICIENTS for v in by_rank[4]):
+        prototypes = next(v for v in by_rank[4] if v.shape[1] == COEFFICIENTS)
+        return Dialects("yolo", {"table": by_rank[3][0].name, "prototypes": prototypes.name})
+    boxes = [v for v in by_rank[2] if v.shape[1] == 4]
+    whole = [v for v in by_rank[1] if "int" in v.type and v.shape[0] != 2]
+    scores = [v for v in by_rank[1] if "float" in v.type]
+    if boxes and by_rank[4] and whole and scores:
+        return Dialects("detectron2", {"boxes": boxes[0].name, "labels": whole[0].name,
+                                       "scores": scores[0].name,
+                                       "masks": by_rank[4][0].name})  # fmt: skip
+    shapes = [(value.name, value.shape) for value in outputs]
+    raise EngineError(
+        f"{path}: not a detector with masks that is known (torchvision, Detectron2, mmdetection, "
+        f"YOLO-seg); its outputs are {shapes}; try another --engine"
+    )
+
+
+def read(dialect: Dialect, values: dict[str, NDArray[Any]], score: float, size: Size) -> Detections:
+    """Bring a graph's outputs, by role, to one form; weaker detections than ``score`` go.
+    ``size`` is the (width, height) the network saw."""
+    if dialect == "yolo":
+        found = _yolo(values["table"], values["prototypes"], score)
+        return replace(found, prototype_scale=size[0] / values["prototypes"].shape[-1])
+    if dialect == "mmdet":
+        table = values["dets"].reshape(-1, 5).astype(np.float32)
+        boxes, scores = table[:, :4], table[:, 4]
+        masks = values["masks"].reshape(len(boxes), *values["masks"].shape[-2:])
+    else:
+        boxes = values["boxes"].reshape(-1, 4).astype(np.float32)
+        scores = values["scores"].reshape(-1).astype(np.float32)
+        masks = values["masks"].reshape(len(boxes), *values["masks"].shape[-2:])
+    classes = values["labels"].reshape(-1).astype(np.int64)
+    if not (len(boxes) == len(classes) == len(scores) == len(masks)):
+        raise EngineError(
+            f"the detector gives {len(boxes)} boxes, {len(classes)} classes, {len(scores)} scores "
+            f"and {len(masks)} masks"
+        )
+    found = Detections(boxes, classes, scores, masks.astype(np.float32))
+    # NaN compares false: what is not a number is no detection.
+    return found.only((scores >= score) & np.isfinite(boxes).all(axis=1))
+
+
+def _yolo(table: NDArray[Any], prototypes: NDArray[Any], score: float) -> Detections:
+    rows = table[0].astype(np.float32)
+    if rows.shape[0] < rows.shape[1] and rows.shape[1] != 6 + COEFFICIENTS:
+        rows = rows.T  # (4 + C + 32, anchors)
+    if rows.shape[1] == 6 + COEFFICIENTS:  # end to end: x1, y1, x2, y2, score, class
+        found = Detections(rows[:, :4], rows[:, 5].astype(np.int64), rows[:, 4],
+                           rows[:, 6:], prototypes[0].astype(np.float32))  # fmt: skip
+        return found.only((found.scores >= score) & np.isfinite(rows).all(axis=1))
+    # v5 has an objectness before the classes; COCO's 80 classes tell the two apart.
+    objectness = (rows.shape[1] - COEFFICIENTS - 4) == 81
+    chances = rows[:, 5 if objectness else 4 : -COEFFICIENTS]
+    if objectness:
+        chances = chances * rows[:, 4:5]
+    classes = chances.argmax(axis=1)
+    scores = chances.max(axis=1)
+    strong = (scores >= score) & np.isfinite(rows).all(axis=1)
+    centre, extent = rows[strong, :2], rows[strong, 2:4]
+    boxes = np.concatenate([centre - extent / 2, centre + extent / 2], axis=1)
+    found = Detections(boxes, classes[strong], scores[strong], rows[strong, -COEFFICIENTS:],
+                       prototypes[0].astype(np.float32))  # fmt: skip
+    return found.only(_suppressed(found))
+
+
+def _suppressed(found: Detections) -> NDArray[np.int64]:
+    """Greedy non-maximum suppression per class: the indices that stay, best first."""
+    if not len(found.boxes):
+        return np.zeros(0, np.int64)
+    rectangles = np.concatenate(
+        [found.boxes[:, :2], found.boxes[:, 2:] - found.boxes[:, :2]], axis=1
+    )
+    kept = cv2.dnn.NMSBoxesBatched(
+        rectangles.tolist(), found.scores.tolist(), found.classes.tolist(), 0.0, YOLO_OVERLAP
+    )
+    return np.asarray(kept, np.int64).reshape(-1)
+
+
+def overlap(box: Floats, boxes: Floats) -> Floats:
+    """Intersection over union of one box with many, float32 (N)."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return shared / np.maximum((box[2:] - box[:2]).prod() + areas - shared, 1e-6)

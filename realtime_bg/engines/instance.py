@@ -1,0 +1,152 @@
+"""Detectors with masks: Mask R-CNN (torchvision, Detectron2, mmdetection) and YOLO-seg.
+
+He et al. 2017, arXiv 1703.06870; Bolya et al. 2019, arXiv 1904.02689 (prototype masks). What the
+user holds or sits on is kept by naming its COCO class beside "person"; the chosen person is
+followed from frame to frame by box overlap, so that the subject does not jump.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime_bg import zoo
+from realtime_bg.engines import _coco
+from realtime_bg.engines._detections import Detections, Dialect, overlap, read, recognise
+from realtime_bg.engines._ort import open_session
+from realtime_bg.engines._worksize import work_size
+from realtime_bg.engines.base import Engine
+from realtime_bg.errors import EngineError
+from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
+from realtime_bg.settings import EngineSettings, NetworkSettings
+from realtime_bg.stats import Stats
+
+PERSON = "person"
+FOLLOWED = 0.3  # box overlap with the last frame above which it is the same person
+PATIENCE = 15  # frames a person may be missed before another one is chosen
+PADDING = 114  # YOLO's grey around the picture
+DETAIL = 4  # times the area a semantic net would get: masks of small things need it
+# What each dialect's network takes: channel order, mean and deviation of the picture in 0..1.
+FEEDS: dict[Dialect, NetworkSettings] = {
+    "torchvision": NetworkSettings(order="rgb"),
+    "yolo": NetworkSettings(order="rgb"),
+    "detectron2": NetworkSettings(order="bgr", std=(1 / 255,) * 3),
+    "mmdet": NetworkSettings(order="rgb", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+}
+
+
+class Instance(Engine):
+    """Keeps the chosen instances of the chosen classes."""
+
+    description = "ONNX detectors with masks (Mask R-CNN, YOLO-seg): classes, one person of many"
+
+    def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
+        super().__init__(settings, size, stats)
+        self._path = zoo.resolve("instance", settings, (".onnx",))
+        self._session, self.provider = open_session(self._path, settings.device)
+        self._input = self._session.get_inputs()[0]
+        self._dialect, self._names = recognise(self._session.get_outputs(), self._path)
+        sparse = self._dialect == "torchvision"
+        self._wanted = _coco.indices(settings.instance.classes, sparse)
+        self._persons = _coco.indices((PERSON,), sparse)
+        feed = settings.network.over(zoo.network_of(self._path)).over(FEEDS[self._dialect])
+        self._canvas = feed.size or self._fixed_size() or self._free_size()
+        self._swap = feed.order == "rgb"
+        std = np.array(feed.std or (1, 1, 1), np.float32)
+        self._gain = (1 / (255 * std)).astype(np.float32)
+        self._shift = (-np.array(feed.mean or (0, 0, 0), np.float32) / std).astype(np.float32)
+        # The picture keeps its shape and lies at the canvas's upper left.
+        scale = min(self._canvas[0] / size[0], self._canvas[1] / size[1], 1.0)
+        self.work_size = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+        if settings.work_size is not None and self._fixed_size() is None:
+            self.work_size = work_size(settings.work_size, size, cuda=False)
+        self.reset()
+
+    def reset(self) -> None:
+        self._followed: list[NDArray[np.float32]] = []
+        self._missed = 0
+
+    def _fixed_size(self) -> Size | None:
+        height, width = self._input.shape[-2:]
+        return (width, height) if isinstance(width, int) and isinstance(height, int) else None
+
+    def _free_size(self) -> Size:
+        width, height = work_size(self.settings.work_size, self.size, self.provider != "CPU")
+        if self.settings.work_size is None:
+            width, height = width * int(DETAIL**0.5), height * int(DETAIL**0.5)
+        return -(-width // 32) * 32, -(-height // 32) * 32  # the stride of feature pyramids
+
+    def matte(self, frame: Frame) -> Matte:
+        with self.stats.stage("resize"):
+            small = cv2.resize(frame.image, self.work_size, interpolation=cv2.INTER_AREA)
+            feed = self._prepared(small)
+        with self.stats.stage("network"):
+            values = self._session.run(list(self._names.values()), {self._input.name: feed})
+            roles = dict(zip(self._names, values, strict=True))
+            found = read(self._dialect, roles, self.settings.instance.score, self._canvas)
+            chosen, others = self._chosen(found)
+            alpha = self._alpha(found, chosen, others)
+        return Matte(frame, alpha, guide=small, lost=not chosen)
+
+    def _prepared(self, small: Image) -> NDArray[np.float32]:
+        canvas = np.full((self._canvas[1], self._canvas[0], 3), PADDING, np.uint8)
+        canvas[: small.shape[0], : small.shape[1]] = small
+        picture = canvas[:, :, ::-1] if self._swap else canvas
+        values = (picture * self._gain + self._shift).astype(np.float32).transpose(2, 0, 1)
+        values = np.ascontiguousarray(values)
+        return values[None] if len(self._input.shape) == 4 else values
+
+    def _chosen(self, found: Detections) -> tuple[list[int], list[int]]:
+        """The indices to keep, and those of other people that must not show through."""
+        wanted = [i for i, kind in enumerate(found.classes) if int(kind) in self._wanted]
+        people = [i for i in wanted if int(found.classes[i]) in self._persons]
+        objects = [i for i in wanted if i not in people]
+        how = self.settings.instance.instances
+        if how != "all" and people:
+            number = how if isinstance(how, int) else 1
+            kept = self._follow(found, people, number)
+            others = [i for i in people if i not in kept]
+            return kept + [i for i in objects if self._nearest(found, i, people) in kept], others
+        return people + objects, []
+
+    def _nearest(self, found: Detections, thing: int, people: list[int]) -> int:
+        """Whose thing it is: the person whose box holds most of it."""
+        return people[int(np.argmax(overlap(found.boxes[thing], found.boxes[people])))]
+
+    def _follow(self, found: Detections, people: list[int], number: int) -> list[int]:
+        """``number`` people: those of the last frame where they are still there."""
+        kept: list[int] = []
+        for box in self._followed:
+            free = [i for i in people if i not in kept]
+            if free:
+                shared = overlap(box, found.boxes[free])
+                if shared.max() > FOLLOWED:
+                    kept.append(free[int(shared.argmax())])
+        missing = min(number, len(people)) - len(kept)
+        self._missed = self._missed + 1 if self._followed and missing > 0 else 0
+        if not self._followed or self._missed > PATIENCE:
+            ranked = sorted(
+                (i for i in people if i not in kept), key=lambda i: self._rank(found, i)
+            )
+            kept += ranked[: max(0, missing)]
+            self._missed = 0
+        if kept:
+            self._followed = [found.boxes[i] for i in kept]
+        return kept
+
+    def _rank(self, found: Detections, index: int) -> float:
+        """Smaller is chosen first: nearest to the centre line, or largest."""
+        x1, y1, x2, y2 = (float(v) for v in found.boxes[index])
+        if self.settings.instance.instances == "centre":
+            return abs((x1 + x2) / 2 - self.work_size[0] / 2)
+        return -(x2 - x1) * (y2 - y1)
+
+    def _alpha(self, found: Detections, chosen: list[int], others: list[int]) -> Alpha:
+        """The union of the chosen masks, minus where another person's mask is stronger."""
+        alpha = np.zeros(self.work_size[::-1], np.float32)
+        for index in chosen:
+            np.maximum(alpha, found.paste(index, self.work_size), out=alpha)
+        if not np.isfinite(alpha).all():
+            raise EngineError(f"{self._path}: gives masks with NaN or infinity")
+        for index in others:
+            alpha[found.paste(index, self.work_size) > alpha] = 0
+        return np.clip(alpha, 0, 1)

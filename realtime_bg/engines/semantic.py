@@ -1,0 +1,175 @@
+"""Any ONNX network that gives a map of the person: U-Net, DeepLab, LRASPP, Tiramisu, MediaPipe ...
+
+How to feed and read it stands in its row of models.yaml, in a YAML file of its name beside it, or
+in the settings `engine.network`; what is nowhere written is guessed from the graph, and said.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from realtime_bg import zoo
+from realtime_bg.engines._ort import open_session
+from realtime_bg.engines._worksize import work_size
+from realtime_bg.engines.base import Engine
+from realtime_bg.errors import EngineError
+from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
+from realtime_bg.settings import EngineSettings, NetworkSettings
+from realtime_bg.stats import Stats
+
+log = logging.getLogger(__name__)
+
+# How many maps a network gives -> which one is the person, for the usual label sets.
+PERSON_OF = {1: 0, 2: 1, 19: 11, 21: 15, 81: 1, 91: 1, 150: 12}
+LABEL_SETS = {19: "Cityscapes", 21: "Pascal VOC", 81: "COCO", 91: "COCO", 150: "ADE20K"}
+Kind = Literal["probability", "sigmoid", "softmax"]
+MEANING = {
+    "probability": "probabilities",
+    "sigmoid": "logits of the person",
+    "softmax": "logits of classes",
+}
+TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(float16)": np.float16}
+
+
+class Semantic(Engine):
+    """Feeds the whole frame at the network's size; the person's probability is the alpha."""
+
+    description = "any ONNX net with a person map (U-Net, DeepLab, MediaPipe, SINet ...)"
+
+    def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
+        super().__init__(settings, size, stats)
+        self._path = zoo.resolve("semantic", settings, (".onnx",))
+        self._session, self.provider = open_session(self._path, settings.device)
+        known = settings.network.over(zoo.network_of(self._path))
+        self._input, self._output = _ends(self._session, self._path)
+        if self._input.type not in TYPES:
+            raise EngineError(f"{self._path}: takes {self._input.type}, expected float or uint8")
+        self._type = TYPES[self._input.type]
+        self._channels_first, fixed = _layout(self._input.shape, known, self._path)
+        wanted = work_size(settings.work_size, size, self.provider != "CPU")
+        self.work_size = known.size or fixed or wanted
+        self._swap = (known.order or "rgb") == "rgb"
+        unit = 1.0 if self._type == np.uint8 else 255.0
+        # (x / unit - mean) / std as one multiplication and one addition
+        std = np.array(known.std or (1, 1, 1), np.float32)
+        self._gain = (1 / (unit * std)).astype(np.float32)
+        self._shift = (-np.array(known.mean or (0, 0, 0), np.float32) / std).astype(np.float32)
+        self._kind, self._person = known.output, known.person
+
+    def matte(self, frame: Frame) -> Matte:
+        with self.stats.stage("resize"):
+            small = cv2.resize(frame.image, self.work_size, interpolation=cv2.INTER_AREA)
+            feed = self._prepared(small)
+        with self.stats.stage("network"):
+            (maps,) = self._session.run([self._output.name], {self._input.name: feed})
+            alpha = self._alpha(np.asarray(maps, np.float32))
+        width, height = min(self.work_size[0], frame.size[0]), min(self.work_size[1], frame.size[1])
+        if alpha.shape != (height, width):  # a frame smaller than the network's fixed size
+            alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA)
+        if small.shape[:2] != (height, width):
+            small = cv2.resize(small, (width, height), interpolation=cv2.INTER_AREA)
+        return Matte(frame, alpha, guide=small)
+
+    def _prepared(self, small: Image) -> NDArray[Any]:
+        picture = small[:, :, ::-1] if self._swap else small
+        if self._type == np.uint8:
+            values: NDArray[Any] = picture
+        else:
+            values = (picture * self._gain + self._shift).astype(self._type)
+        if self._channels_first:
+            values = values.transpose(2, 0, 1)
+        return np.ascontiguousarray(values[None])
+
+    def _alpha(self, maps: NDArray[np.float32]) -> Alpha:
+        """The person's probability ``float32 (h, w)`` from whatever shape the network gives."""
+        if not np.isfinite(maps).all():
+            raise EngineError(f"{self._path}: gives NaN or infinity")
+        planes = _planes(maps, self.work_size, self._channels_first, self._path)
+        person = self._person
+        if person is None:
+            person = self._guess_person(len(planes))
+        if not 0 <= person < len(planes):
+            raise EngineError(
+                f"{self._path}: has {len(planes)} classes, engine.network.person is {person}"
+            )
+        kind = self._kind or self._guess_kind(planes)
+        self._kind, self._person = kind, person  # guessed once
+        if kind == "probability":
+            alpha = planes[person]
+        elif kind == "sigmoid" or len(planes) == 1:
+            alpha = 1 / (1 + np.exp(-planes[person]))
+        else:  # softmax, as the share of the person among all classes
+            alpha = 1 / np.exp(planes - planes[person]).sum(0)
+        return np.clip(alpha, 0, 1).astype(np.float32)
+
+    def _guess_person(self, count: int) -> int:
+        if count not in PERSON_OF:
+            raise EngineError(
+                f"{self._path}: gives {count} classes; which one is the person? Set "
+                f"engine.network.person to its index"
+            )
+        if count > 2:
+            log.warning("%s: %d classes, taken for %s: person is class %d (engine.network.person)",
+                        self._path.name, count, LABEL_SETS[count], PERSON_OF[count])  # fmt: skip
+        return PERSON_OF[count]
+
+    def _guess_kind(self, planes: NDArray[np.float32]) -> Kind:
+        inside = planes.min() >= -1e-3 and planes.max() <= 1 + 1e-3
+        sums = len(planes) == 1 or np.abs(planes.sum(0) - 1).max() < 1e-2
+        kind: Kind = "probability"
+        if not (inside and sums):
+            kind = "sigmoid" if len(planes) == 1 else "softmax"
+        log.warning("%s: its output is taken for %s (engine.network.output)",
+                    self._path.name, MEANING[kind])  # fmt: skip
+        return kind
+
+
+def _ends(session: ort.InferenceSession, path: Path) -> tuple[Any, Any]:
+    """The graph's picture input and its first map output. Raises EngineError."""
+    inputs = session.get_inputs()
+    maps = [value for value in session.get_outputs() if len(value.shape) in (3, 4)]
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or not maps:
+        shapes = [(value.name, value.shape) for value in (*inputs, *session.get_outputs())]
+        raise EngineError(
+            f"{path}: not a semantic network (one 4-D input and a map come in and out of those); "
+            f"it has {shapes}; try another --engine"
+        )
+    return inputs[0], maps[0]
+
+
+def _layout(shape: list[Any], known: NetworkSettings, path: Path) -> tuple[bool, Size | None]:
+    """Whether channels come first, and the (width, height) where the graph fixes it."""
+    first, last = shape[1] == 3, shape[3] == 3
+    if known.layout is None and first == last:
+        raise EngineError(f"{path}: input {shape} could be NCHW or NHWC; set engine.network.layout")
+    channels_first = known.layout == "nchw" if known.layout else first
+    height, width = shape[2:4] if channels_first else shape[1:3]
+    fixed = isinstance(width, int) and isinstance(height, int)
+    return channels_first, (width, height) if fixed else None
+
+
+def _planes(maps: NDArray[np.float32], size: Size, first: bool, path: Path) -> NDArray[np.float32]:
+    """Maps of any usual shape as (classes, h, w).
+
+    The two sides with the shape of the input, ``size`` (width, height), are the picture; where
+    both readings fit, the layout is the input's own (``first``: classes before the picture).
+    """
+    if maps.ndim == 4:
+        maps = maps[0]
+    elif maps.ndim == 3 and maps.shape[0] == 1:  # (1, h, w)
+        return maps
+    if maps.ndim != 3:
+        raise EngineError(f"{path}: output of shape {maps.shape} is no map")
+
+    def fits(height: int, width: int) -> bool:
+        return abs(height * size[0] - width * size[1]) <= max(size)
+
+    fits_first, fits_last = fits(*maps.shape[1:]), fits(*maps.shape[:2])
+    if fits_first != fits_last:
+        first = fits_first
+    return maps if first else maps.transpose(2, 0, 1)
