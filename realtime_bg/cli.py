@@ -63,6 +63,9 @@ Classes = Annotated[str | None, typer.Option(show_default="person",
     help='COCO classes the engine "instance" keeps: person,chair,"cell phone".')]  # fmt: skip
 Instances = Annotated[str | None, typer.Option(show_default="all",
     help='People the engine "instance" keeps: all, largest, centre or a number.')]  # fmt: skip
+Combine = Annotated[str | None, typer.Option(
+    help="A second engine: gate:NAME keeps what both see, add:NAME what either sees.")]  # fmt: skip
+CombineModel = Annotated[Path | None, typer.Option(help="The second engine's model.")]
 Source = Annotated[str | None, typer.Option("--source", "-s", show_default="camera", help=(
     "camera, camera:1, /dev/video1, a video or image file, demo, or a stream URL."))]  # fmt: skip
 Size = Annotated[str | None, typer.Option(help="WxH to ask of the camera, or to scale to.")]
@@ -91,6 +94,8 @@ def run(
     device: Device = None,
     classes: Classes = None,
     instances: Instances = None,
+    combine: Combine = None,
+    combine_model: CombineModel = None,
     size: Size = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second to ask for.")] = None,
     work_size: WorkSize = None,
@@ -122,10 +127,20 @@ def run(
         "output.mirror": mirror,
         "engine.instance.classes": _listed(classes),
         "engine.instance.instances": instances,
+        "engine.combine.model": combine_model,
+        **_combined(combine),
         **_engine_flags(engine, model, device, work_size, offline),
     }
     settings = load(config, {key: value for key, value in flags.items() if value is not None})
     runner.run(settings, duration, stats)
+
+
+def _combined(text: str | None) -> dict[str, str]:
+    """``add:instance`` -> the settings' keys; a bare name means gate."""
+    if text is None:
+        return {}
+    how, _, name = text.rpartition(":")
+    return {"engine.combine.how": how or "gate", "engine.combine.engine": name}
 
 
 def _listed(text: str | None) -> tuple[str, ...] | None:

@@ -6,14 +6,16 @@ another to fall back to, and never leads to an unmatted frame.
 
 import logging
 import time
+from typing import Any
 
 from realtime_bg.engines import ENGINES
 from realtime_bg.engines.base import Engine
+from realtime_bg.engines.combined import Combined
 from realtime_bg.errors import EngineError, RealtimeBgError
 from realtime_bg.frames import Frame, Matte, Size, check_matte
 from realtime_bg.live import Live
 from realtime_bg.registry import load_class
-from realtime_bg.settings import EngineSettings
+from realtime_bg.settings import CombineSettings, EngineSettings
 from realtime_bg.stats import Stats
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,11 @@ def open_engine(settings: EngineSettings, size: Size, stats: Stats) -> Engine:
     cls = load_class(ENGINES, settings.name, "engine", EngineError)
     try:
         engine: Engine = cls(settings, size, stats)
+        second = settings.combine
+        if second.engine is not None:
+            changes = {"name": second.engine, "model": second.model, "combine": CombineSettings()}
+            beside = open_engine(settings.model_copy(update=changes), size, Stats())
+            engine = Combined(engine, beside, settings, size, stats)
     except RealtimeBgError:
         raise
     except Exception as error:  # a library's own word for "I cannot"
@@ -133,7 +140,9 @@ class Matting:
     def _open(self, name: str) -> Engine:
         assert self._settings is not None
         own = self._settings.name in ("auto", name)  # a fallback must not get another's weights
-        changes = {"name": name} if own else {"name": name, "model": None}
+        changes: dict[str, Any] = {"name": name}
+        if not own:
+            changes |= {"model": None, "combine": CombineSettings()}
         return open_engine(self._settings.model_copy(update=changes), self._size, self._stats)
 
     def _use(self, engine: Engine, name: str) -> None:

@@ -77,8 +77,11 @@ def check(settings: Settings) -> None:
     """Find what cannot work before anything is opened. Raises RealtimeBgError."""
     if settings.engine.name != "auto":
         load_class(ENGINES, settings.engine.name, "engine", EngineError)
-    if settings.engine.model is not None:
-        zoo.check_named(settings.engine.model)
+    if settings.engine.combine.engine is not None:
+        load_class(ENGINES, settings.engine.combine.engine, "engine", EngineError)
+    for model in (settings.engine.model, settings.engine.combine.model):
+        if model is not None:
+            zoo.check_named(model)
     for spec in (settings.background.current, *settings.background.items):
         background_kinds.classify(spec)
     kind, source = source_kinds.classify(settings.source.spec)

@@ -120,6 +120,16 @@ class InstanceSettings(_Section):
     score: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
+class CombineSettings(_Section):
+    """A second engine beside the first: ``gate`` keeps what both see, ``add`` what either sees."""
+
+    engine: Name | None = None
+    how: Literal["gate", "add"] = "gate"
+    model: Path | None = None
+    margin: Annotated[float, Field(ge=0, le=0.5)] = 0.03
+    every: Annotated[int, Field(ge=1, le=60)] = 1
+
+
 class EngineSettings(_Section):
     """How the person is found."""
 
@@ -130,6 +140,7 @@ class EngineSettings(_Section):
     offline: bool = False
     network: NetworkSettings = NetworkSettings()
     instance: InstanceSettings = InstanceSettings()
+    combine: CombineSettings = CombineSettings()
     retries: Annotated[int, Field(ge=0, le=100)] = 2
     hang: Annotated[float, Field(gt=0)] = 10.0
 

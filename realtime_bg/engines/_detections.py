@@ -1,4 +1,4 @@
-"""What detectors with masks give out, in four dialects, brought to one form.
+"""What detectors with masks give out, in five dialects, brought to one form.
 
 Told apart by the names and ranks of a graph's outputs:
 
@@ -10,6 +10,9 @@ Told apart by the names and ranks of a graph's outputs:
   picture or of the box; takes RGB normalised by ImageNet's mean and deviation.
 * YOLO-seg: boxes, class scores and 32 mask coefficients in one table, and 32 prototype masks;
   v8 and later (1, 4+C+32, A), v5 (1, A, 5+C+32), end to end (1, N, 6+32); takes RGB in 0..1.
+* Detectron2 panoptic, as `scripts/export_detectron2.py` writes it: ``panoptic_seg`` (H, W) int,
+  the segment of each pixel, and ``segments_info`` (S, 3) int: segment, class, and 1 for a thing
+  that can be counted or 0 for stuff; takes BGR in 0..255, (3, H, W).
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +27,7 @@ from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Size
 
 Floats = NDArray[np.float32]
-Dialect = Literal["torchvision", "detectron2", "mmdet", "yolo"]
+Dialect = Literal["torchvision", "detectron2", "mmdet", "yolo", "panoptic"]
 COEFFICIENTS = 32  # of YOLO's prototype masks
 YOLO_OVERLAP = 0.6  # boxes that overlap more are the same thing
 
@@ -87,6 +90,9 @@ class Dialects(NamedTuple):
 def recognise(outputs: list[Any], path: Path) -> Dialects:
     """The dialect of a graph by its outputs (``name``, ``shape``, ``type``). Raises EngineError."""
     named = {value.name.lower(): value for value in outputs}
+    if {"panoptic_seg", "segments_info"} <= set(named):
+        names = {key: named[key].name for key in ("panoptic_seg", "segments_info")}
+        return Dialects("panoptic", names)
     if {"dets", "labels", "masks"} <= set(named):
         return Dialects("mmdet", {key: named[key].name for key in ("dets", "labels", "masks")})
     if {"boxes", "labels", "scores", "masks"} <= set(named):
@@ -116,6 +122,8 @@ def read(dialect: Dialect, values: dict[str, NDArray[Any]], score: float, size: 
     if dialect == "yolo":
         found = _yolo(values["table"], values["prototypes"], score)
         return replace(found, prototype_scale=size[0] / values["prototypes"].shape[-1])
+    if dialect == "panoptic":
+        return _panoptic(values["panoptic_seg"], values["segments_info"])
     if dialect == "mmdet":
         table = values["dets"].reshape(-1, 5).astype(np.float32)
         boxes, scores = table[:, :4], table[:, 4]
@@ -133,6 +141,23 @@ def read(dialect: Dialect, values: dict[str, NDArray[Any]], score: float, size: 
     found = Detections(boxes, classes, scores, masks.astype(np.float32))
     # NaN compares false: what is not a number is no detection.
     return found.only((scores >= score) & np.isfinite(boxes).all(axis=1))
+
+
+def _panoptic(segments: NDArray[Any], info: NDArray[Any]) -> Detections:
+    """Things as detections of score 1, their masks whole pictures of 0 and 1."""
+    segments = segments.reshape(segments.shape[-2:])
+    things = info.reshape(-1, info.shape[-1] if info.ndim > 1 else 3)
+    things = things[things[:, 2] == 1].astype(np.int64)
+    masks = (segments[None] == things[:, :1, None]).astype(np.float32)
+    seen = masks.any(axis=(1, 2))
+    things, masks = things[seen], masks[seen]
+    boxes = np.array([_bounds(mask) for mask in masks], np.float32).reshape(-1, 4)
+    return Detections(boxes, things[:, 1], np.ones(len(things), np.float32), masks)
+
+
+def _bounds(mask: Floats) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
 
 
 def _yolo(table: NDArray[Any], prototypes: NDArray[Any], score: float) -> Detections:

@@ -1,4 +1,4 @@
-"""Detectors with masks: Mask R-CNN (torchvision, Detectron2, mmdetection) and YOLO-seg.
+"""Detectors with masks: Mask R-CNN (torchvision, Detectron2, mmdetection), panoptic, YOLO-seg.
 
 He et al. 2017, arXiv 1703.06870; Bolya et al. 2019, arXiv 1904.02689 (prototype masks). What the
 user holds or sits on is kept by naming its COCO class beside "person"; the chosen person is
@@ -30,6 +30,7 @@ FEEDS: dict[Dialect, NetworkSettings] = {
     "torchvision": NetworkSettings(order="rgb"),
     "yolo": NetworkSettings(order="rgb"),
     "detectron2": NetworkSettings(order="bgr", std=(1 / 255,) * 3),
+    "panoptic": NetworkSettings(order="bgr", std=(1 / 255,) * 3),
     "mmdet": NetworkSettings(order="rgb", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
 }
 

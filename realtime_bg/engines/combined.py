@@ -1,0 +1,72 @@
+"""Two engines as one: a detector's or motion mask gates a matting engine, or adds what you hold."""
+
+import cv2
+import numpy as np
+
+from realtime_bg.engines.base import Engine
+from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
+from realtime_bg.settings import EngineSettings
+from realtime_bg.stats import Stats
+
+
+class Combined(Engine):
+    """``main`` mattes; ``second`` says where (``gate``) or what else (``add``).
+
+    A gate reaches ``settings.combine.margin`` of the width around what the second engine sees, so
+    that hair outside a coarse mask stays. Whatever the second engine cannot place hides the person
+    behind a gate, and adds nothing otherwise.
+    """
+
+    def __init__(
+        self, main: Engine, second: Engine, settings: EngineSettings, size: Size, stats: Stats
+    ) -> None:
+        super().__init__(settings, size, stats)
+        self._main, self._second = main, second
+        self.provider, self.work_size = main.provider, main.work_size
+        self.reset()
+
+    def reset(self) -> None:
+        self._count = 0
+        self._mask: Alpha | None = None
+        self._main.reset()
+        self._second.reset()
+
+    def matte(self, frame: Frame) -> Matte:
+        matte = self._main.matte(frame)
+        with self.stats.stage("network"):
+            if self._count % self.settings.combine.every == 0:
+                seen = self._second.matte(frame)
+                self._mask = None if seen.lost else seen.alpha
+            self._count += 1
+        if self.settings.combine.how == "gate":
+            return self._gated(matte)
+        return self._added(matte)
+
+    def _gated(self, matte: Matte) -> Matte:
+        if self._mask is None or matte.lost:
+            return Matte(matte.frame, np.zeros_like(matte.alpha), guide=matte.guide, lost=True)
+        height, width = matte.alpha.shape
+        mask = cv2.resize(self._mask, (width, height), interpolation=cv2.INTER_LINEAR)
+        reach = round(self.settings.combine.margin * width)
+        if reach:
+            mask = cv2.dilate(mask, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+            mask = cv2.blur(mask, (reach + 1, reach + 1))
+        return Matte(matte.frame, matte.alpha * mask, matte.foreground, matte.guide)
+
+    def _added(self, matte: Matte) -> Matte:
+        if self._mask is None:
+            return matte
+        height, width = matte.alpha.shape
+        mask = cv2.resize(self._mask, (width, height), interpolation=cv2.INTER_LINEAR)
+        if matte.lost:
+            return Matte(matte.frame, mask, guide=matte.guide)
+        more = mask > matte.alpha
+        colour: Image | None = matte.foreground
+        if colour is not None:  # the main engine predicts colours of the person only
+            own = matte.frame.image if matte.guide is None else matte.guide
+            colour = np.where(more[:, :, None], own, colour)
+        return Matte(matte.frame, np.where(more, mask, matte.alpha), colour, matte.guide)
+
+    def close(self) -> None:
+        self._main.close()
+        self._second.close()

@@ -1,0 +1,95 @@
+"""Export an mmdetection instance segmentation network to ONNX, run the file and compare it.
+
+    python scripts/export_mmdet.py mask-rcnn_r50_fpn_2x_coco.py mask-rcnn.pth mask.onnx photo.jpg
+
+The file has mmdeploy's outputs `dets`, `labels` and `masks` and is for `--engine instance`. Needs
+mmdetection and mmdeploy: pip install openmim && mim install mmengine mmcv mmdet mmdeploy
+(their documentation says which versions of PyTorch they fit).
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+DEPLOY = """
+onnx_config = dict(
+    type="onnx", export_params=True, keep_initializers_as_inputs=False, opset_version=16,
+    save_file="end2end.onnx", input_names=["input"], output_names=["dets", "labels", "masks"],
+    input_shape=({width}, {height}), optimize=True,
+)
+backend_config = dict(type="onnxruntime")
+codebase_config = dict(
+    type="mmdet", task="ObjectDetection", model_type="end2end",
+    post_processing=dict(
+        score_threshold=0.05, confidence_threshold=0.005, iou_threshold=0.5,
+        max_output_boxes_per_class=200, pre_top_k=5000, keep_top_k=100,
+        background_label_id=-1, export_postprocess_mask=False,
+    ),
+)
+"""
+BOX_TOLERANCE = 2.0  # pixels: mmdetection resizes with other arithmetic than the exported file
+
+
+def export(
+    configuration: str, weights: str, output: Path, photo: str, size: tuple[int, int]
+) -> None:
+    """Let mmdeploy write its file, then compare the best boxes of a photo."""
+    from mmdeploy.apis import torch2onnx
+    from mmdet.apis import inference_detector, init_detector
+
+    with tempfile.TemporaryDirectory() as folder:
+        deploy = Path(folder) / "deploy.py"
+        deploy.write_text(DEPLOY.format(width=size[0], height=size[1]))
+        torch2onnx(photo, folder, "end2end.onnx", str(deploy), configuration, weights, "cpu")
+        shutil.move(Path(folder) / "end2end.onnx", output)
+    found = inference_detector(init_detector(configuration, weights, device="cpu"), photo)
+    want = found.pred_instances
+    height, width = found.ori_shape
+
+    import cv2
+
+    picture = cv2.resize(cv2.imread(photo), size)[:, :, ::-1].astype(np.float32)
+    mean, std = np.float32([123.675, 116.28, 103.53]), np.float32([58.395, 57.12, 57.375])
+    feed = ((picture - mean) / std).transpose(2, 0, 1)[None]
+    session = ort.InferenceSession(str(output), providers=["CPUExecutionProvider"])
+    dets, labels, masks = session.run(["dets", "labels", "masks"],
+                                      {"input": np.ascontiguousarray(feed)})  # fmt: skip
+    print(f"dets {dets.shape}, labels {labels.shape}, masks {masks.shape}")
+    best = dets[0, 0, :4] * np.float32([width / size[0], height / size[1]] * 2)
+    difference = float(np.abs(best - want.bboxes[0].numpy()).max())
+    print(f"best box differs by {difference:.2f} pixels; class {labels[0, 0]}")
+    if int(labels[0, 0]) != int(want.labels[0]) or difference > BOX_TOLERANCE:
+        raise SystemExit("the file differs from mmdetection; not to be trusted")
+    print(f"use it: realtime-bg --engine instance --model {output}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("configuration", help="the network's .py configuration")
+    parser.add_argument("weights", help="its .pth file")
+    parser.add_argument("output", type=Path)
+    parser.add_argument("photo", help="a photo with a person, for tracing and comparing")
+    parser.add_argument("--size", default="800x448", help="WxH the network will be fed")
+    arguments = parser.parse_args()
+    try:
+        import mmdeploy  # noqa: F401
+        import mmdet  # noqa: F401
+    except ImportError as missing:
+        print(f"{missing.name} is not installed; run: pip install openmim && "
+              "mim install mmengine mmcv mmdet mmdeploy", file=sys.stderr)  # fmt: skip
+        return 2
+    width, height = (int(side) for side in arguments.size.lower().split("x"))
+    export(arguments.configuration, arguments.weights, arguments.output, arguments.photo,
+           (width, height))  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

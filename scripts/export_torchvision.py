@@ -1,0 +1,134 @@
+"""Export a torchvision network to ONNX, run the file and compare it with PyTorch.
+
+    python scripts/export_torchvision.py maskrcnn_resnet50_fpn maskrcnn.onnx
+    python scripts/export_torchvision.py deeplabv3_mobilenet_v3_large deeplab.onnx --size 513x288
+    python scripts/export_torchvision.py lraspp_mobilenet_v3_large lraspp.onnx
+
+Mask R-CNN becomes a file for `--engine instance`; DeepLabV3 and LRASPP become one for
+`--engine semantic`, with a description beside it. Weights: torchvision's own (downloaded by it), or
+`--weights FILE` with a state dict. Needs PyTorch and torchvision:
+pip install torch torchvision onnx onnxruntime "realtime-bg"
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import yaml
+
+NETWORKS = {
+    "maskrcnn_resnet50_fpn": "instance",
+    "maskrcnn_resnet50_fpn_v2": "instance",
+    "deeplabv3_mobilenet_v3_large": "semantic",
+    "deeplabv3_resnet50": "semantic",
+    "lraspp_mobilenet_v3_large": "semantic",
+}
+# ImageNet's statistics, which torchvision's segmentation networks were trained with
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+PERSON = 15  # in Pascal VOC's 21 classes
+TOLERANCE = 1e-3
+
+
+def load(name: str, weights: Path | None):
+    """The network with torchvision's best weights, or a state dict's."""
+    import torch
+    import torchvision
+
+    kind = NETWORKS[name]
+    module = torchvision.models.detection if kind == "instance" else torchvision.models.segmentation
+    build = getattr(module, name)
+    if weights is None:
+        return build(weights="DEFAULT").eval()
+    network = build(weights=None, weights_backbone=None)
+    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    return network.eval()
+
+
+def semantic_only(network):
+    """The network without its auxiliary head and its dictionary: maps in, maps out."""
+    import torch
+
+    class Maps(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, x):
+            return self.network(x)["out"]
+
+    return Maps().eval()
+
+
+def detections(network):
+    """The network with a batch of one in and four tensors out."""
+    import torch
+
+    class Detector(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, image):
+            found = self.network([image[0]])[0]
+            return found["boxes"], found["labels"], found["scores"], found["masks"]
+
+    return Detector().eval()
+
+
+def export(name: str, weights: Path | None, size: tuple[int, int], output: Path) -> None:
+    """Write the ONNX file and, for semantic networks, its description."""
+    import torch
+
+    torch.manual_seed(0)
+    picture = torch.rand(1, 3, size[1], size[0])
+    if NETWORKS[name] == "instance":
+        module, names = detections(load(name, weights)), ["boxes", "labels", "scores", "masks"]
+        free = {"boxes": {0: "n"}, "labels": {0: "n"}, "scores": {0: "n"}, "masks": {0: "n"}}
+    else:
+        module, names = semantic_only(load(name, weights)), ["out"]
+        free = {"image": {2: "height", 3: "width"}, "out": {2: "height", 3: "width"}}
+    torch.onnx.export(module, (picture,), str(output), input_names=["image"], output_names=names,
+                      dynamic_axes=free, opset_version=17, dynamo=False)  # fmt: skip
+    with torch.no_grad():
+        expected = module(picture)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    session = ort.InferenceSession(str(output), providers=["CPUExecutionProvider"])
+    got = session.run(names, {"image": picture.numpy()})
+    for key, ours, theirs in zip(names, got, expected, strict=True):
+        if ours.shape != tuple(theirs.shape):
+            raise SystemExit(f"{key}: {ours.shape} instead of {tuple(theirs.shape)}")
+        worst = float(np.abs(ours - theirs.numpy()).max()) if ours.size else 0.0
+        print(f"{key}: largest difference {worst:.2e}")
+        if worst > TOLERANCE * max(1.0, float(np.abs(theirs.numpy()).max(initial=0))):
+            raise SystemExit("the file differs from PyTorch; not to be trusted")
+    if NETWORKS[name] == "semantic":
+        network = {"layout": "nchw", "order": "rgb", "mean": list(MEAN), "std": list(STD),
+                   "output": "softmax", "person": PERSON}  # fmt: skip
+        output.with_suffix(".yaml").write_text(yaml.safe_dump({"network": network}))
+    print(f"use it: realtime-bg --engine {NETWORKS[name]} --model {output}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("network", choices=NETWORKS)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--size", default="512x288", help="WxH; fixed for Mask R-CNN")
+    arguments = parser.parse_args()
+    try:
+        import torchvision  # noqa: F401
+    except Exception as error:  # a build that does not fit the installed PyTorch raises many kinds
+        print(f"torchvision cannot be used here ({error}); run: pip install torch torchvision",
+              file=sys.stderr)  # fmt: skip
+        return 2
+    width, height = (int(side) for side in arguments.size.lower().split("x"))
+    export(arguments.network, arguments.weights, (width, height), arguments.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
