@@ -1,12 +1,12 @@
 """Export a Detectron2 network to ONNX, run the file and compare it with Detectron2.
 
-    python scripts/export_detectron2.py COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml mask.onnx
+    python scripts/export_detectron2.py \\
+        COCO-InstanceSegmentation/mask_rcnn_R_50_FPN_3x.yaml mask.onnx
     python scripts/export_detectron2.py my.yaml mine.onnx --weights model_final.pth --size 800x448
-    python scripts/export_detectron2.py COCO-PanopticSegmentation/panoptic_fpn_R_50_3x.yaml pan.onnx
 
-The configuration is a name of Detectron2's model zoo or a YAML file. Mask R-CNN gives boxes,
-classes, 28x28 masks and scores; a panoptic network gives `panoptic_seg` and `segments_info`. Both
-are for `--engine instance`. Needs Detectron2, which has no package: install PyTorch, then
+The configuration is a name of Detectron2's model zoo or a YAML file; the file is for
+`--engine instance`. Of a panoptic network the instances are exported: how it joins them with stuff
+is Python that a trace cannot hold. Needs Detectron2, which has no package: install PyTorch, then
 pip install "git+https://github.com/facebookresearch/detectron2"
 """
 
@@ -21,7 +21,7 @@ TOLERANCE = 1e-2  # boxes are in pixels
 
 
 def build(configuration: str, weights: str | None):
-    """The configuration and the network with its weights, on the CPU."""
+    """The network with its weights, on the CPU."""
     from detectron2 import model_zoo
     from detectron2.checkpoint import DetectionCheckpointer
     from detectron2.config import get_cfg
@@ -35,7 +35,7 @@ def build(configuration: str, weights: str | None):
         cfg.MODEL.WEIGHTS = weights or model_zoo.get_checkpoint_url(configuration)
     network = build_model(cfg).eval()
     DetectionCheckpointer(network).load(cfg.MODEL.WEIGHTS)
-    return cfg, network
+    return network
 
 
 def instances(network):
@@ -48,27 +48,11 @@ def instances(network):
             self.network = network
 
         def forward(self, image):
-            found = self.network.inference([{"image": image}], do_postprocess=False)[0]
+            found = self.network.inference([{"image": image}], do_postprocess=False)
+            found = found[0][0] if isinstance(found, tuple) else found[0]  # panoptic: and stuff
             return found.pred_boxes.tensor, found.pred_classes, found.pred_masks, found.scores
 
     return Instances().eval(), ["boxes", "classes", "masks", "scores"]
-
-
-def panoptic(network):
-    """A module from a picture to the segment of each pixel and what each segment is."""
-    import torch
-
-    class Panoptic(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, image):
-            segments, info = self.network([{"image": image}])[0]["panoptic_seg"]
-            rows = [[s["id"], s["category_id"], int(s["isthing"])] for s in info]
-            return segments, torch.tensor(rows, dtype=torch.int64).reshape(-1, 3)
-
-    return Panoptic().eval(), ["panoptic_seg", "segments_info"]
 
 
 def export(configuration: str, weights: str | None, size: tuple[int, int], output: Path) -> None:
@@ -77,14 +61,12 @@ def export(configuration: str, weights: str | None, size: tuple[int, int], outpu
     from detectron2.export import STABLE_ONNX_OPSET_VERSION
     from detectron2.utils.testing import get_sample_coco_image
 
-    cfg, network = build(configuration, weights)
-    is_panoptic = cfg.MODEL.META_ARCHITECTURE == "PanopticFPN"
-    module, names = (panoptic if is_panoptic else instances)(network)
+    module, names = instances(build(configuration, weights))
     picture = get_sample_coco_image().float()[None]  # with people in it: masks have to be compared
     picture = torch.nn.functional.interpolate(picture, (size[1], size[0]), mode="bilinear")[0]
     with torch.no_grad():
         expected = module(picture)
-        free = {name: {0: "n"} for name in names if name != "panoptic_seg"}
+        free = {name: {0: "n"} for name in names}
         torch.onnx.export(module, (picture,), str(output), input_names=["image"],
                           output_names=names, dynamic_axes=free, dynamo=False,
                           opset_version=max(16, STABLE_ONNX_OPSET_VERSION))  # fmt: skip
@@ -98,9 +80,6 @@ def export(configuration: str, weights: str | None, size: tuple[int, int], outpu
         print(f"{name} {got.shape}: largest difference {worst:.2e}")
         if worst > TOLERANCE:
             raise SystemExit("the file differs from Detectron2; not to be trusted")
-    if is_panoptic:
-        print("note: a traced panoptic network keeps the segments_info of the picture it was traced "
-              "with where Detectron2 builds it in Python; check it on pictures of your own")  # fmt: skip
     print(f"use it: realtime-bg --engine instance --model {output}")
 
 

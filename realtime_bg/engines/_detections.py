@@ -10,9 +10,9 @@ Told apart by the names and ranks of a graph's outputs:
   picture or of the box; takes RGB normalised by ImageNet's mean and deviation.
 * YOLO-seg: boxes, class scores and 32 mask coefficients in one table, and 32 prototype masks;
   v8 and later (1, 4+C+32, A), v5 (1, A, 5+C+32), end to end (1, N, 6+32); takes RGB in 0..1.
-* Detectron2 panoptic, as `scripts/export_detectron2.py` writes it: ``panoptic_seg`` (H, W) int,
-  the segment of each pixel, and ``segments_info`` (S, 3) int: segment, class, and 1 for a thing
-  that can be counted or 0 for stuff; takes BGR in 0..255, (3, H, W).
+* Detectron2 panoptic, its ``panoptic_seg`` pair with the second part as a table: ``panoptic_seg``
+  (H, W) int, the segment of each pixel, and ``segments_info`` (S, 3) int: id, category_id, isthing
+  (1 for a thing that can be counted, 0 for stuff); takes BGR in 0..255, (3, H, W).
 """
 
 from dataclasses import dataclass, replace
