@@ -68,6 +68,7 @@ def bench(settings: Settings, frames: int) -> Report:
         "version": __version__,
         "engine": stats.engine,
         "provider": stats.provider,
+        "model": stats.model,
         "size": list(source.size),
         "work_size": list(stats.work_size),
         "source": settings.source.spec,

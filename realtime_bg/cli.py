@@ -68,7 +68,9 @@ Combine = Annotated[str | None, typer.Option(
 CombineModel = Annotated[Path | None, typer.Option(help="The second engine's model.")]
 Source = Annotated[str | None, typer.Option("--source", "-s", show_default="camera", help=(
     "camera, camera:1, /dev/video1, a video or image file, demo, or a stream URL."))]  # fmt: skip
-Size = Annotated[str | None, typer.Option(help="WxH to ask of the camera, or to scale to.")]
+Size = Annotated[
+    str | None, typer.Option(help="WxH to ask of the camera, or to scale and crop to.")
+]
 Config = Annotated[Path | None, typer.Option(help="A YAML file of settings; see config.yaml.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing: use what is here.")]
 Background = Annotated[list[str] | None, typer.Option("--background", "-b", show_default="blur",
@@ -303,7 +305,8 @@ def main() -> None:
         code = _refused(str(error))
     except usage_error as error:
         reason = error.format_message()  # empty where a bare group has shown its help
-        code = _refused(f"{reason}; `realtime-bg run --help` lists the options") if reason else 2
+        path = error.ctx.command_path if getattr(error, "ctx", None) else "realtime-bg"
+        code = _refused(f"{reason}; `{path} --help` lists the options") if reason else 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except Exception as error:  # a defect of ours: one line, the rest with --verbose

@@ -25,6 +25,7 @@ class Compositor:
         """``wait``: see `CurrentBackground`. ``previews``: whether a window will show them.
         Raises BackgroundError."""
         self._previews = previews
+        self._refine = settings.refine
         self._background = CurrentBackground(settings.background, stats, wait)
         self._stats = stats
 
@@ -37,6 +38,11 @@ class Compositor:
             return self._finish(frame.image, frame, None, settings)
         if isinstance(item, Frame) or item.lost:
             return self.closed(frame.size, frame.index, settings, at=frame.time)
+        if settings.refine != self._refine:
+            self._refine = settings.refine
+            self._stats.notice(
+                f"threshold {self._refine.threshold:.2f}, feather {self._refine.feather} px"
+            )
         with self._stats.stage("upsample"):
             alpha, foreground, box = refine(item, settings.refine)
         with self._stats.stage("composite"):

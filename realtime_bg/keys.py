@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from realtime_bg.backgrounds import cycle
-from realtime_bg.engines import ENGINES
+from realtime_bg.engines import ENGINES, UNUSABLE
 from realtime_bg.live import Live
 from realtime_bg.settings import Settings
 
@@ -51,7 +51,7 @@ def _toggle(path: str) -> Callable[[Settings], Changes]:
 
 
 def _next_engine(s: Settings) -> Changes:
-    names = list(ENGINES)
+    names = [name for name in ENGINES if name not in UNUSABLE or name == s.engine.name]
     at = names.index(s.engine.name) if s.engine.name in names else -1
     # A model file belongs to the engine it was given for.
     return {"engine.name": names[(at + 1) % len(names)], "engine.model": None}

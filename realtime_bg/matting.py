@@ -8,7 +8,7 @@ import logging
 import time
 from typing import Any
 
-from realtime_bg.engines import ENGINES
+from realtime_bg.engines import ENGINES, UNUSABLE
 from realtime_bg.engines.base import Engine
 from realtime_bg.engines.combined import Combined
 from realtime_bg.errors import EngineError, RealtimeBgError
@@ -112,6 +112,7 @@ class Matting:
         except RealtimeBgError as error:
             if not keep or previous is None:
                 raise
+            UNUSABLE.add(settings.name)
             log.warning("%s; %s stays in use", error, self._name)
             self._stats.notice(f"{settings.name} cannot be used, {self._name} stays")
             self._settings = self._live.modify(
@@ -147,10 +148,13 @@ class Matting:
 
     def _use(self, engine: Engine, name: str) -> None:
         self.close()
+        UNUSABLE.discard(name)
         self._engine, self._name, self._good = engine, name, 0
         self._stats.engine, self._stats.provider = name, engine.provider
         self._stats.work_size = engine.work_size
-        log.info("engine %s on %s at %dx%d", name, engine.provider, *engine.work_size)
+        self._stats.model = str(engine.model or "")
+        log.info("engine %s on %s at %dx%d%s", name, engine.provider, *engine.work_size,
+                 f", {engine.model}" if engine.model else "")  # fmt: skip
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1

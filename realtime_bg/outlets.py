@@ -131,7 +131,7 @@ class Outlets:
         elif self._recording:
             log.warning("recorded %s", self._recording)
             self._stats.notice(f"recorded {self._recording}")
-            self._recording = ""
+            self._recording, self._stats.recording_since = "", None
         with self._lock:
             self._closing = [outlet for outlet in self._closing if not outlet.join(0)]
             for spec in [spec for spec in self._open if spec not in wanted]:
@@ -154,27 +154,31 @@ class Outlets:
                 self._live.update(output__record=False)
                 return []
             self._stats.notice(f"recording {self._recording}")
+            self._stats.recording_since = time.monotonic()
         return [self._recording]
 
     def _sink_failed(self, outlet: Outlet, error: Exception) -> None:
         spec = outlet.spec
-        log.error("%s", error if isinstance(error, RealtimeBgError) else f"{spec}: {error!r}")
-        self._stats.notice(f"output {spec} failed")
-        with self._lock:
-            if self._open.get(spec) is not outlet:  # already replaced, or on its way out
-                return
-            del self._open[spec]
-            left = bool(self._open) or self.window is not None
         now = self._live.now.output
+        with self._lock:
+            current = self._open.get(spec) is outlet  # else replaced, or on its way out
+            if current:
+                del self._open[spec]
+            left = bool(self._open) or self.window is not None
+        if current and spec in now.sinks and not left:
+            self._stop(error)  # which says it
+            return
+        log.error("%s", error if isinstance(error, RealtimeBgError) else f"{spec}: {error!r}")
+        self._stats.notice(f"output {spec} failed, see the terminal")
+        if not current:
+            return
         if spec == self._recording:
-            self._recording = ""
+            self._recording, self._stats.recording_since = "", None
             self._live.update(output__record=False)
         elif classify(spec)[0] == "virtualcam":
             self._live.update(output__virtualcam=False)
         elif spec in now.sinks:
             self._live.update(output__sinks=tuple(s for s in now.sinks if s != spec))
-        if spec in now.sinks and not left:
-            self._stop(error)
 
     def _snapshot(self, composite: Composite, settings: OutputSettings) -> None:
         def write() -> None:

@@ -1,5 +1,7 @@
 """What the preview window shows on top of, or instead of, the result; no other output sees it."""
 
+import time
+
 import cv2
 
 from realtime_bg.frames import Alpha, Image
@@ -20,7 +22,8 @@ def preview(
     None when they may not be shown.
     """
     notice = stats.current_notice()
-    if not (notice or view.alpha or view.split or view.stats or view.help):
+    recording = stats.recording_since
+    if not (notice or recording or view.alpha or view.split or view.stats or view.help):
         return None
     shown = image.copy()
     if view.alpha and alpha is not None:
@@ -30,11 +33,13 @@ def preview(
         shown[:, :half] = before[:, :half]
         cv2.line(shown, (half, 0), (half, shown.shape[0]), (255, 255, 255), 1)
     if view.stats:
-        _panel(shown, statistics(stats), top=True)
+        _panel(shown, [("", line) for line in statistics(stats)], top=True)
     if view.help:
-        _panel(shown, [f"{keys:<10}{text}" for keys, text in HELP], top=not view.stats)
+        _panel(shown, list(HELP), top=not view.stats)
     elif notice:
-        _panel(shown, [notice], top=False)
+        _panel(shown, [("", notice)], top=False)
+    if recording:
+        _recording_sign(shown, time.monotonic() - recording)
     return shown
 
 
@@ -50,15 +55,31 @@ def statistics(stats: Stats) -> list[str]:
     ]
 
 
-def _panel(image: Image, lines: list[str], top: bool) -> None:
-    """Write lines on a darkened box at the top or bottom of ``image``, in place."""
+def _recording_sign(image: Image, seconds: float) -> None:
+    """A red dot and the time, upper right, in place."""
+    text = f"REC {int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
+    scale = max(0.3, min(0.6, image.shape[1] / 1200))
+    (wide, tall), _ = cv2.getTextSize(text, FONT, scale, 1)
+    left, base = image.shape[1] - wide - 12, tall + 12
+    cv2.circle(image, (left - tall, base - tall // 2), max(2, tall // 2), (40, 40, 230), -1)
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(image, text, (left, base), FONT, scale, colour, thickness, cv2.LINE_AA)
+
+
+def _panel(image: Image, rows: list[tuple[str, str]], top: bool) -> None:
+    """Write rows of two columns (the first may be empty everywhere) on a darkened box at the top
+    or bottom of ``image``, in place."""
     height, width = image.shape[:2]
-    widest = max(cv2.getTextSize(line, FONT, 1.0, 1)[0][0] for line in lines)
-    scale = min(0.55, height / (45.0 * len(lines)), (width - 20) / max(widest, 1))
+    first, second = (
+        max(cv2.getTextSize(row[column], FONT, 1.0, 1)[0][0] for row in rows) for column in (0, 1)
+    )
+    gap = 40 if first else 0
+    scale = min(0.55, height / (45.0 * len(rows)), (width - 20) / max(first + gap + second, 1))
     step = max(6, round(34 * scale))
-    tall = min(height, step * len(lines) + step // 2)
+    tall = min(height, step * len(rows) + step // 2)
     start = 0 if top else height - tall
     image[start : start + tall] = image[start : start + tall] // 3
-    for number, line in enumerate(lines, start=1):
-        place = (10, start + number * step)
-        cv2.putText(image, line, place, FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    for number, texts in enumerate(rows, start=1):
+        for text, left in zip(texts, (10, 10 + round((first + gap) * scale)), strict=True):
+            place = (left, start + number * step)
+            cv2.putText(image, text, place, FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)

@@ -285,5 +285,6 @@ class Pipeline:
         if composite is not None:
             window.send(composite)
             background = self._live.now.background.current
-            window.title(f"realtime-bg - {self._stats.fps:.0f} fps - {background}")
+            recording = " - REC" if self._stats.recording_since else ""
+            window.title(f"realtime-bg - {self._stats.fps:.0f} fps - {background}{recording}")
         return all(press(self._live, key) for key in window.typed()) and window.is_open()

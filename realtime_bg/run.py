@@ -12,7 +12,7 @@ from realtime_bg import batch, zoo
 from realtime_bg import sinks as sink_kinds
 from realtime_bg import sources as source_kinds
 from realtime_bg.engines import ENGINES
-from realtime_bg.errors import EngineError, SettingsError
+from realtime_bg.errors import EngineError, SettingsError, SourceError
 from realtime_bg.frames import Frame
 from realtime_bg.live import Live
 from realtime_bg.pipeline import Pipeline
@@ -37,14 +37,19 @@ def run(settings: Settings, duration: float | None, show_stats: bool) -> None:
     Raises RealtimeBgError for anything the user can mend.
     """
     check(settings)
-    settings = with_outputs(settings)
-    live, stats = Live(settings), Stats()
+    settings = with_outputs(with_current_item(settings))
     is_live = runs_live(settings)
+    if settings.engine.quality == "auto":
+        quality = {"quality": "fast" if is_live else "fine"}
+        settings = settings.model_copy(
+            update={"engine": settings.engine.model_copy(update=quality)}
+        )
+    live, stats = Live(settings), Stats()
     source = open_source(settings.source, paced=is_live)
     try:
         endless = settings.source.loop or isinstance(source, ImageSource)
-        if not is_live and settings.output.record:
-            raise SettingsError("output.record is for live use; name the file with --output")
+        if not is_live:
+            _refuse_live_only(settings)
         if not is_live and duration is None and endless:
             raise SettingsError(f"{settings.source.spec} never ends; add --duration SECONDS")
         with _statistics(stats) if show_stats else nullcontext():
@@ -54,6 +59,25 @@ def run(settings: Settings, duration: float | None, show_stats: bool) -> None:
                 _run_batch(live, stats, source, duration)
     finally:
         source.close()
+
+
+def _refuse_live_only(settings: Settings) -> None:
+    states = {"paused": settings.paused, "frozen": settings.frozen,
+              "output.record": settings.output.record}  # fmt: skip
+    for name, value in states.items():
+        if value:
+            raise SettingsError(f"{name} is for live use; this run only writes files")
+
+
+def with_current_item(settings: Settings) -> Settings:
+    """Settings whose list of backgrounds holds the present one, so that its key comes back."""
+    background = settings.background
+    if background.current in (*background.items, "none"):
+        return settings
+    items = (background.current, *background.items)
+    return settings.model_copy(
+        update={"background": background.model_copy(update={"items": items})}
+    )
 
 
 def with_outputs(settings: Settings) -> Settings:
@@ -82,8 +106,10 @@ def check(settings: Settings) -> None:
     for model in (settings.engine.model, settings.engine.combine.model):
         if model is not None:
             zoo.check_named(model)
+    backgrounds = set()
     for spec in (settings.background.current, *settings.background.items):
         background_kinds.classify(spec)
+        backgrounds.add(os.path.realpath(os.path.expanduser(spec)))
     kind, source = source_kinds.classify(settings.source.spec)
     written: set[str] = set()
     for spec in settings.output.sinks:
@@ -94,6 +120,8 @@ def check(settings: Settings) -> None:
         written.add(name)
         if kind in ("video", "image") and name == os.path.realpath(source):
             raise SettingsError(f"{spec} is the source itself; give --output another name")
+        if sink == "video" and name in backgrounds:
+            raise SettingsError(f"{spec} is one of the backgrounds; give --output another name")
 
 
 def runs_live(settings: Settings) -> bool:
@@ -132,8 +160,13 @@ def _run_batch(live: Live, stats: Stats, source: Source, duration: float | None)
     ):
         count = batch.run(source, processor, outputs, duration, stop, advance)
     files = [spec for spec in outputs if spec != "null"]
-    if files and count:
-        say(f"{count} frames written to {', '.join(files)}")
+    if not count:
+        raise SourceError(
+            f"{live.now.source.spec}: not one frame to show; is --duration too short?"
+        )
+    if files:
+        how = "interrupted; " if stop.is_set() else ""
+        say(f"{how}{count} frames written to {', '.join(files)}")
 
 
 @contextmanager

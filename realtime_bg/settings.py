@@ -75,6 +75,14 @@ def check_device(text: str) -> str:
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
+def _as_list(value: object) -> object:
+    """A lone string where a list is wanted is a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[Name, ...], BeforeValidator(_as_list)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -115,7 +123,7 @@ class NetworkSettings(_Section):
 class InstanceSettings(_Section):
     """Which of the things a detector finds are kept."""
 
-    classes: tuple[Name, ...] = ("person",)
+    classes: Names = ("person",)
     instances: Literal["all", "largest", "centre"] | Annotated[int, Field(ge=1)] = "all"
     score: Annotated[float, Field(ge=0, le=1)] = 0.5
 
@@ -137,6 +145,7 @@ class EngineSettings(_Section):
     model: Path | None = None
     device: Annotated[str, AfterValidator(check_device)] = "auto"
     work_size: WorkSizeField = None
+    quality: Literal["auto", "fast", "fine"] = "auto"
     offline: bool = False
     network: NetworkSettings = NetworkSettings()
     instance: InstanceSettings = InstanceSettings()
@@ -149,7 +158,7 @@ class BackgroundSettings(_Section):
     """What is shown where the person is not."""
 
     current: Name = "blur"
-    items: tuple[Name, ...] = ("blur", "beach", "office", "studio", "gradient")
+    items: Names = ("blur", "beach", "office", "studio", "gradient")
     fit: Literal["cover", "contain", "stretch"] = "cover"
     interval: Annotated[float, Field(gt=0)] = 10.0
 
@@ -164,7 +173,7 @@ class RefineSettings(_Section):
 class OutputSettings(_Section):
     """Where finished pictures go."""
 
-    sinks: tuple[Name, ...] = ()
+    sinks: Names = ()
     mirror: bool = False
     virtualcam: bool = False
     record: bool = False
@@ -201,6 +210,12 @@ class Settings(_Section):
     frozen: bool = False
     snapshots: Annotated[int, Field(ge=0)] = 0
     resets: Annotated[int, Field(ge=0)] = 0
+
+
+HINTS = {  # what to do about errors that do not say it themselves, by pydantic's type of error
+    "string_type": 'write text; a colour needs quotes: "#00b140"',
+    "string_too_short": "it must not be empty",
+}
 
 
 class _Environment(Settings, BaseSettings):
@@ -245,6 +260,8 @@ def validated(values: dict[str, Any], origin: str = "settings", lines: Any = Non
         place = f"{origin}, line {lines[known[0]]}" if known else origin
         key = ".".join(part for part in path if not part.startswith(("function-", "tuple[")))
         reason = first["msg"].removeprefix("Value error, ")
+        if first["type"] in HINTS:
+            reason += f"; {HINTS[first['type']]}"
         if first["type"] == "extra_forbidden":
             reason = "no such setting; config.yaml in the repository lists them all"
         raise SettingsError(f"{place}: {key}: {reason}") from None

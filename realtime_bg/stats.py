@@ -24,6 +24,8 @@ class Stats:
         self.failures = 0
         self.engine = "loading"
         self.provider = ""
+        self.model = ""
+        self.recording_since: float | None = None  # monotonic seconds
         self.work_size: tuple[int, int] = (0, 0)
 
     @contextmanager

@@ -188,6 +188,25 @@ def test_views_reach_the_preview_only():
         assert (shown.preview != plain.image).any(), name
 
 
+def test_recording_and_changes_of_the_edge_are_seen_in_the_preview_only():
+    import time
+
+    frame, alpha = person()
+    stats = Stats()
+    settings = Settings(background=BackgroundSettings(current="#00ff00"))
+    maker = Compositor(settings, stats, wait=True)
+    plain = maker.compose(Matte(frame, alpha), settings)
+    stats.recording_since = time.monotonic() - 61
+    shown = maker.compose(Matte(frame, alpha), settings)
+    np.testing.assert_array_equal(shown.image, plain.image)
+    corner = shown.preview[:40, 200:].astype(int)
+    assert ((corner[:, :, 2] > 180) & (corner[:, :, 1] < 90)).any()  # a red dot
+    stats.recording_since = None
+    softer = settings.model_copy(update={"refine": RefineSettings(feather=3)})
+    maker.compose(Matte(frame, alpha), softer)
+    assert stats.current_notice() == "threshold 0.50, feather 3 px"
+
+
 def test_views_show_what_they_say():
     frame, alpha = person()
     maker, settings = compositor()

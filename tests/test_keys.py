@@ -206,3 +206,12 @@ def test_every_snapshot_counts():
     for _ in range(3):
         press(live, "s")
     assert live.now.snapshots == 3
+
+
+def test_the_next_engine_passes_over_those_that_could_not_be_opened(monkeypatch):
+    from realtime_bg import keys
+
+    monkeypatch.setattr(keys, "UNUSABLE", set(list(keys.ENGINES)[1:3]))
+    live = Live(Settings(engine={"name": next(iter(keys.ENGINES))}))
+    press(live, "e")
+    assert live.now.engine.name == list(keys.ENGINES)[3]

@@ -119,6 +119,45 @@ def test_a_file_is_never_written_over_its_source(tmp_path):
     assert clip.read_bytes() == b"x"
 
 
+def test_a_background_is_never_written_over(tmp_path):
+    clip = tmp_path / "waves.mp4"
+    clip.write_bytes(b"x")
+    settings = load(flags={"source.spec": "demo", "background.items": ("beach", str(clip)),
+                           "output.sinks": (str(clip),)})  # fmt: skip
+    with pytest.raises(SettingsError, match="is one of the backgrounds"):
+        run.run(settings, 1.0, False)
+    assert clip.read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("name", ["paused", "frozen", "output.record"])
+def test_what_only_live_runs_know_is_refused_for_files(tmp_path, name):
+    settings = load(flags={"source.spec": "demo", "output.sinks": "null", name: True})
+    with pytest.raises(SettingsError, match=f"{name} is for live use"):
+        run.run(settings, 1.0, False)
+
+
+def test_the_background_of_the_start_stays_in_the_cycle():
+    settings = run.with_current_item(load(flags={"background.current": "#00ff00"}))
+    assert settings.background.items[0] == "#00ff00"
+    again = run.with_current_item(settings)
+    assert again.background.items == settings.background.items
+    plain = load(flags={"background.current": "none"})
+    assert run.with_current_item(plain) is plain
+
+
+def test_files_get_a_finer_network_than_live_use(shared, tmp_path, caplog):
+    from realtime_bg.engines._worksize import work_size
+
+    live = work_size(None, (1280, 720), cuda=False)
+    fine = work_size(None, (1280, 720), cuda=False, fine=True)
+    assert fine[0] * fine[1] > live[0] * live[1]
+    result = command("-s", "demo", "-e", "rvm", "-o", "null", "--duration", "0.1", "--verbose",
+                     REALTIME_BG_MODELS=str(shared / "models"),
+                     XDG_CACHE_HOME=str(tmp_path))  # fmt: skip
+    assert f"engine rvm on CPU at {fine[0]}x{fine[1]}" in result.stderr
+    assert "rvm_mobilenetv3_q8.safetensors" in result.stderr
+
+
 def test_config_yaml_holds_every_setting_at_its_default():
     import yaml
 
@@ -145,6 +184,7 @@ def test_bench_reports_every_stage():
     assert report["step_ms"]["p50"] >= report["network_ms"]["min"]
     assert report["engine"] == "grabcut"
     assert report["provider"] == "CPU"
+    assert report["model"] == ""
     assert report["size"] == [160, 90]
     assert report["peak_rss_mb"] > 10
     assert report["cpu_percent"] > 0

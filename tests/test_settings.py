@@ -358,3 +358,13 @@ def test_nothing_is_lost_between_many_threads():
     assert now.snapshots == threads * rounds
     assert now.output.mirror is False  # toggled an even number of times
     assert (now.paused, now.frozen) == (True, True)  # neither writer undid the other
+
+
+def test_a_lone_string_is_a_list_of_one():
+    assert load(flags={"output.sinks": "null"}).output.sinks == ("null",)
+
+
+def test_a_colour_without_quotes_says_what_is_wrong(config):
+    message = refused(config("background:\n  current: #00b140\n"))
+    assert "background.current" in message
+    assert "quotes" in message

@@ -8,19 +8,22 @@ from realtime_bg.frames import Size
 STEP = 8  # sides are multiples of this, so that strided layers lose nothing
 CPU_AREA = 256 * 144  # what two cores do in real time
 MANY_CORES_AREA = 384 * 216
+FINE_AREA = 448 * 256  # half the error of two cores' real-time size, three times its cost
 CUDA_AREA = 512 * 288
 
 
-def work_size(wanted: Size | None, size: Size, cuda: bool) -> Size:
+def work_size(wanted: Size | None, size: Size, cuda: bool, fine: bool = False) -> Size:
     """The (width, height) a network should see for frames of ``size``.
 
-    ``wanted``: the user's own choice, cut to the frame; None picks an area by device and keeps
-    the frame's aspect.
+    ``wanted``: the user's own choice, cut to the frame; None picks an area by device, and by
+    whether quality comes before speed (``fine``), and keeps the frame's aspect.
     """
     width, height = size
     if wanted is not None:
         return min(wanted[0], width), min(wanted[1], height)
-    area = CUDA_AREA if cuda else CPU_AREA if threads() < 4 else MANY_CORES_AREA
+    area = CPU_AREA if threads() < 4 else MANY_CORES_AREA
+    if cuda or fine:
+        area = CUDA_AREA if cuda else FINE_AREA
     scale = math.sqrt(area / (width * height))
     if scale >= 1:
         return size

@@ -1,6 +1,7 @@
 """The contract of an engine: a frame goes in, a matte comes out."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 from realtime_bg.frames import Frame, Matte, Size
 from realtime_bg.settings import EngineSettings
@@ -15,13 +16,14 @@ class Engine(ABC):
     ``stats`` takes the times of the stages "resize" and "network".
 
     After loading: ``provider`` says where it runs ("CPU", "CUDA:0"), ``work_size`` is the
-    (width, height) in pixels the network sees. History (recurrent state, the last mask)
-    belongs to the engine and never leaves its device.
+    (width, height) in pixels the network sees, ``model`` the file of its weights, if it has any.
+    History (recurrent state, the last mask) belongs to the engine and never leaves its device.
     """
 
     description: str = ""
     provider: str = "CPU"
     work_size: Size
+    model: Path | None = None
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         """Load it (this may take seconds). Raises EngineError, ModelError or

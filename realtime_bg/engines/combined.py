@@ -22,7 +22,7 @@ class Combined(Engine):
     ) -> None:
         super().__init__(settings, size, stats)
         self._main, self._second = main, second
-        self.provider, self.work_size = main.provider, main.work_size
+        self.provider, self.work_size, self.model = main.provider, main.work_size, main.model
         self.reset()
 
     def reset(self) -> None:

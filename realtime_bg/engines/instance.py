@@ -42,7 +42,7 @@ class Instance(Engine):
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
-        self._path = zoo.resolve("instance", settings, (".onnx",))
+        self.model = self._path = zoo.resolve("instance", settings, (".onnx",))
         self._session, self.provider = open_session(self._path, settings.device)
         self._input = self._session.get_inputs()[0]
         self._dialect, self._names = recognise(self._session.get_outputs(), self._path)

@@ -28,7 +28,7 @@ class RvmOnnx(Engine):
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
-        path = zoo.resolve("rvm", settings)
+        self.model = path = zoo.resolve("rvm", settings)
         if path.suffix.lower() != ".onnx":
             path = zoo.export_cached(path)
         self._session, self.provider = open_session(path, settings.device)
@@ -41,7 +41,8 @@ class RvmOnnx(Engine):
         )
         device, _, index = self.provider.lower().partition(":")
         self._device, self._index = device, int(index or 0)
-        self.work_size = work_size(settings.work_size, size, device == "cuda")
+        fine = settings.quality == "fine"
+        self.work_size = work_size(settings.work_size, size, device == "cuda", fine)
         width, height = self.work_size
         # Written in place for every frame; ONNX Runtime reads and writes these very arrays.
         self._src = np.empty((1, 3, height, width), np.float32)

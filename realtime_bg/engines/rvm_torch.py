@@ -39,12 +39,11 @@ class RvmTorch(Engine):
         self._device = _device(settings.device)
         cuda = self._device.type == "cuda"
         self.provider = str(self._device).upper()
-        self.work_size = work_size(settings.work_size, size, cuda)
+        self.work_size = work_size(settings.work_size, size, cuda, settings.quality == "fine")
         self._ratio = self.work_size[0] / size[0] if cuda else 1.0
         self._kind = torch.float16 if cuda else torch.float32
-        self._network = (
-            load_rvm(zoo.resolve("rvm", settings, CHECKPOINTS)).eval().to(self._device, self._kind)
-        )
+        self.model = zoo.resolve("rvm", settings, CHECKPOINTS)
+        self._network = load_rvm(self.model).eval().to(self._device, self._kind)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.reset()
 

@@ -43,7 +43,7 @@ class Semantic(Engine):
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
-        self._path = zoo.resolve("semantic", settings, (".onnx",))
+        self.model = self._path = zoo.resolve("semantic", settings, (".onnx",))
         self._session, self.provider = open_session(self._path, settings.device)
         known = settings.network.over(zoo.network_of(self._path))
         self._input, self._output = _ends(self._session, self._path)
@@ -51,7 +51,9 @@ class Semantic(Engine):
             raise EngineError(f"{self._path}: takes {self._input.type}, expected float or uint8")
         self._type = TYPES[self._input.type]
         self._channels_first, fixed = _layout(self._input.shape, known, self._path)
-        wanted = work_size(settings.work_size, size, self.provider != "CPU")
+        wanted = work_size(
+            settings.work_size, size, self.provider != "CPU", settings.quality == "fine"
+        )
         self.work_size = known.size or fixed or wanted
         self._swap = (known.order or "rgb") == "rgb"
         unit = 1.0 if self._type == np.uint8 else 255.0
