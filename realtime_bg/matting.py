@@ -53,7 +53,7 @@ class Matting:
         self._name = ""
         self._settings: EngineSettings | None = None
         self._size: Size = (0, 0)
-        self._resets = live.now.resets
+        self._resets, self._plates = live.now.resets, live.now.plates
         self._epoch = 0
         self._failures = self._good = 0
         self._barred: set[str] = set()
@@ -70,12 +70,15 @@ class Matting:
             self._follow(now.engine, frame.size)
         jumped = (now.resets, frame.epoch) != (self._resets, self._epoch)
         self._resets, self._epoch = now.resets, frame.epoch
+        plate, self._plates = now.plates > self._plates, now.plates
         while True:
             engine = self._engine or self._reopen()
             self.busy_since = time.monotonic()
             try:
                 if jumped:
                     engine.reset()
+                if plate:
+                    engine.take_plate()
                 matte = check_matte(engine.matte(frame))
             except Exception as error:  # an engine may raise anything; none of it may escape
                 self.busy_since = None

@@ -7,7 +7,7 @@ defaults < config.yaml < environment (``REALTIME_BG_SECTION__KEY``) < flags.
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -19,6 +19,7 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentError_
@@ -69,6 +70,18 @@ def check_device(text: str) -> str:
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises ValueError."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
         raise ValueError(f"{text!r} is not a device; choose auto, cpu, cuda or cuda:N")
+    return text
+
+
+def check_screen(text: str) -> str:
+    """``auto``, or a colour that is no grey, as `find_colour` reads it. Raises ValueError."""
+    from realtime_bg.backgrounds.still import find_colour  # backgrounds need settings themselves
+
+    colour = None if text == "auto" else find_colour(text)
+    if text != "auto" and colour is None:
+        raise ValueError(f"{text!r} is not a colour; write auto, green, blue or #rrggbb")
+    if colour is not None and max(colour) - min(colour) < 40:
+        raise ValueError(f"{text!r} is too near to grey to be told from a person")
     return text
 
 
@@ -138,6 +151,78 @@ class CombineSettings(_Section):
     every: Annotated[int, Field(ge=1, le=60)] = 1
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Point = tuple[Share, Share]
+"""A place in a picture: shares of its width and height from the upper left corner."""
+
+
+class EdgesSettings(_Section):
+    """The engine `edges`. Lengths are pixels of the work picture, areas shares of it."""
+
+    canny_low: Annotated[float, Field(ge=0, le=1000)] = 30.0
+    canny_high: Annotated[float, Field(ge=0, le=1000)] = 90.0
+    dilate_iter: Annotated[int, Field(ge=0, le=20)] = 2
+    erode_iter: Annotated[int, Field(ge=0, le=20)] = 2
+    blur: Annotated[int, Field(ge=0, le=31)] = 1
+    min_area: Share = 0.02
+    max_area: Share = 0.85
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.canny_low > self.canny_high:
+            raise ValueError("canny_low must not be above canny_high")
+        if self.min_area >= self.max_area:
+            raise ValueError("min_area must be below max_area")
+        return self
+
+
+class KMeansSettings(_Section):
+    """The engine `kmeans`."""
+
+    clusters: Annotated[int, Field(ge=2, le=32)] = 12
+    position: Annotated[float, Field(ge=0, le=2)] = 0.3
+
+
+class ThresholdSettings(_Section):
+    """The engine `threshold`."""
+
+    method: Literal["otsu", "adaptive"] = "otsu"
+    block: Annotated[float, Field(ge=0.02, le=2)] = 1.0
+    offset: Annotated[float, Field(ge=0, le=100)] = 6.0
+
+
+class RegionSettings(_Section):
+    """The engine `region`."""
+
+    seeds: tuple[Point, ...] = ()
+    tolerance: Annotated[float, Field(gt=0, le=100)] = 12.0
+
+
+class MotionSettings(_Section):
+    """The engine `motion`."""
+
+    method: Literal["mog2", "knn"] = "mog2"
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.003
+    hold: Annotated[float, Field(ge=0, le=600)] = 30.0
+
+
+class PlateSettings(_Section):
+    """The engine `plate`."""
+
+    file: Path | None = None
+    tolerance: Annotated[float, Field(ge=1, le=100)] = 12.0
+    shadow: Annotated[float, Field(ge=0.1, le=1)] = 0.6
+
+
+class ChromaSettings(_Section):
+    """The engine `chroma`."""
+
+    colour: Annotated[str, AfterValidator(check_screen)] = "auto"
+    tolerance: Annotated[float, Field(ge=0, le=0.9)] = 0.12
+    softness: Annotated[float, Field(ge=0.01, le=1)] = 0.75
+    despill: Share = 1.0
+
+
 class EngineSettings(_Section):
     """How the person is found."""
 
@@ -152,6 +237,13 @@ class EngineSettings(_Section):
     combine: CombineSettings = CombineSettings()
     retries: Annotated[int, Field(ge=0, le=100)] = 2
     hang: Annotated[float, Field(gt=0)] = 10.0
+    edges: EdgesSettings = EdgesSettings()
+    kmeans: KMeansSettings = KMeansSettings()
+    threshold: ThresholdSettings = ThresholdSettings()
+    region: RegionSettings = RegionSettings()
+    motion: MotionSettings = MotionSettings()
+    plate: PlateSettings = PlateSettings()
+    chroma: ChromaSettings = ChromaSettings()
 
 
 class BackgroundSettings(_Section):
@@ -196,8 +288,8 @@ class ViewSettings(_Section):
 
 
 class Settings(_Section):
-    """All settings. ``paused``, ``frozen``, ``snapshots`` and ``resets`` are live state: the two
-    counters trigger once each time they grow."""
+    """All settings. ``paused``, ``frozen``, ``snapshots``, ``resets`` and ``plates`` are live
+    state: the three counters trigger once each time they grow."""
 
     source: SourceSettings = SourceSettings()
     engine: EngineSettings = EngineSettings()
@@ -210,6 +302,7 @@ class Settings(_Section):
     frozen: bool = False
     snapshots: Annotated[int, Field(ge=0)] = 0
     resets: Annotated[int, Field(ge=0)] = 0
+    plates: Annotated[int, Field(ge=0)] = 0
 
 
 HINTS = {  # what to do about errors that do not say it themselves, by pydantic's type of error
@@ -296,13 +389,17 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
         walk(node, ())
     except RecursionError:
         raise SettingsError(f"{path}: an anchor contains itself") from None
-    # A section whose keys are all commented out reads as null.
-    sections = {
-        name for name, field in Settings.model_fields.items() if isinstance(field.default, _Section)
-    }
-    return {
-        key: {} if value is None and key in sections else value for key, value in values.items()
-    }, lines
+    return _without_empty(values, Settings()), lines
+
+
+def _without_empty(values: dict[str, Any], section: _Section) -> dict[str, Any]:
+    """A section whose keys are all commented out reads as null; it becomes empty."""
+    result = dict(values)
+    for key, value in values.items():
+        under = getattr(section, str(key), None)
+        if isinstance(under, _Section) and (value is None or isinstance(value, dict)):
+            result[key] = _without_empty(value or {}, under)
+    return result
 
 
 def read_environment() -> dict[str, Any]:

@@ -17,6 +17,7 @@ EXPECTED = {
     "u": ("background.current", "blur"),
     "m": ("output.mirror", "mirror"),
     "e": ("engine.name", "engine"),
+    "p": ("plates", "clean plate"),
     "v": ("output.virtualcam", "virtual camera"),
     " ": ("paused", "pause"),
     "f": ("frozen", "freeze"),
@@ -199,6 +200,14 @@ def test_from_auto_the_next_engine_is_the_first():
     live = Live(Settings())
     press(live, "e")
     assert live.now.engine.name == next(iter(ENGINES))
+
+
+def test_every_clean_plate_counts():
+    live = Live(start())
+    for _ in range(2):
+        press(live, "p")
+    assert live.now.plates == 2
+    assert live.now.engine == start().engine  # nothing is opened again
 
 
 def test_every_snapshot_counts():

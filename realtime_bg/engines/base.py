@@ -38,5 +38,9 @@ class Engine(ABC):
     def reset(self) -> None:  # noqa: B027 - engines without history have nothing to forget
         """Forget history: the next frame has nothing to do with the last one."""
 
+    def take_plate(self) -> None:
+        """Learn the room without the person from the frames to come; other engines ignore it."""
+        self.stats.notice("this engine needs no clean plate")
+
     def close(self) -> None:  # noqa: B027 - most engines free everything with the object
         """Release the device. Idempotent."""
