@@ -9,4 +9,11 @@ ENGINES = {
     "instance": "realtime_bg.engines.instance:Instance",
     "semantic": "realtime_bg.engines.semantic:Semantic",
     "grabcut": "realtime_bg.engines.grabcut:GrabCut",
+    "chroma": "realtime_bg.engines.chroma:Chroma",
+    "plate": "realtime_bg.engines.plate:Plate",
+    "motion": "realtime_bg.engines.motion:Motion",
+    "kmeans": "realtime_bg.engines.kmeans:KMeans",
+    "region": "realtime_bg.engines.region:Region",
+    "threshold": "realtime_bg.engines.threshold:Threshold",
+    "edges": "realtime_bg.engines.edges:Edges",
 }

@@ -1,0 +1,166 @@
+"""The person before a green, blue or other coloured screen.
+
+Vlahos's colour difference (US patent 3,158,477, 1964; Smith and Blinn, "Blue screen matting",
+SIGGRAPH 1996), generalised to any hue in the CbCr plane as in van den Bergh and Lalioti,
+"Software chroma keying in an immersive virtual environment", 1999. With X along the screen's
+chroma and Z across it, d = max(0, X - |Z| / tan 60) is what the screen adds to a pixel: of a mix
+I = a F + (1 - a) S with a neutral F, d = (1 - a) d_S. So a = 1 - d / d_S, and I - S d / d_S = a F.
+"""
+
+import logging
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime_bg.backgrounds.blur import fill
+from realtime_bg.backgrounds.still import find_colour
+from realtime_bg.engines.base import Engine
+from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
+from realtime_bg.settings import EngineSettings
+from realtime_bg.stats import Stats
+
+log = logging.getLogger(__name__)
+
+# Cb - 128 and Cr - 128 of blue, green, red (ITU-R BT.601).
+CHROMA = np.array([[0.5, -0.331, -0.169], [-0.081, -0.419, 0.5]], np.float32)
+ACROSS = 0.577  # 1 / tan 60: colours further than 60 degrees of hue hold nothing of the screen
+SCREENS = {"green": (64, 177, 0), "blue": (187, 71, 0)}  # BGR of usual cloth
+LONG_SIDE = 96  # of the picture in which the screen is looked for, pixels
+ENOUGH, LITTLE = 0.35, 0.03  # share of the border that finds a screen, of the picture that keeps it
+COLOURED = 12.0  # least d of a screen, levels of chroma
+FLOOR = 0.2  # of the usual d: darker than this a shadow can no longer be told from cloth
+
+
+class Screen(NamedTuple):
+    """``rows``: ``float32 (3, 3)``, a BGR pixel to X and to the two sides of Z. ``colour``: BGR of
+    the screen, ``float32 (3,)``; ``strength``: its d. ``local``: d all over, ``float32 (h, w)``."""
+
+    rows: NDArray[np.float32]
+    colour: NDArray[np.float32]
+    strength: float
+    local: Alpha
+
+
+class Chroma(Engine):
+    """Keys at the full size, for edges are what a screen is bought for. The screen's light and
+    shade are measured on a small picture and filled in behind the person."""
+
+    description = "no weights: green, blue or any coloured screen, with spill removed"
+
+    def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
+        super().__init__(settings, size, stats)
+        wanted = settings.work_size or size
+        self.work_size = min(wanted[0], size[0]), min(wanted[1], size[1])
+        scale = min(1.0, LONG_SIDE / max(size))
+        self._small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+        self._said = False
+        self.reset()
+
+    def reset(self) -> None:
+        self._key: NDArray[np.float32] | None = None  # the direction of the screen found last
+
+    def matte(self, frame: Frame) -> Matte:
+        with self.stats.stage("resize"):
+            image, guide = frame.image, None
+            if self.work_size != self.size:
+                image = guide = cv2.resize(image, self.work_size, interpolation=cv2.INTER_AREA)
+            small = cv2.resize(image, self._small, interpolation=cv2.INTER_AREA)
+        with self.stats.stage("network"):
+            screen = self._find(small)
+            if screen is None:
+                return self._lost(frame, guide)
+            alpha, foreground = self._keyed(image, screen)
+        return Matte(frame, alpha, foreground, guide)
+
+    def _lost(self, frame: Frame, guide: Image | None) -> Matte:
+        if not self._said:
+            colour = self.settings.chroma.colour
+            what = "a green or blue screen" if colour == "auto" else f"the colour {colour}"
+            log.warning("%s is not in the picture; nobody is shown until it is", what)
+            self.stats.notice("no screen found")
+            self._said = True
+        return Matte(frame, np.zeros(self.work_size[::-1], np.float32), None, guide, lost=True)
+
+    def _find(self, small: Image) -> Screen | None:
+        """The screen in a small picture: that of the last frame while it is there, else the
+        wanted one whose colour the border holds most of."""
+        found = None
+        if self._key is not None:
+            found = screen_along(self._key, small, None)
+        if found is None:
+            colour = self.settings.chroma.colour
+            asked = list(SCREENS.values())
+            if colour != "auto":
+                asked = [SCREENS.get(colour) or find_colour(colour) or asked[0]]
+            edge = _border(small.shape[:2])
+            screens = [screen_along(CHROMA @ np.array(c, np.float32), small, edge) for c in asked]
+            found = max((s for s in screens if s), key=lambda s: s.strength, default=None)
+        self._key = None if found is None else CHROMA @ found.colour
+        return found
+
+    def _keyed(self, image: Image, screen: Screen) -> tuple[Alpha, Image]:
+        """``alpha`` and ``foreground`` of a picture."""
+        s, size = self.settings.chroma, (image.shape[1], image.shape[0])
+        d = difference(image, screen.rows)
+        local = cv2.resize(screen.local, size, interpolation=cv2.INTER_LINEAR)
+        linear = cv2.divide(d, local, dtype=cv2.CV_32F)  # 1 - a, before noise is taken off
+        soft = max(min(s.softness, 1 - s.tolerance), 0.01)
+        alpha = cv2.subtract((1 - s.tolerance) / soft, cv2.multiply(linear, 1 / soft))
+        alpha = np.clip(alpha, 0, 1, out=alpha)
+        # What the screen added, at the edge and as spill, is taken away again: d S / d_S.
+        parts = [cv2.convertScaleAbs(d, alpha=float(s.despill * c / screen.strength))
+                 for c in screen.colour]  # fmt: skip
+        foreground = cv2.subtract(image, cv2.merge(parts))
+        edge = np.flatnonzero(((alpha > 0) & (alpha < 1)).ravel())
+        share = 1 - s.despill * np.minimum(linear.ravel()[edge], 0.9)
+        colours = foreground.reshape(-1, 3)
+        colours[edge] = np.minimum(colours[edge] / share[:, None], 255)
+        return alpha, foreground
+
+
+def difference(image: Image, rows: NDArray[np.float32]) -> Image:
+    """d of each pixel of a BGR ``uint8 (h, w, 3)``, ``uint8 (h, w)`` in levels of chroma."""
+    x, left, right = cv2.split(cv2.transform(image, rows))  # each is cut at 0
+    return cv2.subtract(cv2.subtract(x, left), right)
+
+
+def screen_along(
+    direction: NDArray[np.float32], small: Image, edge: NDArray[np.bool_] | None
+) -> Screen | None:
+    """The screen whose chroma lies along ``direction`` (Cb, Cr), within 30 degrees, measured on
+    a small picture; None where too little of it is in ``edge``, ``bool (h, w)``, or, without
+    one, in the whole picture."""
+    unit = direction / max(float(np.linalg.norm(direction)), 1e-6)
+    along = unit @ CHROMA
+    across = ACROSS * np.array([-unit[1], unit[0]], np.float32) @ CHROMA
+    rows = np.stack([along, across, -across]).astype(np.float32)
+    d = difference(small, rows).astype(np.float32)
+    # Against brightness, so that the screen's own shade counts as screen, and dark hair does not.
+    ratio = d / (small.max(2).astype(np.float32) + 30)
+    where = np.ones(d.shape, bool) if edge is None else edge
+    strong = where & (d > COLOURED) & (ratio > 0.08)
+    if (
+        strong.mean() < LITTLE / 2
+        or strong.sum() < (LITTLE if edge is None else ENOUGH) * where.sum()
+    ):
+        return None
+    usual = float(np.median(ratio[strong]))
+    pure = (ratio > 0.7 * usual) & (d > COLOURED / 2)
+    strength = float(np.median(d[pure]))
+    colour = np.median(small[pure], axis=0).astype(np.float32)
+    sure = cv2.erode(pure.astype(np.float32), np.ones((3, 3), np.uint8), borderValue=1)
+    spread = fill(cv2.merge([d.astype(np.uint8)] * 3), sure)[..., 0].astype(np.float32)
+    local = cv2.GaussianBlur(np.where(sure > 0, d, spread), (0, 0), 1)
+    return Screen(rows, colour, strength, np.maximum(local, FLOOR * strength))
+
+
+def _border(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The top and the upper sides of a picture, ``bool (h, w)``: the screen is there."""
+    height, width = shape
+    edge = np.zeros((height, width), bool)
+    edge[: max(1, height // 10)] = True
+    edge[: max(1, height * 2 // 3), : max(1, width // 12)] = True
+    edge[: max(1, height * 2 // 3), -max(1, width // 12) :] = True
+    return edge
