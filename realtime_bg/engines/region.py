@@ -15,6 +15,7 @@ PORTRAIT = tuple((0.5 + x, y) for y, xs in (
     (0.35, (-0.05, 0.0, 0.05)), (0.45, (-0.07, 0.0, 0.07)), (0.6, (-0.12, -0.06, 0.0, 0.06, 0.12)),
     (0.75, (-0.15, -0.07, 0.0, 0.07, 0.15)), (0.92, (-0.15, -0.05, 0.05, 0.15)),
 ) for x in xs)  # fmt: skip
+SHARED = 0.5  # of a region also reached from the room's seeds: then it is the room's
 GRID = 12  # seeds along the longer side, inside what was person in the last frame
 ROOM = 0.02  # share of the upper border that a person's region may hold
 ASTRAY = 0.35  # least mean, over a region, of how likely a pixel is to be person by its place
@@ -22,7 +23,7 @@ ASTRAY = 0.35  # least mean, over a region, of how likely a pixel is to be perso
 
 class Region(SmallEngine):
     """From each seed everything is taken that hangs together and is like it in Lab; regions that
-    run along the border are the room's and dropped. In the next frame seeds lie inside the
+    run along the border, or that grow from there as well, are the room's. In the next frame seeds lie inside the
     last answer as well."""
 
     description = "no weights: grows from seeds; for plain clothes before an unlike wall"
@@ -31,18 +32,32 @@ class Region(SmallEngine):
         calm = cv2.medianBlur(cv2.cvtColor(small, cv2.COLOR_BGR2LAB), 5)
         taken = np.zeros(small.shape[:2], np.uint8)
         tried = taken.copy()
+        room = self._room(calm)
         for x, y in self._seeds(small.shape[:2]):
             if not tried[y, x]:
                 region = self._grown(calm, (x, y))
                 tried |= region
                 place = float((region * self.place).sum() / max(int(region.sum()), 1))
-                if region[self.border].mean() < ROOM and place > ASTRAY:
+                shared = float((region & room).sum()) / max(int(region.sum()), 1)
+                if region[self.border].mean() < ROOM and place > ASTRAY and shared < SHARED:
                     taken |= region
         if not taken.any():
             return None
         mask = cv2.morphologyEx(taken, cv2.MORPH_CLOSE, disk(3))
         mask = cv2.morphologyEx(filled(pieces(mask, self.place), 0.05), cv2.MORPH_OPEN, disk(1))
         return self.softened(mask, small) if self.plausible(mask) else None
+
+    def _room(self, lab: Image) -> Mask:
+        """What grows from the upper border, where the room has its seeds."""
+        height, width = lab.shape[:2]
+        side, down = [0, width - 1], np.linspace(0, 0.7 * (height - 1), 4).astype(int)
+        seeds = [(x, int(y)) for x in side for y in down]
+        seeds += [(int(x), 0) for x in np.linspace(0, width - 1, 7)[1:-1]]
+        room = np.zeros((height, width), np.uint8)
+        for x, y in seeds:
+            if not room[y, x]:
+                room |= self._grown(lab, (x, y))
+        return room
 
     def _seeds(self, shape: tuple[int, ...]) -> list[tuple[int, int]]:
         """Columns and rows to grow from: the user's or a portrait's, and the last interior."""
