@@ -218,8 +218,8 @@ class ChromaSettings(_Section):
     """The engine `chroma`."""
 
     colour: Annotated[str, AfterValidator(check_screen)] = "auto"
-    tolerance: Annotated[float, Field(ge=0, le=0.9)] = 0.12
-    softness: Annotated[float, Field(ge=0.01, le=1)] = 0.75
+    tolerance: Annotated[float, Field(ge=0, le=0.9)] = 0.15
+    softness: Annotated[float, Field(ge=0.01, le=1)] = 0.7
     despill: Share = 1.0
 
 

@@ -23,8 +23,8 @@ ASTRAY = 0.35  # least mean, over a region, of how likely a pixel is to be perso
 
 class Region(SmallEngine):
     """From each seed everything is taken that hangs together and is like it in Lab; regions that
-    run along the border, or that grow from there as well, are the room's. In the next frame seeds lie inside the
-    last answer as well."""
+    run along the border, or that grow from there as well, are the room's. In the next frame
+    seeds lie inside the last answer too."""
 
     description = "no weights: grows from seeds; for plain clothes before an unlike wall"
 
