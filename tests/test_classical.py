@@ -211,6 +211,29 @@ def test_somebody_who_walks_through_while_it_is_taken_is_not_in_it():
     assert run(opened, room(88), 51).lost
 
 
+def test_a_reset_keeps_the_plate_and_begins_the_countdown_anew():
+    opened, (image, truth) = with_plate(), scene()
+    opened.reset()
+    assert iou(run(opened, image, 60), truth) > 0.93
+    opened = engine("plate")
+    opened.take_plate()
+    for index in range(20):
+        run(opened, scene()[0], index)
+    opened.reset()
+    for index in range(20, 70):
+        run(opened, room(index), index)
+    assert opened.stats.current_notice() == "clean plate taken"
+    assert run(opened, room(90), 71).lost
+
+
+def test_the_clock_of_a_machine_that_runs_for_months():
+    opened = engine("motion", **{"motion.hold": 1})
+    for index in range(40):
+        image = room(index) if index < 20 else scene(60 + 5 * (index - 20), index)[0]
+        matte = opened.matte(Frame(image, index, 3e7 + index / 10))
+    assert not matte.lost
+
+
 def test_exposure_and_white_balance_are_not_the_person():
     opened = with_plate()
     image, truth = scene()

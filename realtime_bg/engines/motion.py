@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from realtime_bg.engines._small import Mask, SmallEngine, disk, exposure, filled, pieces
 from realtime_bg.frames import Alpha, Image
@@ -33,11 +34,13 @@ class Motion(SmallEngine):
         create = cv2.createBackgroundSubtractorKNN if knn else cv2.createBackgroundSubtractorMOG2
         self._model: Any = create(detectShadows=True)
         self._model.setShadowThreshold(DARKEST)
-        self._moved_at: Alpha | None = None  # when a pixel's surroundings last moved, seconds
+        self._moved_at: NDArray[np.float64] | None = (
+            None  # when a pixel's surroundings last moved, seconds
+        )
 
     def solve(self, small: Image, time: float) -> Alpha | None:
         if self._moved_at is None or self.last is None:
-            self._moved_at = np.full(small.shape[:2], -np.inf, np.float32)
+            self._moved_at = np.full(small.shape[:2], -np.inf)
             self._room, self._learnt = small, 0
             self._model.apply(small, learningRate=1.0)
             return None

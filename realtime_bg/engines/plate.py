@@ -33,13 +33,13 @@ class Plate(SmallEngine):
 
     description = "no weights: difference to a picture of the empty room (key p); fixed camera"
     LONG_SIDE = 320
+    _taken: list[Image] | None = None  # frames for a new plate; None where none is being taken
+    _due: float | None = None  # when the first of them is taken
+    _said = 0  # seconds of the countdown that were told last
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
         self._plate: NDArray[np.float32] | None = None
-        self._taken: list[Image] | None = None  # None where no plate is being taken
-        self._due: float | None = None  # when the first frame of the plate is taken
-        self._said = 0
         path = settings.plate.file
         if path is not None and path.exists():
             self._plate = self._prepared(load(path))
@@ -49,7 +49,8 @@ class Plate(SmallEngine):
     def reset(self) -> None:
         # The plate is the user's, not history: it outlives a clip that begins again.
         super().reset()
-        self._taken = None
+        if self._taken is not None:
+            self.take_plate()  # somebody may have passed close by, on the way out: count anew
 
     def take_plate(self) -> None:
         self._taken, self._due, self._said = [], None, 0
