@@ -287,6 +287,17 @@ def test_the_counter_takes_a_plate_without_opening_the_engine_again():
     assert iou(matting.matte(Frame(image, 60, 6.0)), truth) > 0.93
 
 
+def test_a_combined_engine_hands_the_clean_plate_on():
+    live = Live(load(flags={"engine.name": "threshold", "engine.combine.engine": "plate"}))
+    matting = Matting(live, Stats())
+    assert matting.matte(Frame(scene()[0], 0, 0.0)).lost  # the gate has no plate yet
+    live.modify(lambda s: {"plates": s.plates + 1})
+    for index in range(1, 52):
+        matting.matte(Frame(room(index), index, index / 10))
+    image, truth = scene()
+    assert iou(matting.matte(Frame(image, 60, 6.0)), truth) > 0.85
+
+
 def test_other_engines_say_that_they_need_no_plate():
     opened = engine("threshold")
     opened.take_plate()

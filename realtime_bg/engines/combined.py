@@ -31,6 +31,10 @@ class Combined(Engine):
         self._main.reset()
         self._second.reset()
 
+    def take_plate(self) -> None:
+        self._main.take_plate()
+        self._second.take_plate()
+
     def matte(self, frame: Frame) -> Matte:
         matte = self._main.matte(frame)
         with self.stats.stage("network"):
