@@ -14,7 +14,7 @@ from realtime_bg.engines.combined import Combined
 from realtime_bg.errors import EngineError, RealtimeBgError
 from realtime_bg.frames import Frame, Matte, Size, check_matte
 from realtime_bg.live import Live
-from realtime_bg.registry import load_class
+from realtime_bg.registry import open_plugin
 from realtime_bg.settings import CombineSettings, EngineSettings
 from realtime_bg.stats import Stats
 
@@ -28,19 +28,14 @@ GOOD_RUN = 100  # frames without a failure after which old failures are forgiven
 def open_engine(settings: EngineSettings, size: Size, stats: Stats) -> Engine:
     """The engine called ``settings.name`` (not ``auto``). Raises RealtimeBgError: unknown, not
     installed, no weights, or not to be loaded."""
-    cls = load_class(ENGINES, settings.name, "engine", EngineError)
-    try:
-        engine: Engine = cls(settings, size, stats)
-        second = settings.combine
-        if second.engine is not None:
-            changes = {"name": second.engine, "model": second.model, "combine": CombineSettings()}
-            beside = open_engine(settings.model_copy(update=changes), size, Stats())
-            engine = Combined(engine, beside, settings, size, stats)
-    except RealtimeBgError:
-        raise
-    except Exception as error:  # a library's own word for "I cannot"
-        reason = f"{type(error).__name__}: {error}"
-        raise EngineError(f"engine {settings.name} cannot be loaded ({reason})") from error
+    engine: Engine = open_plugin(
+        ENGINES, settings.name, "engine", EngineError, settings, size, stats
+    )
+    second = settings.combine
+    if second.engine is not None:
+        changes = {"name": second.engine, "model": second.model, "combine": CombineSettings()}
+        beside = open_engine(settings.model_copy(update=changes), size, Stats())
+        engine = Combined(engine, beside, settings, size, stats)
     return engine
 
 

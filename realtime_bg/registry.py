@@ -35,3 +35,24 @@ def load_class(
         raise MissingPackageError(
             f"{kind} {name!r} needs the package {package!r}; run: {install}"
         ) from None
+
+
+def open_plugin(
+    registry: Mapping[str, str],
+    name: str,
+    kind: str,
+    error: type[RealtimeBgError],
+    *arguments: Any,
+) -> Any:
+    """Construct the class behind ``registry[name]`` with ``arguments``.
+
+    Raises RealtimeBgError: its own, or ``error`` around whatever a library raised.
+    """
+    cls = load_class(registry, name, kind, error)
+    try:
+        return cls(*arguments)
+    except RealtimeBgError:
+        raise
+    except Exception as problem:  # a library's own word for "I cannot"
+        reason = f"{type(problem).__name__}: {problem}"
+        raise error(f"{kind} {name!r} cannot be opened ({reason})") from problem

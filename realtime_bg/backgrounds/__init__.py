@@ -6,8 +6,8 @@ from pathlib import Path
 
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.still import find_colour, is_still, parse_colour
-from realtime_bg.errors import BackgroundError, RealtimeBgError
-from realtime_bg.registry import load_class
+from realtime_bg.errors import BackgroundError
+from realtime_bg.registry import open_plugin
 from realtime_bg.settings import BackgroundSettings
 
 __all__ = ["BACKGROUNDS", "BUILT_IN", "cycle", "open_background", "parse_colour"]
@@ -40,14 +40,9 @@ def open_background(spec: str, settings: BackgroundSettings, wait: bool) -> Back
     bare word is a name before it is a path; ``./beach`` is always a path.
     """
     kind, target = classify(spec)
-    cls = load_class(BACKGROUNDS, kind, "background", BackgroundError)
-    try:
-        background: Background = cls(target, settings, wait)
-    except RealtimeBgError:
-        raise
-    except Exception as error:  # a decoder's own word for "I cannot"
-        reason = f"{type(error).__name__}: {error}"
-        raise BackgroundError(f"background {spec!r} cannot be opened ({reason})") from error
+    background: Background = open_plugin(
+        BACKGROUNDS, kind, "background", BackgroundError, target, settings, wait
+    )
     return background
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from realtime_bg.errors import SinkError
 from realtime_bg.frames import Size
-from realtime_bg.registry import load_class
+from realtime_bg.registry import open_plugin
 from realtime_bg.sinks.base import Sink
 
 SINKS = {
@@ -33,5 +33,5 @@ def classify(spec: str) -> tuple[str, str]:
 def open_sink(spec: str, size: Size, fps: float) -> Sink:
     """Open what ``spec`` names, see `Sink`. Raises SinkError."""
     kind, target = classify(spec)
-    sink: Sink = load_class(SINKS, kind, "output", SinkError)(target, size, fps)
+    sink: Sink = open_plugin(SINKS, kind, "output", SinkError, target, size, fps)
     return sink

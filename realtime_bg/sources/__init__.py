@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from realtime_bg.errors import SourceError
-from realtime_bg.registry import load_class
+from realtime_bg.registry import open_plugin
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.base import Source
 
@@ -46,5 +46,5 @@ def classify(spec: str) -> tuple[str, str]:
 def open_source(settings: SourceSettings, paced: bool) -> Source:
     """Open what ``settings.spec`` names; ``paced`` as in `Source`. Raises SourceError."""
     kind, target = classify(settings.spec)
-    source: Source = load_class(SOURCES, kind, "source", SourceError)(target, settings, paced)
+    source: Source = open_plugin(SOURCES, kind, "source", SourceError, target, settings, paced)
     return source
