@@ -286,14 +286,14 @@ def export_cached(checkpoint: Path) -> Path:
     MissingPackageError (see `networks/checkpoint.py`).
     """
     from realtime_bg.networks.checkpoint import read_tensors
+    from realtime_bg.networks.rvm_graph import REVISION, build
 
-    target = cache_folder() / "exported" / f"{checkpoint.stem}-{digest(checkpoint)[:12]}.onnx"
+    name = f"{checkpoint.stem}-{digest(checkpoint)[:12]}-{REVISION}.onnx"
+    target = cache_folder() / "exported" / name
     if target.is_file():
         return target
-    from realtime_bg.networks import rvm_graph
-
     try:
-        graph = rvm_graph.build(read_tensors(checkpoint)).SerializeToString()
+        graph = build(read_tensors(checkpoint)).SerializeToString()
     except KeyError as missing:
         raise ModelError(f"{checkpoint}: not an RVM checkpoint (no tensor {missing})") from None
     except (ValueError, IndexError):  # arithmetic on tensors of other shapes

@@ -57,6 +57,20 @@ def test_a_clip_gives_what_its_frames_give(refiner, ratio):
         torch.testing.assert_close(whole, stepped, atol=2e-3, rtol=0)
 
 
+def test_the_fast_refiner_keeps_its_digits_in_half_precision():
+    network = randomised(refiner="fast_guided_filter").refiner
+    torch.manual_seed(2)
+    wide = torch.rand(1, 3, 64, 64) * 0.1 + 0.45  # little contrast: the variance is tiny
+    parts = [wide, wide[..., ::2, ::2], torch.rand(1, 3, 32, 32) * 0.01, torch.rand(1, 1, 32, 32)]
+    hidden = torch.zeros(1, 16, 32, 32)
+    half = [x.half() for x in parts]
+    want = network(*(x.float() for x in half), hidden)
+    got = network(*half, hidden.half())
+    for one, other in zip(got, want, strict=True):
+        assert one.dtype == torch.float16
+        torch.testing.assert_close(one.float(), other, atol=2e-3, rtol=1e-3)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (17, 33), (48, 65)])
 def test_any_size_goes_through(size):
     fgr, pha, *states = walk(randomised(), [torch.rand(1, 3, *size)], 1.0)

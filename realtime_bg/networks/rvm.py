@@ -235,6 +235,16 @@ class FastGuidedFilter(_GuidedFilter):
 
     eps = 1e-5
 
+    def forward(
+        self, src: Tensor, small: Tensor, fgr: Tensor, pha: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        if src.dtype not in (torch.float16, torch.bfloat16):
+            return super().forward(src, small, fgr, pha, hidden)
+        # A variance is a small difference of large values: half precision has no digits for it.
+        wide = (x.float() for x in (src, small, fgr, pha, hidden))
+        fine_fgr, fine_pha = super().forward(*wide)
+        return fine_fgr.to(src.dtype), fine_pha.to(src.dtype)
+
     def slope(self, cov: Tensor, var: Tensor, hidden: Tensor) -> Tensor:
         return cov / (var + self.eps)
 

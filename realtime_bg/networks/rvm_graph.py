@@ -21,6 +21,7 @@ Tensors = Mapping[str, NDArray[np.float32]]
 Value = str  # the name of a value in the graph
 
 OPSET = 17
+REVISION = 1  # raise it when the graph changes: exported files are kept under it
 BACKBONE_EPS = 1e-3  # MobileNetV3's batch norm; everything else uses PyTorch's default
 DEFAULT_EPS = 1e-5
 GUIDED_EPS = 1e-5
