@@ -232,6 +232,13 @@ def test_closing_the_window_ends_it(window):
     assert w.end() == 0
 
 
+def test_destroying_the_window_from_outside_ends_it(window):
+    w = window("-b", "#00ff00")
+    time.sleep(1.2)  # the window has to be seen once before it can be missed
+    w.ask("windowclose", w.id)  # XDestroyWindow: not the close button, of which Qt would hear
+    assert w.end() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it(window, number):
     w = window("-b", "#00ff00")

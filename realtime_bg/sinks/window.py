@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import cv2
 
 from realtime_bg.errors import SinkError
 from realtime_bg.frames import Composite, Size
+from realtime_bg.sinks._x11 import WindowWatch
 from realtime_bg.sinks.base import Sink
 
 NAME = "realtime-bg"
+LOOK_SECONDS = 0.5  # between looks at whether the window was destroyed from outside
 LARGEST = 1280  # the window's width at the start, in pixels; it can be resized
 CHOICES = "choose --output virtualcam, a file such as out.mp4, or null"
 
@@ -27,6 +30,8 @@ class WindowSink(Sink):
             raise SinkError(f"no preview window: {problem}; {CHOICES}")
         # Qt's remarks about fonts and wheels are not for our users.
         os.environ.setdefault("QT_LOGGING_RULES", "*=false")
+        self._watch = WindowWatch(NAME) if sys.platform.startswith("linux") else None
+        self._looked = time.monotonic()
         scale = min(1.0, LARGEST / size[0])
         try:
             flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
@@ -60,6 +65,9 @@ class WindowSink(Sink):
                 self._open = cv2.getWindowProperty(NAME, cv2.WND_PROP_VISIBLE) >= 1
             except cv2.error:  # what OpenCV's Qt says of a window that is gone
                 self._open = False
+        if self._open and self._watch and time.monotonic() - self._looked > LOOK_SECONDS:
+            self._looked = time.monotonic()
+            self._open = not self._watch.gone()
         return self._open
 
     def close(self, complete: bool = True) -> None:
@@ -67,6 +75,8 @@ class WindowSink(Sink):
             cv2.destroyWindow(NAME)
             cv2.waitKey(1)
         self._open = False
+        if self._watch:
+            self._watch.close()
 
 
 def display_problem() -> str:
