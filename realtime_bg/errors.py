@@ -1,6 +1,11 @@
 """The errors a user can meet: each names the thing, the cause and the next step."""
 
 
+def reason(error: Exception) -> str:
+    """What the system or a library says of a failure, in one line."""
+    return getattr(error, "strerror", None) or str(error).split("\n")[0] or type(error).__name__
+
+
 class RealtimeBgError(Exception):
     """Root of every error that is shown to the user as one line (exit code 2)."""
 

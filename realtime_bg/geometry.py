@@ -56,3 +56,8 @@ def fit(image: Pixels, size: Size, mode: Fit) -> Pixels:
     left, top = (size[0] - small.shape[1]) // 2, (size[1] - small.shape[0]) // 2
     canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
     return canvas  # type: ignore[return-value]
+
+
+def even(size: Size) -> Size:
+    """``size`` with even sides, at least 2: pictures in 4:2:0 lose an odd last line."""
+    return max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)

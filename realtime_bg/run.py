@@ -19,7 +19,7 @@ from realtime_bg.pipeline import Pipeline
 from realtime_bg.processor import Processor
 from realtime_bg.registry import load_class
 from realtime_bg.settings import Settings, SourceSettings
-from realtime_bg.sinks.window import WindowSink, display_problem
+from realtime_bg.sinks.window import CHOICES, WindowSink, display_problem
 from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
 from realtime_bg.sources.image import ImageSource
@@ -87,10 +87,7 @@ def with_outputs(settings: Settings) -> Settings:
     if not output.sinks and not output.virtualcam:
         problem = display_problem()
         if problem:
-            raise SettingsError(
-                f"no preview window: {problem}; choose --output virtualcam, a file such as "
-                f"out.mp4, or null"
-            )
+            raise SettingsError(f"no preview window: {problem}; {CHOICES}")
         output = output.model_copy(update={"sinks": ("window",)})
     if any(sink_kinds.classify(spec)[0] == "virtualcam" for spec in output.sinks):
         output = output.model_copy(update={"virtualcam": True})

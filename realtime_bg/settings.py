@@ -115,8 +115,8 @@ Triple = tuple[float, float, float]
 class NetworkSettings(_Section):
     """How a network is fed and read; None: as its row in models.yaml says, else guessed.
 
-    ``mean`` and ``std`` are in units of the picture scaled to 0..1 (of 0..255 for uint8 inputs),
-    in the order of ``order``. ``person`` is the index of the person's map.
+    ``mean`` and ``std`` are in units of the picture scaled to 0..1, in the order of ``order``;
+    networks with uint8 inputs are fed bytes as they are. ``person`` is the index of its map.
     """
 
     layout: Literal["nchw", "nhwc"] | None = None

@@ -16,7 +16,7 @@ import platformdirs
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from realtime_bg.errors import ModelError
+from realtime_bg.errors import ModelError, reason
 from realtime_bg.settings import EngineSettings, NetworkSettings
 
 log = logging.getLogger(__name__)
@@ -151,8 +151,9 @@ def network_of(path: Path) -> NetworkSettings:
             values = yaml.safe_load(beside.read_text(encoding="utf-8"))
             return NetworkSettings.model_validate(values.get("network", {}))
         except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
-            reason = str(error).split("\n")[0]
-            raise ModelError(f"{beside}: not a description of a network ({reason})") from None
+            raise ModelError(
+                f"{beside}: not a description of a network ({reason(error)})"
+            ) from None
     rows = [model.network for model in models().values() if model.file == path.name]
     return rows[0] if rows else NetworkSettings()
 
@@ -213,7 +214,7 @@ def _download(model: Model, target: Path) -> Path:
     except (requests.RequestException, OSError) as error:
         if isinstance(error, ModelError):
             raise
-        raise ModelError(f"{model.url}: download failed ({_reason(error)}); try again") from None
+        raise ModelError(f"{model.url}: download failed ({reason(error)}); try again") from None
     except ValueError:  # pooch's word for a hash that differs
         raise ModelError(
             f"{model.url}: the download is not the expected file (SHA-256 differs) and was "
@@ -266,16 +267,12 @@ def unreachable(url: str) -> str:
             socket.create_connection((host, port), CONNECT_SECONDS).close()
             failure.clear()
         except OSError as error:
-            failure[0] = _reason(error)
+            failure[0] = reason(error)
 
     thread = threading.Thread(target=connect, name="reach", daemon=True)
     thread.start()
     thread.join(CONNECT_SECONDS)
     return f"{host} cannot be reached ({failure[0]})" if failure else ""
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error).split("\n")[0] or type(error).__name__
 
 
 def export_cached(checkpoint: Path) -> Path:
@@ -304,6 +301,6 @@ def export_cached(checkpoint: Path) -> Path:
         partial.write_bytes(graph)
         partial.replace(target)
     except OSError as error:
-        raise ModelError(f"{target}: cannot be written ({_reason(error)})") from None
+        raise ModelError(f"{target}: cannot be written ({reason(error)})") from None
     log.info("exported %s to %s", checkpoint.name, target)
     return target

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from realtime_bg import zoo
 from realtime_bg.engines import _coco
 from realtime_bg.engines._detections import Detections, Dialect, overlap, read, recognise
+from realtime_bg.engines._feed import Feed
 from realtime_bg.engines._ort import open_session
 from realtime_bg.engines._worksize import work_size
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
+from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
 from realtime_bg.settings import EngineSettings, NetworkSettings
 from realtime_bg.stats import Stats
 
@@ -31,7 +33,7 @@ FEEDS: dict[Dialect, NetworkSettings] = {
     "yolo": NetworkSettings(order="rgb"),
     "detectron2": NetworkSettings(order="bgr", std=(1 / 255,) * 3),
     "panoptic": NetworkSettings(order="bgr", std=(1 / 255,) * 3),
-    "mmdet": NetworkSettings(order="rgb", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    "mmdet": NetworkSettings(order="rgb", mean=IMAGENET_MEAN, std=IMAGENET_STD),
 }
 
 
@@ -51,10 +53,7 @@ class Instance(Engine):
         self._persons = _coco.indices((PERSON,), sparse)
         feed = settings.network.over(zoo.network_of(self._path)).over(FEEDS[self._dialect])
         self._canvas = feed.size or self._fixed_size() or self._free_size()
-        self._swap = feed.order == "rgb"
-        std = np.array(feed.std or (1, 1, 1), np.float32)
-        self._gain = (1 / (255 * std)).astype(np.float32)
-        self._shift = (-np.array(feed.mean or (0, 0, 0), np.float32) / std).astype(np.float32)
+        self._feed = Feed(feed)
         # The picture keeps its shape and lies at the canvas's upper left.
         scale = min(self._canvas[0] / size[0], self._canvas[1] / size[1], 1.0)
         self.work_size = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
@@ -91,9 +90,7 @@ class Instance(Engine):
     def _prepared(self, small: Image) -> NDArray[np.float32]:
         canvas = np.full((self._canvas[1], self._canvas[0], 3), PADDING, np.uint8)
         canvas[: small.shape[0], : small.shape[1]] = small
-        picture = canvas[:, :, ::-1] if self._swap else canvas
-        values = (picture * self._gain + self._shift).astype(np.float32).transpose(2, 0, 1)
-        values = np.ascontiguousarray(values)
+        values = self._feed(canvas, channels_first=True)
         return values[None] if len(self._input.shape) == 4 else values
 
     def _chosen(self, found: Detections) -> tuple[list[int], list[int]]:

@@ -14,11 +14,12 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from realtime_bg import zoo
+from realtime_bg.engines._feed import Feed
 from realtime_bg.engines._ort import open_session
 from realtime_bg.engines._worksize import work_size
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
-from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
+from realtime_bg.frames import Alpha, Frame, Matte, Size
 from realtime_bg.settings import EngineSettings, NetworkSettings
 from realtime_bg.stats import Stats
 
@@ -49,24 +50,19 @@ class Semantic(Engine):
         self._input, self._output = _ends(self._session, self._path)
         if self._input.type not in TYPES:
             raise EngineError(f"{self._path}: takes {self._input.type}, expected float or uint8")
-        self._type = TYPES[self._input.type]
+        dtype = TYPES[self._input.type]
         self._channels_first, fixed = _layout(self._input.shape, known, self._path)
         wanted = work_size(
             settings.work_size, size, self.provider != "CPU", settings.quality == "fine"
         )
         self.work_size = known.size or fixed or wanted
-        self._swap = (known.order or "rgb") == "rgb"
-        unit = 1.0 if self._type == np.uint8 else 255.0
-        # (x / unit - mean) / std as one multiplication and one addition
-        std = np.array(known.std or (1, 1, 1), np.float32)
-        self._gain = (1 / (unit * std)).astype(np.float32)
-        self._shift = (-np.array(known.mean or (0, 0, 0), np.float32) / std).astype(np.float32)
+        self._feed = Feed(known, dtype)
         self._kind, self._person = known.output, known.person
 
     def matte(self, frame: Frame) -> Matte:
         with self.stats.stage("resize"):
             small = cv2.resize(frame.image, self.work_size, interpolation=cv2.INTER_AREA)
-            feed = self._prepared(small)
+            feed = self._feed(small, self._channels_first)[None]
         with self.stats.stage("network"):
             (maps,) = self._session.run([self._output.name], {self._input.name: feed})
             alpha = self._alpha(np.asarray(maps, np.float32))
@@ -76,16 +72,6 @@ class Semantic(Engine):
         if small.shape[:2] != (height, width):
             small = cv2.resize(small, (width, height), interpolation=cv2.INTER_AREA)
         return Matte(frame, alpha, guide=small)
-
-    def _prepared(self, small: Image) -> NDArray[Any]:
-        picture = small[:, :, ::-1] if self._swap else small
-        if self._type == np.uint8:
-            values: NDArray[Any] = picture
-        else:
-            values = (picture * self._gain + self._shift).astype(self._type)
-        if self._channels_first:
-            values = values.transpose(2, 0, 1)
-        return np.ascontiguousarray(values[None])
 
     def _alpha(self, maps: NDArray[np.float32]) -> Alpha:
         """The person's probability ``float32 (h, w)`` from whatever shape the network gives."""

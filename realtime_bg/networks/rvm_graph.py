@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from realtime_bg import __version__
+from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
 
 Tensors = Mapping[str, NDArray[np.float32]]
 Value = str  # the name of a value in the graph
@@ -25,8 +26,6 @@ REVISION = 1  # raise it when the graph changes: exported files are kept under i
 BACKBONE_EPS = 1e-3  # MobileNetV3's batch norm; everything else uses PyTorch's default
 DEFAULT_EPS = 1e-5
 GUIDED_EPS = 1e-5
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 # (activation, stride, dilation) of MobileNetV3's blocks 1..15; kernels are in the weights.
 MOBILE_BLOCKS = (
     ("Relu", 1, 1), ("Relu", 2, 1), ("Relu", 1, 1), ("Relu", 2, 1), ("Relu", 1, 1),

@@ -12,8 +12,9 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation
 
-from realtime_bg.errors import SinkError
+from realtime_bg.errors import SinkError, reason
 from realtime_bg.frames import Composite, Size
+from realtime_bg.geometry import even
 from realtime_bg.sinks.base import Sink
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,7 @@ class VideoSink(Sink):
         self._path = Path(target)
         mark = f"{os.getpid()}-{next(_numbers)}.part"
         self._partial = self._path.with_name(f"{self._path.stem}.{mark}{self._path.suffix}")
-        # 4:2:0 halves the colour planes: odd sides lose their last line
-        self._even = max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
+        self._even = even(size)
         codec, options = CODECS.get(self._path.suffix.lower(), CODECS[""])
         if self._path.is_dir():
             raise SinkError(f"{target}: cannot be written (it is a folder); name a file in it")
@@ -53,7 +53,7 @@ class VideoSink(Sink):
             with suppress(OSError):
                 self._partial.unlink()
             raise SinkError(
-                f"{target}: cannot be written ({_reason(error)}); give --output another place"
+                f"{target}: cannot be written ({reason(error)}); give --output another place"
             ) from None
         stream.width, stream.height = self._even
         stream.pix_fmt = "yuv420p"
@@ -86,7 +86,7 @@ class VideoSink(Sink):
             self._container.mux(self._stream.encode(picture))
         except (OSError, av.FFmpegError) as error:
             self._failed = True
-            raise SinkError(f"{self._path}: writing failed ({_reason(error)})") from None
+            raise SinkError(f"{self._path}: writing failed ({reason(error)})") from None
 
     def close(self, complete: bool = True) -> None:
         if self._closed:
@@ -97,7 +97,7 @@ class VideoSink(Sink):
                 self._container.mux(self._stream.encode(None))
             self._container.close()
         except (OSError, av.FFmpegError) as error:
-            raise self._unfinished(_reason(error)) from None
+            raise self._unfinished(reason(error)) from None
         if self._start is None:
             self._partial.unlink(missing_ok=True)
         elif self._failed:
@@ -108,13 +108,9 @@ class VideoSink(Sink):
             try:
                 self._partial.replace(self._path)
             except OSError as error:
-                raise self._unfinished(_reason(error)) from None
+                raise self._unfinished(reason(error)) from None
 
     def _unfinished(self, reason: str) -> SinkError:
         return SinkError(
             f"{self._path}: cannot be finished ({reason}); what there is: {self._partial}"
         )
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -7,6 +7,7 @@ import pyvirtualcam
 
 from realtime_bg.errors import SinkError
 from realtime_bg.frames import Composite, Size
+from realtime_bg.geometry import even
 from realtime_bg.sinks.base import Sink
 
 REMEDIES = {
@@ -22,7 +23,7 @@ class VirtualCameraSink(Sink):
 
     def __init__(self, target: str, size: Size, fps: float) -> None:
         super().__init__(target, size, fps)
-        self._even = max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
+        self._even = even(size)
         try:
             self._camera = pyvirtualcam.Camera(
                 *self._even, fps, fmt=pyvirtualcam.PixelFormat.BGR, device=target or None

@@ -5,7 +5,7 @@ from typing import Any
 
 import av
 
-from realtime_bg.errors import SourceError
+from realtime_bg.errors import SourceError, reason
 
 
 def open_video(target: str, **options: Any) -> tuple[Any, Any]:
@@ -16,8 +16,7 @@ def open_video(target: str, **options: Any) -> tuple[Any, Any]:
     try:
         container = av.open(target, **options)
     except (av.FFmpegError, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SourceError(f"{target}: cannot be read as video ({reason})") from None
+        raise SourceError(f"{target}: cannot be read as video ({reason(error)})") from None
     if not container.streams.video:
         container.close()
         raise SourceError(f"{target}: holds no video")

@@ -1,0 +1,29 @@
+"""From a small picture to what a network takes: channel order, mean and deviation, layout."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime_bg.frames import Image
+from realtime_bg.settings import NetworkSettings
+
+
+class Feed:
+    """Prepares pictures as ``network`` says: RGB in 0..1 where it says nothing."""
+
+    def __init__(self, network: NetworkSettings, dtype: type = np.float32) -> None:
+        """``dtype`` of the network's input; uint8 is fed bytes, whatever mean and deviation."""
+        self._dtype = dtype
+        self._swap = (network.order or "rgb") == "rgb"
+        # (x / 255 - mean) / std as one multiplication and one addition
+        std = np.array(network.std or (1, 1, 1), np.float32)
+        self._gain = (1 / (255 * std)).astype(np.float32)
+        self._shift = (-np.array(network.mean or (0, 0, 0), np.float32) / std).astype(np.float32)
+
+    def __call__(self, picture: Image, channels_first: bool) -> NDArray[Any]:
+        """BGR ``uint8 (h, w, 3)`` -> (3, h, w) or (h, w, 3) of the network's dtype, contiguous."""
+        values: NDArray[Any] = picture[:, :, ::-1] if self._swap else picture
+        if self._dtype != np.uint8:
+            values = (values * self._gain + self._shift).astype(self._dtype)
+        return np.ascontiguousarray(values.transpose(2, 0, 1) if channels_first else values)
