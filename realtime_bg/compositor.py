@@ -50,7 +50,7 @@ class Compositor:
                 behind = card(frame.size, "")
             else:
                 behind = background.render(frame.size, frame.time, frame.image, alpha)
-            image = blend(foreground, behind, alpha, box)
+            image = behind if background.erases else blend(foreground, behind, alpha, box)
             return self._finish(image, frame, alpha, settings)
 
     def closed(

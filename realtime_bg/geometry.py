@@ -24,6 +24,11 @@ def scaled_size(source: Size, size: Size, mode: Fit) -> Size:
     return max(1, round(source[0] * scale)), max(1, round(source[1] * scale))
 
 
+def shrunk(size: Size, scale: float) -> Size:
+    """``size`` times ``scale``, with sides of at least 1."""
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
 def resize(image: Pixels, size: Size) -> Pixels:
     """``image`` (H, W) or (H, W, C) at exactly ``size``; the input itself where it has it."""
     height, width = image.shape[:2]

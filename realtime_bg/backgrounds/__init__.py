@@ -18,6 +18,7 @@ BACKGROUNDS = {
     "studio": "realtime_bg.backgrounds.drawn:DrawnBackground",
     "gradient": "realtime_bg.backgrounds.drawn:DrawnBackground",
     "blur": "realtime_bg.backgrounds.blur:BlurBackground",
+    "erase": "realtime_bg.backgrounds.erase:EraseBackground",
     "none": "realtime_bg.backgrounds.passthrough:PassthroughBackground",
     "colour": "realtime_bg.backgrounds.still:ColourBackground",
     "image": "realtime_bg.backgrounds.still:ImageBackground",
@@ -27,7 +28,7 @@ BACKGROUNDS = {
 BUILT_IN = ("beach", "office", "studio", "gradient")
 
 _KINDS = (
-    "an image, video, folder, a colour such as #00b140, blur, none "
+    "an image, video, folder, a colour such as #00b140, blur, erase, none "
     f"or a built-in: {', '.join(BUILT_IN)}"
 )
 
@@ -35,9 +36,9 @@ _KINDS = (
 def open_background(spec: str, settings: BackgroundSettings, wait: bool) -> Background:
     """Open what ``spec`` names; ``wait`` as in `Background`. Raises BackgroundError.
 
-    Specs: ``none``, ``blur`` or ``blur:RADIUS``, a built-in name, ``#rrggbb``, ``#rgb``, a CSS
-    colour name, or the path of an image, a clip or animated GIF/WebP, or a folder of these. A
-    bare word is a name before it is a path; ``./beach`` is always a path.
+    Specs: ``none``, ``erase``, ``blur`` or ``blur:RADIUS``, a built-in name, ``#rrggbb``,
+    ``#rgb``, a CSS colour name, or the path of an image, a clip or animated GIF/WebP, or a folder
+    of these. A bare word is a name before it is a path; ``./beach`` is always a path.
     """
     kind, target = classify(spec)
     background: Background = open_plugin(
@@ -50,7 +51,7 @@ def classify(spec: str) -> tuple[str, str]:
     """The registry name for ``spec`` and the target its class gets. Raises BackgroundError."""
     spec = spec.strip()
     name, colon, rest = spec.partition(":")
-    if name in ("blur", "none") and (name == "blur" or not colon):
+    if name in ("blur", "erase", "none") and (name == "blur" or not colon):
         return name, rest
     if spec in BUILT_IN:
         return spec, spec
@@ -67,7 +68,7 @@ def classify(spec: str) -> tuple[str, str]:
 
 
 def _unknown(spec: str) -> BackgroundError:
-    near = get_close_matches(spec.lower(), (*BUILT_IN, "blur", "none"), n=1)
+    near = get_close_matches(spec.lower(), (*BUILT_IN, "blur", "erase", "none"), n=1)
     hint = f"did you mean {near[0]!r}? Or give" if near else "give a path to"
     return BackgroundError(f"background {spec!r}: no such file or name; {hint} {_KINDS}")
 

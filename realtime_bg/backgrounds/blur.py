@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.errors import BackgroundError
 from realtime_bg.frames import Alpha, Image, Size
-from realtime_bg.geometry import fit, resize
+from realtime_bg.geometry import fit, resize, shrunk
 from realtime_bg.settings import BackgroundSettings
 
 CARD = (92, 86, 80)  # BGR; shown where there is no room to see at all
@@ -47,14 +47,14 @@ class BlurBackground(Background):
             frame = fit(frame, size, self.settings.fit)
             alpha = fit(alpha, size, self.settings.fit)
         sigma = self.radius / 2 * size[1] / 720  # a disc's spread is half its radius
-        small = _scaled(size, min(1.0, WORK_SIDE / max(size)))
+        small = shrunk(size, min(1.0, WORK_SIDE / max(size)))
         weight = room_weight(resize(alpha, small))
         if weight.mean() < 1e-3:
             return np.full((size[1], size[0], 3), CARD, np.uint8)
         room = fill(resize(frame, small), weight)
         # The larger the blur, the smaller the picture it can be done in.
         scale = min(1.0, SHARPEST / sigma)
-        work = _scaled(size, scale)
+        work = shrunk(size, scale)
         if work[0] > small[0]:
             room, weight = resize(room, work), resize(weight, work)
             sharp = resize(frame, work)
@@ -65,10 +65,6 @@ class BlurBackground(Background):
             scale = small[0] / size[0]
         room = cv2.GaussianBlur(room, (0, 0), max(sigma * scale, 0.1))
         return resize(room, size)
-
-
-def _scaled(size: Size, scale: float) -> Size:
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def room_weight(alpha: Alpha) -> Alpha:

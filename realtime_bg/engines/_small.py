@@ -16,8 +16,6 @@ Mask: TypeAlias = NDArray[np.uint8]
 """``uint8 (h, w)``, 1 is person, 0 is room."""
 
 LEAST, MOST = 0.01, 0.85  # share of the picture a person takes; beyond it nothing was found
-GAIN = 2.5  # by which exposure and white balance may change a channel before it is another room
-FEWEST = 20  # pixels that a gain is measured on
 ASTRAY, CROWDED = 0.3, 0.3  # of `SmallEngine.plausible`
 STILL = 10.0  # grey levels; what changes less is the same thing
 CUT = 40.0  # grey levels by which the median pixel differs from the last frame after a cut
@@ -127,27 +125,6 @@ def filled(mask: Mask, largest: float = 1.0) -> Mask:
     for edge in (labels[0], labels[:, 0], labels[:, -1]):
         hole[edge] = False
     return np.asarray(mask | hole[:count][labels], np.uint8)
-
-
-def exposure(
-    current: NDArray[np.float32], before: NDArray[np.float32], room: NDArray[np.bool_] | None
-) -> NDArray[np.float32]:
-    """What exposure and white balance have done between two pictures of one room, ``float32
-    (h, w, 3)``: the gain per channel, ``float32 (3,)``. The median ratio over well exposed
-    pixels that are ``room``, ``bool (h, w)``, as far as that is known."""
-    if room is None:
-        room = np.ones(current.shape[:2], bool)
-    current, before, room = current[::3, ::3], before[::3, ::3], room[::3, ::3]
-    lit = (before.min(2) > 15) & (before.max(2) < 245) & (current.max(2) < 250) & room
-    if lit.sum() < FEWEST:
-        return np.ones(3, np.float32)
-    ratios = (current[lit] + 2) / (before[lit] + 2)
-    gain = np.median(ratios, axis=0)
-    # Once more over those that agree: a person or a shadow then has no say.
-    near = np.abs(ratios / gain - 1).max(1) < 0.12
-    if near.sum() >= FEWEST:
-        gain = np.median(ratios[near], axis=0)
-    return np.asarray(np.clip(gain, 1 / GAIN, GAIN), np.float32)
 
 
 def disk(radius: int) -> Mask:

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_bg.engines._small import Mask, SmallEngine, disk, exposure, filled, pieces
+from realtime_bg.engines._small import Mask, SmallEngine, disk, filled, pieces
+from realtime_bg.exposure import exposure
 from realtime_bg.frames import Alpha, Image
 
 SHADOW = 127  # OpenCV's mark for a shadow

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_bg.engines._small import SmallEngine, disk, exposure, filled, pieces
+from realtime_bg.engines._small import SmallEngine, disk, filled, pieces
 from realtime_bg.errors import EngineError
+from realtime_bg.exposure import exposure
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats

@@ -1,0 +1,125 @@
+"""`erase`: the room without the person, learned from what was seen around them.
+
+A background model in the manner of a running average (Wren et al., Pfinder, PAMI 1997) that learns
+only where nobody is. What no frame has shown yet is painted in from around.
+"""
+
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime_bg.backgrounds.base import Background
+from realtime_bg.backgrounds.blur import CARD, fill
+from realtime_bg.exposure import exposure
+from realtime_bg.frames import Alpha, Image, Size
+from realtime_bg.geometry import fit, resize, shrunk
+from realtime_bg.settings import BackgroundSettings
+
+Mask: TypeAlias = NDArray[np.bool_]
+
+SIDE = 320  # pixels on the longer side of the maps that say what is known
+EMPTY = 0.02  # an alpha below it is room
+MARGIN = 0.02  # of the picture's width around the person that teaches nothing: shadows, late mattes
+SETTLED = 3  # frames in a row a pixel must be free before it is believed
+RATE = 0.25  # share by which each frame corrects what is known
+GAIN_STEP = 0.015  # change of exposure that is worth correcting the hidden part for
+MOVED = 35.0  # grey levels by which the median of the room differs when the camera was moved
+REPAINT = 0.01  # share of the picture that must become known before the rest is painted anew
+INPAINT_RADIUS, GROWN = 3, 16  # pixels of the small picture
+
+
+class EraseBackground(Background):
+    """The learned room at the frame's size; the compositor puts nobody before it."""
+
+    needs_frame = True
+    erases = True
+
+    def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
+        super().__init__(target, settings, wait)
+        self._room: Image = np.empty((0, 0, 3), np.uint8)  # as far as known, else painted in
+
+    def render(
+        self, size: Size, time: float, frame: Image | None = None, alpha: Alpha | None = None
+    ) -> Image:
+        if frame is None or alpha is None:
+            raise ValueError("the background 'erase' needs the frame and its alpha")
+        if (frame.shape[1], frame.shape[0]) != size:
+            frame = fit(frame, size, self.settings.fit)
+            alpha = fit(alpha, size, self.settings.fit)
+        small = resize(frame, shrunk(size, min(1.0, SIDE / max(size))))
+        free = self._free(alpha, small)
+        if self._room.shape != frame.shape:
+            self._start(frame)
+        self._learn(frame, small, free)
+        return self._room.copy()
+
+    @staticmethod
+    def _free(alpha: Alpha, small: Image) -> Mask:
+        """Where the small picture shows nothing but room, ``bool (h, w)``."""
+        height, width = small.shape[:2]
+        reach = 2 * max(1, round(MARGIN * width)) + 1
+        near = cv2.dilate(resize(alpha, (width, height)), np.ones((reach, reach), np.uint8))
+        return np.asarray(near < EMPTY, np.bool_)
+
+    def _start(self, frame: Image) -> None:
+        height, width = frame.shape[:2]
+        side = shrunk((width, height), min(1.0, SIDE / max(width, height)))
+        self._room = np.full_like(frame, CARD)
+        self._since = np.zeros(side[::-1], np.uint8)  # frames for which a pixel has been free
+        self._known = np.zeros(side[::-1], np.bool_)
+        self._painted = -1.0  # the share that was known when the rest was painted in
+        self._gain = np.ones(3)  # change of exposure the hidden part has not followed yet
+
+    def _learn(self, frame: Image, small: Image, free: Mask) -> None:
+        seen = free & self._known
+        if seen.any():
+            room = resize(self._room, (small.shape[1], small.shape[0]))
+            if np.median(cv2.absdiff(small, room)[seen]) > MOVED:
+                self._start(frame)  # the camera shows another place
+            else:
+                self._follow_exposure(small, room, seen)
+        first = not self._known.any()
+        self._since = np.where(free, np.minimum(self._since, 254) + 1, 0).astype(np.uint8)
+        believed = free if first or self.wait else self._since >= SETTLED
+        again, fresh = believed & self._known, believed & ~self._known
+        if again.any():
+            mixed = cv2.addWeighted(frame, RATE, self._room, 1 - RATE, 0)
+            cv2.copyTo(mixed, self._full(again), self._room)
+        if fresh.any():
+            self._known |= fresh
+            cv2.copyTo(frame, self._full(fresh), self._room)
+        share = float(self._known.mean())
+        if 0 < share < 1 and share - self._painted > REPAINT:
+            self._paint(small)
+            self._painted = share
+
+    def _full(self, mask: Mask) -> NDArray[np.uint8]:
+        size = self._room.shape[1], self._room.shape[0]
+        return cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+
+    def _follow_exposure(self, small: Image, room: Image, seen: Mask) -> None:
+        """Brighten or darken what is hidden as the camera does what is seen."""
+        change = exposure(small.astype(np.float32), room.astype(np.float32), seen)
+        self._gain *= 1 + RATE * (change - 1)  # as fast as `_learn` follows
+        if np.abs(self._gain - 1).max() < GAIN_STEP:
+            return
+        table = np.clip(np.arange(256)[:, None] * self._gain + 0.5, 0, 255).astype(np.uint8)
+        cv2.copyTo(cv2.LUT(self._room, table[None]), self._full(~seen), self._room)
+        self._gain[:] = 1
+
+    def _paint(self, small: Image) -> None:
+        """Guess what no frame has shown: a smooth surface, into which files, where time does not
+        matter, get structure grown from the rim (Telea, An image inpainting technique based on
+        the fast marching method, 2004)."""
+        width, height = small.shape[1], small.shape[0]
+        room = fill(resize(self._room, (width, height)), self._known.astype(np.float32))
+        if self.wait:
+            unknown = (~self._known).astype(np.uint8)
+            grown = cv2.inpaint(room, unknown, INPAINT_RADIUS, cv2.INPAINT_TELEA)
+            depth = cv2.distanceTransform(unknown, cv2.DIST_L2, 5)
+            near = np.exp(-((depth / GROWN) ** 2)).astype(np.float32)
+            room = cv2.blendLinear(grown, room, near, 1 - near)
+        full = resize(room, (self._room.shape[1], self._room.shape[0]))
+        cv2.copyTo(full, self._full(~self._known), self._room)

@@ -1,0 +1,28 @@
+"""What exposure and white balance of the camera have done between two pictures of one room."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+GAIN = 2.5  # by which they may change a channel before it is another room
+FEWEST = 20  # pixels that a gain is measured on
+
+
+def exposure(
+    current: NDArray[np.float32], before: NDArray[np.float32], room: NDArray[np.bool_] | None
+) -> NDArray[np.float32]:
+    """What exposure and white balance have done between two pictures of one room, ``float32
+    (h, w, 3)``: the gain per channel, ``float32 (3,)``. The median ratio over well exposed
+    pixels that are ``room``, ``bool (h, w)``, as far as that is known."""
+    if room is None:
+        room = np.ones(current.shape[:2], bool)
+    current, before, room = current[::3, ::3], before[::3, ::3], room[::3, ::3]
+    lit = (before.min(2) > 15) & (before.max(2) < 245) & (current.max(2) < 250) & room
+    if lit.sum() < FEWEST:
+        return np.ones(3, np.float32)
+    ratios = (current[lit] + 2) / (before[lit] + 2)
+    gain = np.median(ratios, axis=0)
+    # Once more over those that agree: a person or a shadow then has no say.
+    near = np.abs(ratios / gain - 1).max(1) < 0.12
+    if near.sum() >= FEWEST:
+        gain = np.median(ratios[near], axis=0)
+    return np.asarray(np.clip(gain, 1 / GAIN, GAIN), np.float32)

@@ -1,0 +1,104 @@
+"""The background `erase`: learns the room around the person, shows it, never shows the person."""
+
+import numpy as np
+import pytest
+
+from realtime_bg.backgrounds import open_background
+from realtime_bg.backgrounds.erase import CARD
+from realtime_bg.compositor import Compositor
+from realtime_bg.frames import Frame, Matte
+from realtime_bg.settings import BackgroundSettings, load
+from realtime_bg.stats import Stats
+
+SIZE = WIDTH, HEIGHT = 320, 180
+SKIN = np.array([40, 60, 250], np.uint8)  # BGR; nothing like it is in the room
+
+
+def room(light=1.0):
+    """A wall with a gradient, a window and some texture, BGR (h, w, 3)."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    picture = np.stack([90 + x / 4, 110 + y / 3, 90 + (x + y) / 8], -1)
+    picture[30:90, 230:290] = (200, 190, 120)
+    picture += np.random.default_rng(0).normal(0, 3, picture.shape)
+    return np.clip(picture * light, 0, 255).astype(np.uint8)
+
+
+def scene(centre, light=1.0):
+    """A frame with a person at ``centre`` (x), and their alpha."""
+    alpha = np.zeros((HEIGHT, WIDTH), np.float32)
+    if centre is not None:
+        alpha[60:, max(0, centre - 40) : max(0, centre + 40)] = 1
+    return np.where(alpha[..., None] > 0, SKIN, room(light)), alpha
+
+
+@pytest.fixture
+def erase():
+    return open_background("erase", BackgroundSettings(), False)
+
+
+def shown(background, *scenes):
+    for index, (frame, alpha) in enumerate(scenes):
+        image = background.render(SIZE, index / 30, frame, alpha)
+    return image.astype(int)
+
+
+def is_skin(image):
+    return (np.abs(image - SKIN.astype(int)).max(2) < 60).any()
+
+
+def test_what_the_person_uncovers_is_learned(erase):
+    path = [scene(x) for x in range(100, 240, 4) for _ in range(2)]
+    image = shown(erase, *path)
+    assert np.abs(image - room()).mean() < 3
+    assert not is_skin(image)
+
+
+def test_the_person_never_shows_not_even_in_the_first_frame(erase):
+    for index, x in enumerate(range(60, 260, 3)):
+        frame, alpha = scene(x)
+        assert not is_skin(erase.render(SIZE, index / 30, frame, alpha)), index
+
+
+def test_what_was_never_seen_is_painted_in_from_around(erase):
+    image = shown(erase, scene(120))
+    hidden = scene(120)[1] > 0
+    assert np.abs(image - room())[hidden].mean() < 25
+    assert np.abs(image - CARD)[hidden].mean() > 25
+
+
+def test_a_picture_full_of_person_shows_a_card(erase):
+    frame = np.full((HEIGHT, WIDTH, 3), SKIN)
+    image = shown(erase, (frame, np.ones((HEIGHT, WIDTH), np.float32)))
+    assert (image == CARD).all()
+
+
+def test_one_frame_without_a_matte_teaches_nothing_new(erase):
+    """An engine that overlooks the person for a moment."""
+    scenes = [scene(160)] * 10
+    blind = scene(160)[0], np.zeros((HEIGHT, WIDTH), np.float32)
+    assert not is_skin(shown(erase, *scenes, blind, blind))
+
+
+def test_hidden_parts_follow_the_exposure(erase):
+    scenes = [scene(None)] * 5 + [scene(160, light) for light in np.linspace(1, 0.7, 60)]
+    image = shown(erase, *scenes, *[scene(160, 0.7)] * 20)
+    assert np.abs(image - room(0.7)).mean() < 4
+
+
+def test_another_place_is_learned_anew(erase):
+    shown(erase, *[scene(160)] * 5)
+    other = np.full((HEIGHT, WIDTH, 3), 20, np.uint8)
+    alpha = scene(160)[1]
+    frame = np.where(alpha[..., None] > 0, SKIN, other)
+    assert shown(erase, *[(frame, alpha)] * 5).max() < 40
+
+
+def test_the_compositor_puts_nobody_before_it():
+    settings = load(flags={"background.current": "erase"})
+    compositor = Compositor(settings, Stats(), True)
+    for index in range(5):
+        frame, alpha = scene(160)
+        composite = compositor.compose(Matte(Frame(frame, index, index / 30), alpha), settings)
+        assert not is_skin(composite.image.astype(int))
+    lost = compositor.compose(Matte(Frame(frame, 5, 0.2), alpha * 0, lost=True), settings)
+    assert not is_skin(lost.image.astype(int))
