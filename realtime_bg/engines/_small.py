@@ -15,11 +15,10 @@ from realtime_bg.stats import Stats
 Mask: TypeAlias = NDArray[np.uint8]
 """``uint8 (h, w)``, 1 is person, 0 is room."""
 
-LEAST, MOST = 0.01, 0.85  # share of the picture a person takes; beyond it nothing was found
+LEAST = 0.01  # share of the picture a person takes; with less nobody was found
 GAIN = 2.5  # by which exposure and white balance may change a channel before it is another room
 FEWEST = 20  # pixels that a gain is measured on
 ASTRAY, CROWDED = 0.3, 0.3  # of `SmallEngine.plausible`
-STILL = 10.0  # grey levels; what changes less is the same thing
 CUT = 40.0  # grey levels by which the median pixel differs from the last frame after a cut
 
 
@@ -28,6 +27,9 @@ class SmallEngine(Engine):
     adds the detail. A subclass answers `solve`."""
 
     LONG_SIDE = 256
+    MOST = 0.85  # share of the picture beyond which nothing was found
+    CALM = 10.0  # grey levels; what changes less from frame to frame is the same thing
+    SMOOTH = 0.7  # of the last answer is kept there
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
@@ -51,15 +53,19 @@ class SmallEngine(Engine):
         with self.stats.stage("resize"):
             small = cv2.resize(frame.image, self.work_size, interpolation=cv2.INTER_AREA)
         with self.stats.stage("network"):
-            if self.last is not None and np.median(cv2.absdiff(small, self.last)) > CUT:
+            if self.last is not None and np.median(cv2.absdiff(small, self.last).max(2)) > CUT:
                 self.reset()
             alpha = self.solve(small, frame.time)
-            if alpha is not None and not LEAST < alpha.mean() < MOST:
+            if alpha is not None and not self.found(alpha):
                 alpha = None
             self.alpha, self.last = alpha, small
         if alpha is None:
             alpha = np.zeros(small.shape[:2], np.float32)
         return Matte(frame, alpha, guide=small, lost=self.alpha is None)
+
+    def found(self, alpha: Alpha | Mask) -> bool:
+        """Whether somebody, and not everything, was found."""
+        return LEAST < float(alpha.mean()) < self.MOST
 
     def plausible(self, mask: Mask) -> bool:
         """Whether ``mask`` lies where people are and leaves the upper border to the room."""
@@ -72,7 +78,7 @@ class SmallEngine(Engine):
         alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(sigma, 0.1))
         if self.alpha is not None and self.last is not None:
             change = cv2.absdiff(small, self.last).max(2).astype(np.float32)
-            alpha += 0.7 * np.exp(-((change / STILL) ** 2)) * (self.alpha - alpha)
+            alpha += self.SMOOTH * np.exp(-((change / self.CALM) ** 2)) * (self.alpha - alpha)
         return np.asarray(np.clip(alpha, 0, 1), np.float32)
 
 
