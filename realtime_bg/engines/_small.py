@@ -1,12 +1,14 @@
 """What the engines without weights share: a small work picture, cues of place, tidy masks."""
 
 from abc import abstractmethod
+from functools import cached_property
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime_bg.engines._portraits import Portraits
 from realtime_bg.engines.base import Engine
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
 from realtime_bg.settings import EngineSettings
@@ -17,8 +19,9 @@ Mask: TypeAlias = NDArray[np.uint8]
 
 LEAST = 0.01  # share of the picture a person takes; with less nobody was found
 GAIN = 2.5  # by which exposure and white balance may change a channel before it is another room
+ROUGH = 96  # pixels of the longer side that tell whether a mask is shaped like somebody
 FEWEST = 20  # pixels that a gain is measured on
-ASTRAY, CROWDED = 0.3, 0.3  # of `SmallEngine.plausible`
+ASTRAY, CROWDED, UNLIKE = 0.3, 0.3, 0.5  # of `SmallEngine.plausible`
 CUT = 40.0  # grey levels by which the median pixel differs from the last frame after a cut
 
 
@@ -68,9 +71,18 @@ class SmallEngine(Engine):
         return LEAST < float(alpha.mean()) < self.MOST
 
     def plausible(self, mask: Mask) -> bool:
-        """Whether ``mask`` lies where people are and leaves the upper border to the room."""
+        """Whether ``mask`` lies where people are, leaves the upper border to the room, and is
+        shaped like somebody before a webcam: a couch is not, nor is a body without its head."""
         inside = float((mask * self.place).sum()) / max(int(mask.sum()), 1)
-        return inside > ASTRAY and float(mask[self.border].mean()) < CROWDED
+        if inside <= ASTRAY or float(mask[self.border].mean()) >= CROWDED:
+            return False
+        return self._usual.likeness(mask.astype(np.float32)) > UNLIKE
+
+    @cached_property
+    def _usual(self) -> Portraits:
+        scale = min(1.0, ROUGH / max(self.work_size))
+        width, height = (max(1, round(side * scale)) for side in self.work_size)
+        return Portraits((width, height))
 
     def softened(self, mask: Mask, small: Image, sigma: float = 0.8) -> Alpha:
         """``mask`` with an edge of ``sigma`` pixels, smoothed in time only where the picture
