@@ -68,6 +68,20 @@ def constant_detector(path, outputs, shape=(1, 3, "h", "w")):
     return _with_constants(path, [], list(shape), outputs, {})
 
 
+def rvm(path):
+    """RVM's ends: brightness is the alpha, the picture its own foreground, and the states stay."""
+    nodes = [helper.make_node("ReduceMean", ["src"], ["mean"], axes=[1], keepdims=1),
+             helper.make_node("Mul", ["mean", "downsample_ratio"], ["pha"]),
+             helper.make_node("Identity", ["src"], ["fgr"])]  # fmt: skip
+    picture = (FLOAT, [1, 3, "h", "w"])
+    inputs = {"src": picture, "downsample_ratio": (FLOAT, [1])}
+    outputs = {"fgr": picture, "pha": (FLOAT, [1, 1, "h", "w"])}
+    for n in range(1, 5):
+        nodes.append(helper.make_node("Identity", [f"r{n}i"], [f"r{n}o"]))
+        inputs[f"r{n}i"] = outputs[f"r{n}o"] = (FLOAT, ["b", f"c{n}", f"h{n}", f"w{n}"])
+    return save(path, nodes, inputs, outputs)
+
+
 def yunet(path, colour, face=160, side=640):
     """YuNet's ends: its 12 maps for strides 8, 16 and 32. A face, ``face`` pixels wide and high,
     is where a cell of 32 pixels has ``colour`` (BGR)."""
