@@ -27,11 +27,10 @@ def export(weights: str, output: Path, size: tuple[int, int]) -> None:
 
     yolo = YOLO(weights)
     written = yolo.export(format="onnx", imgsz=[size[1], size[0]], opset=17, simplify=False)
-    shutil.move(written, output)
     y, x = np.mgrid[: size[1], : size[0]] / 60.0
     planes = [0.5 + 0.5 * np.sin(x + k) * np.cos(y - k) for k in range(3)]
     picture = np.stack(planes)[None].astype(np.float32)
-    session = ort.InferenceSession(str(output), providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(str(written), providers=["CPUExecutionProvider"])
     got = session.run(None, {session.get_inputs()[0].name: picture})
     network = yolo.model.float().eval()
     with torch.no_grad():
@@ -46,6 +45,7 @@ def export(weights: str, output: Path, size: tuple[int, int]) -> None:
     print(f"table {got[0].shape}: largest difference {worst:.2e}; prototypes {got[1].shape}")
     if worst > TOLERANCE:
         raise SystemExit("the file differs from Ultralytics; not to be trusted")
+    shutil.move(written, output)
     print(f"use it: realtime-bg --engine instance --model {output}")
 
 

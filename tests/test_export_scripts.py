@@ -58,9 +58,8 @@ def test_a_missing_package_is_one_line_with_its_command(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(TOOLS))
-@pytest.mark.parametrize("size", ["wide", "640", "640x", "1x2x3"])
-def test_a_bad_size_is_refused(name, size, tmp_path):
-    said = run(name, *TOOLS[name][0], "--size", size, folder=tmp_path)
+def test_a_bad_size_is_refused(name, tmp_path):
+    said = run(name, *TOOLS[name][0], "--size", "640x", folder=tmp_path)
     assert said.returncode == 2
     assert "invalid size value" in said.stderr
     assert "Traceback" not in said.stderr

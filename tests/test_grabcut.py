@@ -173,6 +173,12 @@ def test_it_times_its_stages() -> None:
     assert len(grabcut.stats.milliseconds("network")) == 1
 
 
+def test_a_couch_is_nobody() -> None:
+    image = room()
+    cv2.rectangle(image, (60, 230), (580, 359), (110, 80, 30), -1)
+    assert matte(engine(), image).lost
+
+
 # what a first frame starts from
 
 FACE = (130, 160, 215)  # of `portrait`, BGR

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 COLOUR_BINS = (8, 16, 16)
 SURE, SURE_CARRIED = 3.5, 2.5  # log-odds beyond which the cut may not change a pixel
+ODD = 0.48  # likeness to people of a first cut, below which it is none
 HOLE = 0.003  # share of the picture up to which a hole is no gap
 FEWEST = 30  # pixels a colour mixture of five components needs
 RETRY = 8  # frames between two attempts to find a lost person
@@ -82,6 +83,7 @@ class GrabCut(SmallEngine):
         super().reset()
         width, height = self.work_size
         self._wait = 0
+        self._told = False  # whether box or face, not colour alone, said where the person is
         self._models = np.zeros((1, 65)), np.zeros((1, 65))  # of room and person, OpenCV's form
         self._colours = np.zeros((2, int(np.prod(COLOUR_BINS))), np.float32)
         self._room = np.zeros((height, width, 3), np.float32)
@@ -138,16 +140,20 @@ class GrabCut(SmallEngine):
             believed = np.asarray((sigmoid(odds) + mask) / 2, np.float32)
         self._outline = person
         self._colours = self._count(bins, mask * person)
-        return mask
+        # By colour alone a couch is found, too; where a box or a face says it, shape has no say.
+        odd = not self._told and self._usual.likeness(mask.astype(np.float32)) < ODD
+        return np.zeros_like(mask) if odd else mask
 
     def _seed(self, small: Image, bins: Bins, flesh: Alpha) -> tuple[Alpha | None, Alpha]:
         """The log-odds of person by place, None where nobody is, and how likely a pixel is to be
         person, both ``float32 (h, w)``: from the box, else a face, else what colour tells."""
         box, face = self.settings.grabcut.box, None
         if box is not None and self.settings.grabcut.seed in ("auto", "box"):
+            self._told = True
             return self._boxed(Box(*box))
         if self._faces is not None:
             face = self._faces.largest(self._whole)
+        self._told = face is not None
         if face is not None:
             person, head = self._portraits.by_face(face)
         elif self.settings.grabcut.seed == "face":
