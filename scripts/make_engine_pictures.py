@@ -21,7 +21,8 @@ from realtime_bg.settings import SourceSettings, load
 from realtime_bg.sources.demo import DemoSource
 from realtime_bg.stats import Stats
 
-EMPTY, FRAMES, FPS = 45, 60, 10.0  # first the room alone (for motion and plate), then the person
+EMPTY, FRAMES, FPS = 45, 60, 10.0  # first the room alone, for those that learn it
+LEARNS = ("motion", "plate")
 PANEL = (480, 270)
 CHANGES = {"threshold": {"engine.threshold.method": "adaptive"}}
 SCENES = {
@@ -42,9 +43,9 @@ def behind(scene: str, source: DemoSource, seconds: float) -> Image:
     return np.clip(light[..., None] * colour + noise, 0, 255).astype(np.uint8)
 
 
-def frames(scene: str, source: DemoSource) -> Iterator[tuple[Frame, Alpha]]:
-    """The frames, and the true alpha of each, ``float32 (h, w)``."""
-    for index in range(EMPTY + FRAMES):
+def frames(scene: str, source: DemoSource, start: int = 0) -> Iterator[tuple[Frame, Alpha]]:
+    """The frames from ``start`` on, and the true alpha of each, ``float32 (h, w)``."""
+    for index in range(start, EMPTY + FRAMES):
         moment = round(index * source.fps / FPS)
         image = behind(scene, source, index / FPS)
         alpha = np.zeros(image.shape[:2], np.float32)
@@ -61,7 +62,7 @@ def picture(engine: str, scene: str, source: DemoSource) -> tuple[Image, float, 
     flags |= CHANGES.get(engine, {})
     live, stats, scores = Live(load(flags=flags)), Stats(), []
     processor = Processor(live, stats, wait=True)
-    for frame, truth in frames(scene, source):
+    for frame, truth in frames(scene, source, 0 if engine in LEARNS else EMPTY):
         if frame.index == 1 and engine == "plate":
             live.modify(lambda s: {"plates": s.plates + 1})
         item = processor.matte(frame)

@@ -24,9 +24,10 @@ log = logging.getLogger(__name__)
 
 COLOUR_BINS = (8, 16, 16)
 SURE, SURE_CARRIED = 3.5, 2.5  # log-odds beyond which the cut may not change a pixel
-ODD = 0.48  # likeness to people of a first cut, below which it is none
+ODD = 0.48  # likeness to the outlines of people, below which a cut is none
 HOLE = 0.003  # share of the picture up to which a hole is no gap
 FEWEST = 30  # pixels a colour mixture of five components needs
+PATIENCE = 10  # frames in which somebody may be shaped like nobody
 RETRY = 8  # frames between two attempts to find a lost person
 STILL_ROOM, CAMERA_MOVED = 12.0, 20.0  # differences in grey levels
 
@@ -82,7 +83,7 @@ class GrabCut(SmallEngine):
     def reset(self) -> None:
         super().reset()
         width, height = self.work_size
-        self._wait = 0
+        self._wait = self._odd = 0  # frames until the next attempt; in a row that were unlike
         self._told = False  # whether box or face, not colour alone, said where the person is
         self._models = np.zeros((1, 65)), np.zeros((1, 65))  # of room and person, OpenCV's form
         self._colours = np.zeros((2, int(np.prod(COLOUR_BINS))), np.float32)
@@ -121,7 +122,8 @@ class GrabCut(SmallEngine):
             mask = self._start(small, bins, flesh)
         alpha = self.softened(mask, small)
         self._learn(small, bins, alpha)
-        lost = not self.found(mask)
+        self._odd = self._odd + 1 if self._unlike(mask) else 0
+        lost = not self.found(mask) or self._odd > PATIENCE
         self._wait = (self._wait or RETRY) - 1 if lost else 0
         return None if lost else alpha
 
@@ -140,9 +142,11 @@ class GrabCut(SmallEngine):
             believed = np.asarray((sigmoid(odds) + mask) / 2, np.float32)
         self._outline = person
         self._colours = self._count(bins, mask * person)
-        # By colour alone a couch is found, too; where a box or a face says it, shape has no say.
-        odd = not self._told and self._usual.likeness(mask.astype(np.float32)) < ODD
-        return np.zeros_like(mask) if odd else mask
+        return np.zeros_like(mask) if self._unlike(mask) else mask
+
+    def _unlike(self, mask: Mask) -> bool:
+        """By colour alone a couch is found, too; where a box or a face told, shape has no say."""
+        return not self._told and self._usual.likeness(mask.astype(np.float32)) < ODD
 
     def _seed(self, small: Image, bins: Bins, flesh: Alpha) -> tuple[Alpha | None, Alpha]:
         """The log-odds of person by place, None where nobody is, and how likely a pixel is to be
