@@ -63,6 +63,12 @@ Classes = Annotated[str | None, typer.Option(show_default="person",
     help='COCO classes the engine "instance" keeps: person,chair,"cell phone".')]  # fmt: skip
 Instances = Annotated[str | None, typer.Option(show_default="all",
     help='People the engine "instance" keeps: all, largest, centre or a number.')]  # fmt: skip
+Score = Annotated[float | None, typer.Option(show_default="0.5",
+    help='From which score on the engine "instance" keeps what it finds, 0 to 1.')]  # fmt: skip
+Box = Annotated[str | None, typer.Option(metavar="X,Y,WIDTH,HEIGHT",
+    help='Where the engine "grabcut" starts: 0.3,0.1,0.4,0.9 of the picture.')]  # fmt: skip
+Pick = Annotated[str | None, typer.Option(metavar="X,Y",
+    help='Where the engine "chroma" reads its colour: 0.1,0.1 of the picture.')]  # fmt: skip
 Combine = Annotated[str | None, typer.Option(
     help="A second engine: gate:NAME keeps what both see, add:NAME what either sees.")]  # fmt: skip
 CombineModel = Annotated[Path | None, typer.Option(help="The second engine's model.")]
@@ -96,6 +102,9 @@ def run(
     device: Device = None,
     classes: Classes = None,
     instances: Instances = None,
+    score: Score = None,
+    box: Box = None,
+    pick: Pick = None,
     combine: Combine = None,
     combine_model: CombineModel = None,
     size: Size = None,
@@ -129,6 +138,9 @@ def run(
         "output.mirror": mirror,
         "engine.instance.classes": _listed(classes),
         "engine.instance.instances": instances,
+        "engine.instance.score": score,
+        "engine.grabcut.box": box,
+        "engine.chroma.pick": pick,
         "engine.combine.model": combine_model,
         **_combined(combine),
         **_engine_flags(engine, model, device, work_size, offline),
@@ -229,7 +241,7 @@ def models_list(
     for model in zoo.models().values():
         path = zoo.find(model)
         where = str(path) if path else "not here" + ("" if model.url else " (put it there by hand)")
-        typer.echo(f"{model.name:<21}{model.engine:<8}{model.licence:<9}{model.file:<32}{where}")
+        typer.echo(f"{model.name:<21}{model.engine:<10}{model.licence:<9}{model.file:<32}{where}")
 
 
 def _list_engines() -> None:

@@ -1,4 +1,4 @@
-"""The keyboard: each key is a change of the live settings; also the text of the help overlay."""
+"""Keyboard and mouse: each key is a change of the live settings; also the help overlay's text."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from realtime_bg.backgrounds import cycle
 from realtime_bg.engines import ENGINES, UNUSABLE
 from realtime_bg.live import Live
-from realtime_bg.settings import Settings
+from realtime_bg.settings import Point, Settings
 
 Changes = dict[str, Any]
 
@@ -30,6 +30,7 @@ HELP = (
     ("r", "record, stop recording"),
     ("s", "save a snapshot (PNG)"),
     ("d", "statistics (preview only)"),
+    ("click", "pick the screen's colour, for the engine chroma"),
     ("h", "this help"),
 )
 
@@ -103,3 +104,16 @@ def press(live: Live, key: str) -> bool:
     if key in KEYS:
         live.modify(KEYS[key])
     return True
+
+
+def click(live: Live, point: Point) -> None:
+    """Apply a click at ``point``, shares of the width and height of the picture as it is shown:
+    there the engine chroma reads the colour of its screen. Other engines ignore it."""
+
+    def change(s: Settings) -> Changes:
+        if "chroma" not in (s.engine.name, s.engine.combine.engine):
+            return {}
+        x, y = point
+        return {"engine.chroma.pick": (1 - x if s.output.mirror else x, y)}
+
+    live.modify(change)

@@ -15,7 +15,7 @@ from contextlib import closing
 from realtime_bg.compositor import shows_camera
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Composite, Frame, Matte
-from realtime_bg.keys import press
+from realtime_bg.keys import click, press
 from realtime_bg.live import Live
 from realtime_bg.matting import Matting
 from realtime_bg.outlets import Outlets
@@ -279,7 +279,7 @@ class Pipeline:
     # the window, on the main thread
 
     def _show(self, window: WindowSink) -> bool:
-        """Show the newest picture and obey the keys; False when the user is done."""
+        """Show the newest picture and obey keys and clicks; False when the user is done."""
         assert self._outlets.window is not None
         composite = self._outlets.window.take(0.03)
         if composite is not None:
@@ -287,4 +287,7 @@ class Pipeline:
             background = self._live.now.background.current
             recording = " - REC" if self._stats.recording_since else ""
             window.title(f"realtime-bg - {self._stats.fps:.0f} fps - {background}{recording}")
-        return all(press(self._live, key) for key in window.typed()) and window.is_open()
+        goes_on = all(press(self._live, key) for key in window.typed())
+        for point in window.clicked():
+            click(self._live, point)
+        return goes_on and window.is_open()

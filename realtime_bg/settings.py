@@ -73,6 +73,44 @@ def check_device(text: str) -> str:
     return text
 
 
+def _numbers(text: object, names: str) -> object:
+    """``"0.1,0.2"`` -> (0.1, 0.2), as many as ``names`` has; others pass. Raises ValueError."""
+    if not isinstance(text, str):
+        return text
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != len(names.split(",")):
+        raise ValueError(f"{text!r} is not {names}; write shares of the picture, 0 to 1")
+    return numbers
+
+
+def parse_box(text: object) -> object:
+    """``"0.3,0.1,0.4,0.9"`` -> (0.3, 0.1, 0.4, 0.9); others pass through. Raises ValueError."""
+    return _numbers(text, "X,Y,WIDTH,HEIGHT")
+
+
+def parse_point(text: object) -> object:
+    """``"0.1,0.1"`` -> (0.1, 0.1); others pass through. Raises ValueError."""
+    return _numbers(text, "X,Y")
+
+
+Quad = tuple[float, float, float, float]
+
+
+def check_box(box: Quad | None) -> Quad | None:
+    """A box with an area, inside the picture. Raises ValueError."""
+    if box is not None and not (
+        min(box[2:]) > 0 and box[0] + box[2] <= 1.001 and box[1] + box[3] <= 1.001
+    ):
+        raise ValueError(
+            "the box leaves the picture or is empty; write x, y, width, height in shares of it, "
+            "for example 0.3,0.1,0.4,0.9"
+        )
+    return box
+
+
 def check_screen(text: str) -> str:
     """``auto``, or a colour that is no grey, as `find_colour` reads it. Raises ValueError."""
     from realtime_bg.backgrounds.still import find_colour  # backgrounds need settings themselves
@@ -156,6 +194,24 @@ Point = tuple[Share, Share]
 """A place in a picture: shares of its width and height from the upper left corner."""
 
 
+class GrabCutSettings(_Section):
+    """The engine `grabcut`. ``box``: x, y, width, height in shares of the picture."""
+
+    seed: Literal["auto", "box", "face", "colour"] = "auto"
+    box: Annotated[
+        tuple[Share, Share, Share, Share] | None,
+        BeforeValidator(parse_box),
+        AfterValidator(check_box),
+    ] = None
+    iterations: Annotated[int, Field(ge=1, le=20)] = 4
+
+    @model_validator(mode="after")
+    def _boxed(self) -> Self:
+        if self.seed == "box" and self.box is None:
+            raise ValueError("seed is box, and there is no box; give --box X,Y,WIDTH,HEIGHT")
+        return self
+
+
 class EdgesSettings(_Section):
     """The engine `edges`. Lengths are pixels of the work picture, areas shares of it."""
 
@@ -218,6 +274,7 @@ class ChromaSettings(_Section):
     """The engine `chroma`."""
 
     colour: Annotated[str, AfterValidator(check_screen)] = "auto"
+    pick: Annotated[Point | None, BeforeValidator(parse_point)] = None
     tolerance: Annotated[float, Field(ge=0, le=0.9)] = 0.15
     softness: Annotated[float, Field(ge=0.01, le=1)] = 0.7
     despill: Share = 1.0
@@ -237,6 +294,7 @@ class EngineSettings(_Section):
     combine: CombineSettings = CombineSettings()
     retries: Annotated[int, Field(ge=0, le=100)] = 2
     hang: Annotated[float, Field(gt=0)] = 10.0
+    grabcut: GrabCutSettings = GrabCutSettings()
     edges: EdgesSettings = EdgesSettings()
     kmeans: KMeansSettings = KMeansSettings()
     threshold: ThresholdSettings = ThresholdSettings()

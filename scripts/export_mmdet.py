@@ -13,8 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnxruntime as ort
+
+from realtime_bg.engines._detections import overlap
 
 DEPLOY = """
 onnx_config = dict(
@@ -32,40 +35,53 @@ codebase_config = dict(
     ),
 )
 """
-BOX_TOLERANCE = 2.0  # pixels: mmdetection resizes with other arithmetic than the exported file
+OVERLAP = 0.85  # of the best boxes: mmdetection keeps the photo's shape, the file has a fixed size
 
 
 def export(
     configuration: str, weights: str, output: Path, photo: str, size: tuple[int, int]
 ) -> None:
-    """Let mmdeploy write its file, then compare the best boxes of a photo."""
+    """Let mmdeploy write its file, compare it, and keep it."""
     from mmdeploy.apis import torch2onnx
-    from mmdet.apis import inference_detector, init_detector
 
     with tempfile.TemporaryDirectory() as folder:
-        deploy = Path(folder) / "deploy.py"
+        deploy, written = Path(folder) / "deploy.py", Path(folder) / "end2end.onnx"
         deploy.write_text(DEPLOY.format(width=size[0], height=size[1]))
-        torch2onnx(photo, folder, "end2end.onnx", str(deploy), configuration, weights, "cpu")
-        shutil.move(Path(folder) / "end2end.onnx", output)
+        torch2onnx(photo, folder, written.name, str(deploy), configuration, weights, "cpu")
+        compare(configuration, weights, written, photo, size)
+        shutil.move(written, output)
+    print(f"use it: realtime-bg --engine instance --model {output}")
+
+
+def compare(
+    configuration: str, weights: str, file: Path, photo: str, size: tuple[int, int]
+) -> None:
+    """The best box of a photo, from both; ends the program where they differ."""
+    from mmdet.apis import inference_detector, init_detector
+
     found = inference_detector(init_detector(configuration, weights, device="cpu"), photo)
     want = found.pred_instances
     height, width = found.ori_shape
-
-    import cv2
-
     picture = cv2.resize(cv2.imread(photo), size)[:, :, ::-1].astype(np.float32)
     mean, std = np.float32([123.675, 116.28, 103.53]), np.float32([58.395, 57.12, 57.375])
     feed = ((picture - mean) / std).transpose(2, 0, 1)[None]
-    session = ort.InferenceSession(str(output), providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     dets, labels, masks = session.run(["dets", "labels", "masks"],
                                       {"input": np.ascontiguousarray(feed)})  # fmt: skip
     print(f"dets {dets.shape}, labels {labels.shape}, masks {masks.shape}")
+    if not dets.shape[1] or not len(want.bboxes):
+        raise SystemExit(f"nothing was found in {photo}: give a photo with a person")
     best = dets[0, 0, :4] * np.float32([width / size[0], height / size[1]] * 2)
-    difference = float(np.abs(best - want.bboxes[0].numpy()).max())
-    print(f"best box differs by {difference:.2f} pixels; class {labels[0, 0]}")
-    if int(labels[0, 0]) != int(want.labels[0]) or difference > BOX_TOLERANCE:
+    shared = float(overlap(best, want.bboxes[:1].numpy())[0])
+    print(f"the best boxes overlap by {shared:.2f}; class {labels[0, 0]}")
+    if int(labels[0, 0]) != int(want.labels[0]) or shared < OVERLAP:
         raise SystemExit("the file differs from mmdetection; not to be trusted")
-    print(f"use it: realtime-bg --engine instance --model {output}")
+
+
+def size(text: str) -> tuple[int, int]:
+    """``"800x448"`` -> (800, 448)."""
+    width, height = (int(side) for side in text.lower().split("x"))
+    return width, height
 
 
 def main() -> int:
@@ -76,7 +92,7 @@ def main() -> int:
     parser.add_argument("weights", help="its .pth file")
     parser.add_argument("output", type=Path)
     parser.add_argument("photo", help="a photo with a person, for tracing and comparing")
-    parser.add_argument("--size", default="800x448", help="WxH the network will be fed")
+    parser.add_argument("--size", type=size, default="800x448", help="WxH the network will be fed")
     arguments = parser.parse_args()
     try:
         import mmdeploy  # noqa: F401
@@ -85,9 +101,8 @@ def main() -> int:
         print(f"{missing.name} is not installed; run: pip install openmim && "
               "mim install mmengine mmcv mmdet mmdeploy", file=sys.stderr)  # fmt: skip
         return 2
-    width, height = (int(side) for side in arguments.size.lower().split("x"))
     export(arguments.configuration, arguments.weights, arguments.output, arguments.photo,
-           (width, height))  # fmt: skip
+           arguments.size)  # fmt: skip
     return 0
 
 

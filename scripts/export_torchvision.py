@@ -1,6 +1,6 @@
 """Export a torchvision network to ONNX, run the file and compare it with PyTorch.
 
-    python scripts/export_torchvision.py maskrcnn_resnet50_fpn maskrcnn.onnx
+    python scripts/export_torchvision.py maskrcnn_resnet50_fpn maskrcnn.onnx --photo people.jpg
     python scripts/export_torchvision.py deeplabv3_mobilenet_v3_large deeplab.onnx --size 513x288
     python scripts/export_torchvision.py lraspp_mobilenet_v3_large lraspp.onnx
 
@@ -14,6 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnxruntime as ort
 import yaml
@@ -41,8 +42,11 @@ def load(name: str, weights: Path | None):
     build = getattr(module, name)
     if weights is None:
         return build(weights="DEFAULT").eval()
-    network = build(weights=None, weights_backbone=None)
-    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    tensors = torch.load(weights, map_location="cpu", weights_only=True)
+    # DeepLab's released weights have a second head, which is only for training.
+    more = {"aux_loss": True} if any(key.startswith("aux_") for key in tensors) else {}
+    network = build(weights=None, weights_backbone=None, **more)
+    network.load_state_dict(tensors)
     return network.eval()
 
 
@@ -77,37 +81,66 @@ def detections(network):
     return Detector().eval()
 
 
-def export(name: str, weights: Path | None, size: tuple[int, int], output: Path) -> None:
+def compare(module, names: list[str], file: Path, picture) -> None:
+    """Print the differences between file and module; ends the program where one is too large."""
+    import torch
+
+    with torch.no_grad():
+        expected = module(picture)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    session = ort.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    got = session.run(names, {"image": picture.numpy()})
+    for key, ours, tensor in zip(names, got, expected, strict=True):
+        theirs = tensor.numpy()
+        if ours.shape != theirs.shape:
+            raise SystemExit(f"{key}: {ours.shape} instead of {theirs.shape}")
+        worst = float(np.abs(ours - theirs).max(initial=0))
+        print(f"{key} {ours.shape}: largest difference {worst:.2e}")
+        if worst > TOLERANCE * max(1.0, float(np.abs(theirs).max(initial=0))):
+            raise SystemExit("the file differs from PyTorch; not to be trusted")
+    if "boxes" in names and not len(got[0]):
+        print("nothing was found in the picture: boxes and masks are not compared; give --photo")
+
+
+def export(name: str, weights: Path | None, size: tuple[int, int], output: Path,
+           photo: Path | None) -> None:  # fmt: skip
     """Write the ONNX file and, for semantic networks, its description."""
     import torch
 
     torch.manual_seed(0)
     picture = torch.rand(1, 3, size[1], size[0])
+    if photo is not None:
+        pixels = cv2.imread(str(photo))
+        if pixels is None:
+            raise SystemExit(f"{photo}: not a picture; give --photo another one")
+        pixels = np.ascontiguousarray(cv2.resize(pixels, size)[:, :, ::-1].transpose(2, 0, 1))
+        picture = torch.from_numpy(pixels)[None].float() / 255
     if NETWORKS[name] == "instance":
         module, names = detections(load(name, weights)), ["boxes", "labels", "scores", "masks"]
         free = {"boxes": {0: "n"}, "labels": {0: "n"}, "scores": {0: "n"}, "masks": {0: "n"}}
     else:
         module, names = semantic_only(load(name, weights)), ["out"]
         free = {"image": {2: "height", 3: "width"}, "out": {2: "height", 3: "width"}}
-    torch.onnx.export(module, (picture,), str(output), input_names=["image"], output_names=names,
-                      dynamic_axes=free, opset_version=17, dynamo=False)  # fmt: skip
-    with torch.no_grad():
-        expected = module(picture)
-    expected = expected if isinstance(expected, tuple) else (expected,)
-    session = ort.InferenceSession(str(output), providers=["CPUExecutionProvider"])
-    got = session.run(names, {"image": picture.numpy()})
-    for key, ours, theirs in zip(names, got, expected, strict=True):
-        if ours.shape != tuple(theirs.shape):
-            raise SystemExit(f"{key}: {ours.shape} instead of {tuple(theirs.shape)}")
-        worst = float(np.abs(ours - theirs.numpy()).max()) if ours.size else 0.0
-        print(f"{key}: largest difference {worst:.2e}")
-        if worst > TOLERANCE * max(1.0, float(np.abs(theirs.numpy()).max(initial=0))):
-            raise SystemExit("the file differs from PyTorch; not to be trusted")
+    partial = output.with_name(f".{output.name}.part")
+    try:
+        torch.onnx.export(module, (picture,), str(partial), input_names=["image"],
+                          output_names=names, dynamic_axes=free, opset_version=17,
+                          dynamo=False)  # fmt: skip
+        compare(module, names, partial, picture)
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
     if NETWORKS[name] == "semantic":
         network = {"layout": "nchw", "order": "rgb", "mean": list(MEAN), "std": list(STD),
                    "output": "softmax", "person": PERSON}  # fmt: skip
         output.with_suffix(".yaml").write_text(yaml.safe_dump({"network": network}))
     print(f"use it: realtime-bg --engine {NETWORKS[name]} --model {output}")
+
+
+def size(text: str) -> tuple[int, int]:
+    """``"800x448"`` -> (800, 448)."""
+    width, height = (int(side) for side in text.lower().split("x"))
+    return width, height
 
 
 def main() -> int:
@@ -117,7 +150,8 @@ def main() -> int:
     parser.add_argument("network", choices=NETWORKS)
     parser.add_argument("output", type=Path)
     parser.add_argument("--weights", type=Path)
-    parser.add_argument("--size", default="512x288", help="WxH; fixed for Mask R-CNN")
+    parser.add_argument("--size", type=size, default="512x288", help="WxH; fixed for Mask R-CNN")
+    parser.add_argument("--photo", type=Path, help="traced and compared on; noise without it")
     arguments = parser.parse_args()
     try:
         import torchvision  # noqa: F401
@@ -125,8 +159,8 @@ def main() -> int:
         print(f"torchvision cannot be used here ({error}); run: pip install torch torchvision",
               file=sys.stderr)  # fmt: skip
         return 2
-    width, height = (int(side) for side in arguments.size.lower().split("x"))
-    export(arguments.network, arguments.weights, (width, height), arguments.output)
+    export(arguments.network, arguments.weights, arguments.size, arguments.output,
+           arguments.photo)  # fmt: skip
     return 0
 
 

@@ -68,6 +68,56 @@ def constant_detector(path, outputs, shape=(1, 3, "h", "w")):
     return _with_constants(path, [], list(shape), outputs, {})
 
 
+def rvm(path):
+    """RVM's ends: brightness is the alpha, the picture its own foreground, and the states stay."""
+    nodes = [helper.make_node("ReduceMean", ["src"], ["mean"], axes=[1], keepdims=1),
+             helper.make_node("Mul", ["mean", "downsample_ratio"], ["pha"]),
+             helper.make_node("Identity", ["src"], ["fgr"])]  # fmt: skip
+    picture = (FLOAT, [1, 3, "h", "w"])
+    inputs = {"src": picture, "downsample_ratio": (FLOAT, [1])}
+    outputs = {"fgr": picture, "pha": (FLOAT, [1, 1, "h", "w"])}
+    for n in range(1, 5):
+        nodes.append(helper.make_node("Identity", [f"r{n}i"], [f"r{n}o"]))
+        inputs[f"r{n}i"] = outputs[f"r{n}o"] = (FLOAT, ["b", f"c{n}", f"h{n}", f"w{n}"])
+    return save(path, nodes, inputs, outputs)
+
+
+def yunet(path, colour, face=160, side=640):
+    """YuNet's ends: its 12 maps for strides 8, 16 and 32. A face, ``face`` pixels wide and high,
+    is where a cell of 32 pixels has ``colour`` (BGR)."""
+    constants = {"colour": np.float32(colour).reshape(1, 3, 1, 1), "steep": np.float32(-0.2)}
+    nodes = [
+        helper.make_node("Sub", ["input", "colour"], ["away"]),
+        helper.make_node("Abs", ["away"], ["distance"]),
+        helper.make_node("ReduceMean", ["distance"], ["far"], axes=[1], keepdims=1),
+    ]
+    outputs = {}
+    for stride in (8, 16, 32):
+        cells = (side // stride) ** 2
+        constants[f"column{stride}"] = np.int64([1, cells, 1])
+        constants[f"bias{stride}"] = np.float32(4 if stride == 32 else -50)
+        # From a cell's corner to the middle of the box, and the logarithm of its sides, in cells.
+        constants[f"box{stride}"] = np.float32([[[0.5, 0.5, *[np.log(face / stride)] * 2]]])
+        constants[f"points{stride}"] = np.zeros((1, 1, 10), np.float32)
+        pool = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
+        nodes += [
+            helper.make_node("AveragePool", ["far"], [f"pooled{stride}"], **pool),
+            helper.make_node("Reshape", [f"pooled{stride}", f"column{stride}"], [f"far{stride}"]),
+            helper.make_node("Mul", [f"far{stride}", "steep"], [f"scaled{stride}"]),
+            helper.make_node("Add", [f"scaled{stride}", f"bias{stride}"], [f"logit{stride}"]),
+            helper.make_node("Sigmoid", [f"logit{stride}"], [f"cls_{stride}"]),
+            helper.make_node("Sigmoid", [f"logit{stride}"], [f"obj_{stride}"]),
+            helper.make_node("Sub", [f"far{stride}", f"far{stride}"], [f"zero{stride}"]),
+            helper.make_node("Add", [f"zero{stride}", f"box{stride}"], [f"bbox_{stride}"]),
+            helper.make_node("Add", [f"zero{stride}", f"points{stride}"], [f"kps_{stride}"]),
+        ]
+        for name, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
+            outputs[f"{name}_{stride}"] = (FLOAT, [1, cells, width])
+    order = [f"{name}_{stride}" for name in ("cls", "obj", "bbox", "kps") for stride in (8, 16, 32)]
+    ends = {"input": (FLOAT, [1, 3, side, side])}, {name: outputs[name] for name in order}
+    return save(path, nodes, *ends, constants, opset=11)
+
+
 def _with_constants(path, nodes, shape, constants, more):
     outputs = dict(more)
     weights = {}

@@ -198,3 +198,63 @@ def test_real_people_before_a_made_screen(shared):
         opened = chroma((image.shape[1], image.shape[0]))
         errors.append(mad(run(opened, np.clip(mixed, 0, 255).astype(np.uint8)).alpha, alpha))
     assert np.mean(errors) < 8
+
+
+# the colour picked from the frame
+
+
+def stage(screen):
+    """A figure before a screen that hangs in the picture's middle and reaches no border."""
+    image = np.full((270, 480, 3), 120, np.uint8)
+    image[40:230, 120:360] = screen
+    cv2.ellipse(image, (240, 170), (40, 60), 0, 0, 360, (30, 40, 60), -1)
+    return image
+
+
+@pytest.mark.parametrize("screen", [CYAN, (140, 60, 150), (40, 90, 30)])
+def test_a_picked_colour_is_the_screens(screen):
+    image, truth, _ = shot(screen)
+    matte = run(chroma(pick=(0.04, 0.06)), image)
+    assert mad(matte.alpha, truth) < 15
+    assert matte.alpha[:8].mean() < 0.01
+
+
+def test_a_picked_screen_need_not_reach_the_border():
+    image = stage(GREEN)
+    assert run(chroma(), image).lost
+    alpha = run(chroma(pick=(0.3, 0.3)), image).alpha
+    assert alpha[60:100, 130:190].max() < 0.05
+    assert alpha[160:180, 225:255].min() > 0.95
+
+
+def test_the_colour_is_read_once_and_outlives_a_reset():
+    opened, image = chroma(pick=(0.04, 0.06)), shot(CYAN)[0]
+    run(opened, image)
+    opened.reset()
+    covered = image.copy()
+    covered[:40, :60] = (90, 120, 190)  # a hand where the colour was read
+    alpha = run(opened, covered, 1).alpha
+    assert alpha[100:, :100].max() < 0.1
+    assert alpha[:30, :50].min() > 0.9
+
+
+def test_grey_is_no_colour_to_pick(caplog):
+    image = shot(GREEN)[0]
+    image[:40, :60] = 128
+    opened = chroma(pick=(0.04, 0.06))
+    matte = run(opened, image)
+    assert "#808080 is too near to grey" in caplog.text
+    assert "too grey" in opened.stats.current_notice()
+    assert not matte.lost  # the green that is there is keyed as ever
+
+
+@pytest.mark.parametrize("pick", ["0.5", "2,0", "x,y", "0.5,0.5,0.5"])
+def test_a_bad_place_is_one_line(pick):
+    with pytest.raises(SettingsError, match=r"engine\.chroma\.pick"):
+        chroma(pick=pick)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (2160, 3840)])
+def test_picking_at_the_corner_of_any_size(size):
+    image = np.full((size[1], size[0], 3), GREEN, np.uint8)
+    run(chroma(size, pick="1,1"), image)

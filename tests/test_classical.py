@@ -107,6 +107,13 @@ def test_an_empty_room_and_noise_are_nobody(name):
         assert run(engine(name), rng.integers(0, 255, (180, 320, 3), np.uint8)).lost
 
 
+@pytest.mark.parametrize("name", SEEN_AT_ONCE)
+def test_what_is_not_shaped_like_somebody_is_nobody(name):
+    image = room()
+    cv2.rectangle(image, (30, 115), (290, 179), (120, 50, 30), -1)  # a couch
+    assert run(engine(name), image).lost
+
+
 def test_edges_obey_their_areas():
     image, _ = scene()
     assert run(engine("edges", **{"edges.min_area": 0.6}), image).lost

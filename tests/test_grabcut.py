@@ -2,22 +2,31 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
+import graphs
 import numpy as np
 import pytest
 
-from realtime_bg.engines.grabcut import GrabCut, Portraits
+from realtime_bg.engines._faces import SIDE, Faces
+from realtime_bg.engines._portraits import Portraits
+from realtime_bg.engines.grabcut import GrabCut
+from realtime_bg.errors import EngineError, ModelError, SettingsError
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size, as_image, check_matte
-from realtime_bg.settings import EngineSettings
+from realtime_bg.settings import EngineSettings, GrabCutSettings, load
 from realtime_bg.stats import Stats
 
 SHARED = Path(os.environ.get("REALTIME_BG_SHARED", "../shared"))
 SIZE = (640, 360)
 
 
-def engine(size: Size = SIZE, work_size: Size | None = None) -> GrabCut:
-    return GrabCut(EngineSettings(work_size=work_size), size, Stats())
+def engine(size: Size = SIZE, work_size: Size | None = None, **seed: Any) -> GrabCut:
+    settings = EngineSettings(
+        work_size=work_size, offline=True, model=seed.pop("model", None),
+        grabcut=GrabCutSettings(**seed),
+    )  # fmt: skip
+    return GrabCut(settings, size, Stats())
 
 
 def matte(grabcut: GrabCut, image: Image, index: int = 0) -> Matte:
@@ -162,6 +171,161 @@ def test_it_times_its_stages() -> None:
     matte(grabcut, portrait()[0])
     assert len(grabcut.stats.milliseconds("resize")) == 1
     assert len(grabcut.stats.milliseconds("network")) == 1
+
+
+def test_a_couch_is_nobody() -> None:
+    image = room()
+    cv2.rectangle(image, (60, 230), (580, 359), (110, 80, 30), -1)
+    assert matte(engine(), image).lost
+
+
+# what a first frame starts from
+
+FACE = (130, 160, 215)  # of `portrait`, BGR
+
+
+def two() -> tuple[Image, dict[str, Any]]:
+    """Two people of like size, in other clothes, before `room`; of each the mask and a box in
+    shares, around what the other one leaves of it."""
+    image = room()
+    known: dict[str, Any] = {}
+    for name, centre in (("left", 150), ("right", 480)):
+        alone, mask = portrait(centre)
+        if name == "right":
+            alone = np.ascontiguousarray(alone[..., ::-1])
+            known["left"][0][mask > 0] = 0
+        image = np.where(mask[..., None] > 0, alone, image)
+        known[name] = [mask, ()]
+    for name, (mask, _) in known.items():
+        columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+        x, y = float(columns[0]) / 640, float(rows[0]) / 360
+        known[name] = mask, (x, y, float(columns[-1] + 1) / 640 - x, 1 - y)
+    return np.ascontiguousarray(image), known
+
+
+@pytest.mark.parametrize("who", ["left", "right"])
+def test_a_box_says_who_of_two(who: str) -> None:
+    image, known = two()
+    truth, box = known[who]
+    other = known["right" if who == "left" else "left"][0]
+    grabcut = engine(box=box)
+    for index in range(3):  # carried on, too
+        alpha = cv2.resize(matte(grabcut, image, index).alpha, SIZE)
+        assert iou(alpha, truth) > 0.7  # shelf and window are in the boxes, coloured like hair
+        assert alpha[truth > 0].mean() > 0.95
+        assert alpha[other > 0].mean() < 0.02
+
+
+def test_outside_of_the_box_nothing_is_person() -> None:
+    image, known = two()
+    alpha = matte(engine(box=known["left"][1]), image).alpha
+    assert alpha[:, round(160 * (known["left"][1][0] + known["left"][1][2])) + 3 :].max() == 0
+
+
+def test_an_asked_for_colour_seed_passes_the_box_over() -> None:
+    image, known = two()
+    box = known["left"][1]
+    by_colour = matte(engine(seed="colour", box=box), image).alpha
+    np.testing.assert_array_equal(by_colour, matte(engine(), image).alpha)
+    assert not np.array_equal(by_colour, matte(engine(box=box), image).alpha)
+
+
+@pytest.mark.parametrize(
+    "box", ["0.5,0.5,0.6,0.1", "0,0,0,1", "1,2,3", "a,b,c,d", "-0.1,0,0.5,0.5", "nan,0,0.5,0.5"]
+)
+def test_a_bad_box_is_one_line(box: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(flags={"engine.grabcut.box": box})
+    assert "engine.grabcut.box" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_box_is_wanted_where_it_is_the_seed() -> None:
+    with pytest.raises(SettingsError, match="--box"):
+        load(flags={"engine.grabcut.seed": "box"})
+    box = load(flags={"engine.grabcut.seed": "box", "engine.grabcut.box": "0.1,0.2,0.3,0.4"})
+    assert box.engine.grabcut.box == (0.1, 0.2, 0.3, 0.4)
+
+
+def lonely_corner() -> tuple[Image, Alpha]:
+    """A small person far to the right, where nobody is looked for without a face; an orange
+    poster hangs where people usually are."""
+    image, mask = room(3), np.zeros((360, 640), np.float32)
+    cv2.rectangle(image, (230, 60), (380, 359), (60, 90, 150), -1)
+    for drawn, ink in ((image, False), (mask, True)):
+        for part, colour in (
+            (((560, 170), (34, 44)), (30, 40, 60)),
+            (((560, 176), (27, 36)), FACE),
+            (((560, 222), (14, 30)), (120, 150, 205)),
+            (((560, 370), (78, 150)), (150, 40, 40)),
+        ):
+            cv2.ellipse(drawn, *part, 0, 0, 360, (1.0,) if ink else colour, -1)
+    return image, mask
+
+
+@pytest.mark.parametrize("seed", ["auto", "face"])
+def test_a_face_is_what_the_cut_starts_from(tmp_path: Path, seed: str) -> None:
+    image, truth = lonely_corner()
+    model = graphs.yunet(tmp_path / "yunet.onnx", FACE, face=72)
+    grabcut = engine(seed=seed, model=model)
+    found = iou(matte(grabcut, image).alpha, truth)
+    assert found > 0.85
+    assert found > iou(matte(engine(), image).alpha, truth) + 0.3
+    assert grabcut.model == model
+    assert iou(matte(grabcut, image, 1).alpha, truth) > 0.85
+
+
+def test_without_a_face_auto_goes_on_by_colour_and_face_hides(tmp_path: Path) -> None:
+    model, (image, truth) = graphs.yunet(tmp_path / "yunet.onnx", (0, 255, 0)), portrait()
+    assert iou(matte(engine(model=model), image).alpha, truth) > 0.95
+    nobody = matte(engine(seed="face", model=model), image)
+    assert nobody.lost
+    assert not nobody.alpha.any()
+
+
+def test_the_largest_face_is_found_where_it_is(tmp_path: Path) -> None:
+    faces = Faces(graphs.yunet(tmp_path / "yunet.onnx", FACE))
+    image = np.zeros((480, 960, 3), np.uint8)
+    cv2.rectangle(image, (600, 200), (719, 359), FACE, -1)
+    box = faces.largest(image)
+    assert box is not None
+    assert box.x + box.width / 2 == pytest.approx(660 / 960, abs=0.04)
+    assert box.y + box.height / 2 == pytest.approx(280 / 480, abs=0.08)
+    assert box.width == pytest.approx(160 / SIDE)
+    assert faces.largest(np.zeros((1, 1, 3), np.uint8)) is None
+
+
+def test_where_the_detector_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="realtime-bg models fetch yunet"):
+        engine(seed="face")
+    assert engine().model is None
+
+
+def test_a_file_that_is_no_face_detector_is_one_line_where_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = graphs.person_map(tmp_path / "other.onnx")
+    empty = tmp_path / "empty.onnx"
+    empty.write_bytes(b"")
+    for path in (other, empty):
+        with pytest.raises(EngineError, match="not a face detector") as caught:
+            engine(seed="face", model=path)
+        assert "\n" not in str(caught.value)
+    # The last resort of all engines opens whatever lies there.
+    monkeypatch.setenv("REALTIME_BG_MODELS", str(tmp_path))
+    (tmp_path / "face_detection_yunet_2023mar.onnx").write_bytes(b"nonsense")
+    assert engine().model is None
+    assert "faces are not looked for" in caplog.text
+
+
+def test_more_iterations_are_more_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = []
+    real = cv2.grabCut
+    monkeypatch.setattr(cv2, "grabCut", lambda *a: rounds.append(1) or real(*a))
+    for iterations in (1, 6):
+        rounds.clear()
+        matte(engine(iterations=iterations), portrait()[0])
+        assert len(rounds) == iterations
 
 
 def test_real_half_body_portraits() -> None:

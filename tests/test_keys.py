@@ -3,10 +3,11 @@
 import pytest
 
 from realtime_bg.engines import ENGINES
-from realtime_bg.keys import HELP, KEYS, QUIT, press
+from realtime_bg.keys import HELP, KEYS, QUIT, click, press
 from realtime_bg.live import Live
 from realtime_bg.settings import Settings, validated
 
+MOUSE = "click"
 NAMES = {"Esc": "\x1b", "space": " "}
 
 # key -> the paths it may touch, and a word of its line in HELP
@@ -41,7 +42,7 @@ def keys_of(column):
 
 
 def described():
-    return {key: text for column, text in HELP for key in keys_of(column)}
+    return {key: text for column, text in HELP for key in keys_of(column) if key != MOUSE}
 
 
 def flat(settings, prefix=""):
@@ -224,3 +225,23 @@ def test_the_next_engine_passes_over_those_that_could_not_be_opened(monkeypatch)
     live = Live(Settings(engine={"name": next(iter(keys.ENGINES))}))
     press(live, "e")
     assert live.now.engine.name == list(keys.ENGINES)[3]
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_a_click_picks_the_screens_colour_where_it_is_in_the_frame(mirror):
+    live = Live(validated({"engine": {"name": "chroma"}, "output": {"mirror": mirror}}))
+    click(live, (0.2, 0.7))
+    assert live.now.engine.chroma.pick == pytest.approx((0.8 if mirror else 0.2, 0.7))
+    assert changed(validated({"engine": {"name": "chroma"}}), live.now) <= {
+        "engine.chroma.pick", "output.mirror"}  # fmt: skip
+    assert any(column == MOUSE and "chroma" in text for column, text in HELP)
+
+
+def test_a_click_is_nothing_to_other_engines_and_reaches_a_second_one():
+    live = Live(validated({"engine": {"name": "rvm"}}))
+    before = live.now
+    click(live, (0.2, 0.7))
+    assert changed(before, live.now) == set()
+    both = Live(validated({"engine": {"name": "rvm", "combine": {"engine": "chroma"}}}))
+    click(both, (0.2, 0.7))
+    assert both.now.engine.chroma.pick == (0.2, 0.7)

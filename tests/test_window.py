@@ -1,4 +1,4 @@
-"""The preview window on a real display (Xvfb), driven by real key presses (xdotool)."""
+"""The preview window on a real display (Xvfb), driven by real key presses and clicks (xdotool)."""
 
 import os
 import shutil
@@ -56,13 +56,13 @@ class Window:
         self.log = tmp_path / "log"
         command = [sys.executable, "-m", "realtime_bg.cli", "--source", "demo", "--engine",
                    "grabcut", "--offline", "--size", "640x360", "--verbose", "--config", config,
-                   *arguments]  # fmt: skip
+                   *map(str, arguments)]  # fmt: skip
         clean = {k: v for k, v in display.items() if not k.startswith("REALTIME_BG_")}
         clean["XDG_CACHE_HOME"] = str(tmp_path / "cache")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=clean, stderr=log)
         self.id = until(lambda: self.ask("search", "--name", "^realtime-bg"), "window").split()[-1]
-        until(lambda: "engine grabcut on CPU" in self.said(), "engine")
+        until(lambda: " on CPU at " in self.said(), "engine")
         self.ask("windowfocus", "--sync", self.id)
 
     def ask(self, *arguments):
@@ -75,6 +75,12 @@ class Window:
 
     def press(self, key):
         self.ask("key", "--window", "0", key)
+
+    def click(self, x, y):
+        """At shares of the window's width and height."""
+        height, width = self.look().shape[:2]
+        self.ask("mousemove", "--window", self.id, str(round(x * width)), str(round(y * height)))
+        self.ask("click", "1")
 
     def title(self):
         return self.ask("getwindowname", self.id)
@@ -250,4 +256,34 @@ def test_signals_end_it(window, number):
 
 def test_duration_ends_it(window):
     w = window("-b", "#00ff00", "--duration", "2")
+    assert w.end() == 0
+
+
+GREEN_SCREEN = (40, 200, 40)
+
+
+def screened(tmp_path):
+    """A film of a figure before a green screen on the left and a purple one on the right."""
+    image = np.full((360, 640, 3), GREEN_SCREEN, np.uint8)
+    image[:, 320:] = (160, 40, 140)
+    cv2.ellipse(image, (320, 330), (90, 200), 0, 0, 360, (60, 70, 90), -1)
+    path = tmp_path / "screens.png"
+    cv2.imwrite(str(path), image)
+    return path
+
+
+@pytest.mark.parametrize("mirror", ["--no-mirror", "--mirror"])
+def test_a_click_picks_the_colour_that_is_keyed(window, tmp_path, mirror):
+    w = window("-b", "#0000ff", "--source", screened(tmp_path), "--engine", "chroma", mirror)
+    purple = 0.2 if mirror == "--mirror" else 0.8  # where it is shown
+    side = (slice(0, 150), slice(0, 200) if purple < 0.5 else slice(440, 640))
+    other = (slice(0, 150), slice(440, 640) if purple < 0.5 else slice(0, 200))
+    w.until_seen(lambda image: share(image[other], BLUE) > 0.9, "the green screen is keyed")
+    assert share(w.look()[side], BLUE) < 0.1
+    w.click(purple, 0.2)
+    w.until_seen(lambda image: share(image[side], BLUE) > 0.9, "the purple one is keyed")
+    assert share(w.look()[other], BLUE) < 0.1
+    w.click(1 - purple, 0.2)
+    w.until_seen(lambda image: share(image[other], BLUE) > 0.9, "the green one again")
+    w.press("q")
     assert w.end() == 0

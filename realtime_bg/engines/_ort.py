@@ -6,12 +6,13 @@ import io
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import onnxruntime as ort
 
-from realtime_bg.errors import EngineError, ModelError
+from realtime_bg.errors import EngineError, ModelError, RealtimeBgError
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +48,29 @@ def _session(path: Path, providers: list[tuple[str, dict[str, int]]]) -> ort.Inf
             str(path), options, providers=[*providers, "CPUExecutionProvider"]
         )
     except Exception as error:  # onnxruntime's exceptions have no common public base
-        reason = str(error).split("\n")[0].rpartition(" : ")[2][:200]
         raise ModelError(
-            f"{path}: ONNX Runtime cannot load it ({reason}); is it a complete ONNX file?"
+            f"{path}: ONNX Runtime cannot load it ({_words(error)}); is it a complete ONNX file?"
         ) from None
+
+
+@contextlib.contextmanager
+def running(path: Path) -> Iterator[None]:
+    """Whatever goes wrong while a network runs and is read becomes one line, an EngineError."""
+    try:
+        yield
+    except RealtimeBgError:
+        raise
+    except Exception as error:  # a graph may answer anything, and each library objects its way
+        raise EngineError(
+            f"{path}: the network's answer cannot be used ({_words(error)}); is this file for "
+            "another engine?"
+        ) from None
+
+
+def _words(error: Exception) -> str:
+    """The gist of one of ONNX Runtime's exceptions, in one line."""
+    text = " ".join(str(error).split())
+    return text.rpartition(" : ")[2][:200] or type(error).__name__
 
 
 def threads() -> int:

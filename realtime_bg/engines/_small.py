@@ -1,12 +1,14 @@
 """What the engines without weights share: a small work picture, cues of place, tidy masks."""
 
 from abc import abstractmethod
+from functools import cached_property
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime_bg.engines._portraits import Portraits
 from realtime_bg.engines.base import Engine
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
 from realtime_bg.settings import EngineSettings
@@ -15,9 +17,9 @@ from realtime_bg.stats import Stats
 Mask: TypeAlias = NDArray[np.uint8]
 """``uint8 (h, w)``, 1 is person, 0 is room."""
 
-LEAST, MOST = 0.01, 0.85  # share of the picture a person takes; beyond it nothing was found
-ASTRAY, CROWDED = 0.3, 0.3  # of `SmallEngine.plausible`
-STILL = 10.0  # grey levels; what changes less is the same thing
+LEAST = 0.01  # share of the picture a person takes; with less nobody was found
+ROUGH = 96  # pixels of the longer side that tell whether a mask is shaped like somebody
+ASTRAY, CROWDED, UNLIKE = 0.3, 0.3, 0.5  # of `SmallEngine.plausible`
 CUT = 40.0  # grey levels by which the median pixel differs from the last frame after a cut
 
 
@@ -26,6 +28,9 @@ class SmallEngine(Engine):
     adds the detail. A subclass answers `solve`."""
 
     LONG_SIDE = 256
+    MOST = 0.85  # share of the picture beyond which nothing was found
+    CALM = 10.0  # grey levels; what changes less from frame to frame is the same thing
+    SMOOTH = 0.7  # of the last answer is kept there
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
@@ -49,20 +54,33 @@ class SmallEngine(Engine):
         with self.stats.stage("resize"):
             small = cv2.resize(frame.image, self.work_size, interpolation=cv2.INTER_AREA)
         with self.stats.stage("network"):
-            if self.last is not None and np.median(cv2.absdiff(small, self.last)) > CUT:
+            if self.last is not None and np.median(cv2.absdiff(small, self.last).max(2)) > CUT:
                 self.reset()
             alpha = self.solve(small, frame.time)
-            if alpha is not None and not LEAST < alpha.mean() < MOST:
+            if alpha is not None and not self.found(alpha):
                 alpha = None
             self.alpha, self.last = alpha, small
         if alpha is None:
             alpha = np.zeros(small.shape[:2], np.float32)
         return Matte(frame, alpha, guide=small, lost=self.alpha is None)
 
+    def found(self, alpha: Alpha | Mask) -> bool:
+        """Whether somebody, and not everything, was found."""
+        return LEAST < float(alpha.mean()) < self.MOST
+
     def plausible(self, mask: Mask) -> bool:
-        """Whether ``mask`` lies where people are and leaves the upper border to the room."""
+        """Whether ``mask`` lies where people are, leaves the upper border to the room, and is
+        shaped like somebody before a webcam: a couch is not, nor is a body without its head."""
         inside = float((mask * self.place).sum()) / max(int(mask.sum()), 1)
-        return inside > ASTRAY and float(mask[self.border].mean()) < CROWDED
+        if inside <= ASTRAY or float(mask[self.border].mean()) >= CROWDED:
+            return False
+        return self._usual.likeness(mask.astype(np.float32)) > UNLIKE
+
+    @cached_property
+    def _usual(self) -> Portraits:
+        scale = min(1.0, ROUGH / max(self.work_size))
+        width, height = (max(1, round(side * scale)) for side in self.work_size)
+        return Portraits((width, height))
 
     def softened(self, mask: Mask, small: Image, sigma: float = 0.8) -> Alpha:
         """``mask`` with an edge of ``sigma`` pixels, smoothed in time only where the picture
@@ -70,7 +88,7 @@ class SmallEngine(Engine):
         alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(sigma, 0.1))
         if self.alpha is not None and self.last is not None:
             change = cv2.absdiff(small, self.last).max(2).astype(np.float32)
-            alpha += 0.7 * np.exp(-((change / STILL) ** 2)) * (self.alpha - alpha)
+            alpha += self.SMOOTH * np.exp(-((change / self.CALM) ** 2)) * (self.alpha - alpha)
         return np.asarray(np.clip(alpha, 0, 1), np.float32)
 
 

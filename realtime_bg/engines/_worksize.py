@@ -1,14 +1,17 @@
 """How large the picture is that a network sees."""
 
 import math
+from pathlib import Path
 
 from realtime_bg.engines._ort import threads
+from realtime_bg.errors import EngineError
 from realtime_bg.frames import Size
 
 STEP = 8  # sides are multiples of this, so that strided layers lose nothing
 CPU_AREA = 256 * 144  # what two cores do in real time
 MANY_CORES_AREA = 384 * 216
 FINE_AREA = 448 * 256  # half the error of two cores' real-time size, three times its cost
+LARGEST = 4096  # side of a network's own input in pixels; beyond it one frame takes gigabytes
 CUDA_AREA = 512 * 288
 
 
@@ -28,6 +31,18 @@ def work_size(wanted: Size | None, size: Size, cuda: bool, fine: bool = False) -
     if scale >= 1:
         return size
     return _stepped(width * scale, width), _stepped(height * scale, height)
+
+
+def fixed_size(width: object, height: object, path: Path) -> Size | None:
+    """The size a graph's input fixes, None where it leaves a side open. Raises EngineError for
+    one that no picture has."""
+    if not (isinstance(width, int) and isinstance(height, int)):
+        return None
+    if not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
+        raise EngineError(
+            f"{path}: takes pictures of {width}x{height}; sides from 1 to {LARGEST} are usable"
+        )
+    return width, height
 
 
 def _stepped(side: float, limit: int) -> int:

@@ -8,7 +8,7 @@ I = a F + (1 - a) S with a neutral F, d = (1 - a) d_S. So a = 1 - d / d_S, and I
 """
 
 import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from realtime_bg.backgrounds.blur import fill
 from realtime_bg.backgrounds.still import find_colour
 from realtime_bg.engines.base import Engine
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
-from realtime_bg.settings import EngineSettings
+from realtime_bg.settings import EngineSettings, Point
 from realtime_bg.stats import Stats
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ SCREENS = {"green": (64, 177, 0), "blue": (187, 71, 0)}  # BGR of usual cloth
 LONG_SIDE = 96  # of the picture in which the screen is looked for, pixels
 ENOUGH, LITTLE = 0.35, 0.03  # share of the border that finds a screen, of the picture that keeps it
 COLOURED = 12.0  # least d of a screen, levels of chroma
+PATCH = 60  # the shorter side over the radius of what is read where the user points
+GREY = 24  # levels between a picked colour's channels, below which it is none
 FLOOR = 0.2  # of the usual d: darker than this a shadow can no longer be told from cloth
 
 
@@ -56,6 +58,8 @@ class Chroma(Engine):
         scale = min(1.0, LONG_SIDE / max(size))
         self._small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
         self._said = False
+        self._picked: Image | None = None  # the user's, and no history: a reset keeps it
+        self._pick = settings.chroma.pick
         self.reset()
 
     def reset(self) -> None:
@@ -68,6 +72,8 @@ class Chroma(Engine):
                 image = guide = cv2.resize(image, self.work_size, interpolation=cv2.INTER_AREA)
             small = cv2.resize(image, self._small, interpolation=cv2.INTER_AREA)
         with self.stats.stage("network"):
+            if self._pick is not None:
+                self._read_colour(frame.image, self._pick)
             screen = self._find(small)
             if screen is None:
                 return self._lost(frame, guide)
@@ -78,10 +84,28 @@ class Chroma(Engine):
         if not self._said:
             colour = self.settings.chroma.colour
             what = "a green or blue screen" if colour == "auto" else f"the colour {colour}"
+            if self._picked is not None:
+                what = f"the colour {_hex(self._picked)}"
             log.warning("%s is not in the picture; nobody is shown until it is", what)
             self.stats.notice("no screen found")
             self._said = True
         return Matte(frame, np.zeros(self.work_size[::-1], np.float32), None, guide, lost=True)
+
+    def _read_colour(self, image: Image, pick: Point) -> None:
+        """Take the colour around a place, shares of width and height, for the screen's."""
+        self._pick = None
+        height, width = image.shape[:2]
+        radius = max(1, min(height, width) // PATCH)
+        x, y = min(int(pick[0] * width), width - 1), min(int(pick[1] * height), height - 1)
+        patch = image[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
+        colour = np.median(patch.reshape(-1, 3), axis=0).astype(np.uint8)
+        if int(colour.max()) - int(colour.min()) < GREY:
+            log.warning("%s is too near to grey to be a screen's colour", _hex(colour))
+            self.stats.notice(f"{_hex(colour)} is too grey for a screen")
+            return
+        log.info("the screen's colour is %s", _hex(colour))
+        self.stats.notice(f"screen {_hex(colour)}")
+        self._picked = colour
 
     def _find(self, small: Image) -> Screen | None:
         """The screen in a small picture: that of the last frame while it is there, else the
@@ -91,10 +115,12 @@ class Chroma(Engine):
             found = screen_along(self._key, small, None)
         if found is None:
             colour = self.settings.chroma.colour
-            asked = list(SCREENS.values())
+            asked: list[Any] = list(SCREENS.values())
             if colour != "auto":
                 asked = [SCREENS.get(colour) or find_colour(colour) or asked[0]]
-            edge = _border(small.shape[:2])
+            edge: NDArray[np.bool_] | None = _border(small.shape[:2])
+            if self._picked is not None:  # a screen need not reach the border where it is shown
+                asked, edge = [self._picked], None
             screens = [screen_along(CHROMA @ np.array(c, np.float32), small, edge) for c in asked]
             found = max((s for s in screens if s), key=lambda s: s.strength, default=None)
         self._key = None if found is None else CHROMA @ found.colour
@@ -118,6 +144,10 @@ class Chroma(Engine):
         colours = foreground.reshape(-1, 3)
         colours[edge] = np.minimum(colours[edge] / share[:, None], 255)
         return alpha, foreground
+
+
+def _hex(colour: Image) -> str:
+    return "#" + "".join(f"{int(channel):02x}" for channel in colour[::-1])
 
 
 def difference(image: Image, rows: NDArray[np.float32]) -> Image:

@@ -28,7 +28,8 @@ class Edges(SmallEngine):
         shapes = cv2.morphologyEx(shapes, cv2.MORPH_OPEN, disk(NECK))
         if not shapes.any():
             return None
-        return self.softened(pieces(shapes, self.place**2, 0.3), small, s.blur)
+        mask = pieces(shapes, self.place**2, 0.3)
+        return self.softened(mask, small, s.blur) if self.plausible(mask) else None
 
     def _edges(self, small: Image) -> Mask:
         """Edges of any channel: a face and a wall may differ in colour alone."""

@@ -1,127 +1,48 @@
 """The engine without weights: a person is cut out by colour, place and history alone.
 
 Rother, Kolmogorov, Blake: "GrabCut": interactive foreground extraction using iterated graph
-cuts, SIGGRAPH 2004. The user's rectangle of the paper is replaced by evidence: outlines of
-people in front of a webcam, colour histograms, skin, and what the room looked like before.
+cuts, SIGGRAPH 2004. The user's rectangle of the paper may be given; else it is replaced by
+evidence: a face, or outlines of people in front of a webcam with colour histograms and skin; and
+on later frames by the last answer and by what the room looked like before.
 """
 
-from typing import TypeAlias
+import logging
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from realtime_bg.engines.base import Engine
+from realtime_bg import zoo
+from realtime_bg.engines._faces import Box, Faces
+from realtime_bg.engines._portraits import Bins, Portraits, sigmoid
+from realtime_bg.engines._small import Mask, SmallEngine, filled, pieces, skin
+from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 
-Mask: TypeAlias = NDArray[np.uint8]
-Bins: TypeAlias = NDArray[np.uint16]
+log = logging.getLogger(__name__)
 
-LONG_SIDE = 160
-"""Longest side in pixels that the cut works on; guided upsampling adds the detail."""
 COLOUR_BINS = (8, 16, 16)
-ROUNDS = 4  # colour models and cut are fitted in turn on a first frame
 SURE, SURE_CARRIED = 3.5, 2.5  # log-odds beyond which the cut may not change a pixel
-LEAST, MOST = 0.01, 0.92  # share of the picture a person takes; beyond it the cut has failed
+ODD = 0.48  # likeness to the outlines of people, below which a cut is none
+HOLE = 0.003  # share of the picture up to which a hole is no gap
 FEWEST = 30  # pixels a colour mixture of five components needs
+PATIENCE = 10  # frames in which somebody may be shaped like nobody
 RETRY = 8  # frames between two attempts to find a lost person
-STILL_ROOM, CAMERA_MOVED, SCENE_CUT = 12.0, 20.0, 40.0  # differences in grey levels
+STILL_ROOM, CAMERA_MOVED = 12.0, 20.0  # differences in grey levels
 
 
 def _log_odds(probability: Alpha, slack: float) -> Alpha:
     return np.log((probability + slack) / (1 + slack - probability)).astype(np.float32)
 
 
-def _sigmoid(log_odds: Alpha) -> Alpha:
-    return (1 / (1 + np.exp(-log_odds))).astype(np.float32)
-
-
-class Portraits:
-    """Some hundred outlines of people in front of a camera, and how usual each one is.
-
-    An outline is a head ellipse over shoulders that widen and reach the lower edge; they
-    differ in place, height and breadth. ``size`` is the (width, height) in pixels of the maps
-    this hands out: ``float32 (h, w)`` probabilities that a pixel is person, and is head.
-    """
-
-    BEST = 8  # outlines that are averaged
-
-    def __init__(self, size: Size) -> None:
-        self.size = size
-        width, height = self.grid = (size[0] + 2) // 3, (size[1] + 2) // 3
-        unit = min(1.0, 1.2 * size[0] / size[1])  # of the frame's height; narrow ones hold less
-        y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-        x, y = (x + 0.5 - width / 2) / height, (y + 0.5) / height
-        persons, heads, usual = [], [], []
-        for centre, top, tall, broad in (
-            (centre, top, tall, broad)
-            for centre in (-0.36, -0.24, -0.12, 0.0, 0.12, 0.24, 0.36)
-            for top in (-0.03, 0.05, 0.13, 0.22, 0.32)
-            for tall in (0.12, 0.17, 0.24, 0.33, 0.46)  # of the head
-            for broad in (0.62, 1.0)
-        ):
-            across, down = np.abs(x - centre) / (tall * unit), (y - top) / (tall * unit)
-            head = 1 - np.hypot(across / 0.38, (down - 0.5) / 0.5)
-            shoulders = np.clip(0.35 + (down - 0.95) * 1.1, 0.3, 0.95 * broad)
-            body = np.minimum((shoulders - across) / 0.6, (down - 0.9) / 0.3)
-            heads.append(_sigmoid(np.clip(6 * head, -4, 4)))
-            persons.append(_sigmoid(np.clip(6 * np.maximum(head, body), -4, 4)))
-            sides = persons[-1][: max(1, height * 3 // 4), [0, -1]].mean()
-            unlike = (centre / 0.2, (top - 0.1) / 0.15, np.log(tall / 0.26) / 0.5)
-            usual.append(-np.dot(unlike, unlike) / 2 - 8 * sides - (broad < 1) / 2)
-        self.usual = np.asarray(usual, np.float32)
-        self.persons = np.stack(persons).reshape(len(usual), -1)
-        self.heads = np.stack(heads).reshape(len(usual), -1)
-        self.face = self.heads / self.heads.sum(1, keepdims=True)
-        self.inside, self.outside = np.log(self.persons), np.log(1 - self.persons)
-
-    def by_colour(self, bins: Bins, skin: Alpha) -> tuple[Alpha, Alpha, float]:
-        """The outlines whose inside differs most in colour from their outside and that have
-        skin in the face; with the information in nats per pixel colour gives on the outline."""
-        small = cv2.resize(bins, self.grid, interpolation=cv2.INTER_NEAREST).ravel()
-        colours, small = np.unique(small, return_inverse=True)
-        of_colour = np.eye(len(colours), dtype=np.float32)[small]
-        within, total = self.persons @ of_colour, of_colour.sum(0)
-        share = within.sum(1) / small.size
-        information = _entropy(total[None]) - share * _entropy(within)
-        information -= (1 - share) * _entropy(total - within)
-        faces = cv2.resize(skin, self.grid, interpolation=cv2.INTER_AREA).ravel()
-        score = 20 * information + self.usual + 6 * (self.face @ faces - faces.mean())
-        return *self._average(np.asarray(score, np.float32)), float(information.max())
-
-    def by_alpha(self, alpha: Alpha) -> tuple[Alpha, Alpha]:
-        """The outlines nearest to an alpha, ``float32 (h, w)``."""
-        small = cv2.resize(alpha, self.grid, interpolation=cv2.INTER_AREA).ravel()
-        fit = self.inside @ small + self.outside @ (1 - small)
-        return self._average(np.asarray(300 * fit / small.size + self.usual, np.float32))
-
-    def _average(self, score: Alpha) -> tuple[Alpha, Alpha]:
-        best = np.argsort(score)[-self.BEST :]
-        weights = np.exp(score[best] - score[best].max())
-        weights /= weights.sum()
-        person, head = (
-            (weights @ shapes[best]).astype(np.float32).reshape(self.grid[::-1])
-            for shapes in (self.persons, self.heads)
-        )
-        return cv2.resize(person, self.size), cv2.resize(head, self.size)
-
-
-def _entropy(counts: Alpha) -> Alpha:
-    share = counts / np.maximum(counts.sum(1, keepdims=True), 1e-6)
-    return np.asarray(-(share * np.log(share + 1e-9)).sum(1), np.float32)
-
-
 def colours(image: Image) -> tuple[Bins, Alpha]:
     """The Lab histogram bin of each pixel, ``uint16 (h, w)``, and how much like skin it is,
     ``float32 (h, w)`` in [0, 1]."""
-    lab = cv2.cvtColor(cv2.GaussianBlur(image, (3, 3), 0), cv2.COLOR_BGR2LAB).astype(np.int16)
-    light, a, b = lab[..., 0], lab[..., 1], lab[..., 2]
-    near = ((a - 144) / 9.0) ** 2 + ((b - 147) / 10.0) ** 2
-    skin = np.exp(-near / 2).astype(np.float32) * (light > 50)
+    lab = cv2.cvtColor(cv2.GaussianBlur(image, (3, 3), 0), cv2.COLOR_BGR2LAB)
+    light, a, b = (channel.astype(np.int16) for channel in cv2.split(lab))
     a, b = (np.clip((channel - 80) // 6, 0, 15) for channel in (a, b))
-    return ((light >> 5) * 256 + a * 16 + b).astype(np.uint16), skin
+    return ((light >> 5) * 256 + a * 16 + b).astype(np.uint16), skin(lab)
 
 
 def histogram(bins: Bins, weights: Alpha) -> Alpha:
@@ -135,7 +56,7 @@ def histogram(bins: Bins, weights: Alpha) -> Alpha:
     return np.asarray(counts.ravel() / max(counts.sum(), 1e-6), np.float32)
 
 
-class GrabCut(Engine):
+class GrabCut(SmallEngine):
     """One person, cut out of the first frame and then carried from frame to frame.
 
     Each frame the evidence of all cues is summed as log-odds per pixel; what is beyond doubt
@@ -144,93 +65,132 @@ class GrabCut(Engine):
     """
 
     description = "no weights: colour and shape alone; for one person against a calm room"
+    LONG_SIDE = 160
+    MOST = 0.92
+    CALM = 12.0
+    SMOOTH = 0.8
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
-        scale = min(1.0, LONG_SIDE / max(size))
-        wanted = settings.work_size or (round(size[0] * scale), round(size[1] * scale))
-        width, height = (min(max(new, 1), side) for new, side in zip(wanted, size, strict=True))
-        self.work_size = width, height
         self._portraits = Portraits(self.work_size)
+        self._faces = self._open_faces()
         # The sides and the top of a picture are nearly always room.
+        width, height = self.work_size
         self._border = np.ones((height, width), np.float32)
         side, top = max(1, width // 16), max(1, height // 20)
         self._border[:, :side] = self._border[:, -side:] = self._border[:top] = 4
-        self.reset()
 
     def reset(self) -> None:
+        super().reset()
         width, height = self.work_size
-        self._alpha: Alpha | None = None
-        self._last: Image | None = None
-        self._wait = 0
+        self._wait = self._odd = 0  # frames until the next attempt; in a row that were unlike
+        self._told = False  # whether box or face, not colour alone, said where the person is
         self._models = np.zeros((1, 65)), np.zeros((1, 65))  # of room and person, OpenCV's form
         self._colours = np.zeros((2, int(np.prod(COLOUR_BINS))), np.float32)
         self._room = np.zeros((height, width, 3), np.float32)
         self._outline = np.zeros((height, width), np.float32)  # the usual person nearest to this
         self._known = np.zeros((height, width), np.float32)  # how well, 0 to 1
 
+    def _open_faces(self) -> Faces | None:
+        """The face detector where one is asked for, or, with ``auto``, where its file is."""
+        seed = self.settings.grabcut.seed
+        if seed == "face" or (seed == "auto" and self.settings.model is not None):
+            self.model = zoo.resolve("grabcut", self.settings, (".onnx",))
+            return Faces(self.model)
+        path = zoo.find(zoo.row("yunet")) if seed == "auto" else None
+        if path is None or self.settings.grabcut.box is not None:
+            return None
+        try:
+            faces = Faces(path)
+        except RealtimeBgError as error:  # this engine has to work where all others fail
+            log.warning("%s; faces are not looked for", error)
+            return None
+        self.model = path
+        return faces
+
     def matte(self, frame: Frame) -> Matte:
-        with self.stats.stage("resize"):
-            small = cv2.resize(frame.image, self.work_size, interpolation=cv2.INTER_AREA)
-        with self.stats.stage("network"):
-            alpha = self._solve(np.asarray(small, np.uint8))
-        return Matte(frame, alpha, guide=small, lost=self._alpha is None)
+        self._whole = frame.image  # faces are looked for in all its detail
+        return super().matte(frame)
 
-    def _solve(self, small: Image) -> Alpha:
-        still = self._stillness(small)
-        bins, skin = colours(small)
-        if self._alpha is not None:
-            mask = self._carry(small, bins, skin, self._alpha)
+    def solve(self, small: Image, time: float) -> Alpha | None:
+        bins, flesh = colours(small)
+        if self.alpha is not None:
+            mask = self._carry(small, bins, flesh, self.alpha)
         elif self._wait > 0:
-            mask = np.zeros(still.shape, np.uint8)
+            mask = np.zeros(small.shape[:2], np.uint8)
         else:
-            mask = self._start(small, bins, skin)
-        alpha = np.asarray(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8), np.float32)
-        if self._alpha is not None:  # smoothed in time only where nothing moves: no trail
-            alpha += 0.8 * still * (self._alpha - alpha)
-        alpha = np.clip(alpha, 0, 1)
+            mask = self._start(small, bins, flesh)
+        alpha = self.softened(mask, small)
         self._learn(small, bins, alpha)
-        self._last, lost = small, not LEAST < mask.mean() < MOST
+        self._odd = self._odd + 1 if self._unlike(mask) else 0
+        lost = not self.found(mask) or self._odd > PATIENCE
         self._wait = (self._wait or RETRY) - 1 if lost else 0
-        self._alpha = None if lost else alpha
-        return np.zeros_like(alpha) if lost else alpha
+        return None if lost else alpha
 
-    def _stillness(self, small: Image) -> Alpha:
-        """1 where a pixel is as in the last frame, towards 0 where it changed."""
-        change = np.full(small.shape[:2], 255.0, np.float32)
-        if self._last is not None:
-            change = cv2.absdiff(small, self._last).max(2).astype(np.float32)
-            if np.median(change) > SCENE_CUT:
-                self.reset()
-        return np.asarray(np.exp(-((change / STILL_ROOM) ** 2)), np.float32)
-
-    def _start(self, small: Image, bins: Bins, skin: Alpha) -> Mask:
+    def _start(self, small: Image, bins: Bins, flesh: Alpha) -> Mask:
         """Find the person without history."""
-        person, head, information = self._portraits.by_colour(bins, skin)
-        if information < 0.02:  # nothing stands out: hide all
+        place, person = self._seed(small, bins, flesh)
+        if place is None:  # nothing stands out: hide all
             return np.zeros(bins.shape, np.uint8)
-        place = _log_odds(person, 0.01) + 2 * skin * (head - 0.1) + 4 * self._room_odds(small)
-        place = np.asarray(place, np.float32)
-        believed = _sigmoid(place)
+        believed = sigmoid(place)
         self._models = np.zeros((1, 65)), np.zeros((1, 65))
-        for _ in range(ROUNDS):
+        for _ in range(self.settings.grabcut.iterations):
             self._colours = self._count(bins, believed)
             odds = np.asarray(place + self._colour_odds(bins), np.float32)
-            mask = self._keep(self._cut(small, odds, SURE), person)
-            believed = np.asarray((_sigmoid(odds) + mask) / 2, np.float32)
+            mask = pieces(self._cut(small, odds, SURE), person, 1.0)
+            mask = filled(mask, HOLE)
+            believed = np.asarray((sigmoid(odds) + mask) / 2, np.float32)
         self._outline = person
         self._colours = self._count(bins, mask * person)
-        return mask
+        return np.zeros_like(mask) if self._unlike(mask) else mask
 
-    def _carry(self, small: Image, bins: Bins, skin: Alpha, alpha: Alpha) -> Mask:
+    def _unlike(self, mask: Mask) -> bool:
+        """By colour alone a couch is found, too; where a box or a face told, shape has no say."""
+        return not self._told and self._usual.likeness(mask.astype(np.float32)) < ODD
+
+    def _seed(self, small: Image, bins: Bins, flesh: Alpha) -> tuple[Alpha | None, Alpha]:
+        """The log-odds of person by place, None where nobody is, and how likely a pixel is to be
+        person, both ``float32 (h, w)``: from the box, else a face, else what colour tells."""
+        box, face = self.settings.grabcut.box, None
+        if box is not None and self.settings.grabcut.seed in ("auto", "box"):
+            self._told = True
+            return self._boxed(Box(*box))
+        if self._faces is not None:
+            face = self._faces.largest(self._whole)
+        self._told = face is not None
+        if face is not None:
+            person, head = self._portraits.by_face(face)
+        elif self.settings.grabcut.seed == "face":
+            return None, np.zeros(bins.shape, np.float32)
+        else:
+            person, head, information = self._portraits.by_colour(bins, flesh)
+            if information < 0.02:
+                return None, person
+        place = _log_odds(person, 0.01) + 2 * flesh * (head - 0.1) + 4 * self._room_odds(small)
+        return np.asarray(place, np.float32), person
+
+    def _boxed(self, box: Box) -> tuple[Alpha, Alpha]:
+        """As in the paper: outside of the box there is room for certain, and inside person
+        rather in the middle than in the corners."""
+        width, height = self.work_size
+        y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+        x = ((x + 0.5) / width - box.x) / box.width * 2 - 1
+        y = ((y + 0.5) / height - box.y) / box.height * 2 - 1
+        inside = (np.abs(x) <= 1) & (np.abs(y) <= 1)
+        person = np.where(inside, 0.8 - 0.5 * np.abs(x) ** 2, 0.0).astype(np.float32)
+        place = np.where(inside, _log_odds(person, 0.01), -2 * SURE)
+        return np.asarray(place, np.float32), person
+
+    def _carry(self, small: Image, bins: Bins, flesh: Alpha, alpha: Alpha) -> Mask:
         """Find the person near where it was."""
         person, head = self._portraits.by_alpha(alpha)
         self._outline = person
         blurred = cv2.GaussianBlur(alpha, (0, 0), max(self.work_size) / 60)
         near = np.asarray(blurred, np.float32)
-        odds = _log_odds(near, 0.08) + 0.35 * _log_odds(person, 0.02) + 2 * skin * (head - 0.1)
+        odds = _log_odds(near, 0.08) + 0.35 * _log_odds(person, 0.02) + 2 * flesh * (head - 0.1)
         odds += self._colour_odds(bins) + self._room_odds(small)
-        return self._keep(self._cut(small, np.asarray(odds, np.float32), SURE_CARRIED), near)
+        mask = self._cut(small, np.asarray(odds, np.float32), SURE_CARRIED)
+        return filled(pieces(mask, near), HOLE)
 
     def _count(self, bins: Bins, alpha: Alpha) -> Alpha:
         """The histograms of room and person, ``float32 (2, 2048)``."""
@@ -263,22 +223,6 @@ class GrabCut(Engine):
         mode = cv2.GC_EVAL if self._models[0].any() else cv2.GC_INIT_WITH_MASK
         cv2.grabCut(small, mask, (0, 0, 0, 0), *self._models, 1, mode)
         return np.asarray(mask & 1, np.uint8)
-
-    def _keep(self, mask: Mask, place: Alpha) -> Mask:
-        """The piece that is most where the person should be, large others (a hand), and no
-        small holes."""
-        count, labels = cv2.connectedComponents(mask, connectivity=4)
-        if count > 2:
-            weight = np.bincount(labels.ravel(), (place * mask).ravel(), count)
-            weight[0] = 0
-            kept = weight >= (1.0 if self._alpha is None else 0.15) * weight.max()
-            kept[0] = False
-            mask = kept[labels].astype(np.uint8)
-        _, labels, table, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
-        holes = np.flatnonzero(table[:, cv2.CC_STAT_AREA] < 0.003 * mask.size)
-        edge = np.unique(np.concatenate([labels[0], labels[:, 0], labels[:, -1]]))
-        mask[np.isin(labels, np.setdiff1d(holes, edge)) & (mask == 0)] = 1
-        return mask
 
     def _learn(self, small: Image, bins: Bins, alpha: Alpha) -> None:
         if alpha.mean() > 0.01:

@@ -13,8 +13,8 @@ from realtime_bg import zoo
 from realtime_bg.engines import _coco
 from realtime_bg.engines._detections import Detections, Dialect, overlap, read, recognise
 from realtime_bg.engines._feed import Feed
-from realtime_bg.engines._ort import open_session
-from realtime_bg.engines._worksize import work_size
+from realtime_bg.engines._ort import open_session, running
+from realtime_bg.engines._worksize import fixed_size, work_size
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
@@ -67,7 +67,7 @@ class Instance(Engine):
 
     def _fixed_size(self) -> Size | None:
         height, width = self._input.shape[-2:]
-        return (width, height) if isinstance(width, int) and isinstance(height, int) else None
+        return fixed_size(width, height, self._path)
 
     def _free_size(self) -> Size:
         width, height = work_size(self.settings.work_size, self.size, self.provider != "CPU")
@@ -79,7 +79,7 @@ class Instance(Engine):
         with self.stats.stage("resize"):
             small = cv2.resize(frame.image, self.work_size, interpolation=cv2.INTER_AREA)
             feed = self._prepared(small)
-        with self.stats.stage("network"):
+        with self.stats.stage("network"), running(self._path):
             values = self._session.run(list(self._names.values()), {self._input.name: feed})
             roles = dict(zip(self._names, values, strict=True))
             found = read(self._dialect, roles, self.settings.instance.score, self._canvas)

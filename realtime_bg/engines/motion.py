@@ -5,6 +5,7 @@ Zivkovic and van der Heijden (k nearest neighbours), Pattern Recognition Letters
 as in Prati et al., "Detecting moving shadows", PAMI 2003.
 """
 
+import logging
 from typing import Any
 
 import cv2
@@ -13,7 +14,11 @@ from numpy.typing import NDArray
 
 from realtime_bg.engines._small import Mask, SmallEngine, disk, filled, pieces
 from realtime_bg.exposure import exposure
-from realtime_bg.frames import Alpha, Image
+from realtime_bg.frames import Alpha, Image, Size
+from realtime_bg.settings import EngineSettings
+from realtime_bg.stats import Stats
+
+log = logging.getLogger(__name__)
 
 SHADOW = 127  # OpenCV's mark for a shadow
 DARKEST = 0.7  # a shadow leaves at least this share of the light; grey cloth leaves less
@@ -28,6 +33,10 @@ class Motion(SmallEngine):
     has not moved for ``hold`` seconds, so that standing still does not make it room."""
 
     description = "no weights: what moves; for a fixed camera that saw the room empty"
+
+    def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
+        super().__init__(settings, size, stats)
+        log.warning("whoever sits still now is taken for room: move, or leave the picture once")
 
     def reset(self) -> None:
         super().reset()

@@ -45,7 +45,9 @@ class Region(SmallEngine):
             return None
         mask = cv2.morphologyEx(taken, cv2.MORPH_CLOSE, disk(3))
         mask = cv2.morphologyEx(filled(pieces(mask, self.place), 0.05), cv2.MORPH_OPEN, disk(1))
-        return self.softened(mask, small) if self.plausible(mask) else None
+        # Where the user says what to grow from, it may be anything.
+        known = bool(self.settings.region.seeds) or self.plausible(mask)
+        return self.softened(mask, small) if known else None
 
     def _room(self, lab: Image) -> Mask:
         """What grows from the upper border, where the room has its seeds."""

@@ -11,9 +11,10 @@ import numpy as np
 import onnxruntime as ort
 
 from realtime_bg import zoo
-from realtime_bg.engines._ort import check_names, open_session
+from realtime_bg.engines._ort import check_names, open_session, running
 from realtime_bg.engines._worksize import work_size
 from realtime_bg.engines.base import Engine
+from realtime_bg.errors import EngineError
 from realtime_bg.frames import Frame, Image, Matte, Size
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
@@ -31,6 +32,7 @@ class RvmOnnx(Engine):
         self.model = path = zoo.resolve("rvm", settings)
         if path.suffix.lower() != ".onnx":
             path = zoo.export_cached(path)
+        self._path = path
         self._session, self.provider = open_session(path, settings.device)
         check_names(
             self._session,
@@ -64,8 +66,10 @@ class RvmOnnx(Engine):
             small = cv2.resize(frame.image, self.work_size, interpolation=cv2.INTER_AREA)
             rgb = small[:, :, ::-1].transpose(2, 0, 1)
             np.multiply(rgb, np.float32(1 / 255), out=self._src[0])
-        with self.stats.stage("network"):
+        with self.stats.stage("network"), running(self._path):
             self._run()
+            if not np.isfinite(self._pha).all():
+                raise EngineError(f"{self._path}: gives NaN or infinity")
         return Matte(frame, self._pha[0, 0].copy(), _bgr(self._fgr[0]), small)
 
     def _run(self) -> None:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from realtime_bg import zoo
 from realtime_bg.engines._feed import Feed
-from realtime_bg.engines._ort import open_session
-from realtime_bg.engines._worksize import work_size
+from realtime_bg.engines._ort import open_session, running
+from realtime_bg.engines._worksize import fixed_size, work_size
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Frame, Matte, Size
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 # How many maps a network gives -> which one is the person, for the usual label sets.
 PERSON_OF = {1: 0, 2: 1, 19: 11, 21: 15, 81: 1, 91: 1, 150: 12}
 LABEL_SETS = {19: "Cityscapes", 21: "Pascal VOC", 81: "COCO", 91: "COCO", 150: "ADE20K"}
+LARGEST_LOGIT = 60.0  # far beyond certainty, and its exponential is a number still
 Kind = Literal["probability", "sigmoid", "softmax"]
 MEANING = {
     "probability": "probabilities",
@@ -63,7 +64,7 @@ class Semantic(Engine):
         with self.stats.stage("resize"):
             small = cv2.resize(frame.image, self.work_size, interpolation=cv2.INTER_AREA)
             feed = self._feed(small, self._channels_first)[None]
-        with self.stats.stage("network"):
+        with self.stats.stage("network"), running(self._path):
             (maps,) = self._session.run([self._output.name], {self._input.name: feed})
             alpha = self._alpha(np.asarray(maps, np.float32))
         width, height = min(self.work_size[0], frame.size[0]), min(self.work_size[1], frame.size[1])
@@ -90,9 +91,9 @@ class Semantic(Engine):
         if kind == "probability":
             alpha = planes[person]
         elif kind == "sigmoid" or len(planes) == 1:
-            alpha = 1 / (1 + np.exp(-planes[person]))
+            alpha = 1 / (1 + np.exp(np.minimum(-planes[person], LARGEST_LOGIT)))
         else:  # softmax, as the share of the person among all classes
-            alpha = 1 / np.exp(planes - planes[person]).sum(0)
+            alpha = 1 / np.exp(np.minimum(planes - planes[person], LARGEST_LOGIT)).sum(0)
         return np.clip(alpha, 0, 1).astype(np.float32)
 
     def _guess_person(self, count: int) -> int:
@@ -137,8 +138,7 @@ def _layout(shape: list[Any], known: NetworkSettings, path: Path) -> tuple[bool,
         raise EngineError(f"{path}: input {shape} could be NCHW or NHWC; set engine.network.layout")
     channels_first = known.layout == "nchw" if known.layout else first
     height, width = shape[2:4] if channels_first else shape[1:3]
-    fixed = isinstance(width, int) and isinstance(height, int)
-    return channels_first, (width, height) if fixed else None
+    return channels_first, fixed_size(width, height, path)
 
 
 def _planes(maps: NDArray[np.float32], size: Size, first: bool, path: Path) -> NDArray[np.float32]:

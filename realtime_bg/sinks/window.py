@@ -1,4 +1,4 @@
-"""The preview window: shows the preview picture and hears keys; lives on the main thread."""
+"""The preview window: shows the preview, hears keys and clicks; lives on the main thread."""
 
 import os
 import socket
@@ -11,6 +11,7 @@ import cv2
 
 from realtime_bg.errors import SinkError
 from realtime_bg.frames import Composite, Size
+from realtime_bg.settings import Point
 from realtime_bg.sinks._x11 import WindowWatch
 from realtime_bg.sinks.base import Sink
 
@@ -39,11 +40,26 @@ class WindowSink(Sink):
             cv2.resizeWindow(NAME, max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
         except cv2.error as error:
             raise SinkError(f"no preview window: {error.err}; {CHOICES}") from None
+        self._shown: Size = size
+        self._clicks: list[Point] = []
+        cv2.setMouseCallback(NAME, self._moused)
         self._open = True
 
     def send(self, composite: Composite) -> None:
         if self.is_open():  # imshow would open a closed window again
+            self._shown = composite.image.shape[1], composite.image.shape[0]
             cv2.imshow(NAME, composite.image if composite.preview is None else composite.preview)
+
+    def _moused(self, event: int, x: int, y: int, *_: object) -> None:
+        width, height = self._shown  # OpenCV counts in pixels of the picture, scaled or not
+        if event == cv2.EVENT_LBUTTONDOWN and 0 <= x < width and 0 <= y < height:
+            self._clicks.append(((x + 0.5) / width, (y + 0.5) / height))
+
+    def clicked(self) -> list[Point]:
+        """Where the picture was clicked since the last call: shares of its width and height.
+        Heard while `typed` runs."""
+        clicks, self._clicks = self._clicks, []
+        return clicks
 
     def title(self, text: str) -> None:
         """Set the window's title."""

@@ -1,0 +1,63 @@
+"""Where the faces are, for engines that have to start somewhere.
+
+Wu, Peng, Yu, "YuNet: A tiny millisecond-level face detector", Machine Intelligence Research 2023.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from realtime_bg.errors import EngineError
+from realtime_bg.frames import Image
+
+SIDE = 640  # pixels; its published file holds this size, and OpenCV 5 takes no other
+SCORE, OVERLAP = 0.6, 0.3  # least of a face; beyond it two boxes are one face
+
+
+class Box(NamedTuple):
+    """A rectangle in shares of the picture's width and height, from its upper left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Faces:
+    """YuNet, run by OpenCV on the CPU."""
+
+    def __init__(self, path: Path) -> None:
+        """Load the ONNX file, and try it. Raises EngineError."""
+        self._path = path
+        try:
+            self._detector = cv2.FaceDetectorYN.create(str(path), "", (SIDE, SIDE), SCORE, OVERLAP)
+            self._detector.detect(np.zeros((SIDE, SIDE, 3), np.uint8))
+        except cv2.error:
+            raise EngineError(
+                f"{path}: not a face detector that OpenCV can run; YuNet is: "
+                "realtime-bg models fetch yunet"
+            ) from None
+
+    def largest(self, image: Image) -> Box | None:
+        """The largest face in a BGR ``uint8 (h, w, 3)``, from chin to forehead; None without."""
+        height, width = image.shape[:2]
+        scale = min(SIDE / width, SIDE / height)
+        canvas = np.zeros((SIDE, SIDE, 3), np.uint8)
+        inner = max(1, round(width * scale)), max(1, round(height * scale))
+        shrinks = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        canvas[: inner[1], : inner[0]] = cv2.resize(image, inner, interpolation=shrinks)
+        try:
+            found = self._detector.detect(canvas)[1]
+        except cv2.error:
+            raise EngineError(f"{self._path}: the face detector fails on this picture") from None
+        if found is None:
+            return None
+        boxes = found[np.isfinite(found).all(1), :4] / np.array([*inner, *inner])
+        boxes = boxes[(boxes[:, 2:] > 0).all(1)]
+        return max((Box(*map(float, box)) for box in boxes), key=_area, default=None)
+
+
+def _area(box: Box) -> float:
+    return box.width * box.height
