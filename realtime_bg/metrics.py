@@ -106,7 +106,7 @@ def iou(alpha: Alpha, truth: Alpha) -> float:
     """Intersection over union of what is at least 0.5; 1 is perfect, and where both are empty."""
     ours, theirs = alpha >= MIDDLE, truth >= MIDDLE
     union = np.count_nonzero(ours | theirs)
-    return np.count_nonzero(ours & theirs) / union if union else 1.0
+    return float(np.count_nonzero(ours & theirs) / union) if union else 1.0
 
 
 def boundary_f(alpha: Alpha, truth: Alpha) -> float:
