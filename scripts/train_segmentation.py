@@ -27,8 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f'{missing.name} is not installed; run: pip install "realtime-bg[train]"',
               file=sys.stderr)  # fmt: skip
         return 2
+    defaults = [
+        f"  {name:<15}--size {'x'.join(map(str, row.size))} --batch {row.batch} --lr {row.lr:g}"
+        for name, row in ARCHS.items()
+    ]
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        epilog="\n".join(["defaults by --arch:", *defaults]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--arch", choices=ARCHS, required=True)
     parser.add_argument("--data", required=True, metavar="coco:ROOT|folder:ROOT")

@@ -3,6 +3,8 @@
 import csv
 import json
 import logging
+import multiprocessing
+import os
 import signal
 import sys
 import types
@@ -198,6 +200,27 @@ def test_reading_processes_change_nothing(photos, tmp_path):
         out = tmp_path / str(workers)
         assert train(photos, out, "--steps", 4, "--workers", workers) == 0
     assert same(weights(tmp_path / "0/last.pt"), weights(tmp_path / "2/last.pt"))
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_reading_processes_too(
+    photos, tmp_path, capsys, monkeypatch
+):
+    real, steps = segmentation._loss, []
+
+    def stopping(model, batch):
+        steps.append(1)
+        if len(steps) == 2:
+            readers = multiprocessing.active_children()
+            assert len(readers) == 2
+            for process in readers:
+                os.kill(process.pid, signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return real(model, batch)
+
+    monkeypatch.setattr(segmentation, "_loss", stopping)
+    assert train(photos, tmp_path / "run", "--steps", 9, "--workers", 2) == 130
+    assert "stopped after step 2 of 9; --resume goes on" in capsys.readouterr().err
+    assert torch.load(tmp_path / "run/last.pt", weights_only=True)["step"] == 2
 
 
 def test_another_seed_is_another_run(photos, tmp_path):
@@ -653,9 +676,12 @@ def test_too_little_memory_is_one_line(photos, tmp_path, capsys, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def own_logging():
-    """The scripts set the level of the program's log; tests after them see it as it was."""
-    logger = logging.getLogger("realtime_bg")
+def as_it_was():
+    """The scripts set the level of the program's log. One thread: such small work gains nothing
+    by two, which wait for each other where the machine is busy."""
+    logger, threads = logging.getLogger("realtime_bg"), torch.get_num_threads()
     level = logger.level
+    torch.set_num_threads(1)
     yield
+    torch.set_num_threads(threads)
     logger.setLevel(level)

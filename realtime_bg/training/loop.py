@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import pickle
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -381,7 +382,10 @@ class _Loop:
 
 
 def _quiet_worker(_: int) -> None:
-    cv2.setNumThreads(0)  # the workers are what runs in parallel
+    """A reading process leaves it to the main one to end both: Ctrl-C reaches them all."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    cv2.setNumThreads(0)  # these processes are what runs in parallel
 
 
 def _groups(model: nn.Module) -> list[dict[str, Any]]:
