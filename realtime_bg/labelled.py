@@ -8,7 +8,7 @@ greys are partly person; files that hold only 0 and 1 are read as black and whit
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -154,7 +154,7 @@ def _pictures(path: Path) -> Iterator[tuple[str, Image]]:
             yield str(index), to_bgr(picture)
 
 
-def data_root(text: str, kinds: Iterable[str]) -> tuple[str, Path]:
+def data_root(text: str, kinds: tuple[str, ...]) -> tuple[str, Path]:
     """``folder:ROOT`` -> ("folder", ROOT). Raises DataError: unknown kind or no such folder."""
     kind, colon, root = text.partition(":")
     if kind not in kinds or not colon or not root:

@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def train(options: argparse.Namespace) -> None:
     """Raises RealtimeBgError, and KeyboardInterrupt after a request to stop."""
+    from realtime_bg.errors import SettingsError
     from realtime_bg.training import command
     from realtime_bg.training.datasets import open_photos
     from realtime_bg.training.segmentation import ARCHS, make_task
@@ -63,6 +64,8 @@ def train(options: argparse.Namespace) -> None:
         network["pretrained"] = not (options.from_scratch or options.resume)
     run = command.make_run(options, {"arch": options.arch, "width": options.width})
     photos = open_photos(options.data, options.val, options.seed)
+    if options.arch == "deeplabv3" and min(options.batch, len(photos[0])) < 2:
+        raise SettingsError("deeplabv3 needs at least 2 photos in a batch; raise --batch")
     task = make_task(arch, network, options.size, options.seed, *photos)
     command.train_and_export(task, run, options.arch)
 

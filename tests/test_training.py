@@ -317,6 +317,28 @@ def test_deeplabv3_needs_a_torchvision_that_works(photos, tmp_path, capsys, monk
             arch="deeplabv3")  # fmt: skip
 
 
+def test_tensorboard_is_fed_where_it_is_installed(photos, tmp_path, monkeypatch):
+    written, closed = [], []
+
+    class SummaryWriter:
+        def __init__(self, folder, purge_step):
+            written.append((folder, purge_step))
+
+        def add_scalar(self, name, value, step):
+            written.append((name, step))
+
+        def close(self):
+            closed.append(True)
+
+    module = types.ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = SummaryWriter
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    assert train(photos, tmp_path / "run", "--steps", 1) == 0
+    assert written[0] == (str(tmp_path / "run"), 1)
+    assert {("train/loss", 1), ("val/iou", 1)} <= set(written)
+    assert closed == [True]
+
+
 def test_deeplabv3_is_torchvisions_with_one_class(photos, tmp_path, monkeypatch):
     """torchvision itself is not at hand: something with its names and its dictionary is."""
 
@@ -345,6 +367,7 @@ def test_deeplabv3_is_torchvisions_with_one_class(photos, tmp_path, monkeypatch)
     out = tmp_path / "run"
     assert train(photos, out, "--steps", 1, "--batch", 2, arch="deeplabv3") == 0
     assert train(photos, out, "--steps", 2, "--batch", 2, "--resume", arch="deeplabv3") == 0
+    assert train(photos, tmp_path / "other", "--batch", 1, arch="deeplabv3") == 2
     assert asked == [{"weights": "DEFAULT"}, {"weights": None, "weights_backbone": None}]
     kept = weights(out / "best.pt")
     assert kept["network.classifier.1.weight"].shape == (1, 8, 1, 1)

@@ -24,7 +24,7 @@ class PartialConv2d(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, out, kernel, stride, kernel // 2, bias=False)
-        self.bias = nn.Parameter(torch.zeros(out, 1, 1)) if bias else None
+        self.bias = nn.Parameter(torch.zeros(out)) if bias else None
         self.register_buffer("ones", torch.ones(1, channels, kernel, kernel), persistent=False)
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,7 +37,7 @@ class PartialConv2d(nn.Module):
             share = known * self.ones.numel() / counted.clamp(min=1)
         y = conv(x * mask.to(x.dtype)) * share
         if self.bias is not None:
-            y = y + self.bias
+            y = y + self.bias.view(-1, 1, 1)
         return y * known, known
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from realtime_bg.errors import RealtimeBgError
+from realtime_bg.errors import RealtimeBgError, reason
 from realtime_bg.frames import Size
 from realtime_bg.settings import check_device, check_size, parse_size
 from realtime_bg.terminal import say, show_logs
@@ -94,6 +94,9 @@ def guarded(train: Callable[[argparse.Namespace], None], options: argparse.Names
         train(options)
     except RealtimeBgError as error:
         say(str(error), "red")
+        return 2
+    except OSError as error:  # a full disk, a folder that vanished
+        say(f"{error.filename or 'input or output'}: {reason(error)}", "red")
         return 2
     except KeyboardInterrupt:
         return 130

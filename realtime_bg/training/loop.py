@@ -146,7 +146,8 @@ class Log:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             self._names = list(reader.fieldnames or [])
-            rows = [row for row in reader if row["step"].isdigit() and int(row["step"]) <= step]
+            # a row that was torn by a kill lacks values
+            rows = [row for row in reader if None not in row.values() and int(row["step"]) <= step]
         with path.open("w", newline="", encoding="utf-8") as file:
             self._writer(file).writerows([dict(zip(self._names, self._names, strict=True)), *rows])
 
@@ -181,6 +182,9 @@ def fit(task: Task, run: Run) -> nn.Module:
         raise TrainingError(
             f"{loop.device} has too little memory; use a smaller --batch or --size"
         ) from None
+    finally:
+        if loop.board is not None:
+            loop.board.close()
     best = load_checkpoint(run.out / "best.pt")
     task.model.load_state_dict(best["model"])
     return task.model.cpu().eval()
@@ -205,9 +209,9 @@ class _Loop:
                    TextColumn("{task.fields[loss]}"), TimeElapsedColumn(), TextColumn("left:"),
                    TimeRemainingColumn())  # fmt: skip
         self.bar = Progress(*columns, console=err, disable=not err.is_terminal)
-        board = _tensorboard(run.out)
-        self.train_log = Log(run.out / "train.csv", self.step, board)
-        self.val_log = Log(run.out / "val.csv", self.step, board)
+        self.board = _tensorboard(run.out, self.step)
+        self.train_log = Log(run.out / "train.csv", self.step, self.board)
+        self.val_log = Log(run.out / "val.csv", self.step, self.board)
 
     def _begin(self) -> None:
         last = self.run.out / "last.pt"
@@ -234,7 +238,8 @@ class _Loop:
         try:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.scaler.load_state_dict(state["scaler"])
+            if state["scaler"]:  # empty where it was not needed
+                self.scaler.load_state_dict(state["scaler"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise TrainingError(f"{path}: does not fit this network ({reason(error)})") from None
         self.step, self.best, self.spent = state["step"], state["best"], state["seconds"]
@@ -246,8 +251,9 @@ class _Loop:
         """All steps that are left. ``stop`` saves and raises KeyboardInterrupt."""
         if self.step < self.total or not (self.run.out / "best.pt").exists():
             how = str(self.half or torch.float32).removeprefix("torch.")
+            begun = f", going on after step {self.step}" if self.step else ""
             say(f"training on {self.device} in {how}: {len(self.task.train)} pictures, "
-                f"validation on {len(self.task.val)}, {self.total} steps")  # fmt: skip
+                f"validation on {len(self.task.val)}, {self.total} steps{begun}")  # fmt: skip
         started, bar = time.monotonic() - self.spent, self.bar.add_task(
             "", total=self.total, completed=self.step, loss="")  # fmt: skip
         sums: dict[str, float] = {}
@@ -441,10 +447,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     raise TrainingError(f"{path}: not a readable checkpoint ({problem}); delete it to begin anew")
 
 
-def _tensorboard(folder: Path) -> Any:
-    """A writer where TensorBoard is installed, else None; the CSV files are written anyway."""
+def _tensorboard(folder: Path, step: int) -> Any:
+    """A writer that goes on after ``step``, None where TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder))
+    return SummaryWriter(str(folder), purge_step=step + 1)
