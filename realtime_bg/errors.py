@@ -36,3 +36,11 @@ class ModelError(RealtimeBgError, FileNotFoundError):
 
 class MissingPackageError(RealtimeBgError, ImportError):
     """An optional package is needed; the message holds its install command."""
+
+
+class DataError(RealtimeBgError, ValueError):
+    """Photos, masks or annotations for training or evaluation cannot be used."""
+
+
+class TrainingError(RealtimeBgError, RuntimeError):
+    """A training run cannot go on, or its result is not to be trusted."""

@@ -8,7 +8,7 @@ from typing import Any
 from realtime_bg.errors import MissingPackageError, RealtimeBgError
 
 # Which extra brings an optional package; everything else is a base dependency.
-EXTRAS = {"torch": "torch", "skimage": "demo"}
+EXTRAS = {"torch": "torch", "skimage": "demo", "torchvision": "train", "pycocotools": "train"}
 
 
 def load_class(

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -19,6 +18,7 @@ from realtime_bg.pipeline import Pipeline
 from realtime_bg.processor import Processor
 from realtime_bg.registry import load_class
 from realtime_bg.settings import Settings, SourceSettings
+from realtime_bg.signals import stop_signals
 from realtime_bg.sinks.window import CHOICES, WindowSink, display_problem
 from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
@@ -142,7 +142,7 @@ def _run_live(live: Live, stats: Stats, source: Source, duration: float | None) 
     show_openings()
     log.info("%s", source.description)
     pipeline = Pipeline(live, stats, processor, source, opener)
-    with _signals(pipeline.ask_to_stop):
+    with stop_signals(pipeline.ask_to_stop):
         pipeline.run(window, duration)
 
 
@@ -152,7 +152,7 @@ def _run_batch(live: Live, stats: Stats, source: Source, duration: float | None)
     processor = Processor(live, stats, wait=True)
     with (
         closing(processor),
-        _signals(stop.set),
+        stop_signals(stop.set),
         _progress(source, duration) as advance,
     ):
         count = batch.run(source, processor, outputs, duration, stop, advance)
@@ -164,24 +164,6 @@ def _run_batch(live: Live, stats: Stats, source: Source, duration: float | None)
     if files:
         how = "interrupted; " if stop.is_set() else ""
         say(f"{how}{count} frames written to {', '.join(files)}")
-
-
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a terminal that closes call ``stop``; the same again ends at once."""
-
-    def first(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        stop()
-
-    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = [signal.signal(number, first) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,0 +1,103 @@
+"""What the training scripts' command lines share: options, and errors as one line."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from realtime_bg.errors import RealtimeBgError, reason
+from realtime_bg.frames import Size
+from realtime_bg.settings import check_device, check_size, parse_size
+from realtime_bg.terminal import say, show_logs
+from realtime_bg.training.loop import Run, Task, fit
+
+
+def number(kind: type, low: float, high: float = float("inf")) -> Callable[[str], Any]:
+    """An argparse type: a number of ``kind`` from ``low`` to ``high``."""
+
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text}: from {low:g} to {high:g}")
+        return value
+
+    parse.__name__ = kind.__name__  # what argparse calls a text that is no number
+    return parse
+
+
+def size(text: str) -> Size:
+    """An argparse type: WIDTHxHEIGHT, or one number for a square."""
+    try:
+        value: Any = check_size(parse_size(text if "x" in text.lower() else f"{text}x{text}"))  # type: ignore[arg-type]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if min(value) < 32:
+        raise argparse.ArgumentTypeError(f"{text}: sides of at least 32 pixels")
+    return value
+
+
+def device(text: str) -> str:
+    """An argparse type: see `check_device`."""
+    try:
+        return check_device(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_options(parser: argparse.ArgumentParser, out: str, epochs: int) -> None:
+    """The options of every training run."""
+    parser.add_argument("--out", type=Path, default=Path(out), metavar="FOLDER",
+                        help="checkpoints, logs and the result (default %(default)s)")  # fmt: skip
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--epochs", type=number(int, 1), default=epochs,
+                        help="times every picture is seen (default %(default)s)")  # fmt: skip
+    parser.add_argument("--steps", type=number(int, 1), help="so many batches in place of --epochs")
+    parser.add_argument("--batch", type=number(int, 1), help="pictures in a step")
+    parser.add_argument("--size", type=size, help="what the network sees: WxH, or one side")
+    parser.add_argument("--lr", type=number(float, 1e-9, 10), help="highest learning rate")
+    parser.add_argument("--val", type=number(float, 0.001, 0.9), default=0.1,
+                        help="share kept for validation (default %(default)s)")  # fmt: skip
+    parser.add_argument("--seed", type=number(int, 0), default=0, help="of all chance (default 0)")
+    parser.add_argument("--workers", type=number(int, 0), default=2,
+                        help="processes that read pictures (default %(default)s)")  # fmt: skip
+    parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--no-amp", action="store_true", help="train in float32 throughout")
+    parser.add_argument("--save-every", type=number(int, 1), default=500, metavar="STEPS",
+                        help="checkpoint also within an epoch (default %(default)s)")  # fmt: skip
+    parser.add_argument("--log-every", type=number(int, 1), default=50, metavar="STEPS",
+                        help="a row of train.csv (default %(default)s)")  # fmt: skip
+
+
+FIXED = ("data", "batch", "size", "val", "seed")  # what a resumed run must have as it was begun
+FREE = ("epochs", "steps", "lr")
+
+
+def make_run(options: argparse.Namespace, fixed: dict[str, Any]) -> Run:
+    """The run for parsed options; ``fixed``: the script's own that must stay the same."""
+    settings = {name: getattr(options, name) for name in (*FIXED, *FREE)} | fixed
+    settings["size"] = list(options.size)
+    return Run(out=options.out, settings=settings, epochs=options.epochs, steps=options.steps,
+               batch=options.batch, lr=options.lr, seed=options.seed, workers=options.workers,
+               device=options.device, amp=not options.no_amp, save_every=options.save_every,
+               log_every=options.log_every, resume=options.resume, free=FREE)  # fmt: skip
+
+
+def train_and_export(task: Task, run: Run, name: str) -> None:
+    """Train, then write ``NAME.onnx`` into the run's folder. Raises RealtimeBgError."""
+    task.export(fit(task, run), run.out / f"{name}.onnx")
+
+
+def guarded(train: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
+    """The exit code of a run: what the user can mend is one line and 2, a stop 130."""
+    show_logs(False)
+    try:
+        train(options)
+    except RealtimeBgError as error:
+        say(str(error), "red")
+        return 2
+    except OSError as error:  # a full disk, a folder that vanished
+        say(f"{error.filename or 'input or output'}: {reason(error)}", "red")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0

@@ -1,0 +1,218 @@
+"""Photos of people with masks: folders, and COCO; split by seed, and cut to windows for a network.
+
+`Photos` are sequences of `Sample`; reading one may raise DataError. Datasets for the `loop` are
+asked for ``(epoch, index)``, so that what chance does to a picture depends on nothing else, and
+give tensors, or a text in place of a picture that cannot be read.
+"""
+
+import contextlib
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from realtime_bg.errors import DataError, MissingPackageError, reason
+from realtime_bg.frames import Image, Size
+from realtime_bg.labelled import Mask, complain, data_root, is_clip, pairs, read_image, read_mask
+from realtime_bg.training import augment
+
+PERSON = "person"
+COCO_SPLITS = ("train2017", "val2017")
+
+Place: TypeAlias = tuple[int, int]  # epoch, index
+Item: TypeAlias = tuple[Tensor, ...] | str  # a str says why there is no picture
+
+
+class Items(Protocol):
+    """What the `loop` asks for data."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: Place, /) -> Item: ...
+
+
+class Sample(NamedTuple):
+    """``image``: BGR ``uint8 (H, W, 3)``. ``mask``: ``uint8 (H, W)``, 255 is person. ``valid``:
+    ``uint8 (H, W)``, 0 where nobody knows; None where all is known."""
+
+    image: Image
+    mask: Mask
+    valid: Mask | None = None
+
+
+Photos: TypeAlias = Sequence[Sample]
+
+
+class FolderPhotos(Sequence[Sample]):
+    """The photos of ``root/images`` with their masks in ``root/masks``; clips are left out."""
+
+    def __init__(self, root: Path) -> None:
+        """Raises DataError."""
+        found = pairs(root)
+        complain([pair.name for pair in found if is_clip(pair.image)], f"{root}: clips are not for"
+                 " training:")  # fmt: skip
+        self._pairs = [pair for pair in found if not is_clip(pair.image)]
+        if not self._pairs:
+            raise DataError(f"{root / 'images'}: holds no photos")
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: Any) -> Any:
+        _, image, mask = self._pairs[index]
+        assert mask is not None
+        picture = read_image(image)
+        return Sample(picture, read_mask(mask, picture))
+
+
+class CocoPhotos(Sequence[Sample]):
+    """The photos of one split of COCO (Lin et al. 2014, arXiv 1405.0312) with a person in them.
+
+    ``root/train2017`` (or ``root/images/train2017``) holds the photos, and
+    ``root/annotations/instances_train2017.json`` the outlines. The mask is all people together;
+    regions marked as a crowd, which are outlined roughly, are not valid but for the people in
+    them. A photo with nothing but a crowd does not count.
+    """
+
+    def __init__(self, root: Path, split: str) -> None:
+        """Raises DataError, and MissingPackageError without pycocotools."""
+        try:
+            from pycocotools.coco import COCO
+        except ModuleNotFoundError:
+            raise MissingPackageError(
+                'COCO needs the package pycocotools; run: pip install "realtime-bg[train]"'
+            ) from None
+        file = coco_annotations(root, split)
+        self._folder = next((folder for folder in (root / split, root / "images" / split)
+                             if folder.is_dir()), None)  # fmt: skip
+        if self._folder is None:
+            raise DataError(f"{root / split}: no such folder; unpack {split}.zip there")
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress there
+                self._coco = COCO(str(file))
+            people = self._coco.getCatIds(catNms=[PERSON])
+            if not people:
+                raise DataError(f"{file}: has no category {PERSON!r}")
+            found = self._coco.loadAnns(self._coco.getAnnIds(catIds=people))
+            self._people: dict[int, list[dict[str, Any]]] = {}
+            for annotation in found:
+                self._people.setdefault(annotation["image_id"], []).append(annotation)
+        except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise DataError(f"{file}: cannot be read ({reason(error)})") from None
+        except (KeyError, TypeError, AssertionError) as error:
+            raise DataError(f"{file}: not COCO's instance annotations ({error!r})") from None
+        self._ids = sorted(key for key, group in self._people.items()
+                           if not all(one.get("iscrowd") for one in group))  # fmt: skip
+        if not self._ids:
+            raise DataError(f"{file}: no photo has a person")
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, index: Any) -> Any:
+        key = self._ids[index]
+        assert self._folder is not None
+        path = self._folder / self._coco.imgs[key]["file_name"]
+        image = read_image(path)
+        mask = np.zeros(image.shape[:2], np.uint8)
+        valid = np.full_like(mask, 255)
+        for annotation in self._people[key]:
+            region = self._coco.annToMask(annotation)
+            if region.shape != mask.shape:
+                raise DataError(f"{path}: is {image.shape[1]}x{image.shape[0]}, its annotation is "
+                                f"{region.shape[1]}x{region.shape[0]}")  # fmt: skip
+            if annotation.get("iscrowd"):
+                valid[region > 0] = 0
+            else:
+                mask[region > 0] = 255
+        valid[mask > 0] = 255
+        return Sample(image, mask, valid)
+
+
+def coco_annotations(root: Path, split: str) -> Path:
+    """The file of a split's outlines. Raises DataError."""
+    name = f"annotations/instances_{split}.json"
+    for folder in (root, root / "annotations_trainval2017"):
+        if (folder / name).is_file():
+            return folder / name
+    raise DataError(f"{root / name}: no such file; unpack annotations_trainval2017.zip in {root}")
+
+
+class Part(Sequence[Sample]):
+    """Some of the photos, by index."""
+
+    def __init__(self, photos: Photos, indices: Sequence[int]) -> None:
+        self._photos, self._indices = photos, list(indices)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._photos[self._indices[index]]
+
+
+def open_photos(data: str, share: float, seed: int) -> tuple[Photos, Photos]:
+    """The photos of ``coco:ROOT`` or ``folder:ROOT`` to train on and to validate on.
+
+    COCO has its own validation split; else the ``share`` of the photos, drawn by ``seed``. Raises
+    DataError and MissingPackageError.
+    """
+    kind, root = data_root(data, ("coco", "folder"))
+    if kind == "folder":
+        return split(FolderPhotos(root), share, seed, data)
+    train, val = COCO_SPLITS
+    photos = CocoPhotos(root, train)
+    if (root / val).is_dir() or (root / "images" / val).is_dir():
+        return photos, CocoPhotos(root, val)
+    return split(photos, share, seed, data)
+
+
+def split(photos: Photos, share: float, seed: int, what: str) -> tuple[Photos, Photos]:
+    """Training and validation photos, drawn by ``seed``. Raises DataError for fewer than two."""
+    if len(photos) < 2:
+        raise DataError(f"{what}: training needs at least 2 photos with masks, found {len(photos)}")
+    order = np.random.default_rng(seed).permutation(len(photos)).tolist()
+    count = min(len(photos) - 1, max(1, round(share * len(photos))))
+    return Part(photos, sorted(order[count:])), Part(photos, sorted(order[:count]))
+
+
+class Windows:
+    """Photos cut to ``size`` (width, height): varied by chance for training, whole otherwise.
+
+    An item is RGB ``uint8 (3, H, W)`` and ``uint8 (2, H, W)``: mask and validity.
+    """
+
+    def __init__(self, photos: Photos, size: Size, seed: int | None) -> None:
+        """``seed``: of what chance does; None shows every photo whole."""
+        self._photos, self._size, self._seed = photos, size, seed
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def __getitem__(self, place: Place) -> Item:
+        try:
+            sample = self._photos[place[1]]
+        except DataError as error:
+            return str(error)
+        valid = np.full_like(sample.mask, 255) if sample.valid is None else sample.valid.copy()
+        # The border is repeated where a window shows more than the photo: nothing to learn there.
+        valid[[0, -1]] = valid[:, [0, -1]] = 0
+        planes = [sample.image, sample.mask, valid]
+        if self._seed is None:
+            image, *target = augment.whole(planes, self._size)
+        else:
+            chance = np.random.default_rng((self._seed, *place))
+            image, *target = augment.window(planes, self._size, chance)
+            image = augment.recoloured(image, chance)
+        return as_tensor(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)), as_tensor(np.dstack(target))
+
+
+def as_tensor(picture: Image) -> Tensor:
+    """``(H, W, C)`` -> ``(C, H, W)``, of its own memory."""
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))

@@ -1,0 +1,180 @@
+"""Training a network that fills holes (Liu et al. 2018, arXiv 1804.07723): masks and task."""
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from realtime_bg.errors import DataError
+from realtime_bg.frames import Image, Size
+from realtime_bg.geometry import fit
+from realtime_bg.labelled import Mask, complain, is_clip, pairs, read_image
+from realtime_bg.networks.partial_conv import PartialConvUNet
+from realtime_bg.terminal import say
+from realtime_bg.training.datasets import Item, Place, as_tensor
+from realtime_bg.training.export import export
+from realtime_bg.training.loop import Batch, Task
+from realtime_bg.training.losses import inpaint_loss
+
+HOLE = (0.05, 0.5)  # share of the picture
+ZOOM = 2.0  # largest
+FINETUNE_RATE = 0.25  # of the learning rate in the second stage: 5e-5 after 2e-4
+
+
+def irregular_mask(size: Size, chance: np.random.Generator) -> Mask:
+    """``uint8 (H, W)``, 255 is known: strokes and blobs until they cover a share within HOLE."""
+    width, height = size
+    hole = np.zeros((height, width), np.uint8)
+    wanted = chance.uniform(*HOLE)
+    while True:
+        before = hole.copy()
+        (_stroke if chance.random() < 0.7 else _blob)(hole, chance)
+        share = np.count_nonzero(hole) / hole.size
+        if share > HOLE[1]:
+            hole = before
+        elif share >= wanted:
+            return 255 - hole
+
+
+def _stroke(hole: Mask, chance: np.random.Generator) -> None:
+    """A line that wanders, as wide as 1/40 to 1/10 of the picture."""
+    side = min(hole.shape)
+    at = chance.uniform(0, 1, 2) * hole.shape[::-1]
+    heading = chance.uniform(0, 2 * math.pi)
+    thickness = max(1, round(side * chance.uniform(0.025, 0.1)))
+    points = [at]
+    for _ in range(int(chance.integers(3, 12))):
+        heading += chance.normal(0, 0.6)
+        length = side * chance.uniform(0.03, 0.15)
+        at = at + length * np.array([math.cos(heading), math.sin(heading)])
+        points.append(at)
+    cv2.polylines(hole, [np.asarray(points, np.int32)], False, 255, thickness)
+
+
+def _blob(hole: Mask, chance: np.random.Generator) -> None:
+    """A round thing with a wavy outline, 1/20 to 1/5 of the picture in radius."""
+    angles = np.linspace(0, 2 * math.pi, 32, endpoint=False)
+    radius = np.full(angles.shape, min(hole.shape) * chance.uniform(0.05, 0.2))
+    for waves in (2, 3, 5):
+        radius *= 1 + chance.uniform(0, 0.25) * np.sin(waves * angles + chance.uniform(0, 7))
+    centre = chance.uniform(0, 1, 2) * hole.shape[::-1]
+    points = centre + radius[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
+    cv2.fillPoly(hole, [np.asarray(points, np.int32)], 255)
+
+
+class Holed:
+    """Pictures with holes by chance: RGB ``uint8 (3, H, W)``, and ``uint8 (1, H, W)``, 255 where
+    it is known. In validation every picture and its hole are always the same."""
+
+    def __init__(self, paths: list[Path], size: Size, seed: int, vary: bool) -> None:
+        self._paths, self._size, self._seed, self._vary = paths, size, seed, vary
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, place: Place) -> Item:
+        try:
+            image = read_image(self._paths[place[1]])
+        except DataError as error:
+            return str(error)
+        chance = np.random.default_rng((self._seed, *place))
+        image = self._window(image, chance if self._vary else None)
+        known = irregular_mask(self._size, chance)
+        return as_tensor(image[:, :, ::-1]), as_tensor(known[:, :, None])
+
+    def _window(self, image: Image, chance: np.random.Generator | None) -> Image:
+        """A part of the picture as large as `size`, by chance or the middle at its largest."""
+        width, height = self._size
+        if chance is None:
+            return fit(image, self._size, "cover")
+        zoom = chance.uniform(1, ZOOM)
+        image = fit(image, (round(width * zoom), round(height * zoom)), "cover")
+        left = int(chance.integers(image.shape[1] - width + 1))
+        top = int(chance.integers(image.shape[0] - height + 1))
+        image = image[top : top + height, left : left + width]
+        return image[:, ::-1] if chance.random() < 0.5 else image
+
+
+def open_pictures(root: Path, share: float, seed: int) -> tuple[list[Path], list[Path]]:
+    """The pictures of ``root/images``, or of ``root`` itself, to train on and to validate on.
+    Raises DataError."""
+    found = pairs(root, masks=False)
+    complain([one.name for one in found if is_clip(one.image)], f"{root}: no pictures:")
+    paths = [one.image for one in found if not is_clip(one.image)]
+    if len(paths) < 2:
+        raise DataError(f"{root}: training needs at least 2 pictures, found {len(paths)}")
+    order = np.random.default_rng(seed).permutation(len(paths)).tolist()
+    count = min(len(paths) - 1, max(1, round(share * len(paths))))
+    return [paths[i] for i in sorted(order[count:])], [paths[i] for i in sorted(order[:count])]
+
+
+def inpaint_task(
+    model: PartialConvUNet,
+    size: Size,
+    seed: int,
+    finetune: float,
+    train: list[Path],
+    val: list[Path],
+    features: nn.Module | None,
+) -> Task:
+    """Fill irregular holes; the best network has the highest PSNR in them.
+
+    In the last ``finetune`` share of the steps the encoder's batch norms keep their statistics,
+    which holes have spoilt, and the learning rate is a quarter. ``features``: see `inpaint_loss`.
+    """
+
+    def loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        truth, known = (tensor / 255 for tensor in batch)
+        if features is not None:
+            features.to(truth.device)
+        return inpaint_loss(network(truth * known, known), truth, known, features)
+
+    def schedule(step: int, total: int) -> float:
+        second = step >= round(total * (1 - finetune))
+        if second != model.freeze_encoder:
+            model.freeze_encoder = second
+            model.train()
+        return FINETUNE_RATE if second else 1.0
+
+    def export_filler(best: nn.Module, path: Path) -> None:
+        chance = np.random.default_rng(0)
+        cases = []
+        for width, height in (size, (size[0] - 3, size[1] * 9 // 16 + 1)):
+            known = torch.from_numpy(irregular_mask((width, height), chance))[None, None] / 255
+            picture = torch.from_numpy(chance.random((1, 3, height, width), np.float32))
+            cases.append({"image": picture * known, "mask": known})
+        row = {"engine": "inpaint", "licence": "unknown", "card": "none",
+               "network": {"layout": "nchw", "order": "rgb"}}  # fmt: skip
+        worst = export(_Filled(best).eval(), cases, "filled", row, path)
+        say(f"wrote {path} and {path.with_suffix('.yaml').name}; ONNX Runtime differs from PyTorch "
+            f"by {worst:.1e}")  # fmt: skip
+
+    return Task(model, Holed(train, size, seed, vary=True), Holed(val, size, seed, vary=False),
+                loss, _scores, export_filler, best="psnr", schedule=schedule)  # fmt: skip
+
+
+def _scores(model: nn.Module, batch: Batch) -> dict[str, list[float]]:
+    """In the hole: PSNR in dB and mean absolute difference x 1e3, of every picture."""
+    truth, known = (tensor / 255 for tensor in batch)
+    out = model(truth * known, known).float().clamp(0, 1)
+    hole = (1 - known).expand_as(truth)
+    area = hole.sum((1, 2, 3)).clamp(min=1)
+    off = hole * (out - truth)
+    mse = (off**2).sum((1, 2, 3)) / area
+    psnr = -10 * mse.clamp(min=1e-10).log10()
+    return {"psnr": psnr.tolist(), "mad": (off.abs().sum((1, 2, 3)) / area * 1e3).tolist()}
+
+
+class _Filled(nn.Module):
+    """What is known stays as it is; the rest is the network's, in 0..1."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        out = self.network(image * mask, mask).clamp(0, 1)
+        return image * mask + out * (1 - mask)

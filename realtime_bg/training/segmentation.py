@@ -1,0 +1,139 @@
+"""Training networks that say, pixel by pixel, what is a person: architectures and their task.
+
+A further architecture is a row of `ARCHS`. One that takes photos and gives logits needs no more;
+one with other data, another loss or another contract (recurrent, clips) names the function that
+makes its `Task`, with the signature of `still_task`.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from realtime_bg import metrics
+from realtime_bg.errors import MissingPackageError, reason
+from realtime_bg.frames import Size
+from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
+from realtime_bg.terminal import say
+from realtime_bg.training.datasets import Photos, Windows
+from realtime_bg.training.export import export
+from realtime_bg.training.loop import Batch, Task
+from realtime_bg.training.losses import bce_dice
+
+
+class Arch(NamedTuple):
+    """``network``: "module:name" of what builds it. ``size`` (width, height), ``batch`` and ``lr``
+    are defaults. ``task``: "module:function" that makes its task."""
+
+    network: str
+    size: Size
+    batch: int
+    lr: float
+    task: str = "realtime_bg.training.segmentation:still_task"
+
+
+ARCHS = {
+    "unet": Arch("realtime_bg.networks.unet:UNet", (256, 256), 32, 1e-3),
+    "fcdensenet103": Arch("realtime_bg.networks.fcdensenet:FCDenseNet103", (224, 224), 8, 1e-3),
+    "deeplabv3": Arch("realtime_bg.training.segmentation:deeplabv3", (384, 384), 8, 1e-4),
+}
+
+
+def named(spec: str) -> Callable[..., Any]:
+    """What "module:name" stands for, imported now."""
+    module, _, name = spec.partition(":")
+    return getattr(import_module(module), name)
+
+
+def make_task(
+    arch: Arch, options: dict[str, Any], size: Size, seed: int, train: Photos, val: Photos
+) -> Task:
+    """The task of an architecture; ``options`` go to its network's constructor."""
+    torch.manual_seed(seed)  # the weights' first values
+    return named(arch.task)(named(arch.network)(**options), size, seed, train, val)
+
+
+def still_task(model: nn.Module, size: Size, seed: int, train: Photos, val: Photos) -> Task:
+    """Photos in, logits of the person out: (N, 3, H, W) normalised -> (N, 1, H, W)."""
+
+    def export_still(best: nn.Module, path: Path) -> None:
+        width, height = size
+        chance = torch.Generator().manual_seed(0)
+        cases = []
+        for sides in ((height, width), (height * 9 // 16 + 1, width - 3)):
+            picture = torch.randint(0, 256, (1, 3, *sides), dtype=torch.uint8, generator=chance)
+            cases.append({"image": _normalised(picture)})
+        network = {"layout": "nchw", "order": "rgb", "mean": list(IMAGENET_MEAN),
+                   "std": list(IMAGENET_STD), "output": "probability", "person": 0}  # fmt: skip
+        row = {"engine": "semantic", "licence": "unknown", "card": "none", "network": network}
+        worst = export(nn.Sequential(best, nn.Sigmoid()).eval(), cases, "person", row, path)
+        say(f"wrote {path} and {path.with_suffix('.yaml').name}; ONNX Runtime differs from PyTorch "
+            f"by {worst:.1e}")  # fmt: skip
+        say(f"use it: realtime-bg --engine semantic --model {path}")
+
+    return Task(model, Windows(train, size, seed), Windows(val, size, None), _loss, _scores,
+                export_still)  # fmt: skip
+
+
+def _normalised(image: Tensor) -> Tensor:
+    """RGB ``uint8 (N, 3, H, W)`` -> float with ImageNet's statistics."""
+    mean, std = (torch.tensor(values, device=image.device).view(3, 1, 1)
+                 for values in (IMAGENET_MEAN, IMAGENET_STD))  # fmt: skip
+    return ((image / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def _loss(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    image, target = batch
+    mask, valid = (target[:, n : n + 1] / 255 for n in range(2))
+    return bce_dice(model(_normalised(image)), mask, (valid > 0.5).float())
+
+
+def _scores(model: nn.Module, batch: Batch) -> dict[str, list[float]]:
+    """IoU and MAD of every picture, where its mask is valid."""
+    image, target = batch
+    mask, valid = (target[:, n] / 255 for n in range(2))
+    known = (valid > 0.5).float()
+    alphas = (model(_normalised(image)).float().sigmoid()[:, 0] * known).cpu().numpy()
+    truths = (mask * known).cpu().numpy()
+    both = list(zip(alphas, truths, strict=True))
+    return {name: [metric(*pair) for pair in both]
+            for name, metric in (("iou", metrics.iou), ("mad", metrics.mad))}  # fmt: skip
+
+
+class _Logits(nn.Module):
+    """torchvision's dictionary of maps -> the maps."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.network(x)["out"]
+        return out
+
+
+def deeplabv3(pretrained: bool = True) -> nn.Module:
+    """DeepLabV3 (Chen et al. 2017, arXiv 1706.05587) on ResNet-50, from torchvision; its 21 classes
+    become one. ``pretrained``: torchvision's weights, downloaded by it.
+
+    Raises MissingPackageError without a torchvision that works.
+    """
+    try:
+        from torchvision.models.segmentation import deeplabv3_resnet50
+    except Exception as error:  # one that does not fit the installed PyTorch raises many kinds
+        raise MissingPackageError(
+            f"deeplabv3 needs torchvision, which cannot be used here ({reason(error)}); "
+            'run: pip install "realtime-bg[train]"'
+        ) from None
+    if pretrained:
+        say("deeplabv3 begins with torchvision's weights (BSD-3-Clause; trained on COCO)")
+        network = deeplabv3_resnet50(weights="DEFAULT")
+    else:
+        network = deeplabv3_resnet50(weights=None, weights_backbone=None)
+    network.aux_classifier = None
+    last = network.classifier[-1]
+    network.classifier[-1] = nn.Conv2d(last.in_channels, 1, 1)
+    return _Logits(network)

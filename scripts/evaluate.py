@@ -1,0 +1,279 @@
+"""Measure an engine's alphas against masks: IoU, MAD, MSE, Grad, Conn, boundary F and dtSSD.
+
+    python scripts/evaluate.py --engine rvm --data folder:photos
+    python scripts/evaluate.py --engine semantic --model unet.onnx --data folder:photos --csv a.csv
+    python scripts/evaluate.py --engine semantic --data folder:clips --reference rvm --json -
+
+ROOT holds images/ and masks/ with the same names. A photo and its mask: images/anna.jpg,
+masks/anna.png. A clip: a folder of frames beside a folder of masks (images/walk/0001.jpg,
+masks/walk/0001.png, in alphabetical order), or a video beside a video (images/walk.mp4,
+masks/walk.mkv). Masks are grey, white is person.
+
+What is measured is what users get: the full-size alpha after refinement, as files are processed
+(quality "fine"; `--quality fast` is that of live use). The engine forgets everything between
+files. A photo is shown to it again until its answer settles, at most `--repeats` times.
+
+Without masks there is no truth. `--reference ENGINE` measures against another engine's alphas
+instead, photos or clips; ROOT may then be the folder of images itself. dtSSD then says how far the
+flicker is from the reference's, and the others how much the two agree, not how good either is.
+
+Every figure is a mean over files, a clip's over its frames. The JSON is an object with `iou`,
+`mad`, `mse`, `grad`, `conn`, `boundary_f`, and `dtssd` where there are clips; `count` (files),
+`frames`, `skipped`, `engine`, `model`, `reference`, `quality`, `work_size` (of the last file) and
+`data`. Figures are defined in realtime_bg/metrics.py.
+"""
+
+import argparse
+import csv
+import io
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from realtime_bg import metrics
+from realtime_bg.batch import WARM_UP
+from realtime_bg.errors import DataError, EngineError, RealtimeBgError, reason
+from realtime_bg.frames import Alpha, Frame, Image
+from realtime_bg.labelled import Pair, data_root, frames, is_clip, pairs, read_image, read_mask
+from realtime_bg.live import Live
+from realtime_bg.matting import Matting
+from realtime_bg.refine import refine
+from realtime_bg.settings import load
+from realtime_bg.stats import Stats
+from realtime_bg.terminal import err, out, say, show_logs
+
+log = logging.getLogger("realtime_bg.evaluate")
+
+FPS = 30.0  # what folders of frames are taken for
+SETTLED = 0.5 / 255  # a photo is not shown again when no alpha moved by more than this
+COLUMNS = (*metrics.PICTURE_METRICS, "dtssd")
+DIGITS = {"iou": 4, "boundary_f": 4}
+
+
+class Eye:
+    """An engine as users get it: opened, refined, at full size; a failure is no fallback."""
+
+    def __init__(self, flags: dict[str, Any], config: Path | None) -> None:
+        """``flags``: dotted settings over those of ``config``. Raises SettingsError."""
+        settings = load(config, {key: value for key, value in flags.items() if value is not None})
+        if settings.engine.quality == "auto":  # what runs that only write files take
+            engine = settings.engine.model_copy(update={"quality": "fine"})
+            settings = settings.model_copy(update={"engine": engine})
+        self.settings, self.stats = settings, Stats()
+        self._matting = Matting(Live(settings), self.stats)
+        self._epoch = 0
+
+    def forget(self) -> None:
+        """What comes next has nothing to do with what came before."""
+        self._epoch += 1
+
+    def alpha(self, image: Image, index: int = 0) -> Alpha:
+        """``float32 (H, W)`` of BGR ``uint8 (H, W, 3)``. Raises RealtimeBgError."""
+        frame = Frame(image, index, index / FPS, self._epoch)
+        matte = self._matting.matte(frame)
+        if self.stats.failures:
+            raise EngineError(f"{self.settings.engine.name} failed; no figures without it")
+        if matte.lost:  # shown as the background alone
+            return np.zeros(image.shape[:2], np.float32)
+        return refine(matte, self.settings.refine).alpha
+
+    def settled(self, image: Image, repeats: int) -> Alpha:
+        """The alpha of a photo, once showing it again changes nothing."""
+        self.forget()
+        alpha = self.alpha(image)
+        for index in range(1, repeats):
+            before, alpha = alpha, self.alpha(image, index)
+            if np.abs(alpha - before).max() <= SETTLED:
+                break
+        return alpha
+
+    def close(self) -> None:
+        self._matting.close()
+
+
+def measured(eye: Eye, reference: Eye | None, pair: Pair, repeats: int) -> dict[str, float]:
+    """The figures of one photo or clip, and how many ``frames`` it has. Raises RealtimeBgError."""
+    rows, flicker = [], []
+    before: tuple[Alpha, Alpha] | None = None
+    if is_clip(pair.image):
+        eye.forget()
+        if reference:
+            reference.forget()
+    for index, (image, mask) in enumerate(_pictures(pair)):
+        alpha = _look(eye, pair, image, index, repeats)
+        if reference:
+            truth = _look(reference, pair, image, index, repeats)
+        else:
+            truth = mask.astype(np.float32) / 255  # type: ignore[union-attr]
+        rows.append(metrics.measure(alpha, truth))
+        if before is not None:
+            flicker.append(metrics.dtssd(alpha, before[0], truth, before[1]))
+        before = alpha, truth
+    if not rows:
+        raise DataError(f"{pair.image}: holds no readable picture")
+    means = {name: float(np.mean([row[name] for row in rows])) for name in metrics.PICTURE_METRICS}
+    return means | ({"dtssd": float(np.mean(flicker))} if flicker else {}) | {"frames": len(rows)}
+
+
+def _look(eye: Eye, pair: Pair, image: Image, index: int, repeats: int) -> Alpha:
+    return eye.alpha(image, index) if is_clip(pair.image) else eye.settled(image, repeats)
+
+
+def _pictures(pair: Pair) -> Iterator[tuple[Image, Any]]:
+    if is_clip(pair.image):
+        if pair.mask is not None and not is_clip(pair.mask):
+            raise DataError(f"{pair.mask}: one mask for a clip, {pair.image}")
+        yield from frames(pair)
+        return
+    image = read_image(pair.image)
+    yield image, read_mask(pair.mask, image) if pair.mask else None
+
+
+def by_size(found: list[Pair]) -> list[Pair]:
+    """Photos of one size together, because another size means opening the engine again."""
+
+    def size(pair: Pair) -> tuple[int, ...]:
+        if is_clip(pair.image):
+            return ()
+        try:
+            return read_image(pair.image).shape
+        except DataError:
+            return ()  # said when its turn comes
+
+    return sorted(found, key=size)
+
+
+def evaluate(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
+    """The summary and every file's row by name. Raises RealtimeBgError."""
+    _, root = data_root(options.data, ("folder",))
+    found = pairs(root, masks=options.reference is None)
+    common = {
+        "engine.device": options.device,
+        "engine.quality": options.quality,
+        "engine.work_size": options.work_size,
+        "engine.offline": options.offline or None,
+    }
+    own = {"engine.name": options.engine, "engine.model": options.model}
+    eye = Eye(own | common, options.config)
+    reference = None
+    if options.reference:
+        reference = Eye({"engine.name": options.reference, **common}, None)
+    rows: dict[str, dict[str, float]] = {}
+    skipped = 0
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    with closing(eye), closing(reference or eye), bar:
+        for pair in bar.track(by_size(found), description=options.engine):
+            try:
+                rows[pair.name] = measured(eye, reference, pair, options.repeats)
+            except DataError as error:
+                log.warning("%s; left out", error)
+                skipped += 1
+    if not rows:
+        raise DataError(f"{root}: not one file could be measured")
+    means = {name: float(np.mean([row[name] for row in rows.values() if name in row]))
+             for name in COLUMNS if any(name in row for row in rows.values())}  # fmt: skip
+    about = {
+        "count": len(rows),
+        "frames": int(sum(row["frames"] for row in rows.values())),
+        "skipped": skipped,
+        "engine": eye.stats.engine,
+        "model": eye.stats.model or None,
+        "reference": options.reference,
+        "quality": eye.settings.engine.quality,
+        "work_size": list(eye.stats.work_size),
+        "data": options.data,
+    }
+    return means | about, dict(sorted(rows.items()))
+
+
+def as_table(summary: dict[str, Any], rows: dict[str, dict[str, float]]) -> Table:
+    """The means and, where given, every file's row."""
+    against = f" against {summary['reference']}" if summary["reference"] else ""
+    table = Table(title=f"{summary['engine']}{against}: {summary['count']} files, "
+                  f"{summary['frames']} frames")  # fmt: skip
+    names = [name for name in COLUMNS if name in summary]
+    table.add_column("")
+    for name in names:
+        table.add_column(name, justify="right")
+    for label, row in (*rows.items(), ("mean", summary)):
+        cells = [f"{row[name]:.{DIGITS.get(name, 2)}f}" if name in row else "" for name in names]
+        table.add_row(label, *cells, style="bold" if row is summary else "")
+    return table
+
+
+def as_csv(summary: dict[str, Any], rows: dict[str, dict[str, float]]) -> str:
+    """A row per file, and the mean as the last one."""
+    names = ["file", *(name for name in COLUMNS if name in summary), "frames"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({"file": name, **row} for name, row in rows.items())
+    writer.writerow({"file": "mean", **summary})
+    return text.getvalue()
+
+
+def write(path: Path, text: str) -> None:
+    """The whole file or none. Raises DataError."""
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({reason(error)})") from None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--engine", required=True, help="`realtime-bg models list --engines`")
+    parser.add_argument("--data", required=True, metavar="folder:ROOT")
+    parser.add_argument("--model", help="a file, or a name from `realtime-bg models list`")
+    parser.add_argument("--reference", metavar="ENGINE", help="its alphas are the truth")
+    parser.add_argument("--quality", choices=("auto", "fast", "fine"), help="auto: fine")
+    parser.add_argument("--work-size", help="WxH the network sees, or auto")
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--config", type=Path, help="YAML settings for the engine measured")
+    parser.add_argument("--offline", action="store_true", help="fetch no weights")
+    parser.add_argument("--repeats", type=int, default=WARM_UP + 1,
+                        help="times a photo is shown at most (default %(default)s)")  # fmt: skip
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="every file's row, and the mean")
+    parser.add_argument("--json", metavar="FILE|-", help="the means; - prints them, and no table")
+    parser.add_argument("--files", action="store_true", help="every file's row in the table")
+    options = parser.parse_args(arguments)
+    if options.repeats < 1:
+        parser.error("--repeats: at least 1")
+    show_logs(False)
+    try:
+        summary, rows = evaluate(options)
+        if options.csv:
+            write(options.csv, as_csv(summary, rows))
+        text = json.dumps(summary, indent=2)
+        if options.json == "-":
+            print(text)
+            return 0
+        if options.json:
+            write(Path(options.json), text + "\n")
+    except RealtimeBgError as error:
+        say(str(error), "red")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    out.print(as_table(summary, rows if options.files else {}))
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Train a network that tells people from the room, and export it for `--engine semantic`.
+
+    python scripts/train_segmentation.py --arch unet --data folder:photos --out runs/unet
+    python scripts/train_segmentation.py --arch fcdensenet103 --data coco:coco --epochs 30
+    realtime-bg --engine semantic --model runs/unet/unet.onnx
+
+Data: folder:ROOT has images/ and masks/ with the same names, masks grey with white for person.
+coco:ROOT has train2017/, val2017/ (or images/train2017/ ...) and annotations/, as unpacked from
+COCO's train2017.zip, val2017.zip and annotations_trainval2017.zip; photos without a person are
+left out, and what is marked as a crowd does not count.
+
+The folder --out gets last.pt (to go on by --resume), best.pt (the best IoU on the validation
+photos), train.csv, val.csv (and TensorBoard's files, where that is installed), ARCH.onnx and
+ARCH.yaml, its row for models.yaml. docs/training.md says more. Needs: pip install
+"realtime-bg[train]" (for deeplabv3 and COCO; the extra "torch" will do for the rest).
+"""
+
+import argparse
+import sys
+
+
+def main(arguments: list[str] | None = None) -> int:
+    try:
+        from realtime_bg.training import command
+        from realtime_bg.training.segmentation import ARCHS
+    except ModuleNotFoundError as missing:
+        print(f'{missing.name} is not installed; run: pip install "realtime-bg[train]"',
+              file=sys.stderr)  # fmt: skip
+        return 2
+    defaults = [
+        f"  {name:<15}--size {'x'.join(map(str, row.size))} --batch {row.batch} --lr {row.lr:g}"
+        for name, row in ARCHS.items()
+    ]
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="\n".join(["defaults by --arch:", *defaults]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--arch", choices=ARCHS, required=True)
+    parser.add_argument("--data", required=True, metavar="coco:ROOT|folder:ROOT")
+    parser.add_argument("--width", type=command.number(int, 1), default=64,
+                        help="channels of unet's first level (default %(default)s)")  # fmt: skip
+    parser.add_argument("--from-scratch", action="store_true",
+                        help="deeplabv3 without torchvision's weights")  # fmt: skip
+    command.add_options(parser, out="runs/segmentation", epochs=50)
+    return command.guarded(train, parser.parse_args(arguments))
+
+
+def train(options: argparse.Namespace) -> None:
+    """Raises RealtimeBgError, and KeyboardInterrupt after a request to stop."""
+    from realtime_bg.errors import SettingsError
+    from realtime_bg.training import command
+    from realtime_bg.training.datasets import open_photos
+    from realtime_bg.training.segmentation import ARCHS, make_task
+
+    arch = ARCHS[options.arch]
+    options.size = options.size or arch.size
+    options.batch = options.batch or arch.batch
+    options.lr = options.lr or arch.lr
+    network = {}
+    if options.arch == "unet":
+        network["width"] = options.width
+    if options.arch == "deeplabv3":  # a resumed run has its own weights
+        network["pretrained"] = not (options.from_scratch or options.resume)
+    run = command.make_run(options, {"arch": options.arch, "width": options.width})
+    photos = open_photos(options.data, options.val, options.seed)
+    if options.arch == "deeplabv3" and min(options.batch, len(photos[0])) < 2:
+        raise SettingsError("deeplabv3 needs at least 2 photos in a batch; raise --batch")
+    task = make_task(arch, network, options.size, options.seed, *photos)
+    command.train_and_export(task, run, options.arch)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
