@@ -40,6 +40,15 @@ def display():
     with os.fdopen(read) as numbers:
         environment = {**os.environ, "DISPLAY": f":{numbers.readline().strip()}"}
     manager = subprocess.Popen(["openbox"], env=environment, stderr=subprocess.DEVNULL)
+
+    def manages():
+        ask = ["xdotool", "get_num_desktops"]  # which only a window manager answers
+        return (
+            subprocess.run(ask, env=environment, capture_output=True, check=False).returncode == 0
+        )
+
+    # A window that opens while the manager starts up may stay black.
+    until(manages, "window manager")
     yield environment
     for process in (manager, server):
         process.terminate()
