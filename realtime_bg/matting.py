@@ -20,8 +20,8 @@ from realtime_bg.stats import Stats
 
 log = logging.getLogger(__name__)
 
-AUTO = ("rvm", "grabcut")  # what `auto` tries, in order
-LAST_RESORT = "grabcut"  # needs no weights, no network and no GPU
+LAST_RESORTS = ("embedded", "grabcut")  # need nothing but the install; in order
+AUTO = ("rvm", *LAST_RESORTS)  # what `auto` tries, in order
 GOOD_RUN = 100  # frames without a failure after which old failures are forgiven
 
 
@@ -120,10 +120,15 @@ class Matting:
         self._use(engine, name)
 
     def _candidates(self, settings: EngineSettings) -> list[str]:
-        names = AUTO if settings.name == "auto" else (settings.name,)
+        names: tuple[str, ...] = AUTO if settings.name == "auto" else (settings.name,)
         if settings.name == "auto" and settings.model is not None:
             names = AUTO[:1]  # weights that were named are not passed over
-        return [name for name in names if name not in self._barred] or [LAST_RESORT]
+        names = tuple(name for name in names if name not in self._barred)
+        return list(names) or [self._last_resort() or LAST_RESORTS[-1]]
+
+    def _last_resort(self) -> str | None:
+        """What stands in for engines that failed; None when all of them have."""
+        return next((name for name in LAST_RESORTS if name not in self._barred), None)
 
     def _first_of(self, names: list[str]) -> tuple[Engine, str]:
         """The first engine that opens; each one that does not is said with its reason."""
@@ -162,7 +167,7 @@ class Matting:
         self.close()
 
     def _reopen(self) -> Engine:
-        """After a failure: the same engine while it has retries left, then the last resort."""
+        """After a failure: the same engine while it has retries left, then the last resorts."""
         assert self._settings is not None
         if self._failures <= self._settings.retries and self._name not in self._barred:
             log.warning("opening engine %s again", self._name)
@@ -170,13 +175,17 @@ class Matting:
                 self._use(self._open(self._name), self._name)
             except RealtimeBgError as error:
                 log.error("%s", error)
-        if self._engine is None:
-            if self._name == LAST_RESORT:
-                raise EngineError(f"engine {self._name} keeps failing and there is no other left")
+        while self._engine is None:
             self._barred.add(self._name)
-            log.warning("falling back to engine %s", LAST_RESORT)
-            self._stats.notice(f"{self._name} failed, using {LAST_RESORT}")
-            self._failures = 0
-            self._use(self._open(LAST_RESORT), LAST_RESORT)
+            name = self._last_resort()
+            if name is None:
+                raise EngineError(f"engine {self._name} keeps failing and there is no other left")
+            log.warning("falling back to engine %s", name)
+            self._stats.notice(f"{self._name} failed, using {name}")
+            self._failures, self._name = 0, name
+            try:
+                self._use(self._open(name), name)
+            except RealtimeBgError as error:
+                log.error("%s", error)
         assert self._engine is not None
         return self._engine

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 FOLDERS_VARIABLE = "REALTIME_BG_MODELS"
 CONNECT_SECONDS = 3.0  # how long to wait for a host before the network counts as absent
 READ_SECONDS = 15.0
+PACKAGED = Path(str(files("realtime_bg").joinpath("models")))
 CHUNK = 2**16
 WEIGHT_SUFFIXES = (".onnx", ".pth", ".pt", ".safetensors")
 
@@ -67,9 +68,9 @@ def cache_folder() -> Path:
 
 
 def folders() -> list[Path]:
-    """Where weights are looked for, first to last."""
+    """Where weights are looked for, first to last; the package's own folder is the last."""
     named = [Path(part) for part in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if part]
-    return [*named, Path("models"), cache_folder()]
+    return [*named, Path("models"), cache_folder(), PACKAGED]
 
 
 def find(model: Model) -> Path | None:
@@ -179,7 +180,7 @@ def fetch(
     if model.url is None:
         raise ModelError(
             f"{model.file} has no public address; put it into one of: "
-            f"{', '.join(str(folder) for folder in folders())}"
+            f"{', '.join(str(folder) for folder in folders()[:-1])}"
         )
     if offline:
         raise ModelError(

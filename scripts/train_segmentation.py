@@ -17,6 +17,7 @@ ARCH.yaml, its row for models.yaml. docs/training.md says more. Needs: pip insta
 
 import argparse
 import sys
+from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,9 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--arch", choices=ARCHS, required=True)
-    parser.add_argument("--data", required=True, metavar="coco:ROOT|folder:ROOT")
+    parser.add_argument("--data", required=True, action="append",
+                        metavar="coco:ROOT|folder:ROOT", help="more than once: all of them; "
+                        "folder:ROOT*4 shows each photo four times an epoch")  # fmt: skip
     parser.add_argument("--width", type=command.number(int, 1), default=64,
                         help="channels of unet's first level (default %(default)s)")  # fmt: skip
+    parser.add_argument("--start", type=Path, metavar="FILE",
+                        help="begin with the weights of another run's best.pt")  # fmt: skip
+    parser.add_argument("--teacher", type=Path, metavar="FILE",
+                        help="embedded: RVM's weights, whose features it also follows")  # fmt: skip
     parser.add_argument("--from-scratch", action="store_true",
                         help="deeplabv3 without torchvision's weights")  # fmt: skip
     command.add_options(parser, out="runs/segmentation", epochs=50)
@@ -50,7 +57,7 @@ def train(options: argparse.Namespace) -> None:
     """Raises RealtimeBgError, and KeyboardInterrupt after a request to stop."""
     from realtime_bg.errors import SettingsError
     from realtime_bg.training import command
-    from realtime_bg.training.datasets import open_photos
+    from realtime_bg.training.datasets import open_all
     from realtime_bg.training.segmentation import ARCHS, make_task
 
     arch = ARCHS[options.arch]
@@ -63,10 +70,11 @@ def train(options: argparse.Namespace) -> None:
     if options.arch == "deeplabv3":  # a resumed run has its own weights
         network["pretrained"] = not (options.from_scratch or options.resume)
     run = command.make_run(options, {"arch": options.arch, "width": options.width})
-    photos = open_photos(options.data, options.val, options.seed)
+    photos = open_all(options.data, options.val, options.seed)
     if options.arch == "deeplabv3" and min(options.batch, len(photos[0])) < 2:
         raise SettingsError("deeplabv3 needs at least 2 photos in a batch; raise --batch")
-    task = make_task(arch, network, options.size, options.seed, *photos)
+    more = {"teacher": options.teacher} if options.arch == "embedded" else {}
+    task = make_task(arch, network, options.size, options.seed, *photos, options.start, **more)
     command.train_and_export(task, run, options.arch)
 
 

@@ -16,6 +16,7 @@ EXPECTED = {
     "B": ("background.current", "previous"),
     "0": ("background.current", "no background"),
     "u": ("background.current", "blur"),
+    "x": ("background.current", "erase"),
     "m": ("output.mirror", "mirror"),
     "e": ("engine.name", "engine"),
     "p": ("plates", "clean plate"),
@@ -109,7 +110,7 @@ def test_quit_keys_say_so_and_change_nothing(key):
     assert live.now == start()
 
 
-@pytest.mark.parametrize("key", ["x", "Q", "1", "\r", "\x00", "\xff", ""])
+@pytest.mark.parametrize("key", ["X", "Q", "1", "\r", "\x00", "\xff", ""])
 def test_other_keys_are_ignored(key):
     live = Live(start())
     assert press(live, key) is True

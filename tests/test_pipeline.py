@@ -225,10 +225,10 @@ SINKS = {"null": Seen, "blocked.mp4": BlockedSink, "failing.mp4": FailingSink}
 
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch):
-    names = {"room": RoomEngine, "grabcut": RoomEngine, "flaky": FlakyEngine,
-             "broken": BrokenEngine, "lying": LyingEngine, "hanging": HangingEngine,
-             "slow": SlowToLoad, "losing": LosingEngine, "late": LateEngine,
-             "unresettable": Unresettable}  # fmt: skip
+    names = {"room": RoomEngine, "embedded": RoomEngine, "grabcut": RoomEngine,
+             "flaky": FlakyEngine, "broken": BrokenEngine, "lying": LyingEngine,
+             "hanging": HangingEngine, "slow": SlowToLoad, "losing": LosingEngine,
+             "late": LateEngine, "unresettable": Unresettable}  # fmt: skip
     for name, cls in names.items():
         monkeypatch.setitem(engines.ENGINES, name, f"{__name__}:{cls.__name__}")
     monkeypatch.setattr(outlets, "open_sink", lambda spec, size, fps: SINKS[spec]("", size, fps))
@@ -324,23 +324,33 @@ def test_an_engine_that_raises_now_and_then_is_reopened(start, background):
 
 def test_an_engine_that_keeps_raising_falls_back_and_says_so(start, caplog):
     pipeline = start("broken", retries=2)
-    until(lambda: pipeline.stats.engine == "grabcut")
+    until(lambda: pipeline.stats.engine == "embedded")
     assert BrokenEngine.opened == 3
     count = len(Seen.images)
     until(lambda: len(Seen.images) > count + 5)
     assert "engine broken failed: RuntimeError: out of memory" in caplog.text
-    assert "falling back to engine grabcut" in caplog.text
+    assert "falling back to engine embedded" in caplog.text
     assert finish(pipeline) is None
 
 
 def test_an_engine_that_says_nan_is_a_failing_engine(start):
     pipeline = start("lying", retries=0)
+    until(lambda: pipeline.stats.engine == "embedded")
+    assert finish(pipeline) is None
+
+
+def test_where_the_last_resort_fails_too_the_next_one_takes_over(start, monkeypatch, caplog):
+    monkeypatch.setitem(engines.ENGINES, "embedded", f"{__name__}:BrokenEngine")
+    pipeline = start("broken", retries=0)
     until(lambda: pipeline.stats.engine == "grabcut")
+    assert "falling back to engine embedded" in caplog.text
+    assert "falling back to engine grabcut" in caplog.text
     assert finish(pipeline) is None
 
 
 def test_no_engine_left_ends_with_its_reason(start, monkeypatch):
-    monkeypatch.setitem(engines.ENGINES, "grabcut", f"{__name__}:BrokenEngine")
+    for last_resort in ("embedded", "grabcut"):
+        monkeypatch.setitem(engines.ENGINES, last_resort, f"{__name__}:BrokenEngine")
     pipeline = start("broken", retries=0)
     pipeline.thread.join(DEADLINE)
     assert "keeps failing" in str(pipeline.raised)
@@ -359,14 +369,14 @@ def test_a_hanging_engine_hides_the_person_within_max_age(start, background):
 
 def test_a_hanging_engine_is_given_up(start, caplog):
     pipeline = start("hanging", hang=0.3)
-    until(lambda: pipeline.stats.engine == "grabcut")
+    until(lambda: pipeline.stats.engine == "embedded")
     assert "has not answered for 0.3 s" in caplog.text
     count = len(Seen.images)
     until(lambda: len(Seen.images) > count + 20)
     HangingEngine.release.set()  # the old thread comes back: it must not interfere
     count = len(Seen.images)
     until(lambda: len(Seen.images) > count + 20)
-    assert pipeline.stats.engine == "grabcut"
+    assert pipeline.stats.engine == "embedded"
     assert finish(pipeline) is None
 
 
@@ -584,8 +594,8 @@ def test_switching_to_an_engine_that_cannot_be_opened_keeps_the_old_one(start, c
 
 def test_auto_without_weights_takes_the_offline_engine_and_says_why(start, caplog):
     pipeline = start("auto", offline=True)
-    until(lambda: pipeline.stats.engine == "grabcut")
-    assert "rvm is not available, using grabcut" in caplog.text
+    until(lambda: pipeline.stats.engine == "embedded")
+    assert "rvm is not available, using embedded" in caplog.text
     assert "--offline" in caplog.text
     assert finish(pipeline) is None
 

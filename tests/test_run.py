@@ -42,7 +42,7 @@ def test_the_readmes_main_job(tmp_path):
     result = command("--source", "demo", "--size", "640x360", "--background", "beach",
                      "--output", out, "--duration", "2", "--offline")  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert "using grabcut" in result.stderr
+    assert "using embedded" in result.stderr
     pictures = decoded(out)
     assert len(pictures) == 60
     assert pictures[-1][0] == pytest.approx(59 / 30, abs=0.01)

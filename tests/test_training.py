@@ -21,6 +21,7 @@ import onnxruntime as ort  # noqa: E402
 from torch import nn  # noqa: E402
 
 from realtime_bg import zoo  # noqa: E402
+from realtime_bg.engines.embedded import Embedded  # noqa: E402
 from realtime_bg.engines.semantic import Semantic  # noqa: E402
 from realtime_bg.errors import DataError, TrainingError  # noqa: E402
 from realtime_bg.frames import Frame, check_matte  # noqa: E402
@@ -28,7 +29,7 @@ from realtime_bg.networks.fcdensenet import FCDenseNet, FCDenseNet103  # noqa: E
 from realtime_bg.networks.unet import UNet  # noqa: E402
 from realtime_bg.settings import EngineSettings  # noqa: E402
 from realtime_bg.stats import Stats  # noqa: E402
-from realtime_bg.training import augment, inpainting, loop, losses, segmentation  # noqa: E402
+from realtime_bg.training import augment, inpainting, loop, losses, scenes, segmentation  # noqa: E402
 from realtime_bg.training.datasets import CocoPhotos, Sample, Windows, open_photos  # noqa: E402
 from realtime_bg.training.export import export  # noqa: E402
 from realtime_bg.training.loop import Task  # noqa: E402
@@ -104,6 +105,46 @@ def rows(path):
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
+def test_the_embedded_network_trains_with_a_teacher_and_its_engine_takes_it(
+    photos, tmp_path, capsys, checkpoint
+):
+    """Two sets of photos, one of them twice; the average of the weights is what is kept."""
+    out = tmp_path / "run"
+    more = ("--data", f"folder:{photos}*2", "--steps", 2, "--batch", 4, "--teacher", checkpoint)
+    assert train(photos, out, *more, arch="embedded") == 0
+    said = capsys.readouterr().err
+    path = out / "embedded.onnx"
+    assert f"realtime-bg --engine embedded --model {path}" in said
+    assert path.stat().st_size < 5e6
+    assert float(rows(out / "train.csv")[-1]["taught"]) > 0
+    assert not same(weights(out / "best.pt"), weights(out / "last.pt"))
+    engine = Embedded(EngineSettings(name="embedded", model=path, device="cpu"), (90, 50), Stats())
+    matte = check_matte(engine.matte(Frame(np.zeros((50, 90, 3), np.uint8), 0, 0.0)))
+    assert matte.alpha.shape == (50, 90)
+    assert train(photos, out, *more, "--steps", 3, "--resume", arch="embedded") == 0
+
+
+def test_scenes_show_people_where_their_alpha_says(photos):
+    """A plain person before a plain wall, however framed: colour and alpha agree."""
+    mask = np.zeros((300, 200), np.uint8)
+    mask[60:, 60:140] = 255
+    image = np.where(mask[..., None] > 0, (20, 20, 230), (230, 200, 20)).astype(np.uint8)
+    for seed in range(40):
+        chance = np.random.default_rng(seed)
+        matrix, _ = scenes._framing(mask, (128, 96), chance)
+        assert np.isfinite(matrix).all()
+        picture, alpha = scenes.scene(image, mask, (image, mask), (128, 96), chance)
+        assert picture.shape == (96, 128, 3)
+        assert alpha.shape == (96, 128)
+        assert 0 <= alpha.min() <= alpha.max() <= 1
+        last = scenes.hint(alpha, chance)
+        assert last.dtype == np.float32
+        assert 0 <= last.min() <= last.max() <= 1
+        red = picture[..., 2].astype(int) - picture[..., 0]
+        if 0.05 < (alpha > 0.5).mean() < 0.95 and np.ptp(red) > 100:
+            assert red[alpha > 0.95].mean() > red[alpha < 0.05].mean() + 30, seed
+
+
 def weights(path):
     return torch.load(path, weights_only=True)["model"]
 
@@ -131,7 +172,7 @@ def test_two_steps_end_in_a_file_that_the_engine_takes(photos, tmp_path, capsys,
     assert "taken for" not in capsys.readouterr().err  # nothing had to be guessed
     kept = torch.load(tmp_path / "run/best.pt", weights_only=True)
     assert kept["settings"]["arch"] == arch
-    assert kept["settings"]["data"] == f"folder:{photos}"
+    assert kept["settings"]["data"] == [f"folder:{photos}"]
 
 
 def test_the_table_of_architectures_leads_to_the_papers_networks():
@@ -232,8 +273,8 @@ def test_another_seed_is_another_run(photos, tmp_path):
 def test_every_picture_is_seen_once_an_epoch_in_an_order_of_its_own():
     order = list(loop.Order(10, 3, seed=5, start=0, total=7))
     assert [len(batch) for batch in order] == [3] * 7
-    assert [{epoch for epoch, _ in batch} for batch in order] == [{0}] * 3 + [{1}] * 3 + [{2}]
-    first, second = ([i for batch in order[n : n + 3] for _, i in batch] for n in (0, 3))
+    assert [{epoch for epoch, *_ in batch} for batch in order] == [{0}] * 3 + [{1}] * 3 + [{2}]
+    first, second = ([i for batch in order[n : n + 3] for _, i, _ in batch] for n in (0, 3))
     assert len(set(first)) == len(set(second)) == 9
     assert first != second
     assert list(loop.Order(10, 3, seed=5, start=4, total=7)) == order[4:]

@@ -6,6 +6,7 @@ UNUSABLE: set[str] = set()
 ENGINES = {
     "rvm": "realtime_bg.engines.rvm_onnx:RvmOnnx",
     "rvm-torch": "realtime_bg.engines.rvm_torch:RvmTorch",
+    "embedded": "realtime_bg.engines.embedded:Embedded",
     "instance": "realtime_bg.engines.instance:Instance",
     "semantic": "realtime_bg.engines.semantic:Semantic",
     "grabcut": "realtime_bg.engines.grabcut:GrabCut",

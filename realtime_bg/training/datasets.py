@@ -1,8 +1,8 @@
 """Photos of people with masks: folders, and COCO; split by seed, and cut to windows for a network.
 
 `Photos` are sequences of `Sample`; reading one may raise DataError. Datasets for the `loop` are
-asked for ``(epoch, index)``, so that what chance does to a picture depends on nothing else, and
-give tensors, or a text in place of a picture that cannot be read.
+asked for ``(epoch, index, step)``, so that what chance does to a picture depends on nothing else,
+and give tensors, or a text in place of a picture that cannot be read.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from realtime_bg.training import augment
 PERSON = "person"
 COCO_SPLITS = ("train2017", "val2017")
 
-Place: TypeAlias = tuple[int, int]  # epoch, index
+Place: TypeAlias = tuple[int, int, int]  # epoch, index, step
 Item: TypeAlias = tuple[Tensor, ...] | str  # a str says why there is no picture
 
 
@@ -207,10 +207,38 @@ class Windows:
         if self._seed is None:
             image, *target = augment.whole(planes, self._size)
         else:
-            chance = np.random.default_rng((self._seed, *place))
+            chance = np.random.default_rng((self._seed, *place[:2]))
             image, *target = augment.window(planes, self._size, chance)
             image = augment.recoloured(image, chance)
         return as_tensor(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)), as_tensor(np.dstack(target))
+
+
+class Joined(Sequence[Sample]):
+    """Photos of several places, some of them more than once."""
+
+    def __init__(self, parts: Sequence[tuple[Photos, int]]) -> None:
+        self._places = [(photos, index) for photos, times in parts
+                        for index in range(len(photos)) for _ in range(times)]  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: Any) -> Any:
+        photos, own = self._places[index]
+        return photos[own]
+
+
+def open_all(specs: Sequence[str], share: float, seed: int) -> tuple[Photos, Photos]:
+    """`open_photos` for several; ``SPEC*N`` shows each of its photos N times an epoch."""
+    train, val = [], []
+    for spec in specs:
+        data, star, times = spec.rpartition("*")
+        if not (star and times.isdigit() and int(times)):
+            data, times = spec, "1"
+        ours, theirs = open_photos(data, share, seed)
+        train.append((ours, int(times)))
+        val.append((theirs, 1))
+    return Joined(train), Joined(val)
 
 
 def as_tensor(picture: Image) -> Tensor:

@@ -1,12 +1,14 @@
 """From a trained network to the ONNX file that engines take: written, run, compared, described."""
 
 import hashlib
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import torch
 import yaml
@@ -14,8 +16,10 @@ from torch import Tensor, nn
 
 from realtime_bg.errors import TrainingError, reason
 
+HALF_TOLERANCE = 3e-2  # where a rounded weight moves the edge of a shape
 TOLERANCE = 1e-3  # outputs are probabilities or colours in 0..1
 OPSET = 17
+SMALL = 256  # values; what is smaller stays in full precision
 
 
 def export(
@@ -24,12 +28,14 @@ def export(
     output: str,
     row: dict[str, Any],
     path: Path,
+    half: bool = False,
 ) -> float:
     """Write ``path`` and, beside it, the YAML file that describes it; return the largest
     difference between ONNX Runtime and PyTorch over ``cases``.
 
     A case is a value for every input by name, (1, C, H, W); the graph is free in H and W and is
     traced with the first case. ``row``: the keys of models.yaml that are not about the file.
+    ``half``: weights are kept in half precision, half the size, and cast when the file is loaded.
     Raises TrainingError, with nothing written, when the file differs from PyTorch.
     """
     partial, names = path.with_name(f".{path.name}.part"), list(cases[0])
@@ -40,8 +46,10 @@ def export(
             torch.onnx.export(model, tuple(cases[0].values()), str(partial), input_names=names,
                               output_names=[output], dynamic_axes=free, opset_version=OPSET,
                               dynamo=False)  # fmt: skip
+        if half:
+            halve(partial)
         worst = max(_difference(model, case, partial) for case in cases)
-        if not worst <= TOLERANCE:
+        if not worst <= (HALF_TOLERANCE if half else TOLERANCE):
             raise TrainingError(
                 f"{path}: differs from PyTorch by {worst:.2g}; nothing was written, train longer "
                 "or with --no-amp"
@@ -56,6 +64,22 @@ def export(
     finally:
         partial.unlink(missing_ok=True)
     return worst
+
+
+def halve(path: Path) -> None:
+    """Keep the large weights of an ONNX file as float16, each behind a cast to float32, which
+    ONNX Runtime folds away when it loads the file."""
+    model = onnx.load(str(path))
+    floats = (t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT)
+    weights = [tensor for tensor in floats if math.prod(tensor.dims) > SMALL]
+    for tensor in weights:
+        values = onnx.numpy_helper.to_array(tensor).astype(np.float16)
+        model.graph.initializer.remove(tensor)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values, f"{tensor.name}.half"))
+        cast = onnx.helper.make_node("Cast", [f"{tensor.name}.half"], [tensor.name],
+                                     to=onnx.TensorProto.FLOAT)  # fmt: skip
+        model.graph.node.insert(0, cast)
+    onnx.save(model, str(path))
 
 
 def _difference(model: nn.Module, case: dict[str, Tensor], path: Path) -> float:

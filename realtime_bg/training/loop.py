@@ -5,6 +5,7 @@ scored best, and the settings), ``train.csv`` and ``val.csv``. What chance does 
 and the step alone, so a run that was killed and resumed is the run that was not.
 """
 
+import copy
 import csv
 import logging
 import math
@@ -14,7 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -58,11 +59,14 @@ def warm_cosine(step: int, total: int) -> float:
 class Task:
     """What is trained. A new kind of training is a function that makes one of these.
 
-    ``train`` and ``val`` are asked for ``(epoch, index)``, epoch 0 in validation, and give a tuple
-    of tensors, or a text that says why there is none. ``loss``: a training batch on the model's
-    device -> ``loss`` and its named parts. ``scores``: a validation batch -> a list with one value
-    per picture for each figure; the largest mean of ``best`` makes a network the best.
+    ``train`` and ``val`` are asked for ``(epoch, index, step)``, epoch and step 0 in validation,
+    and give a tuple of tensors, or a text that says why there is none. ``loss``: a training batch
+    on the model's device -> ``loss`` and its named parts. ``scores``: a validation batch -> a list
+    with one value per picture for each figure; the largest mean of ``best`` makes a network the
+    best.
     ``schedule``: called with (step, all steps) before each step; the learning rate's factor.
+    ``rates``: the learning rate's factor of parameters whose names begin so. ``average``: share of
+    the averaged weights that stays from step to step (0: none); the average is what is kept.
     ``export``: writes what engines take from the best network, on the CPU, to a path.
     """
 
@@ -74,6 +78,8 @@ class Task:
     export: Callable[[nn.Module, Path], None]
     best: str = "iou"
     schedule: Callable[[int, int], float] = warm_cosine
+    rates: dict[str, float] = field(default_factory=dict)
+    average: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ class Order(Sampler[list[Place]]):
             chance = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
             order = torch.randperm(self._count, generator=chance).tolist()
             for at in range(begin, min(self.per_epoch, begin + self._total - step)):
-                yield [(epoch, i) for i in order[at * self._batch : (at + 1) * self._batch]]
+                yield [(epoch, i, step) for i in order[at * self._batch : (at + 1) * self._batch]]
                 step += 1
 
 
@@ -196,7 +202,10 @@ class _Loop:
         self.device = pick_device(run.device)
         self.half = half_type(self.device) if run.amp else None
         self.model = task.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = torch.optim.AdamW(_groups(self.model), lr=run.lr)
+        self.optimizer = torch.optim.AdamW(_groups(self.model, task.rates), lr=run.lr)
+        self.kept = self.model  # what is scored and exported
+        if task.average:
+            self.kept = copy.deepcopy(self.model).requires_grad_(False)
         # Half precision alone has too small a range for gradients; bfloat16 has not.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half == torch.float16)
         self.step, self.best, self.spent = 0, -math.inf, 0.0
@@ -237,6 +246,8 @@ class _Loop:
                                     "use the same, or choose another --out")  # fmt: skip
         try:
             self.model.load_state_dict(state["model"])
+            if self.kept is not self.model:
+                self.kept.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
             if state["scaler"]:  # empty where it was not needed
                 self.scaler.load_state_dict(state["scaler"])
@@ -310,7 +321,7 @@ class _Loop:
         """One step of the optimizer; the loss and its parts."""
         rate = self.run.lr * self.task.schedule(self.step, self.total)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
             losses = self.task.loss(self.model, self._moved(batch))
         values = {name: value.item() for name, value in losses.items()}
@@ -324,7 +335,20 @@ class _Loop:
             raise TrainingError(self._diverged("the gradient is no number"))
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        if self.kept is not self.model:
+            self._average()
         return values
+
+    def _average(self) -> None:
+        """Move the averaged weights towards those of now, faster in the first steps."""
+        stays = min(self.task.average, (1 + self.step) / (10 + self.step))
+        ours, theirs = self.kept.state_dict(), self.model.state_dict()
+        with torch.no_grad():
+            for name, value in ours.items():
+                if value.dtype.is_floating_point:
+                    value.lerp_(theirs[name], 1 - stays)
+                else:
+                    value.copy_(theirs[name])
 
     def _diverged(self, what: str) -> str:
         saved, again = self.run.out / "last.pt", "try again with"
@@ -334,9 +358,9 @@ class _Loop:
 
     def _validate(self, epoch: int) -> None:
         """Score the validation set; keep the network when it is the best so far."""
-        self.model.eval()
+        self.kept.eval()
         count = len(self.task.val)
-        places = [(0, index) for index in range(count)]
+        places = [(0, index, 0) for index in range(count)]
         size = min(self.run.batch, count)
         batches = [places[at : at + size] for at in range(0, count, size)]
         scores: dict[str, list[float]] = {}
@@ -346,7 +370,7 @@ class _Loop:
                 if batch is None:
                     continue
                 with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
-                    values = self.task.scores(self.model, self._moved(batch))
+                    values = self.task.scores(self.kept, self._moved(batch))
                 for name, each in values.items():
                     scores.setdefault(name, []).extend(each)
         if not scores:
@@ -356,7 +380,7 @@ class _Loop:
         if better or not (self.run.out / "best.pt").exists():
             self.best = means[self.task.best]
             save_checkpoint(self.run.out / "best.pt", {"settings": self.run.settings,
-                "step": self.step, "scores": means, "model": self.model.state_dict()})  # fmt: skip
+                "step": self.step, "scores": means, "model": self.kept.state_dict()})  # fmt: skip
         self.val_log.add(self.step, {"epoch": epoch, "seconds": self.spent} | means)
         figures = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
         say(f"epoch {epoch}, step {self.step}: {figures}{' (best so far)' if better else ''}")
@@ -370,6 +394,7 @@ class _Loop:
             "best": self.best,
             "seconds": self.spent,
             "model": self.model.state_dict(),
+            "average": self.kept.state_dict() if self.kept is not self.model else None,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "chance": torch.get_rng_state(),
@@ -394,11 +419,16 @@ def _quiet_worker(_: int) -> None:
     cv2.setNumThreads(0)  # these processes are what runs in parallel
 
 
-def _groups(model: nn.Module) -> list[dict[str, Any]]:
-    """Parameters with and without weight decay."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [{"params": [p for p in trained if p.ndim > 1], "weight_decay": DECAY},
-            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0}]  # fmt: skip
+def _groups(model: nn.Module, rates: dict[str, float]) -> list[dict[str, Any]]:
+    """Parameters by weight decay, or none, and by the factor of their learning rate."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            factor = next((rates[start] for start in rates if name.startswith(start)), 1.0)
+            decay = DECAY if parameter.ndim > 1 else 0.0
+            groups.setdefault((decay, factor), []).append(parameter)
+    return [{"params": parameters, "weight_decay": decay, "factor": factor}
+            for (decay, factor), parameters in groups.items()]  # fmt: skip
 
 
 def pick_device(wanted: str) -> torch.device:

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from realtime_bg import metrics
-from realtime_bg.errors import MissingPackageError, reason
+from realtime_bg.errors import MissingPackageError, TrainingError, reason
 from realtime_bg.frames import Size
 from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
 from realtime_bg.terminal import say
 from realtime_bg.training.datasets import Photos, Windows
 from realtime_bg.training.export import export
-from realtime_bg.training.loop import Batch, Task
+from realtime_bg.training.loop import Batch, Task, load_checkpoint
 from realtime_bg.training.losses import bce_dice
 
 
@@ -38,6 +38,13 @@ class Arch(NamedTuple):
 ARCHS = {
     "unet": Arch("realtime_bg.networks.unet:UNet", (256, 256), 32, 1e-3),
     "fcdensenet103": Arch("realtime_bg.networks.fcdensenet:FCDenseNet103", (224, 224), 8, 1e-3),
+    "embedded": Arch(
+        "realtime_bg.networks.embedded:Embedded",
+        (256, 144),
+        16,
+        2e-3,
+        "realtime_bg.training.embedded:embedded_task",
+    ),
     "deeplabv3": Arch("realtime_bg.training.segmentation:deeplabv3", (384, 384), 8, 1e-4),
 }
 
@@ -49,11 +56,40 @@ def named(spec: str) -> Callable[..., Any]:
 
 
 def make_task(
-    arch: Arch, options: dict[str, Any], size: Size, seed: int, train: Photos, val: Photos
+    arch: Arch,
+    options: dict[str, Any],
+    size: Size,
+    seed: int,
+    train: Photos,
+    val: Photos,
+    start: Path | None = None,
+    **more: Any,
 ) -> Task:
-    """The task of an architecture; ``options`` go to its network's constructor."""
+    """The task of an architecture; ``options`` go to its network's constructor, ``more`` to the
+    function that makes the task. ``start``: a ``best.pt`` whose weights it begins with; raises
+    TrainingError where it does not fit."""
     torch.manual_seed(seed)  # the weights' first values
-    return named(arch.task)(named(arch.network)(**options), size, seed, train, val)
+    task: Task = named(arch.task)(named(arch.network)(**options), size, seed, train, val, **more)
+    if start is not None:
+        load_weights(task.model, start)
+    return task
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """The weights of a checkpoint into ``model``; what only teaches it may be missing. Raises
+    TrainingError."""
+    weights = load_checkpoint(path).get("model")
+    if not isinstance(weights, dict):
+        raise TrainingError(f"{path}: holds no network")
+    try:
+        odd = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise TrainingError(f"{path}: another network's weights ({reason(error)})") from None
+    other = [name for name in odd.missing_keys + odd.unexpected_keys
+             if not name.startswith("teacher.")]  # fmt: skip
+    if other:
+        raise TrainingError(f"{path}: another network's weights ({other[0]} and {len(other) - 1} "
+                            "further names differ)")  # fmt: skip
 
 
 def still_task(model: nn.Module, size: Size, seed: int, train: Photos, val: Photos) -> Task:
@@ -92,11 +128,15 @@ def _loss(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
 
 
 def _scores(model: nn.Module, batch: Batch) -> dict[str, list[float]]:
-    """IoU and MAD of every picture, where its mask is valid."""
-    image, target = batch
+    return figures(model(_normalised(batch[0])), batch[1])
+
+
+def figures(logits: Tensor, target: Tensor) -> dict[str, list[float]]:
+    """IoU and MAD of every picture, where its mask is valid. ``logits``: (N, 1, H, W);
+    ``target``: ``uint8 (N, 2, H, W)``, mask and validity."""
     mask, valid = (target[:, n] / 255 for n in range(2))
     known = (valid > 0.5).float()
-    alphas = (model(_normalised(image)).float().sigmoid()[:, 0] * known).cpu().numpy()
+    alphas = (logits.float().sigmoid()[:, 0] * known).cpu().numpy()
     truths = (mask * known).cpu().numpy()
     both = list(zip(alphas, truths, strict=True))
     return {name: [metric(*pair) for pair in both]

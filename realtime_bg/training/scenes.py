@@ -1,0 +1,178 @@
+"""Scenes in front of a webcam, made from photos of people: framed, lit and set before other rooms.
+
+A scene is what the embedded network is trained on. ``chance`` is the only source of chance;
+pictures are BGR ``uint8 (H, W, 3)``, masks ``uint8 (H, W)``, alphas ``float32 (H, W)`` in [0, 1].
+"""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime_bg.frames import Alpha, Image, Size
+from realtime_bg.training.augment import recoloured
+
+EMPTY = 0.03  # share of scenes with nobody in them
+SWAPPED = 0.35  # share that get another room
+SPECKS = 0.001  # of the picture; smaller pieces and holes of a mask are threshold noise
+TALL = 2.2  # a person that much taller than broad stands in full length
+LEAST = 90  # pixels of the photo a scene is at least high
+
+Matrix = NDArray[np.float32]
+Mask = NDArray[np.uint8]
+
+
+def tidied(mask: Mask) -> Mask:
+    """A binary mask, 0 or 255, without specks and pinholes."""
+    person = (mask > 127).astype(np.uint8)
+    for value in (0, 1):
+        _, labels, table, _ = cv2.connectedComponentsWithStats(
+            (person == value).astype(np.uint8), connectivity=4
+        )
+        speck = table[:, cv2.CC_STAT_AREA] < SPECKS * mask.size
+        speck[0] = False
+        person[speck[labels]] = 1 - value
+    return np.asarray(person * 255, np.uint8)
+
+
+def scene(
+    image: Image, mask: Mask, other: tuple[Image, Mask], size: Size, chance: np.random.Generator
+) -> tuple[Image, Alpha]:
+    """One scene of ``size`` (width, height) from a photo; ``other``, a further photo with its
+    mask, lends its room."""
+    if chance.random() < EMPTY:
+        return recoloured(room(*other, size, chance), chance), np.zeros(size[::-1], np.float32)
+    matrix, scale = _framing(mask, size, chance)
+    if scale < 0.7:  # warping looks at 4 pixels of the source only
+        spread = 0.5 / scale - 0.3
+        image, mask = (cv2.GaussianBlur(one, (0, 0), spread) for one in (image, mask))
+    warped = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REFLECT)
+    alpha = cv2.warpAffine(mask, matrix, size)
+    inside = cv2.warpAffine(np.full_like(mask, 255), matrix, size)
+    swap = chance.random() < SWAPPED
+    if not swap and inside.mean() < 0.98 * 255:  # the frame reaches out of the photo
+        swap = chance.random() < 0.5
+        if not swap:
+            alpha = cv2.warpAffine(mask, matrix, size, borderMode=cv2.BORDER_REFLECT)
+    alpha = (alpha / 255).astype(np.float32)
+    if swap:
+        warped, alpha = _before(warped, alpha, room(*other, size, chance), chance)
+    return recoloured(warped, chance), alpha
+
+
+def _framing(mask: Mask, size: Size, chance: np.random.Generator) -> tuple[Matrix, float]:
+    """The affine map from photo to scene, and its scale: people cut off by the lower edge as
+    webcams show them, most of the time, or any part of the photo."""
+    (width, height), (rows, columns) = size, mask.shape
+    ys, xs = (np.flatnonzero((mask > 127).any(axis)) for axis in (1, 0))
+    close = len(ys) >= 8 and len(xs) >= 8
+    wide = width > 1.2 * height and columns < 0.9 * rows
+    if close and chance.random() < (0.75 if wide else 0.2):
+        top, tall = ys[0], ys[-1] - ys[0]
+        full = tall > TALL * (xs[-1] - xs[0])
+        part = max(12.0, tall * (chance.uniform(0.2, 0.75) if full else chance.uniform(0.45, 1)))
+        above = chance.uniform(0.02, 0.35) if chance.random() < 0.9 else -chance.uniform(0, 0.1)
+        high = max(LEAST, part / (1 - above) if above > 0 else part * (1 + above))
+        head = np.flatnonzero((mask[top : top + max(4, int(0.2 * part))] > 127).any(0))
+        middle = head.mean() + chance.normal(0, 0.13) * high * width / height
+        centre = middle, top + part - high / 2
+    else:
+        share = chance.uniform(0.55, 1.15)
+        high = rows * share
+        if chance.random() < 0.5 or high * width > 1.6 * columns * height:
+            high = columns * share * height / width
+        free = chance.uniform(size=2) * (columns - high * width / height, rows - high)
+        held = np.array([(xs[0] + xs[-1]) / 2, (ys[0] + ys[-1]) / 2]) if close else free
+        held = held - chance.uniform(0.3, 0.7, 2) * (high * width / height, high)
+        pull = chance.uniform() if close else 0.0
+        corner = (1 - pull) * free + pull * held
+        centre = corner[0] + high * width / height / 2, corner[1] + high / 2
+    scale = height / high
+    turn, stretch = math.radians(chance.normal(0, 7)), math.exp(chance.normal(0, 0.06))
+    cosine, sine = math.cos(turn) * scale, math.sin(turn) * scale
+    matrix = np.array([[cosine * stretch, -sine, 0], [sine, cosine, 0]], np.float32)
+    matrix[:, 2] = np.array([width / 2, height / 2]) - matrix[:, :2] @ np.array(centre)
+    if chance.random() < 0.5:
+        matrix[0] *= -1
+        matrix[0, 2] += width
+    return matrix, scale
+
+
+def _before(
+    image: Image, alpha: Alpha, behind: Image, chance: np.random.Generator
+) -> tuple[Image, Alpha]:
+    """The person before another room, lit a little as that is; the edge shrunk and softened, so
+    that no rim of the old room gives it away."""
+    soft = cv2.GaussianBlur(alpha, (0, 0), chance.uniform(0.3, 1.2))
+    shrink = chance.uniform(0, 0.35)
+    alpha = np.asarray(np.clip((soft - shrink) / (1 - shrink), 0, 1), np.float32)
+    light = np.ones(3)
+    if chance.random() < 0.5:
+        there, here = (one.reshape(-1, 3).mean(0) for one in (behind, image))
+        light += 0.4 * chance.random() * (np.clip(there / (here + 1), 0.5, 2) - 1)
+    lit = np.clip(image * light, 0, 255).astype(np.uint8)
+    return cv2.blendLinear(lit, behind, alpha, 1 - alpha), alpha
+
+
+def room(image: Image, mask: Mask, size: Size, chance: np.random.Generator) -> Image:
+    """A room of ``size``: the part of a photo where nobody stands, or a drawn wall."""
+    part = _empty_part(image, mask)
+    if part is None or chance.random() < 0.1:
+        return wall(size, chance)
+    (height, width), (w, h) = part.shape[:2], size
+    scale = min(width / w, height / h) * chance.uniform(0.45, 1)
+    left, top = chance.uniform(size=2) * (width - w * scale, height - h * scale)
+    matrix = np.array([[1 / scale, 0, -left / scale], [0, 1 / scale, -top / scale]], np.float32)
+    if chance.random() < 0.5:
+        matrix[0] = -1 / scale, 0, (left + w * scale) / scale
+    shown = cv2.warpAffine(part, matrix, size, borderMode=cv2.BORDER_REFLECT)
+    if chance.random() < 0.4:  # out of focus
+        shown = cv2.GaussianBlur(shown, (0, 0), chance.uniform(0.5, 6))
+    return shown
+
+
+def _empty_part(image: Image, mask: Mask) -> Image | None:
+    """The largest strip beside or above the people; None where they leave none."""
+    person = mask > 60
+    if not person.any():
+        return image
+    columns, rows = np.flatnonzero(person.any(0)), np.flatnonzero(person.any(1))
+    left, right, above = columns[0], mask.shape[1] - 1 - columns[-1], rows[0]
+    if max(left, right) > 0.22 * mask.shape[1]:
+        return image[:, :left] if left >= right else image[:, -right:]
+    return image[:above] if above > 0.3 * mask.shape[0] else None
+
+
+def wall(size: Size, chance: np.random.Generator) -> Image:
+    """Plain or in two colours that run into each other, a little noisy."""
+    corners = chance.uniform(0, 255, (2, 2, 3)).astype(np.float32)
+    if chance.random() < 0.5:
+        corners = corners[:1, :1] + chance.normal(0, 15, (2, 2, 3)).astype(np.float32)
+    noise = chance.normal(0, chance.uniform(0, 6), (size[1], size[0], 3))
+    return np.clip(cv2.resize(corners, size) + noise, 0, 255).astype(np.uint8)
+
+
+def hint(alpha: Alpha, chance: np.random.Generator) -> Alpha:
+    """What the alpha of the frame before may have been: half the time nothing (zeros), else a
+    little elsewhere, and now and then wrong."""
+    height, width = alpha.shape
+    kind = chance.random()
+    if kind < 0.5:
+        return np.zeros_like(alpha)
+    matrix = np.eye(2, 3) + np.c_[chance.normal(0, 0.018, (2, 2)), np.zeros(2)]
+    middle = np.array([width / 2, height / 2])
+    matrix[:, 2] = chance.normal(0, 0.02, 2) * (width, height) + middle - matrix[:, :2] @ middle
+    last = cv2.warpAffine(alpha, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    last = cv2.GaussianBlur(last, (0, 0), chance.uniform(0.3, 1.5))
+    if kind > 0.7:
+        for _ in range(chance.integers(1, 4)):
+            blob = np.zeros_like(last)
+            place = int(chance.integers(width)), int(chance.integers(height))
+            axes = int(chance.uniform(0.03, 0.2) * width), int(chance.uniform(0.03, 0.25) * height)
+            cv2.ellipse(blob, place, axes, chance.uniform(0, 180), 0, 360, 1, -1)
+            blob = cv2.GaussianBlur(blob, (0, 0), 2)
+            last = last * (1 - blob) + blob * (chance.random() < 0.5)
+    if kind > 0.95:
+        last = np.roll(last, int(chance.uniform(-0.5, 0.5) * width), 1)
+    return np.clip(last, 0, 1).astype(np.float32)

@@ -1,0 +1,120 @@
+"""Label photos and clips with an engine: masks to train on, where nobody has drawn any.
+
+    python scripts/label.py --engine rvm --out labelled photos/
+    python scripts/label.py --engine rvm --out labelled --every 5 walk.mkv book.mkv
+
+Folders are searched for images and clips. OUT gets images/ and masks/, the layout of
+`--data folder:OUT`: copies of the photos, and every Nth frame of the clips as PNG. Masks are grey,
+the alpha as files are processed. Photos of which the engine is unsure (the mean of 4 a (1 - a)
+over the person's area is above --unsure), or which show it nobody, are left out and counted.
+A labelled photo is as good as the engine: look at some before training on them.
+"""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from realtime_bg.batch import WARM_UP
+from realtime_bg.errors import DataError, RealtimeBgError, reason
+from realtime_bg.eye import Eye
+from realtime_bg.frames import Alpha, Image
+from realtime_bg.labelled import Pair, frames, is_clip, pairs, read_image
+from realtime_bg.terminal import say, show_logs
+
+NOBODY = 0.01  # share of the picture below which nobody was found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sources", nargs="+", type=Path, metavar="FOLDER|CLIP")
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--device")
+    parser.add_argument("--offline", action="store_true", default=None)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="of a clip's frames")
+    parser.add_argument("--unsure", type=float, default=0.45, help="(default %(default)s)")
+    options = parser.parse_args(arguments)
+    show_logs(False)
+    try:
+        label(options)
+    except RealtimeBgError as error:
+        say(str(error), "red")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def label(options: argparse.Namespace) -> None:
+    """Raises RealtimeBgError."""
+    if options.every < 1:
+        raise DataError(f"--every {options.every}: from 1 on")
+    found = [pair for source in options.sources for pair in _pairs(source)]
+    flags = {"engine.name": options.engine, "engine.model": options.model,
+             "engine.device": options.device, "engine.offline": options.offline}  # fmt: skip
+    kept = left = 0
+    with closing(Eye(flags, None)) as eye:
+        for pair in found:
+            for name, image, alpha in _labelled(eye, pair, options.every):
+                if not _is_sure(alpha, options.unsure):
+                    left += 1
+                    continue
+                clip = is_clip(pair.image)
+                _write(options.out, name, image, alpha, None if clip else pair.image)
+                kept += 1
+    say(f"{kept} pictures labelled in {options.out}, {left} left out")
+
+
+def _pairs(source: Path) -> list[Pair]:
+    if source.is_dir():
+        return pairs(source, masks=False)
+    if not source.is_file():
+        raise DataError(f"{source}: no such file or folder")
+    return [Pair(source.stem, source, None)]
+
+
+def _labelled(eye: Eye, pair: Pair, every: int) -> Iterator[tuple[str, Image, Alpha]]:
+    """The name, BGR ``uint8 (H, W, 3)`` and alpha of a photo or of every Nth frame."""
+    if not is_clip(pair.image):
+        image = read_image(pair.image)
+        yield pair.name, image, eye.settled(image, WARM_UP)
+        return
+    eye.forget()
+    for index, (image, _) in enumerate(frames(pair)):
+        alpha = eye.alpha(image, index)  # the engine sees every frame
+        if index % every == 0:
+            yield f"{pair.name}-{index:05d}", image, alpha
+
+
+def _is_sure(alpha: Alpha, unsure: float) -> bool:
+    area = float(alpha.mean())
+    return area > NOBODY and float((4 * alpha * (1 - alpha)).mean()) < unsure * area
+
+
+def _write(out: Path, name: str, image: Image, alpha: Alpha, photo: Path | None) -> None:
+    """The mask first: a picture without one is named later, a mask alone is not looked at."""
+    try:
+        for folder in ("images", "masks"):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+        mask = cv2.imencode(".png", np.rint(alpha * 255).astype(np.uint8))[1]
+        (out / "masks" / f"{name}.png").write_bytes(mask.tobytes())
+        if photo is not None:
+            shutil.copyfile(photo, out / "images" / photo.name)
+        else:
+            picture = cv2.imencode(".png", image)[1]
+            (out / "images" / f"{name}.png").write_bytes(picture.tobytes())
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written ({reason(error)})") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

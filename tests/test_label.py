@@ -1,0 +1,55 @@
+"""scripts/label.py: an engine's alphas as masks to train on, in the layout that training reads."""
+
+import cv2
+import graphs
+import numpy as np
+import pytest
+
+import scripts
+from realtime_bg.labelled import pairs
+
+
+@pytest.fixture
+def network(tmp_path):
+    path = graphs.person_map(tmp_path / "net.onnx", logits=False)
+    path.with_suffix(".yaml").write_text("network: {output: probability}\n")
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """One with somebody bright, one with nobody."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    image = np.full((48, 64, 3), 5, np.uint8)
+    cv2.imwrite(str(folder / "nobody.png"), image)
+    image[:, 32:] = 250
+    cv2.imwrite(str(folder / "somebody.jpg"), image)
+    return folder
+
+
+def test_photos_and_frames_become_a_labelled_folder(tmp_path, photos, network, capsys):
+    clip = tmp_path / "clips" / "walk"
+    clip.mkdir(parents=True)
+    picture = cv2.imread(str(photos / "somebody.jpg"))
+    for index in range(4):
+        cv2.imwrite(str(clip / f"{index}.png"), picture)
+    out = tmp_path / "labelled"
+    code = scripts.run("label", photos, clip.parent, "--engine", "semantic", "--model", network,
+                       "--device", "cpu", "--out", out, "--every", 2)  # fmt: skip
+    said = capsys.readouterr().err
+    assert code == 0, said
+    assert "3 pictures labelled" in said
+    assert "1 left out" in said
+    found = pairs(out)
+    assert [pair.image.name for pair in found] == ["somebody.jpg", "walk-00000.png",
+                                                   "walk-00002.png"]  # fmt: skip
+    assert (out / "images/somebody.jpg").read_bytes() == (photos / "somebody.jpg").read_bytes()
+    mask = cv2.imread(str(out / "masks/somebody.png"), cv2.IMREAD_GRAYSCALE)
+    assert mask[:, 40:].min() > 200
+    assert mask[:, :24].max() < 60
+
+
+def test_what_is_not_there_is_one_line(tmp_path, capsys):
+    assert scripts.run("label", tmp_path / "none", "--out", tmp_path) == 2
+    assert "no such file or folder" in capsys.readouterr().err
