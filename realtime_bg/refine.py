@@ -1,16 +1,20 @@
 """From an engine's alpha to the alpha that is blended: guided upsampling, threshold, feather."""
 
+import math
 from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 
+from realtime_bg.foreground import estimate_foreground
 from realtime_bg.frames import Alpha, Image, Matte
+from realtime_bg.geometry import resize, shrunk
 from realtime_bg.settings import RefineSettings
 
 RADIUS = 1  # of the guided filter's window, in pixels of the small map
 EPS = 3e-4  # its regularisation, on intensities in 0..1; smaller follows texture, larger blurs
 SOLID = 0.98  # alpha from which a pixel is the person alone and keeps the camera's own colour
+ESTIMATED_AREA = 384 * 216  # pixels on which colours are estimated where an alpha has full size
 REACH = RADIUS + 2  # small pixels around the person that upsampling can touch
 
 Box: TypeAlias = tuple[slice, slice]  # rows and columns
@@ -38,6 +42,8 @@ def refine(matte: Matte, settings: RefineSettings) -> Refined:
         alpha = feather(alpha, settings.feather)
         box = tuple(_grown(part, settings.feather, side)  # type: ignore[assignment]
                     for part, side in zip(box, shape, strict=True))  # fmt: skip
+    if matte.foreground is None and settings.decontaminate:
+        matte = with_foreground(matte)
     return Refined(alpha, upsample_foreground(matte, box), box)
 
 
@@ -91,6 +97,16 @@ def _box(x: Alpha) -> Alpha:
     """Mean over the window; float32 (h, w) in and out."""
     side = 2 * RADIUS + 1
     return cv2.blur(x, (side, side), borderType=cv2.BORDER_REPLICATE)
+
+
+def with_foreground(matte: Matte) -> Matte:
+    """The matte, its foreground estimated on a small picture; its alpha is then as small."""
+    guide, alpha = matte.guide, matte.alpha
+    if guide is None:
+        width, height = matte.frame.size
+        size = shrunk((width, height), min(1.0, math.sqrt(ESTIMATED_AREA / (width * height))))
+        guide, alpha = resize(matte.frame.image, size), resize(alpha, size)
+    return Matte(matte.frame, alpha, estimate_foreground(guide, alpha), guide)
 
 
 def upsample_foreground(matte: Matte, box: Box) -> Image:

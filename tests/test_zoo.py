@@ -137,7 +137,7 @@ def test_folders_are_asked_in_order(rows, place, monkeypatch):
         path = put(folder, "first.onnx")
         assert zoo.resolve("rvm", EngineSettings()) == path
         assert zoo.find(zoo.row("first")) == path
-    assert zoo.folders() == order[::-1]
+    assert zoo.folders() == [*order[::-1], zoo.PACKAGED]
 
 
 def test_an_earlier_folder_beats_a_preferred_row(rows, place, monkeypatch):

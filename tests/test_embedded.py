@@ -1,0 +1,78 @@
+"""The model that comes with the program: always at hand, and good on people it never saw."""
+
+import hashlib
+from contextlib import closing
+
+import cv2
+import numpy as np
+import pytest
+
+from realtime_bg import zoo
+from realtime_bg.backgrounds import open_background
+from realtime_bg.eye import Eye
+from realtime_bg.matting import open_engine
+from realtime_bg.metrics import iou
+from realtime_bg.settings import BackgroundSettings, EngineSettings
+from realtime_bg.sources import demo
+from realtime_bg.stats import Stats
+
+HELD_OUT = {"portraits": (5, 0.83), "ccp": (8, 0.92)}  # one photo of so many; the mean IoU
+
+
+@pytest.fixture
+def eye():
+    flags = {"engine.name": "embedded", "engine.device": "cpu", "engine.offline": True}
+    with closing(Eye(flags, None)) as opened:
+        yield opened
+
+
+def test_it_is_in_the_package_and_as_its_row_says():
+    row = zoo.row("embedded")
+    path = zoo.find(row)
+    assert path is not None
+    assert path.parent == zoo.PACKAGED
+    assert path.stat().st_size == row.bytes <= 5_000_000
+    assert zoo.digest(path) == row.sha256
+
+
+def number(photo):
+    return int(hashlib.sha1(photo.stem.encode()).hexdigest(), 16)
+
+
+@pytest.mark.parametrize("kind", HELD_OUT)
+def test_it_finds_people_that_were_kept_from_its_training(shared, eye, kind):
+    """The split of docs/model-card.md, every third photo of it."""
+    every, bound = HELD_OUT[kind]
+    folder = shared / "data/people" / kind
+    photos = sorted(path for path in (folder / "images").iterdir() if number(path) % every == 0)
+    overlaps = []
+    for photo in photos[::3]:
+        (mask,) = (folder / "masks").glob(f"{photo.stem}.*")
+        truth = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE) / np.float32(255)
+        overlaps.append(iou(eye.settled(cv2.imread(str(photo)), 4), truth))
+    assert len(overlaps) >= 12
+    assert np.mean(overlaps) > bound
+
+
+def test_it_finds_a_person_and_not_the_room(eye):
+    """NASA's portrait before the built-in office, and the office alone."""
+    figure = demo.portrait()
+    assert figure is not None
+    room = open_background("office", BackgroundSettings(), False).render((640, 360), 0.0)
+    alpha = np.zeros(room.shape[:2], np.float32)
+    alpha[8:, 120:520] = figure.alpha
+    person = np.zeros_like(room)
+    person[8:, 120:520] = figure.image
+    before = cv2.blendLinear(person, room, alpha, 1 - alpha)
+    assert iou(eye.settled(before, 4), alpha) > 0.95
+    assert eye.settled(room, 4).mean() < 0.01
+
+
+def test_the_alpha_of_the_frame_before_is_its_memory(portrait):
+    engine = open_engine(EngineSettings(name="embedded", device="cpu"), portrait.size, Stats())
+    first = engine.matte(portrait).alpha
+    second = engine.matte(portrait).alpha
+    assert not np.array_equal(first, second)
+    engine.reset()
+    assert np.array_equal(engine.matte(portrait).alpha, first)
+    engine.close()
