@@ -1,58 +1,80 @@
-"""An engine as users get it, picture by picture: for measuring it and for labelling with it."""
+"""An engine as users get it, picture by picture: for stills, for measuring and for labelling."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from realtime_bg.errors import EngineError
-from realtime_bg.frames import Alpha, Frame, Image
+from realtime_bg.frames import Alpha, Frame, Image, Matte
 from realtime_bg.live import Live
 from realtime_bg.matting import Matting
 from realtime_bg.refine import refine
-from realtime_bg.settings import load
+from realtime_bg.settings import RefineSettings, Settings, load
 from realtime_bg.stats import Stats
 
 FPS = 30.0  # what folders of frames are taken for
 SETTLED = 0.5 / 255  # a photo is not shown again when no alpha moved by more than this
 
 
+class Cutout(NamedTuple):
+    """A matted picture at full size: ``image`` and ``foreground`` BGR ``uint8 (H, W, 3)``, the
+    latter the image itself where the engine predicts no colour; ``alpha`` ``float32 (H, W)`` in
+    [0, 1]."""
+
+    image: Image
+    alpha: Alpha
+    foreground: Image
+
+
+def cutout(matte: Matte, settings: RefineSettings) -> Cutout:
+    """What a matte shows of the person; nothing where the engine is lost."""
+    image = matte.frame.image
+    if matte.lost:  # shown as the background alone
+        return Cutout(image, np.zeros(image.shape[:2], np.float32), image)
+    refined = refine(matte, settings)
+    return Cutout(image, refined.alpha, refined.foreground)
+
+
 class Eye:
     """An engine as users get it: opened, refined, at full size; a failure is no fallback."""
 
-    def __init__(self, flags: dict[str, Any], config: Path | None) -> None:
-        """``flags``: dotted settings over those of ``config``. Raises SettingsError."""
-        settings = load(config, {key: value for key, value in flags.items() if value is not None})
-        if settings.engine.quality == "auto":  # what runs that only write files take
-            engine = settings.engine.model_copy(update={"quality": "fine"})
-            settings = settings.model_copy(update={"engine": engine})
-        self.settings, self.stats = settings, Stats()
-        self._matting = Matting(Live(settings), self.stats)
+    def __init__(self, settings: Settings, stats: Stats | None = None) -> None:
+        """The engine is opened by the first picture."""
+        self.settings, self.stats = settings.at_quality("fine"), stats or Stats()
+        self._matting = Matting(Live(self.settings), self.stats)
         self._epoch = 0
+
+    @classmethod
+    def of(cls, flags: dict[str, Any], config: Path | None) -> "Eye":
+        """``flags``: dotted settings over those of ``config``, None: not given. Raises
+        SettingsError."""
+        return cls(load(config, {key: value for key, value in flags.items() if value is not None}))
 
     def forget(self) -> None:
         """What comes next has nothing to do with what came before."""
         self._epoch += 1
 
-    def alpha(self, image: Image, index: int = 0) -> Alpha:
-        """``float32 (H, W)`` of BGR ``uint8 (H, W, 3)``. Raises RealtimeBgError."""
-        frame = Frame(image, index, index / FPS, self._epoch)
-        matte = self._matting.matte(frame)
-        if self.stats.failures:
-            raise EngineError(f"{self.settings.engine.name} failed; no figures without it")
-        if matte.lost:  # shown as the background alone
-            return np.zeros(image.shape[:2], np.float32)
-        return refine(matte, self.settings.refine).alpha
+    def look(self, image: Image, index: int = 0) -> Cutout:
+        """One picture, BGR ``uint8 (H, W, 3)``, after those before it. Raises RealtimeBgError."""
+        failures = self.stats.failures
+        matte = self._matting.matte(Frame(image, index, index / FPS, self._epoch))
+        if self.stats.failures > failures:
+            self.close()  # what stands in for it now is not what was asked for
+            self._matting = Matting(Live(self.settings), self.stats)
+            raise EngineError(f"engine {self.settings.engine.name} failed; no result without it")
+        return cutout(matte, self.settings.refine)
 
-    def settled(self, image: Image, repeats: int) -> Alpha:
-        """The alpha of a photo, once showing it again changes nothing."""
+    def settled(self, image: Image, repeats: int) -> Cutout:
+        """A photo, once showing it again changes nothing, or after so many times."""
         self.forget()
-        alpha = self.alpha(image)
+        seen = self.look(image)
         for index in range(1, repeats):
-            before, alpha = alpha, self.alpha(image, index)
-            if np.abs(alpha - before).max() <= SETTLED:
+            before, seen = seen, self.look(image, index)
+            if np.abs(seen.alpha - before.alpha).max() <= SETTLED:
                 break
-        return alpha
+        return seen
 
     def close(self) -> None:
+        """Release the engine. Idempotent."""
         self._matting.close()

@@ -39,11 +39,7 @@ def run(settings: Settings, duration: float | None, show_stats: bool) -> None:
     check(settings)
     settings = with_outputs(with_current_item(settings))
     is_live = runs_live(settings)
-    if settings.engine.quality == "auto":
-        quality = {"quality": "fast" if is_live else "fine"}
-        settings = settings.model_copy(
-            update={"engine": settings.engine.model_copy(update=quality)}
-        )
+    settings = settings.at_quality("fast" if is_live else "fine")
     live, stats = Live(settings), Stats()
     source = open_source(settings.source, paced=is_live)
     try:

@@ -363,6 +363,13 @@ class Settings(_Section):
     resets: Annotated[int, Field(ge=0)] = 0
     plates: Annotated[int, Field(ge=0)] = 0
 
+    def at_quality(self, quality: Literal["fast", "fine"]) -> Self:
+        """These settings, with what the quality ``auto`` stands for in this use."""
+        if self.engine.quality != "auto":
+            return self
+        engine = self.engine.model_copy(update={"quality": quality})
+        return self.model_copy(update={"engine": engine})
+
 
 HINTS = {  # what to do about errors that do not say it themselves, by pydantic's type of error
     "string_type": 'write text; a colour needs quotes: "#00b140"',

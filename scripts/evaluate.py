@@ -78,7 +78,8 @@ def measured(eye: Eye, reference: Eye | None, pair: Pair, repeats: int) -> dict[
 
 
 def _look(eye: Eye, pair: Pair, image: Image, index: int, repeats: int) -> Alpha:
-    return eye.alpha(image, index) if is_clip(pair.image) else eye.settled(image, repeats)
+    seen = eye.look(image, index) if is_clip(pair.image) else eye.settled(image, repeats)
+    return seen.alpha
 
 
 def _pictures(pair: Pair) -> Iterator[tuple[Image, Any]]:
@@ -116,10 +117,10 @@ def evaluate(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dic
         "engine.offline": options.offline or None,
     }
     own = {"engine.name": options.engine, "engine.model": options.model}
-    eye = Eye(own | common, options.config)
+    eye = Eye.of(own | common, options.config)
     reference = None
     if options.reference:
-        reference = Eye({"engine.name": options.reference, **common}, None)
+        reference = Eye.of({"engine.name": options.reference, **common}, None)
     rows: dict[str, dict[str, float]] = {}
     skipped = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),

@@ -62,7 +62,7 @@ def label(options: argparse.Namespace) -> None:
     flags = {"engine.name": options.engine, "engine.model": options.model,
              "engine.device": options.device, "engine.offline": options.offline}  # fmt: skip
     kept = left = 0
-    with closing(Eye(flags, None)) as eye:
+    with closing(Eye.of(flags, None)) as eye:
         for pair in found:
             for name, image, alpha in _labelled(eye, pair, options.every):
                 if not _is_sure(alpha, options.unsure):
@@ -86,11 +86,11 @@ def _labelled(eye: Eye, pair: Pair, every: int) -> Iterator[tuple[str, Image, Al
     """The name, BGR ``uint8 (H, W, 3)`` and alpha of a photo or of every Nth frame."""
     if not is_clip(pair.image):
         image = read_image(pair.image)
-        yield pair.name, image, eye.settled(image, WARM_UP)
+        yield pair.name, image, eye.settled(image, WARM_UP).alpha
         return
     eye.forget()
     for index, (image, _) in enumerate(frames(pair)):
-        alpha = eye.alpha(image, index)  # the engine sees every frame
+        alpha = eye.look(image, index).alpha  # the engine sees every frame
         if index % every == 0:
             yield f"{pair.name}-{index:05d}", image, alpha
 

@@ -170,7 +170,7 @@ def test_an_engine_that_fails_gives_no_figures(capsys, photos, tmp_path):
     code, means, said = evaluate(capsys, "--engine", "semantic", "--model", path,
                                  "--data", f"folder:{photos}")  # fmt: skip
     assert (code, means) == (2, None)
-    assert "semantic failed; no figures without it" in said
+    assert "semantic failed; no result without it" in said
 
 
 def test_rvm_does_on_a_portrait_what_it_should(capsys, shared, monkeypatch, tmp_path):

@@ -1,0 +1,110 @@
+"""The finished parts of a video that is being made, kept beside it so that a stop loses little."""
+
+import json
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from realtime_bg.errors import SinkError, reason
+
+JOB, OWNER = "job.json", "owner"
+
+
+class Part(NamedTuple):
+    """``files``: by track. ``pts``: the ticks of its pictures. ``end``: where the last ends."""
+
+    files: dict[str, Path]
+    pts: list[int]
+    end: int
+
+
+def parts_folder(target: Path) -> Path:
+    """Where the parts of ``target`` lie while it is not finished."""
+    return target.with_name(f".{target.name}.parts")
+
+
+class Parts:
+    """A folder of parts, one owner at a time. A part counts once its list of times is there."""
+
+    def __init__(self, target: Path, tracks: tuple[str, ...]) -> None:
+        """Raises SinkError: not writable, or another process is at it."""
+        self._tracks, self.folder = tracks, parts_folder(target)
+        self.done: list[Part] = []
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            owner = self._owner()
+            if owner is not None:
+                raise SinkError(f"{target} is being written by process {owner}; wait for it")
+            (self.folder / OWNER).write_text(str(os.getpid()))
+        except OSError as error:
+            raise SinkError(
+                f"{target}: cannot be written ({reason(error)}); name another place"
+            ) from None
+
+    def _owner(self) -> int | None:
+        with suppress(OSError, ValueError):
+            owner = int((self.folder / OWNER).read_text())
+            if owner != os.getpid() and psutil.pid_exists(owner):
+                return owner
+        return None
+
+    def resume(self, job: dict[str, Any]) -> bool:
+        """Take over the parts of an earlier run with the same ``job``; drop those of another.
+        Returns whether parts of another one were dropped."""
+        written = json.loads(json.dumps(job))
+        before = _read(self.folder / JOB)
+        if before == written:
+            while (part := self._part(len(self.done))) is not None:
+                self.done.append(part)
+        self._write(self.folder / JOB, written)
+        return before not in (None, written)
+
+    def _part(self, number: int) -> Part | None:
+        files = self.files(number)
+        listed = _read(self._list(number))
+        if listed is None or not all(path.is_file() for path in files.values()):
+            return None
+        return Part(files, listed["pts"], listed["end"])
+
+    def files(self, number: int) -> dict[str, Path]:
+        """Where the tracks of a part go."""
+        return {track: self.folder / f"{number:06d}.{track}" for track in self._tracks}
+
+    def _list(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.json"
+
+    def seal(self, pts: list[int], end: int) -> None:
+        """The files of the next part are complete. Raises SinkError."""
+        number = len(self.done)
+        self._write(self._list(number), {"pts": pts, "end": end})
+        self.done.append(Part(self.files(number), pts, end))
+
+    def _write(self, path: Path, values: Any) -> None:
+        partial = path.with_suffix(".part")
+        try:
+            partial.write_text(json.dumps(values))
+            partial.replace(path)
+        except OSError as error:
+            raise SinkError(f"{path}: cannot be written ({reason(error)})") from None
+
+    def remove(self) -> None:
+        """The parts are not needed any more."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Let another run take over; a folder without parts goes."""
+        with suppress(OSError):
+            (self.folder / OWNER).unlink()
+        if not self.done:
+            self.remove()
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None

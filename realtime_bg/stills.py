@@ -1,0 +1,59 @@
+"""Photos: the same engines, refinement and compositor as live, one picture at a time."""
+
+from realtime_bg.backgrounds import classify
+from realtime_bg.compositor import Compositor
+from realtime_bg.eye import Cutout, Eye
+from realtime_bg.frames import Frame, Image, Matte
+from realtime_bg.settings import RefineSettings, Settings
+from realtime_bg.stats import Stats
+from realtime_bg.still_files import Still, encode, encode_rgba, person_colours, read_still
+
+__all__ = ["Cutout", "Still", "Stills", "encode", "encode_rgba", "person_colours", "read_still"]
+
+REPEATS = 12  # times at most a recurrent engine is shown a photo
+
+
+class Stills:
+    """Mattes photos and puts them before backgrounds. Used by one thread at a time.
+
+    The engine is opened by the first photo and kept; another size opens it anew.
+    """
+
+    def __init__(self, settings: Settings, stats: Stats | None = None) -> None:
+        self.stats = stats or Stats()
+        self._eye = Eye(settings, self.stats)
+        self.settings = self._eye.settings
+        self._compositor: Compositor | None = None
+        self._background = ""
+
+    def matte(self, image: Image) -> Cutout:
+        """Cut the person out of BGR ``uint8 (H, W, 3)``. Raises RealtimeBgError."""
+        return self._eye.settled(image, REPEATS)
+
+    def over(self, cutout: Cutout, background_spec: str | None = None) -> Image:
+        """The person before a background (None: that of the settings), BGR ``uint8 (H, W, 3)``.
+        Raises BackgroundError."""
+        spec = background_spec or self.settings.background.current
+        background = self.settings.background.model_copy(update={"current": spec})
+        # The alpha is refined already, and a photo is not a mirror.
+        output = self.settings.output.model_copy(update={"mirror": False})
+        changes = {"background": background, "refine": RefineSettings(), "output": output}
+        settings = self.settings.model_copy(update=changes)
+        # "erase" learns a room, and the next photo shows another one.
+        if self._compositor is None or spec != self._background or classify(spec)[0] == "erase":
+            self._drop_background()
+            self._compositor = Compositor(settings, self.stats, wait=True, previews=False)
+            self._background = spec
+        frame = Frame(cutout.image, 0, 0.0)
+        matte = Matte(frame, cutout.alpha, cutout.foreground)
+        return self._compositor.compose(matte, settings).image
+
+    def close(self) -> None:
+        """Release engine and background. Idempotent."""
+        self._eye.close()
+        self._drop_background()
+
+    def _drop_background(self) -> None:
+        if self._compositor is not None:
+            self._compositor.close()
+            self._compositor = None
