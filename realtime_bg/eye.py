@@ -14,7 +14,6 @@ from realtime_bg.settings import RefineSettings, Settings, load
 from realtime_bg.stats import Stats
 
 FPS = 30.0  # what folders of frames are taken for
-SETTLED = 0.5 / 255  # a photo is not shown again when no alpha moved by more than this
 
 
 class Cutout(NamedTuple):
@@ -57,23 +56,22 @@ class Eye:
 
     def look(self, image: Image, index: int = 0) -> Cutout:
         """One picture, BGR ``uint8 (H, W, 3)``, after those before it. Raises RealtimeBgError."""
+        return self._seen(Frame(image, index, index / FPS, self._epoch), None)
+
+    def settled(self, image: Image, repeats: int) -> Cutout:
+        """A photo; a recurrent engine sees it until its answer stays the same, ``repeats`` times
+        at most. Raises RealtimeBgError."""
+        self.forget()
+        return self._seen(Frame(image, 0, 0.0, self._epoch), repeats)
+
+    def _seen(self, frame: Frame, repeats: int | None) -> Cutout:
         failures = self.stats.failures
-        matte = self._matting.matte(Frame(image, index, index / FPS, self._epoch))
+        matte = self._matting.matte(frame, repeats)
         if self.stats.failures > failures:
             self.close()  # what stands in for it now is not what was asked for
             self._matting = Matting(Live(self.settings), self.stats)
             raise EngineError(f"engine {self.settings.engine.name} failed; no result without it")
         return cutout(matte, self.settings.refine)
-
-    def settled(self, image: Image, repeats: int) -> Cutout:
-        """A photo, once showing it again changes nothing, or after so many times."""
-        self.forget()
-        seen = self.look(image)
-        for index in range(1, repeats):
-            before, seen = seen, self.look(image, index)
-            if np.abs(seen.alpha - before.alpha).max() <= SETTLED:
-                break
-        return seen
 
     def close(self) -> None:
         """Release the engine. Idempotent."""

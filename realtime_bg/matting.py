@@ -55,10 +55,11 @@ class Matting:
         # Since when an engine has been at a frame, monotonic seconds; loading does not count.
         self.busy_since: float | None = None
 
-    def matte(self, frame: Frame) -> Matte:
+    def matte(self, frame: Frame, repeats: int | None = None) -> Matte:
         """Matte one frame, reopening and falling back as needed.
 
-        Raises RealtimeBgError when no engine is left.
+        ``repeats``: that it is a photo, and how often a recurrent engine may see it (None: it
+        follows the last one). Raises RealtimeBgError when no engine is left.
         """
         now = self._live.now
         if now.engine != self._settings or frame.size != self._size:
@@ -74,7 +75,8 @@ class Matting:
                     engine.reset()
                 if plate:
                     engine.take_plate()
-                matte = check_matte(engine.matte(frame))
+                seen = engine.still(frame, repeats) if repeats else engine.matte(frame)
+                matte = check_matte(seen)
             except Exception as error:  # an engine may raise anything; none of it may escape
                 self.busy_since = None
                 self._failed(error)

@@ -22,7 +22,7 @@ HELD_OUT = {"portraits": (5, 0.83), "ccp": (8, 0.92)}  # one photo of so many; t
 @pytest.fixture
 def eye():
     flags = {"engine.name": "embedded", "engine.device": "cpu", "engine.offline": True}
-    with closing(Eye(flags, None)) as opened:
+    with closing(Eye.of(flags, None)) as opened:
         yield opened
 
 
@@ -49,7 +49,7 @@ def test_it_finds_people_that_were_kept_from_its_training(shared, eye, kind):
     for photo in photos[::3]:
         (mask,) = (folder / "masks").glob(f"{photo.stem}.*")
         truth = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE) / np.float32(255)
-        overlaps.append(iou(eye.settled(cv2.imread(str(photo)), 4), truth))
+        overlaps.append(iou(eye.settled(cv2.imread(str(photo)), 4).alpha, truth))
     assert len(overlaps) >= 12
     assert np.mean(overlaps) > bound
 
@@ -64,8 +64,8 @@ def test_it_finds_a_person_and_not_the_room(eye):
     person = np.zeros_like(room)
     person[8:, 120:520] = figure.image
     before = cv2.blendLinear(person, room, alpha, 1 - alpha)
-    assert iou(eye.settled(before, 4), alpha) > 0.95
-    assert eye.settled(room, 4).mean() < 0.01
+    assert iou(eye.settled(before, 4).alpha, alpha) > 0.95
+    assert eye.settled(room, 4).alpha.mean() < 0.01
 
 
 def test_the_alpha_of_the_frame_before_is_its_memory(portrait):

@@ -57,6 +57,17 @@ def test_a_frame_gives_a_valid_matte(opened, portrait):
     engine.close()
 
 
+def test_a_photo_has_nothing_to_do_with_what_was_before(opened, portrait):
+    engine = opened(quality="fine")
+    other = Frame(np.ascontiguousarray(portrait.image[:, ::-1]), 0, 0.0)
+    first = check_matte(engine.still(portrait, 3))
+    engine.matte(other)
+    again = check_matte(engine.still(portrait, 3))
+    assert first.frame is portrait
+    assert np.array_equal(first.alpha, again.alpha)
+    engine.close()
+
+
 def test_a_matte_is_not_overwritten_by_the_next(opened, portrait):
     engine = opened()
     first = engine.matte(portrait)

@@ -27,6 +27,12 @@ def work_size(wanted: Size | None, size: Size, cuda: bool, fine: bool = False) -
     area = CPU_AREA if threads() < 4 else MANY_CORES_AREA
     if cuda or fine:
         area = CUDA_AREA if cuda else FINE_AREA
+    return fitting(size, area)
+
+
+def fitting(size: Size, area: int) -> Size:
+    """The (width, height) of about ``area`` pixels with the aspect of ``size``, not larger."""
+    width, height = size
     scale = math.sqrt(area / (width * height))
     if scale >= 1:
         return size

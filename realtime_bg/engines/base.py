@@ -3,9 +3,13 @@
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+import numpy as np
+
 from realtime_bg.frames import Frame, Matte, Size
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
+
+SETTLED = 0.5 / 255  # a photo is not shown again when no alpha moved by more than this
 
 
 class Engine(ABC):
@@ -34,6 +38,17 @@ class Engine(ABC):
     def matte(self, frame: Frame) -> Matte:
         """Matte one frame; ``frame.size`` equals ``size``. An exception means failure: the
         caller shows the background alone and opens the engine again."""
+
+    def still(self, frame: Frame, repeats: int) -> Matte:
+        """Matte a photo, which has nothing before it and can wait: unless an engine knows better,
+        it sees the frame until its alpha stays as it is, ``repeats`` times at most."""
+        self.reset()
+        matte = self.matte(frame)
+        for _ in range(1, repeats):
+            before, matte = matte, self.matte(frame)
+            if np.abs(matte.alpha - before.alpha).max() <= SETTLED:
+                break
+        return matte
 
     def reset(self) -> None:  # noqa: B027 - engines without history have nothing to forget
         """Forget history: the next frame has nothing to do with the last one."""

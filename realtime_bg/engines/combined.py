@@ -42,6 +42,14 @@ class Combined(Engine):
                 seen = self._second.matte(frame)
                 self._mask = None if seen.lost else seen.alpha
             self._count += 1
+        return self._joined(matte)
+
+    def still(self, frame: Frame, repeats: int) -> Matte:
+        matte, seen = (engine.still(frame, repeats) for engine in (self._main, self._second))
+        self._mask = None if seen.lost else seen.alpha
+        return self._joined(matte)
+
+    def _joined(self, matte: Matte) -> Matte:
         if self.settings.combine.how == "gate":
             return self._gated(matte)
         return self._added(matte)
