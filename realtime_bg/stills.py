@@ -3,6 +3,7 @@
 from realtime_bg.backgrounds import classify
 from realtime_bg.compositor import Compositor
 from realtime_bg.eye import Cutout, Eye
+from realtime_bg.foreground import decontaminated
 from realtime_bg.frames import Frame, Image, Matte
 from realtime_bg.settings import RefineSettings, Settings
 from realtime_bg.stats import Stats
@@ -27,8 +28,10 @@ class Stills:
         self._background = ""
 
     def matte(self, image: Image) -> Cutout:
-        """Cut the person out of BGR ``uint8 (H, W, 3)``. Raises RealtimeBgError."""
-        return self._eye.settled(image, REPEATS)
+        """Cut the person out of BGR ``uint8 (H, W, 3)``, colours and all. Raises
+        RealtimeBgError."""
+        seen = self._eye.settled(image, REPEATS)
+        return seen._replace(foreground=decontaminated(seen))
 
     def over(self, cutout: Cutout, background_spec: str | None = None) -> Image:
         """The person before a background (None: that of the settings), BGR ``uint8 (H, W, 3)``.

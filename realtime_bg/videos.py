@@ -27,6 +27,7 @@ from realtime_bg.codings import SUFFIXES, AlphaKind, PartWriter, codings
 from realtime_bg.decoding import to_bgr
 from realtime_bg.errors import SettingsError, SinkError, SourceError, reason
 from realtime_bg.eye import cutout
+from realtime_bg.foreground import decontaminated
 from realtime_bg.frames import Frame, Matte
 from realtime_bg.geometry import fit
 from realtime_bg.joining import Span
@@ -101,7 +102,7 @@ def convert(
         parts = Parts(target, tuple(outputs(target, options)))
         stack.callback(parts.close)
         if sound:
-            joining.check_sound(parts.folder / f"trial{target.suffix}", clip)
+            joining.check_sound(target, clip, parts.folder)
         processor = Processor(Live(settings), stats, wait=True)
         stack.enter_context(closing(processor))
         conversion = _Conversion(processor, span, options, parts, target.suffix.lower())
@@ -285,6 +286,7 @@ class _Conversion:
         assert isinstance(matte, Matte)  # the background is not "none"
         with stats.stage("upsample"):
             seen = cutout(matte, self._processor.live.now.refine)
+            seen = seen._replace(foreground=decontaminated(seen))
         with stats.stage("composite"):
             if self._alpha == "prores4444":  # more than 8 bits: alpha keeps its fine steps
                 rgb = person_colours(seen, 16)[..., ::-1] * np.uint16(257)
