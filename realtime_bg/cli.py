@@ -3,13 +3,34 @@
 import logging
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from realtime_bg import __version__
+from realtime_bg import __version__, cli_files
+from realtime_bg.cli_options import (
+    Background,
+    Box,
+    Classes,
+    Combine,
+    CombineModel,
+    Config,
+    Device,
+    Engine,
+    Instances,
+    Model,
+    Offline,
+    Pick,
+    Score,
+    Size,
+    Source,
+    Verbose,
+    WorkSize,
+    combined,
+    engine_flags,
+    listed,
+)
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.terminal import out, say, show_logs
 
@@ -51,38 +72,6 @@ def _version(wanted: bool) -> None:
 Version = Annotated[
     bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
 ]
-Engine = Annotated[str | None, typer.Option("--engine", "-e", show_default="auto",
-    help="auto, or a name from `models list --engines`.")]  # fmt: skip
-Model = Annotated[Path | None, typer.Option(
-    help="A model file (.onnx, .pth, .safetensors) or a name from `models list`.")]  # fmt: skip
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.",
-                                            show_default="auto")]  # fmt: skip
-WorkSize = Annotated[str | None, typer.Option(
-    help="WxH the network sees, or auto.", show_default="auto")]  # fmt: skip
-Classes = Annotated[str | None, typer.Option(show_default="person",
-    help='COCO classes the engine "instance" keeps: person,chair,"cell phone".')]  # fmt: skip
-Instances = Annotated[str | None, typer.Option(show_default="all",
-    help='People the engine "instance" keeps: all, largest, centre or a number.')]  # fmt: skip
-Score = Annotated[float | None, typer.Option(show_default="0.5",
-    help='From which score on the engine "instance" keeps what it finds, 0 to 1.')]  # fmt: skip
-Box = Annotated[str | None, typer.Option(metavar="X,Y,WIDTH,HEIGHT",
-    help='Where the engine "grabcut" starts: 0.3,0.1,0.4,0.9 of the picture.')]  # fmt: skip
-Pick = Annotated[str | None, typer.Option(metavar="X,Y",
-    help='Where the engine "chroma" reads its colour: 0.1,0.1 of the picture.')]  # fmt: skip
-Combine = Annotated[str | None, typer.Option(
-    help="A second engine: gate:NAME keeps what both see, add:NAME what either sees.")]  # fmt: skip
-CombineModel = Annotated[Path | None, typer.Option(help="The second engine's model.")]
-Source = Annotated[str | None, typer.Option("--source", "-s", show_default="camera", help=(
-    "camera, camera:1, /dev/video1, a video or image file, demo, or a stream URL."))]  # fmt: skip
-Size = Annotated[
-    str | None, typer.Option(help="WxH to ask of the camera, or to scale and crop to.")
-]
-Config = Annotated[Path | None, typer.Option(help="A YAML file of settings; see config.yaml.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing: use what is here.")]
-Background = Annotated[list[str] | None, typer.Option("--background", "-b", show_default="blur",
-    help="An image, video, GIF or folder; #rrggbb or a colour name; blur or blur:RADIUS; beach, "
-    "office, studio or gradient; none. Several times: a list to cycle through.")]  # fmt: skip
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 
 
 @app.callback()
@@ -136,44 +125,21 @@ def run(
         "source.loop": loop,
         "output.sinks": tuple(output) if output else None,
         "output.mirror": mirror,
-        "engine.instance.classes": _listed(classes),
+        "engine.instance.classes": listed(classes),
         "engine.instance.instances": instances,
         "engine.instance.score": score,
         "engine.grabcut.box": box,
         "engine.chroma.pick": pick,
         "engine.combine.model": combine_model,
-        **_combined(combine),
-        **_engine_flags(engine, model, device, work_size, offline),
+        **combined(combine),
+        **engine_flags(engine, model, device, work_size, offline),
     }
     settings = load(config, {key: value for key, value in flags.items() if value is not None})
     runner.run(settings, duration, stats)
 
 
-def _combined(text: str | None) -> dict[str, str]:
-    """``add:instance`` -> the settings' keys; a bare name means gate."""
-    if text is None:
-        return {}
-    how, _, name = text.rpartition(":")
-    return {"engine.combine.how": how or "gate", "engine.combine.engine": name}
-
-
-def _listed(text: str | None) -> tuple[str, ...] | None:
-    """``person, "cell phone"`` -> ("person", "cell phone")."""
-    if text is None:
-        return None
-    return tuple(part.strip().strip("\"'") for part in text.split(",") if part.strip())
-
-
-def _engine_flags(
-    engine: str | None, model: Path | None, device: str | None, work_size: str | None, offline: bool
-) -> dict[str, Any]:
-    return {
-        "engine.name": engine,
-        "engine.model": model,
-        "engine.device": device,
-        "engine.work_size": work_size,
-        "engine.offline": offline or None,
-    }
+app.command()(cli_files.image)
+app.command()(cli_files.video)
 
 
 @app.command()
@@ -201,7 +167,7 @@ def bench(
         "source.size": size or ("1280x720" if source == "demo" else None),
         "source.loop": True,
         "background.current": background,
-        **_engine_flags(engine, model, device, work_size, offline),
+        **engine_flags(engine, model, device, work_size, offline),
     }
     settings = load(config, {key: value for key, value in flags.items() if value is not None})
     report = bencher.bench(settings, frames)

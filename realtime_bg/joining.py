@@ -39,19 +39,16 @@ class Span:
         self.end = None if end is None else clip.ticks(end)
 
 
-def check_sound(target: Path, clip: Clip) -> None:
-    """Raises SinkError when the file's kind cannot hold the source's sound as it is."""
-    with av.open(str(target), "w", format=_container(target), options={}) as trial:
+def check_sound(target: Path, clip: Clip, folder: Path) -> None:
+    """Raises SinkError when the file's kind cannot hold the source's sound as it is. ``folder``:
+    where something may be written."""
+    with av.open(str(folder / f"trial{target.suffix}"), "w") as trial:
         left = [codec for codec in clip.sound if codec not in trial.supported_codecs]
     if left:
         raise SinkError(
             f"{target}: {target.suffix} cannot hold the sound of {clip.path} ({left[0]}); name the "
             "output .mkv, or leave the sound out with --no-sound"
         )
-
-
-def _container(target: Path) -> str:
-    return {".mkv": "matroska"}.get(target.suffix.lower(), target.suffix.lower().lstrip("."))
 
 
 def join_video(

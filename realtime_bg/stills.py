@@ -2,6 +2,7 @@
 
 from realtime_bg.backgrounds import classify
 from realtime_bg.compositor import Compositor
+from realtime_bg.cutouts import decontaminated
 from realtime_bg.eye import Cutout, Eye
 from realtime_bg.frames import Frame, Image, Matte
 from realtime_bg.settings import RefineSettings, Settings
@@ -21,14 +22,18 @@ class Stills:
 
     def __init__(self, settings: Settings, stats: Stats | None = None) -> None:
         self.stats = stats or Stats()
-        self._eye = Eye(settings, self.stats)
+        # A cut-out's colours are estimated here, at full size.
+        refine = settings.refine.model_copy(update={"decontaminate": False})
+        self._eye = Eye(settings.model_copy(update={"refine": refine}), self.stats)
         self.settings = self._eye.settings
         self._compositor: Compositor | None = None
         self._background = ""
 
     def matte(self, image: Image) -> Cutout:
-        """Cut the person out of BGR ``uint8 (H, W, 3)``. Raises RealtimeBgError."""
-        return self._eye.settled(image, REPEATS)
+        """Cut the person out of BGR ``uint8 (H, W, 3)``, colours and all. Raises
+        RealtimeBgError."""
+        seen = self._eye.settled(image, REPEATS)
+        return seen._replace(foreground=decontaminated(seen))
 
     def over(self, cutout: Cutout, background_spec: str | None = None) -> Image:
         """The person before a background (None: that of the settings), BGR ``uint8 (H, W, 3)``.

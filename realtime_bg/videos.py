@@ -24,6 +24,7 @@ from realtime_bg import __version__, joining
 from realtime_bg import run as runner
 from realtime_bg.clips import Clip, Shot
 from realtime_bg.codings import SUFFIXES, AlphaKind, PartWriter, codings
+from realtime_bg.cutouts import decontaminated
 from realtime_bg.decoding import to_bgr
 from realtime_bg.errors import SettingsError, SinkError, SourceError, reason
 from realtime_bg.eye import cutout
@@ -101,7 +102,7 @@ def convert(
         parts = Parts(target, tuple(outputs(target, options)))
         stack.callback(parts.close)
         if sound:
-            joining.check_sound(parts.folder / f"trial{target.suffix}", clip)
+            joining.check_sound(target, clip, parts.folder)
         processor = Processor(Live(settings), stats, wait=True)
         stack.enter_context(closing(processor))
         conversion = _Conversion(processor, span, options, parts, target.suffix.lower())
@@ -115,7 +116,9 @@ def _settings(settings: Settings, options: VideoOptions) -> Settings:
     if options.alpha is None:
         return settings
     background = settings.background.model_copy(update={"current": "black"})
-    return settings.model_copy(update={"background": background})
+    # A cut-out's colours are estimated at full size.
+    refine = settings.refine.model_copy(update={"decontaminate": False})
+    return settings.model_copy(update={"background": background, "refine": refine})
 
 
 def _check(settings: Settings, source: Path, target: Path, options: VideoOptions) -> None:
@@ -285,6 +288,7 @@ class _Conversion:
         assert isinstance(matte, Matte)  # the background is not "none"
         with stats.stage("upsample"):
             seen = cutout(matte, self._processor.live.now.refine)
+            seen = seen._replace(foreground=decontaminated(seen))
         with stats.stage("composite"):
             if self._alpha == "prores4444":  # more than 8 bits: alpha keeps its fine steps
                 rgb = person_colours(seen, 16)[..., ::-1] * np.uint16(257)

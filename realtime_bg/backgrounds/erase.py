@@ -110,16 +110,21 @@ class EraseBackground(Background):
         self._gain[:] = 1
 
     def _paint(self, small: Image) -> None:
-        """Guess what no frame has shown: a smooth surface, into which files, where time does not
-        matter, get structure grown from the rim (Telea, An image inpainting technique based on
-        the fast marching method, 2004)."""
         width, height = small.shape[1], small.shape[0]
-        room = fill(resize(self._room, (width, height)), self._known.astype(np.float32))
-        if self.wait:
-            unknown = (~self._known).astype(np.uint8)
-            grown = cv2.inpaint(room, unknown, INPAINT_RADIUS, cv2.INPAINT_TELEA)
-            depth = cv2.distanceTransform(unknown, cv2.DIST_L2, 5)
-            near = np.exp(-((depth / GROWN) ** 2)).astype(np.float32)
-            room = cv2.blendLinear(grown, room, near, 1 - near)
+        room = painted(resize(self._room, (width, height)), self._known, grow=self.wait)
         full = resize(room, (self._room.shape[1], self._room.shape[0]))
         cv2.copyTo(full, self._full(~self._known), self._room)
+
+
+def painted(image: Image, known: Mask, grow: bool) -> Image:
+    """``image`` BGR ``uint8 (h, w, 3)`` with a guess of what is not ``known`` ``bool (h, w)``: a
+    smooth surface, into which, where time does not matter (``grow``), structure is grown from the
+    rim (Telea, An image inpainting technique based on the fast marching method, 2004)."""
+    smooth = fill(image, known.astype(np.float32))
+    if not grow:
+        return smooth
+    unknown = (~known).astype(np.uint8)
+    grown = cv2.inpaint(smooth, unknown, INPAINT_RADIUS, cv2.INPAINT_TELEA)
+    depth = cv2.distanceTransform(unknown, cv2.DIST_L2, 5)
+    near = np.exp(-((depth / GROWN) ** 2)).astype(np.float32)
+    return cv2.blendLinear(grown, smooth, near, 1 - near)
