@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 
-from realtime_bg.backgrounds.erase import painted
 from realtime_bg.engines import _coco
 from realtime_bg.eye import Eye
 from realtime_bg.frames import Alpha, Image
 from realtime_bg.geometry import resize, shrunk
+from realtime_bg.inpainting import Inpainter
 from realtime_bg.settings import CombineSettings, RefineSettings, Settings
 
 SEEN = 0.1  # an alpha from here on is painted over
@@ -27,20 +27,21 @@ class Eraser:
         )
         changes = {"name": "instance", "instance": instance, "combine": CombineSettings()}
         engine = settings.engine.model_copy(update=changes)
+        self._inpainter = Inpainter(settings.background.inpaint)
         self._eye = Eye(settings.model_copy(update={"engine": engine, "refine": RefineSettings()}))
 
     def erase(self, image: Image) -> Image:
         """The photo, BGR ``uint8 (H, W, 3)``, without these things; itself where none is seen.
         Raises RealtimeBgError."""
         self._eye.forget()
-        return filled(image, self._eye.look(image).alpha)
+        return filled(image, self._eye.look(image).alpha, self._inpainter)
 
     def close(self) -> None:
         """Release the detector. Idempotent."""
         self._eye.close()
 
 
-def filled(image: Image, alpha: Alpha) -> Image:
+def filled(image: Image, alpha: Alpha, inpainter: Inpainter) -> Image:
     """``image`` painted over, hole by hole, where ``alpha`` ``float32 (H, W)`` sees something."""
     reach = 2 * max(1, round(RIM * max(image.shape))) + 1
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
@@ -51,15 +52,15 @@ def filled(image: Image, alpha: Alpha) -> Image:
         margin = round(AROUND * max(width, height))
         part = (slice(max(0, y - margin), y + height + margin),
                 slice(max(0, x - margin), x + width + margin))  # fmt: skip
-        result[part] = _painted_over(result[part], mask[part])
+        result[part] = _painted_over(result[part], mask[part], inpainter)
     return result
 
 
-def _painted_over(image: Image, mask: Image) -> Image:
+def _painted_over(image: Image, mask: Image, inpainter: Inpainter) -> Image:
     height, width = image.shape[:2]
     size = shrunk((width, height), min(1.0, WORK_SIDE / max(width, height)))
     hole = resize(mask.astype(np.float32), size)
-    fill = resize(painted(resize(image, size), hole == 0, grow=True), (width, height))
+    fill = resize(inpainter.fill(resize(image, size), hole == 0), (width, height))
     # Detail ends at the hole's rim, not before it; the seam is a short ramp.
     soft = np.clip(2 * cv2.blur(mask.astype(np.float32), (5, 5)), 0, 1)
     return cv2.blendLinear(fill, np.ascontiguousarray(image), soft, 1 - soft)

@@ -311,6 +311,7 @@ class BackgroundSettings(_Section):
     items: Names = ("blur", "beach", "office", "studio", "gradient")
     fit: Literal["cover", "contain", "stretch"] = "cover"
     interval: Annotated[float, Field(gt=0)] = 10.0
+    inpaint: Path | None = None
 
 
 class RefineSettings(_Section):

@@ -139,3 +139,16 @@ def _with_constants(path, nodes, shape, constants, more):
             free = list(values.shape)
         outputs[name] = (kind, free)
     return save(path, nodes, {"image": (FLOAT, shape)}, outputs, weights)
+
+
+def painter(path, value=1.0):
+    """An inpainting network's contract; it fills with one grey."""
+    nodes = [
+        helper.make_node("Sub", ["one", "mask"], ["hole"]),
+        helper.make_node("Mul", ["image", "mask"], ["kept"]),
+        helper.make_node("Mul", ["hole", "grey"], ["paint"]),
+        helper.make_node("Add", ["kept", "paint"], ["filled"]),
+    ]
+    inputs = {"image": (FLOAT, [1, 3, "h", "w"]), "mask": (FLOAT, [1, 1, "h", "w"])}
+    constants = {"one": np.float32(1), "grey": np.float32(value)}
+    return save(path, nodes, inputs, {"filled": (FLOAT, [1, 3, "h", "w"])}, constants)

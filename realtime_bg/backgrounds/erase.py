@@ -15,6 +15,7 @@ from realtime_bg.backgrounds.blur import CARD, fill
 from realtime_bg.exposure import exposure
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.geometry import fit, resize, shrunk
+from realtime_bg.inpainting import Inpainter
 from realtime_bg.settings import BackgroundSettings
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -27,7 +28,6 @@ RATE = 0.25  # share by which each frame corrects what is known
 GAIN_STEP = 0.015  # change of exposure that is worth correcting the hidden part for
 MOVED = 35.0  # grey levels by which the median of the room differs when the camera was moved
 REPAINT = 0.01  # share of the picture that must become known before the rest is painted anew
-INPAINT_RADIUS, GROWN = 3, 16  # pixels of the small picture
 
 
 class EraseBackground(Background):
@@ -38,6 +38,8 @@ class EraseBackground(Background):
 
     def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
         super().__init__(target, settings, wait)
+        # Live, a smooth surface has to do: a picture must not wait.
+        self._inpainter = Inpainter(settings.inpaint) if wait else None
         self._room: Image = np.empty((0, 0, 3), np.uint8)  # as far as known, else painted in
 
     def render(
@@ -111,20 +113,10 @@ class EraseBackground(Background):
 
     def _paint(self, small: Image) -> None:
         width, height = small.shape[1], small.shape[0]
-        room = painted(resize(self._room, (width, height)), self._known, grow=self.wait)
+        room = resize(self._room, (width, height))
+        if self._inpainter is not None:
+            room = self._inpainter.fill(room, self._known)
+        else:
+            room = fill(room, self._known.astype(np.float32))
         full = resize(room, (self._room.shape[1], self._room.shape[0]))
         cv2.copyTo(full, self._full(~self._known), self._room)
-
-
-def painted(image: Image, known: Mask, grow: bool) -> Image:
-    """``image`` BGR ``uint8 (h, w, 3)`` with a guess of what is not ``known`` ``bool (h, w)``: a
-    smooth surface, into which, where time does not matter (``grow``), structure is grown from the
-    rim (Telea, An image inpainting technique based on the fast marching method, 2004)."""
-    smooth = fill(image, known.astype(np.float32))
-    if not grow:
-        return smooth
-    unknown = (~known).astype(np.uint8)
-    grown = cv2.inpaint(smooth, unknown, INPAINT_RADIUS, cv2.INPAINT_TELEA)
-    depth = cv2.distanceTransform(unknown, cv2.DIST_L2, 5)
-    near = np.exp(-((depth / GROWN) ** 2)).astype(np.float32)
-    return cv2.blendLinear(grown, smooth, near, 1 - near)

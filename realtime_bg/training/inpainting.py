@@ -151,6 +151,7 @@ def inpaint_task(
         worst = export(_Filled(best).eval(), cases, "filled", row, path)
         say(f"wrote {path} and {path.with_suffix('.yaml').name}; ONNX Runtime differs from PyTorch "
             f"by {worst:.1e}")  # fmt: skip
+        say(f"use it: REALTIME_BG_BACKGROUND__INPAINT={path} realtime-bg image --erase chair a.jpg")
 
     return Task(model, Holed(train, size, seed, vary=True), Holed(val, size, seed, vary=False),
                 loss, _scores, export_filler, best="psnr", schedule=schedule)  # fmt: skip
