@@ -143,6 +143,41 @@ app.command()(cli_files.video)
 
 
 @app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 5003,
+    allow_host: Annotated[list[str] | None, typer.Option(metavar="NAME", help=(
+        "A name, besides localhost, under which browsers may ask."))] = None,
+    source: Source = None,
+    size: Size = None,
+    background: Background = None,
+    engine: Engine = None,
+    model: Model = None,
+    device: Device = None,
+    work_size: WorkSize = None,
+    config: Config = None,
+    offline: Offline = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
+    """A web page for photos, videos and the live picture; prints the address to open."""
+    from realtime_bg.run import check
+    from realtime_bg.settings import load
+    from realtime_bg.web.server import serve as run_server
+
+    show_logs(verbose)
+    flags = {
+        "source.spec": source,
+        "source.size": size,
+        "background.current": background[0] if background else None,
+        "background.items": tuple(background) if background and len(background) > 1 else None,
+        **engine_flags(engine, model, device, work_size, offline),
+    }
+    settings = load(config, {key: value for key, value in flags.items() if value is not None})
+    check(settings)
+    run_server(settings, host, port, tuple(allow_host or ()))
+
+
+@app.command()
 def bench(
     engine: Engine = None,
     model: Model = None,

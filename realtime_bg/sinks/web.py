@@ -1,0 +1,69 @@
+"""The picture for browsers: each composite is encoded once, and only while somebody looks."""
+
+import threading
+
+import cv2
+
+from realtime_bg.errors import SinkError
+from realtime_bg.frames import Composite
+from realtime_bg.sinks.base import Sink
+
+QUALITY = 85
+
+
+class Channel:
+    """The newest composite, for any number of viewers on threads of their own."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._encoding = threading.Lock()
+        self._newest: Composite | None = None
+        self._count = 0
+        self._jpeg: tuple[int, bytes] = (0, b"")
+
+    @property
+    def newest(self) -> Composite | None:
+        """The last composite; None before the first and after the end."""
+        return self._newest
+
+    def put(self, composite: Composite | None) -> None:
+        """The next picture; None: there is none any more."""
+        with self._changed:
+            self._newest = composite
+            self._count += 1
+            self._changed.notify_all()
+
+    def jpeg(self, after: int, timeout: float) -> tuple[int, bytes] | None:
+        """The first picture behind number ``after`` as (number, JPEG); None when there is none
+        within ``timeout`` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._count > after and self._newest, timeout)
+            composite, count = self._newest, self._count
+        if composite is None or count <= after:
+            return None
+        with self._encoding:
+            if self._jpeg[0] != count:
+                options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+                self._jpeg = count, cv2.imencode(".jpg", composite.image, options)[1].tobytes()
+            return self._jpeg
+
+
+CHANNELS: dict[str, Channel] = {}  # of the servers in this process, by name
+
+
+class WebSink(Sink):
+    """``target``: the name of a channel."""
+
+    description = "the web page"
+
+    def __init__(self, target: str, size: tuple[int, int], fps: float) -> None:
+        super().__init__(target, size, fps)
+        if target not in CHANNELS:
+            raise SinkError(f"output web:{target}: is for `realtime-bg serve`; run that")
+        self._channel = CHANNELS[target]
+
+    def send(self, composite: Composite) -> None:
+        self._channel.put(composite)
+
+    def close(self, complete: bool = True) -> None:
+        self._channel.put(None)

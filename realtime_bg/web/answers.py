@@ -1,0 +1,31 @@
+"""Refusals of the API: an HTTP status and one line, always as ``{"error": "..."}``."""
+
+from http import HTTPStatus
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a defect
+    """What a request gets in place of a result."""
+
+    def __init__(self, status: HTTPStatus, text: str) -> None:
+        super().__init__(text)
+        self.status, self.text = status, text
+
+
+def missing(what: str) -> Refusal:
+    """404."""
+    return Refusal(HTTPStatus.NOT_FOUND, f"no such {what}")
+
+
+def too_large(text: str) -> Refusal:
+    """413."""
+    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
+
+
+def busy(text: str) -> Refusal:
+    """429."""
+    return Refusal(HTTPStatus.TOO_MANY_REQUESTS, f"{text}; try again in a moment")
+
+
+def unusable(text: str) -> Refusal:
+    """422."""
+    return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, text)

@@ -1,0 +1,119 @@
+"""The live picture: the same pipeline as with a window, whose output is the page."""
+
+import logging
+import secrets
+import threading
+from http import HTTPStatus
+from typing import Any
+
+from realtime_bg.compositor import shows_camera
+from realtime_bg.errors import RealtimeBgError
+from realtime_bg.live import Live
+from realtime_bg.pipeline import Pipeline
+from realtime_bg.processor import Processor
+from realtime_bg.settings import Settings, SourceSettings
+from realtime_bg.sinks.web import CHANNELS, Channel
+from realtime_bg.sources import open_source
+from realtime_bg.sources.base import Source
+from realtime_bg.stats import Stats
+from realtime_bg.web.answers import Refusal
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 3.0
+STAGES = ("capture", "resize", "network", "upsample", "composite", "hand-over")
+
+
+class Broadcast:
+    """Runs at most one pipeline; `live` outlasts it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._name = secrets.token_hex(4)
+        self.channel = CHANNELS[self._name] = Channel()
+        spec = f"web:{self._name}"
+        output = settings.output.model_copy(update={"sinks": (*settings.output.sinks, spec)})
+        settings = settings.model_copy(update={"output": output}).at_quality("fast")
+        self.live, self.stats = Live(settings), Stats()
+        self._lock = threading.Lock()
+        self._pipeline: Pipeline | None = None
+        self._thread: threading.Thread | None = None
+        self.problem = ""  # why the last one ended, if not because somebody wanted it
+
+    @property
+    def running(self) -> bool:
+        """Whether the camera is, or is about to be, in use."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Open the source and run. Raises Refusal where that is not possible."""
+        with self._lock:
+            if self.running:
+                return
+            self.problem, self.stats = "", Stats()
+            if self.live.now.paused or self.live.now.frozen:
+                self.live.update(paused=False, frozen=False)
+            try:
+                source = self._open(self.live.now.source)
+                processor = self._processor(source)
+            except RealtimeBgError as error:
+                self.problem = str(error)
+                raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
+            self._pipeline = Pipeline(self.live, self.stats, processor, source, self._open)
+            self._thread = threading.Thread(target=self._run, args=(self._pipeline,), daemon=True,
+                                            name="live")  # fmt: skip
+            self._thread.start()
+
+    def _processor(self, source: Source) -> Processor:
+        try:
+            return Processor(self.live, self.stats, wait=False)
+        except RealtimeBgError:
+            source.close()
+            raise
+
+    @staticmethod
+    def _open(settings: SourceSettings) -> Source:
+        return open_source(settings, paced=True)
+
+    def _run(self, pipeline: Pipeline) -> None:
+        try:
+            pipeline.run()
+        except RealtimeBgError as error:
+            self.problem = str(error)
+            log.error("%s", error)
+        except Exception as error:
+            self.problem = f"{type(error).__name__}: {error}"
+            log.exception("the live picture ended")
+        finally:
+            self.channel.put(None)
+
+    def stop(self) -> None:
+        """Release the camera; waits until it is."""
+        with self._lock:
+            if self._pipeline is not None and self._thread is not None:
+                self._pipeline.stop()
+                self._thread.join(STOP_SECONDS)
+                self._pipeline = self._thread = None
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        CHANNELS.pop(self._name, None)
+
+    def report(self) -> dict[str, Any]:
+        """What the page shows of it: rates, and the median milliseconds of each stage."""
+        stats = self.stats
+        return {
+            "running": self.running,
+            "problem": self.problem,
+            "shows_camera": shows_camera(self.live.now),
+            "engine": stats.engine if self.running else "",
+            "provider": stats.provider,
+            "work_size": list(stats.work_size),
+            "fps": round(stats.fps, 1),
+            "latency_ms": round(stats.median("latency"), 1),
+            "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
+            "dropped": stats.dropped,
+            "failures": stats.failures,
+            "recording": stats.recording_since is not None,
+            "notice": stats.current_notice(),
+        }

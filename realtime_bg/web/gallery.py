@@ -1,0 +1,99 @@
+"""Backgrounds for the page: the built-in ones, and pictures that were uploaded.
+
+An upload is decoded and encoded anew under the hash of its bytes: nothing of its name, its
+metadata or its form reaches the disk.
+"""
+
+import hashlib
+import re
+import threading
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import platformdirs
+
+from realtime_bg.atomic import write_whole
+from realtime_bg.backgrounds import BUILT_IN, open_background
+from realtime_bg.errors import DataError
+from realtime_bg.frames import Image, Size
+from realtime_bg.geometry import fit, resize, shrunk
+from realtime_bg.settings import BackgroundSettings
+from realtime_bg.still_files import encode, read_still
+from realtime_bg.web.answers import busy, missing, unusable
+
+THUMBNAIL: Size = (256, 144)
+LARGEST = 3840  # pixels on the longer side that are kept
+UPLOAD = "upload:"
+
+
+class Gallery:
+    """The pictures in a folder."""
+
+    def __init__(self, folder: Path | None, pixels: int, most: int) -> None:
+        """``folder`` None: the user's data folder."""
+        base = Path(platformdirs.user_data_dir("realtime-bg", appauthor=False))
+        self._folder = folder or base / "backgrounds"
+        self._pixels, self._most = pixels, most
+        self._lock = threading.Lock()
+
+    def names(self) -> list[str]:
+        """What `spec` understands: built-in names, then ``upload:ID``, oldest first."""
+        files = sorted(self._folder.glob("*.jpg"), key=lambda path: path.stat().st_mtime)
+        return [*BUILT_IN, *(UPLOAD + path.stem for path in files)]
+
+    def add(self, data: bytes) -> str:
+        """Keep a picture; its name. Raises Refusal."""
+        image = self.decoded(data)
+        name = hashlib.sha256(data).hexdigest()[:16]
+        path = self._folder / f"{name}.jpg"
+        with self._lock:
+            if not path.exists():
+                if len(list(self._folder.glob("*.jpg"))) >= self._most:
+                    raise busy(f"there are {self._most} backgrounds already; delete some")
+                write_whole(path, encode(image, "jpg", quality=92))
+        return UPLOAD + name
+
+    def decoded(self, data: bytes) -> Image:
+        """BGR ``uint8 (H, W, 3)``, its longer side at most `LARGEST`. Raises Refusal."""
+        try:
+            image = read_still(data, self._pixels).image
+        except DataError as error:
+            raise unusable(str(error)) from None
+        height, width = image.shape[:2]
+        return resize(image, shrunk((width, height), min(1.0, LARGEST / max(width, height))))
+
+    def remove(self, name: str) -> None:
+        """Delete an upload. Raises Refusal."""
+        self._path(name).unlink(missing_ok=True)
+
+    def spec(self, name: str) -> str:
+        """What the program calls it: ``upload:ID`` becomes a path. Raises Refusal."""
+        return str(self._path(name)) if name.startswith(UPLOAD) else name
+
+    def name(self, spec: str) -> str:
+        """The reverse of `spec`."""
+        path = Path(spec)
+        return UPLOAD + path.stem if path.parent == self._folder else spec
+
+    def thumbnail(self, name: str) -> bytes:
+        """A small JPEG. Raises Refusal."""
+        if name in BUILT_IN:
+            return _drawn(name)
+        image = cv2.imread(str(self._path(name)))
+        if image is None:
+            raise missing("background")
+        return encode(fit(image, THUMBNAIL, "cover"), "jpg", quality=80)
+
+    def _path(self, name: str) -> Path:
+        match = re.fullmatch(rf"{UPLOAD}([0-9a-f]{{16}})", name)
+        path = self._folder / f"{match[1]}.jpg" if match else None
+        if path is None or not path.is_file():
+            raise missing("background")
+        return path
+
+
+@lru_cache
+def _drawn(name: str) -> bytes:
+    image = open_background(name, BackgroundSettings(), True).render(THUMBNAIL, 0.0)
+    return encode(image, "jpg", quality=80)

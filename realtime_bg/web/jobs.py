@@ -1,0 +1,192 @@
+"""Videos: converted one after the other in the background, kept until they are fetched or old."""
+
+import logging
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import cv2
+
+from realtime_bg.clips import Clip
+from realtime_bg.errors import RealtimeBgError
+from realtime_bg.frames import Image
+from realtime_bg.settings import Settings
+from realtime_bg.videos import VideoOptions, convert
+from realtime_bg.web.answers import Refusal, busy, missing, too_large, unusable
+from realtime_bg.web.limits import Limits
+from realtime_bg.web.wishes import Wish
+
+log = logging.getLogger(__name__)
+
+KEPT_SECONDS = 3600.0  # after the end
+CHUNK = 1 << 20
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+@dataclass
+class Job:
+    """One video. ``done`` and ``total`` count pictures; ``total`` may be unknown."""
+
+    id: str
+    folder: Path
+    target: Path
+    state: State = "queued"
+    done: int = 0
+    total: int | None = None
+    fps: float = 0.0
+    error: str = ""
+    ended: float | None = None  # monotonic seconds
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def as_json(self) -> dict[str, Any]:
+        """What a client sees."""
+        shown = ("id", "state", "done", "total", "fps", "error")
+        return {name: getattr(self, name) for name in shown} | {"name": self.target.name}
+
+
+class Jobs:
+    """All jobs of a server, in a temporary folder that goes with it."""
+
+    def __init__(self, settings: Settings, limits: Limits, changed: Callable[[], None]) -> None:
+        """``changed`` is called, from any thread, whenever a job has news."""
+        self._settings, self._limits, self._changed = settings, limits, changed
+        self._folder = Path(tempfile.mkdtemp(prefix="realtime-bg-"))  # only this user's
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        self._worker = ThreadPoolExecutor(1, "videos")
+
+    def add(self, video: BinaryIO, wish: Wish, behind: Image | None) -> Job:
+        """Keep a video and queue it. Raises Refusal."""
+        self._expire()
+        name = secrets.token_hex(8)
+        transparent = wish.background is None and behind is None
+        with self._lock:
+            if len(self._jobs) >= self._limits.jobs:
+                raise busy(f"there are {self._limits.jobs} videos; delete one")
+            folder = self._folder / name
+            job = Job(name, folder, folder / ("result.webm" if transparent else "result.mp4"))
+            self._jobs[name] = job
+        try:
+            folder.mkdir()
+            source = folder / "source"
+            with source.open("wb") as file:
+                shutil.copyfileobj(video, file, CHUNK)
+            self._check(source, job)
+            settings = self._job_settings(wish, behind, folder)
+        except BaseException:
+            self._forget(job)
+            raise
+        options = VideoOptions(alpha="webm" if transparent else None)
+        self._worker.submit(self._run, job, settings, source, options)
+        self._changed()
+        return job
+
+    def _check(self, source: Path, job: Job) -> None:
+        try:
+            clip = Clip(source)
+        except RealtimeBgError as error:
+            raise unusable(str(error).replace(str(source), "the video")) from None
+        job.total = clip.frames
+        if clip.frames is not None and clip.frames / clip.rate > self._limits.seconds:
+            raise too_large(f"a video may last {self._limits.seconds / 60:g} minutes")
+        if clip.size[0] * clip.size[1] > self._limits.pixels:
+            raise too_large(f"{clip.size[0]}x{clip.size[1]} is too large")
+
+    def _job_settings(self, wish: Wish, behind: Image | None, folder: Path) -> Settings:
+        settings = self._settings
+        changes: dict[str, Any] = {}
+        background = wish.background
+        if behind is not None:
+            background = str(folder / "background.png")
+            cv2.imwrite(background, behind)
+        if background is not None:
+            changes["background"] = settings.background.model_copy(update={"current": background})
+        if wish.engine is not None and wish.engine != settings.engine.name:
+            engine = {"name": wish.engine, "model": None}
+            changes["engine"] = settings.engine.model_copy(update=engine)
+        return settings.model_copy(update=changes)
+
+    def _run(self, job: Job, settings: Settings, source: Path, options: VideoOptions) -> None:
+        def progress(done: int, total: int | None, fps: float) -> None:
+            job.done, job.total, job.fps = done, total, round(fps, 1)
+
+        if not job.stop.is_set():
+            job.state = "running"
+            self._changed()
+            try:
+                convert(settings, source, job.target, options, progress, job.stop)
+                job.state = "cancelled" if job.stop.is_set() else "done"
+            except RealtimeBgError as error:
+                job.state, job.error = "failed", _without_paths(str(error), job.folder)
+            except Exception:
+                log.exception("a video failed")
+                job.state, job.error = "failed", "an error of the program; the terminal says more"
+        else:
+            job.state = "cancelled"
+        job.ended = time.monotonic()
+        source.unlink(missing_ok=True)
+        if job.id not in self._jobs:  # deleted while it ran
+            shutil.rmtree(job.folder, ignore_errors=True)
+        self._changed()
+
+    def get(self, name: str) -> Job:
+        """Raises Refusal."""
+        job = self._jobs.get(name)
+        if job is None:
+            raise missing("video")
+        return job
+
+    def all(self) -> list[dict[str, Any]]:
+        """All of them, oldest first."""
+        self._expire()
+        with self._lock:
+            return [job.as_json() for job in self._jobs.values()]
+
+    def result(self, name: str) -> Path:
+        """The finished file. Raises Refusal."""
+        job = self.get(name)
+        if job.state != "done":
+            raise Refusal(HTTPStatus.CONFLICT, f"the video is {job.state}")
+        return job.target
+
+    def remove(self, name: str) -> None:
+        """Cancel and delete. Raises Refusal."""
+        job = self.get(name)
+        job.stop.set()
+        self._forget(job)
+        self._changed()
+
+    def _forget(self, job: Job) -> None:
+        with self._lock:
+            self._jobs.pop(job.id, None)
+        if job.state != "running":
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            old = [job for job in self._jobs.values()
+                   if job.ended is not None and now - job.ended > KEPT_SECONDS]  # fmt: skip
+        for job in old:
+            self._forget(job)
+
+    def close(self) -> None:
+        """Stop and delete everything."""
+        for job in list(self._jobs.values()):
+            job.stop.set()
+        self._worker.shutdown(wait=True, cancel_futures=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _without_paths(text: str, folder: Path) -> str:
+    """Where our temporary files lie is nobody's business."""
+    return text.replace(f"{folder}/", "")

@@ -1,0 +1,20 @@
+"""How much one may ask of the server."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Limits(BaseModel):
+    """``upload``: bytes of a request. ``photo``: bytes of a photo. ``pixels``: of a photo.
+    ``seconds``: of a video. ``photos``: at a time, waiting ones included. ``jobs``: videos kept,
+    done or not. ``viewers``: of the live picture, and of events. ``backgrounds``: uploaded."""
+
+    model_config = ConfigDict(frozen=True)
+
+    upload: int = 2_000_000_000
+    photo: int = 50_000_000
+    pixels: int = 50_000_000
+    seconds: float = 3600.0
+    photos: int = 4
+    jobs: int = 8
+    viewers: int = 8
+    backgrounds: int = 100

@@ -1,0 +1,68 @@
+"""Which settings a browser may change, and how: the tree of config.yaml, less what names files."""
+
+from http import HTTPStatus
+from typing import Any
+
+from realtime_bg.errors import SettingsError
+from realtime_bg.live import Live
+from realtime_bg.settings import Settings
+from realtime_bg.web.answers import Refusal, unusable
+from realtime_bg.web.gallery import Gallery
+from realtime_bg.web.wishes import background_spec
+
+# What decides which files are read or written, which device is opened and who may see it, stays
+# with who started the program. Paths of the tree; a section stands for all of its keys.
+LOCAL = (
+    "source", "engine.model", "engine.combine.model", "engine.device", "engine.offline",
+    "engine.plate.file", "background.inpaint", "output.sinks", "output.folder", "privacy",
+)  # fmt: skip
+
+
+def shown(live: Live, gallery: Gallery) -> dict[str, Any]:
+    """All settings as JSON; uploaded backgrounds by name."""
+    values = live.now.model_dump(mode="json")
+    background = values["background"]
+    background["current"] = gallery.name(background["current"])
+    background["items"] = [gallery.name(item) for item in background["items"]]
+    return values
+
+
+def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
+    """Lay ``wanted``, a part of the tree, over the settings. Raises Refusal, changing nothing."""
+    dotted = dict(_flat(wanted))
+    for path in dotted:
+        if any(path == local or path.startswith(f"{local}.") or local.startswith(f"{path}.")
+               for local in LOCAL):  # fmt: skip
+            text = f"{path}: is set in config.yaml or at the start, not from a browser"
+            raise Refusal(HTTPStatus.FORBIDDEN, text)
+
+    def changes(now: Settings) -> dict[str, Any]:
+        allowed = {now.background.current, *now.background.items}
+
+        def spec(value: Any) -> Any:
+            if not isinstance(value, str) or value in allowed:
+                return value
+            return background_spec(gallery, value)
+
+        values = dict(dotted)
+        if "background.current" in values:
+            values["background.current"] = spec(values["background.current"])
+        if isinstance(values.get("background.items"), list):
+            values["background.items"] = [spec(item) for item in values["background.items"]]
+        return values
+
+    try:
+        live.modify(changes)
+    except SettingsError as error:
+        raise unusable(str(error)) from None
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """``{"a": {"b": 1}}`` -> ``[("a.b", 1)]``; an empty section has nothing to say."""
+    pairs: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        path = f"{prefix}{name}"
+        if "." in name:
+            raise unusable(f"{path[:100]}: write sections as objects")
+        pairs += _flat(value, f"{path}.") if isinstance(value, dict) else [(path, value)]
+    return pairs

@@ -1,0 +1,183 @@
+"""Who may ask for what: token, Host, Origin, size of a body, and the headers of every answer.
+
+The camera's picture is behind this, so each request passes here before anything else sees it.
+"""
+
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Iterable
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COOKIE = "realtime_bg_token"
+SAFE = ("GET", "HEAD", "OPTIONS")
+PUBLIC = "/static/"  # the page's own files: the same for everybody
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; "
+    "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+HINT = "open the address with ?token=... that `realtime-bg serve` printed, or send it as Bearer"
+
+
+class TooLarge(Exception):  # noqa: N818 - an answer, not a defect
+    """A body went beyond its limit."""
+
+
+class Guard:
+    """ASGI middleware around everything."""
+
+    def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str], largest: int) -> None:
+        """``hosts``: names, besides localhost and addresses, under which this server may be asked.
+        ``largest``: bytes of a request's body."""
+        self._app, self._token, self._largest = app, token, largest
+        self._hosts = {"localhost", *(host.lower() for host in hosts)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope, headers)
+        if scope["type"] == "websocket":
+            if refusal is not None:
+                await receive()  # the wish to connect
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await self._app(scope, receive, send)
+            return
+        sending = _with_headers(scope, send)
+        if refusal is not None:
+            await refusal(scope, receive, sending)
+            return
+        await self._limited(scope, receive, sending)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        """Why not; None lets it pass."""
+        host = headers.get("host", "")
+        if not self._is_own(host):
+            # A page elsewhere can point a name of its own at this machine (DNS rebinding).
+            text = f"unknown host {host[:100]!r}; allow it with --allow-host"
+            return _refused(HTTPStatus.MISDIRECTED_REQUEST, text)
+        changes = scope["type"] == "websocket" or scope["method"] not in SAFE
+        origin = headers.get("origin")
+        if changes and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return _refused(HTTPStatus.FORBIDDEN, "another site may not do this")
+        if changes and headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return _refused(HTTPStatus.FORBIDDEN, "another site may not do this")
+        path = scope["path"]
+        if path.startswith(PUBLIC):
+            return None
+        if path == "/" and scope["type"] == "http" and scope["method"] == "GET":
+            given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+            if self._is_token(given):
+                return self._welcome()
+        if not self._is_token(_presented(headers)):
+            return _refused(HTTPStatus.UNAUTHORIZED, f"no valid token; {HINT}")
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self._largest:
+            return self._too_large()
+        return None
+
+    def _welcome(self) -> Response:
+        """The token moves from the address, which stays in histories, into a cookie."""
+        response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+        response.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", path="/")
+        return response
+
+    def _is_token(self, text: str) -> bool:
+        return hmac.compare_digest(text.encode("utf-8", "replace"), self._token.encode())
+
+    def _is_own(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return name in self._hosts or _is_address(name)
+
+    def _too_large(self) -> Response:
+        limit = f"{self._largest / 1e6:g} MB"
+        return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"larger than {limit}")
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count the body: not every client says its length, or the truth."""
+        count, begun = 0, False
+
+        async def receiving() -> Message:
+            nonlocal count
+            message = await receive()
+            count += len(message.get("body", b""))
+            if count > self._largest:
+                raise TooLarge
+            return message
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receiving, sending)
+        except TooLarge:
+            if begun:
+                raise
+            await self._too_large()(scope, receive, send)
+
+
+def new_token() -> str:
+    """256 bits of chance, as text for an address."""
+    return secrets.token_urlsafe(32)
+
+
+def _presented(headers: Headers) -> str:
+    """The token of a request, by header or cookie; empty without one."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""
+
+
+def _is_address(name: str) -> bool:
+    """No name, so nobody else's DNS can have led here."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _refused(status: HTTPStatus, text: str) -> Response:
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return PlainTextResponse(f"realtime-bg: {text}\n", status, headers)
+
+
+def _with_headers(scope: Scope, send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            have = {name.lower() for name, _ in message.get("headers", ())}
+            more = dict(HEADERS)
+            if not scope["path"].startswith(PUBLIC):
+                more["Cache-Control"] = "no-store"
+            message["headers"] = [*message.get("headers", ())] + [
+                (name.lower().encode(), value.encode()) for name, value in more.items()
+                if name.lower().encode() not in have
+            ]  # fmt: skip
+        await send(message)
+
+    return sending

@@ -1,0 +1,58 @@
+"""`realtime-bg serve`: the application on a socket, until it is told to stop."""
+
+import ipaddress
+import socket
+
+from realtime_bg.errors import MissingPackageError, SinkError, reason
+from realtime_bg.settings import Settings
+from realtime_bg.terminal import out, say
+
+try:
+    import uvicorn
+
+    from realtime_bg.web.app import create_app
+    from realtime_bg.web.security import new_token
+except ModuleNotFoundError as missing:
+    raise MissingPackageError(
+        f'the web page needs the package {missing.name!r}; run: pip install "realtime-bg[web]"'
+    ) from None
+
+STOP_SECONDS = 2
+
+
+def serve(settings: Settings, host: str, port: int, hosts: tuple[str, ...]) -> None:
+    """Serve until Ctrl-C or SIGTERM. ``port`` 0 picks a free one; ``hosts``: see `create_app`.
+    Raises RealtimeBgError."""
+    own, port = _bind(host, port)
+    token = new_token()
+    app = create_app(settings, token, hosts=(*hosts, host))
+    config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False,
+                            server_header=False, ws="websockets-sansio", lifespan="on",
+                            timeout_graceful_shutdown=STOP_SECONDS)  # fmt: skip
+    if not _is_loopback(host):
+        say(f"{host} can be reached from other machines, and nothing is encrypted: whoever reads "
+            "along has the token", "yellow")  # fmt: skip
+    name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    out.print(f"http://{name}:{port}/?token={token}", soft_wrap=True, highlight=False)
+    uvicorn.Server(config).run(sockets=[own])
+
+
+def _bind(host: str, port: int) -> tuple[socket.socket, int]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    own = socket.socket(family, socket.SOCK_STREAM)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        own.bind((host, port))
+    except (OSError, OverflowError) as error:
+        own.close()
+        raise SinkError(
+            f"{host}:{port}: cannot be served ({reason(error)}); choose another --port or --host"
+        ) from None
+    return own, own.getsockname()[1]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

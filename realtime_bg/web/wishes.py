@@ -1,0 +1,54 @@
+"""What a request for a photo or a video asks for, checked."""
+
+from typing import NamedTuple
+
+from realtime_bg.backgrounds import BUILT_IN, classify
+from realtime_bg.engines import ENGINES
+from realtime_bg.errors import BackgroundError
+from realtime_bg.web.answers import unusable
+from realtime_bg.web.gallery import UPLOAD, Gallery
+
+NAMES = ("blur", "erase", "none")
+
+
+class Wish(NamedTuple):
+    """``background``: what the program calls it, None for transparency. ``engine``: its name."""
+
+    background: str | None
+    engine: str | None
+
+
+def wish(gallery: Gallery, background: str | None, color: str | None, engine: str | None) -> Wish:
+    """Check a form's fields; empty ones count as missing. Raises Refusal."""
+    background, color, engine = (text or None for text in (background, color, engine))
+    if background and color:
+        raise unusable("give background or color, not both")
+    if engine and engine != "auto" and engine not in ENGINES:
+        raise unusable(f"unknown engine {engine[:50]!r}; there are auto, {', '.join(ENGINES)}")
+    spec = color or background
+    if spec == "transparent":
+        spec = None
+    return Wish(spec and background_spec(gallery, spec), engine)
+
+
+def background_spec(gallery: Gallery, name: str) -> str:
+    """A background by a name that is no path: built-in, blur, erase, none, a colour or an upload.
+
+    Paths are for the command line: a request must not choose which files are read. Raises
+    Refusal.
+    """
+    name = name.strip()
+    if name.startswith(UPLOAD):
+        return gallery.spec(name)
+    word = name.partition(":")[0]
+    if name in BUILT_IN or (word in NAMES and "/" not in name and "\\" not in name):
+        return name
+    try:
+        if classify(name)[0] == "colour":
+            return name
+    except (BackgroundError, OSError, ValueError):
+        pass
+    raise unusable(
+        f"background {name[:50]!r}: choose {', '.join((*BUILT_IN, *NAMES))}, blur:RADIUS, a colour "
+        "such as #00b140, or an uploaded one"
+    )
