@@ -34,6 +34,12 @@ HELP = (
     ("h", "this help"),
 )
 
+# What each of two keys does that share a line of HELP, for buttons.
+TWINS = {
+    "b": "next background", "B": "previous background", "[": "threshold of the edge down",
+    "]": "threshold of the edge up", ",": "less feather", ".": "more feather",
+}  # fmt: skip
+
 
 def _background(step: int) -> Callable[[Settings], Changes]:
     def change(s: Settings) -> Changes:

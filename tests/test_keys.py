@@ -3,7 +3,7 @@
 import pytest
 
 from realtime_bg.engines import ENGINES
-from realtime_bg.keys import HELP, KEYS, QUIT, click, press
+from realtime_bg.keys import HELP, KEYS, QUIT, TWINS, click, press
 from realtime_bg.live import Live
 from realtime_bg.settings import Settings, validated
 
@@ -73,6 +73,11 @@ def start():
 
 def test_help_speaks_of_every_key_and_of_no_other():
     assert set(described()) == {*KEYS, *QUIT}
+
+
+def test_keys_that_share_a_line_have_words_of_their_own():
+    shared = [key for column, _ in HELP for key in keys_of(column) if len(keys_of(column)) > 1]
+    assert set(shared) - set(QUIT) == set(TWINS)
 
 
 def test_help_fits_its_column_and_mentions_no_key_twice():

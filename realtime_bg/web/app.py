@@ -23,7 +23,7 @@ from realtime_bg import __version__
 from realtime_bg.engines import ENGINES
 from realtime_bg.errors import EngineError, RealtimeBgError
 from realtime_bg.frames import Image
-from realtime_bg.keys import HELP, KEYS, press
+from realtime_bg.keys import HELP, KEYS, TWINS, press
 from realtime_bg.registry import load_class
 from realtime_bg.settings import Settings
 from realtime_bg.still_files import encode
@@ -175,9 +175,8 @@ def _page(app: FastAPI) -> None:
             except RealtimeBgError:
                 continue  # not usable here
             engines.append({"name": name, "description": text})
-        words = {key: text for keys, text in HELP for key in keys.replace("space", " ").split("  ")}
-        keys = [{"key": key, "does": words.get(key, words.get(key.strip(), ""))}
-                for key in KEYS if key not in NOT_HERE]  # fmt: skip
+        words = {keys.replace("space", " "): text for keys, text in HELP} | TWINS
+        keys = [{"key": key, "does": words[key]} for key in KEYS if key not in NOT_HERE]
         return {"version": __version__, "engines": engines, "keys": keys}
 
 

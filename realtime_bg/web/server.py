@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from typing import Any
 
 from realtime_bg.errors import MissingPackageError, SinkError, reason
 from realtime_bg.settings import Settings
@@ -26,15 +27,19 @@ def serve(settings: Settings, host: str, port: int, hosts: tuple[str, ...]) -> N
     own, port = _bind(host, port)
     token = new_token()
     app = create_app(settings, token, hosts=(*hosts, host))
-    config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False,
-                            server_header=False, ws="websockets-sansio", lifespan="on",
-                            timeout_graceful_shutdown=STOP_SECONDS)  # fmt: skip
     if not _is_loopback(host):
         say(f"{host} can be reached from other machines, and nothing is encrypted: whoever reads "
             "along has the token", "yellow")  # fmt: skip
     name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     out.print(f"http://{name}:{port}/?token={token}", soft_wrap=True, highlight=False)
-    uvicorn.Server(config).run(sockets=[own])
+    uvicorn.Server(configuration(app)).run(sockets=[own])
+
+
+def configuration(app: Any) -> uvicorn.Config:
+    """How the application is served: alone, without a proxy before it."""
+    return uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False,
+                          server_header=False, ws="websockets-sansio", lifespan="on",
+                          timeout_graceful_shutdown=STOP_SECONDS)  # fmt: skip
 
 
 def _bind(host: str, port: int) -> tuple[socket.socket, int]:

@@ -1,0 +1,58 @@
+"""A real server on a free port, for the tests of the web page."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import requests
+import uvicorn
+
+from realtime_bg.settings import load
+from realtime_bg.web.app import create_app
+from realtime_bg.web.server import configuration
+
+TOKEN = "t" * 43
+
+
+class Client(requests.Session):
+    """Asks the server, with the token."""
+
+    def __init__(self, port, app):
+        super().__init__()
+        self.port, self.base, self.server = port, f"http://127.0.0.1:{port}", app
+        self.headers["Authorization"] = f"Bearer {TOKEN}"
+        self.trust_env = False
+
+    def request(self, method, url, **options):
+        options.setdefault("timeout", 60)
+        return super().request(method, self.base + url, **options)
+
+    def wait(self, question, seconds=60):
+        end = time.monotonic() + seconds
+        while not (answer := question()):
+            assert time.monotonic() < end, "nothing came of it in time"
+            time.sleep(0.05)
+        return answer
+
+
+@contextlib.contextmanager
+def served(folder, flags=None, **options):
+    flags = {"source.spec": "demo", "source.size": "320x180", "engine.name": "embedded",
+             "engine.offline": True, "background.current": "#00ff00"} | (flags or {})  # fmt: skip
+    app = create_app(load(flags=flags), TOKEN, folder=folder, **options)
+    own = socket.socket()
+    own.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(configuration(app))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [own]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    with Client(own.getsockname()[1], app) as client:
+        try:
+            yield client
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            own.close()
+    assert not thread.is_alive()
