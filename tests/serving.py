@@ -28,10 +28,10 @@ class Client(requests.Session):
         options.setdefault("timeout", 60)
         return super().request(method, self.base + url, **options)
 
-    def wait(self, question, seconds=60):
+    def wait(self, question, seconds=20):
         end = time.monotonic() + seconds
         while not (answer := question()):
-            assert time.monotonic() < end, "nothing came of it in time"
+            assert time.monotonic() < end, self.get("/api/stats").text
             time.sleep(0.05)
         return answer
 
