@@ -19,6 +19,7 @@ from realtime_bg.sinks import virtualcam as virtualcam_module
 from realtime_bg.sinks.image import save_png
 from realtime_bg.sinks.video import VideoSink
 from realtime_bg.sinks.virtualcam import VirtualCameraSink
+from realtime_bg.sinks.web import CHANNELS, Channel
 
 SIZE = (64, 48)
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
@@ -80,6 +81,14 @@ def cameras(monkeypatch):
     return FakeCamera.made
 
 
+@pytest.fixture(autouse=True)
+def channel(monkeypatch):
+    """What the viewers of ``web:tests`` get."""
+    channel = Channel()
+    monkeypatch.setitem(CHANNELS, "tests", channel)
+    return channel
+
+
 # the contract, for every sink that runs without a display
 
 ELSEWHERE = {"window"}  # tests/test_window.py
@@ -87,6 +96,7 @@ SPECS = {
     "null": ["null"],
     "video": [f"out{suffix}" for suffix in SUFFIXES],
     "virtualcam": ["virtualcam", "virtualcam:/dev/video11"],
+    "web": ["web:tests"],
 }
 contract = pytest.mark.parametrize("spec", [spec for specs in SPECS.values() for spec in specs])
 
@@ -130,14 +140,21 @@ def test_a_sink_takes_pictures_that_may_not_be_written_to(spec, tmp_path, monkey
 
 @contract
 def test_a_sink_shows_the_picture_for_the_world_and_not_the_preview(
-    spec, tmp_path, monkeypatch, cameras
+    spec, tmp_path, monkeypatch, cameras, channel
 ):
     monkeypatch.chdir(tmp_path)
     sink = open_sink(spec, SIZE, 10)
     for index in range(3):
         sink.send(Composite(flat(40), index, index / 10, preview=flat(220)))
+    seen = channel.jpeg(0, 0)
     sink.close()
-    shown = cameras[0].sent if cameras else read(spec)[0] if spec != "null" else [flat(40)]
+    shown = [flat(40)]  # `null` shows nothing
+    if cameras:
+        shown = cameras[0].sent
+    elif seen is not None:
+        shown = [cv2.imdecode(np.frombuffer(seen[1], np.uint8), cv2.IMREAD_COLOR)]
+    elif spec != "null":
+        shown = read(spec)[0]
     assert all(abs(image.mean() - 40) < 6 for image in shown)
 
 
@@ -155,6 +172,30 @@ def test_what_a_spec_turns_out_to_be(monkeypatch):
 def test_a_spec_that_cannot_be_lists_the_choices(spec):
     with pytest.raises(SinkError, match=r"choose window, .*virtualcam.*null.*\.mp4.*\.webm"):
         classify(spec)
+
+
+# web
+
+
+def test_a_browser_gets_each_picture_once_and_none_after_the_end(channel):
+    sink = open_sink("web:tests", SIZE, 10)
+    assert channel.jpeg(0, 0) is None
+    sink.send(composite(colour=40))
+    number, jpeg = channel.jpeg(0, 0)
+    assert channel.jpeg(0, 0)[1] is jpeg  # the second viewer's is not encoded again
+    assert channel.jpeg(number, 0) is None
+    sink.send(composite(1, colour=200))
+    later, jpeg = channel.jpeg(number, 0)
+    assert later > number
+    assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1).mean() == pytest.approx(200, abs=6)
+    sink.close()
+    assert channel.jpeg(0, 0) is None
+    assert channel.newest is None
+
+
+def test_a_channel_that_is_not_there_says_how_to_get_one():
+    with pytest.raises(SinkError, match="realtime-bg serve"):
+        open_sink("web:other", SIZE, 10)
 
 
 # video

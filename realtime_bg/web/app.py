@@ -259,7 +259,9 @@ def _backgrounds(app: FastAPI) -> None:
     @app.delete("/api/backgrounds/{name}", status_code=204, responses=ABSENT)
     def remove_background(here: Here, name: str) -> None:
         """Delete an uploaded one."""
-        here.gallery.remove(name)
+        path = here.gallery.path(name)
+        remote.let_go(here.broadcast.live, str(path))
+        path.unlink(missing_ok=True)
 
 
 def _live(app: FastAPI) -> None:

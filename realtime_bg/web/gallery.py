@@ -63,13 +63,9 @@ class Gallery:
         height, width = image.shape[:2]
         return resize(image, shrunk((width, height), min(1.0, LARGEST / max(width, height))))
 
-    def remove(self, name: str) -> None:
-        """Delete an upload. Raises Refusal."""
-        self._path(name).unlink(missing_ok=True)
-
     def spec(self, name: str) -> str:
         """What the program calls it: ``upload:ID`` becomes a path. Raises Refusal."""
-        return str(self._path(name)) if name.startswith(UPLOAD) else name
+        return str(self.path(name)) if name.startswith(UPLOAD) else name
 
     def name(self, spec: str) -> str:
         """The reverse of `spec`."""
@@ -80,12 +76,13 @@ class Gallery:
         """A small JPEG. Raises Refusal."""
         if name in BUILT_IN:
             return _drawn(name)
-        image = cv2.imread(str(self._path(name)))
+        image = cv2.imread(str(self.path(name)))
         if image is None:
             raise missing("background")
         return encode(fit(image, THUMBNAIL, "cover"), "jpg", quality=80)
 
-    def _path(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
+        """The file of an upload. Raises Refusal."""
         match = re.fullmatch(rf"{UPLOAD}([0-9a-f]{{16}})", name)
         path = self._folder / f"{match[1]}.jpg" if match else None
         if path is None or not path.is_file():

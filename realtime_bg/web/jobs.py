@@ -16,8 +16,9 @@ from typing import Any, BinaryIO, Literal
 import cv2
 
 from realtime_bg.clips import Clip
-from realtime_bg.errors import RealtimeBgError
+from realtime_bg.errors import RealtimeBgError, SinkError
 from realtime_bg.frames import Image
+from realtime_bg.joining import check_sound
 from realtime_bg.settings import Settings
 from realtime_bg.videos import VideoOptions, convert
 from realtime_bg.web.answers import Refusal, busy, missing, too_large, unusable
@@ -85,7 +86,7 @@ class Jobs:
         except BaseException:
             self._forget(job)
             raise
-        options = VideoOptions(alpha="webm" if transparent else None)
+        options = VideoOptions(alpha="vp9" if transparent else None)
         self._worker.submit(self._run, job, settings, source, options)
         self._changed()
         return job
@@ -100,6 +101,10 @@ class Jobs:
             raise too_large(f"a video may last {self._limits.seconds / 60:g} minutes")
         if clip.size[0] * clip.size[1] > self._limits.pixels:
             raise too_large(f"{clip.size[0]}x{clip.size[1]} is too large")
+        try:
+            check_sound(job.target, clip, job.folder)
+        except SinkError:  # Matroska holds any sound as it is
+            job.target = job.target.with_suffix(".mkv")
 
     def _job_settings(self, wish: Wish, behind: Image | None, folder: Path) -> Settings:
         settings = self._settings

@@ -5,10 +5,10 @@ from typing import Any
 
 from realtime_bg.errors import SettingsError
 from realtime_bg.live import Live
-from realtime_bg.settings import Settings
+from realtime_bg.settings import BackgroundSettings, Settings
 from realtime_bg.web.answers import Refusal, unusable
 from realtime_bg.web.gallery import Gallery
-from realtime_bg.web.wishes import background_spec
+from realtime_bg.web.wishes import background_spec, check_engine
 
 # What decides which files are read or written, which device is opened and who may see it, stays
 # with who started the program. Paths of the tree; a section stands for all of its keys.
@@ -35,6 +35,9 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
                for local in LOCAL):  # fmt: skip
             text = f"{path}: is set in config.yaml or at the start, not from a browser"
             raise Refusal(HTTPStatus.FORBIDDEN, text)
+    for path in ("engine.name", "engine.combine.engine"):
+        if isinstance(name := dotted.get(path), str):
+            check_engine(name)
 
     def changes(now: Settings) -> dict[str, Any]:
         allowed = {now.background.current, *now.background.items}
@@ -55,6 +58,19 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
         live.modify(changes)
     except SettingsError as error:
         raise unusable(str(error)) from None
+
+
+def let_go(live: Live, background: str) -> None:
+    """Stop using a background that is about to be deleted; the default takes its place."""
+
+    def changes(now: Settings) -> dict[str, Any]:
+        items = [item for item in now.background.items if item != background]
+        changed: dict[str, Any] = {"background.items": items}
+        if now.background.current == background:
+            changed["background.current"] = BackgroundSettings().current
+        return changed
+
+    live.modify(changes)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -7,6 +7,7 @@ import hmac
 import ipaddress
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
@@ -125,14 +126,13 @@ class Guard:
 
         async def sending(message: Message) -> None:
             nonlocal begun
-            begun = True
-            await send(message)
+            if count <= self._largest or begun:  # else the parser's answer to our TooLarge
+                begun = True
+                await send(message)
 
-        try:
+        with suppress(TooLarge):
             await self._app(scope, receiving, sending)
-        except TooLarge:
-            if begun:
-                raise
+        if count > self._largest and not begun:
             await self._too_large()(scope, receive, send)
 
 

@@ -23,12 +23,18 @@ def wish(gallery: Gallery, background: str | None, color: str | None, engine: st
     background, color, engine = (text or None for text in (background, color, engine))
     if background and color:
         raise unusable("give background or color, not both")
-    if engine and engine != "auto" and engine not in ENGINES:
-        raise unusable(f"unknown engine {engine[:50]!r}; there are auto, {', '.join(ENGINES)}")
+    if engine:
+        check_engine(engine)
     spec = color or background
     if spec == "transparent":
         spec = None
     return Wish(spec and background_spec(gallery, spec), engine)
+
+
+def check_engine(name: str) -> None:
+    """Raises Refusal when there is no engine of this name."""
+    if name != "auto" and name not in ENGINES:
+        raise unusable(f"unknown engine {name[:50]!r}; there are auto, {', '.join(ENGINES)}")
 
 
 def background_spec(gallery: Gallery, name: str) -> str:

@@ -80,7 +80,7 @@ function choices(fieldset) {
   fieldset.append(radio("transparent", "Transparent"), radio("blur", "Blurred"),
     radio("built-in", "Built-in"), built, radio("color", "Colour", color), radio("file", "Picture"), file);
   const pick = (value) => { fieldset.querySelector(`[value="${value}"]`).checked = true; };
-  built.addEventListener("change", () => pick("built-in"));
+  for (const kind of ["change", "click"]) built.addEventListener(kind, () => pick("built-in"));
   color.addEventListener("input", () => pick("color"));
   file.addEventListener("change", () => pick("file"));
   return (form) => {
@@ -176,13 +176,13 @@ wholeForm($("video-form"), "video", async (data) => {
 });
 
 function jobItem(job) {
-  const share = job.total ? Math.min(100, Math.round(100 * job.done / job.total)) : 0;
   const going = job.state === "queued" || job.state === "running";
   const item = make("li", {}, make("span", { textContent: job.state }));
+  item.dataset.id = job.id;
+  item.dataset.state = job.state;
   if (going) {
-    const bar = make("progress", { max: 100, ariaLabel: "Progress" });
-    if (job.total) bar.value = share;
-    item.append(bar, make("span", { textContent: `${job.done} of ${job.total ?? "?"} frames, ${job.fps} fps` }));
+    item.append(make("progress", { max: 100, ariaLabel: "Progress" }), make("span", { className: "count" }));
+    progress(item, job);
   }
   if (job.state === "done") {
     item.append(make("a", { className: "button main", href: `/api/jobs/${job.id}/result`, download: job.name, textContent: "Download" }));
@@ -194,6 +194,13 @@ function jobItem(job) {
   return item;
 }
 
+function progress(item, job) {
+  const count = item.querySelector(".count");
+  if (!count) return;
+  if (job.total) item.querySelector("progress").value = Math.min(100, 100 * job.done / job.total);
+  count.textContent = `${job.done} of ${job.total ?? "?"} frames, ${job.fps} fps`;
+}
+
 // ---- live
 
 const KEEP = 120; // half seconds
@@ -202,9 +209,15 @@ const show = {};
 let running = false;
 
 show.jobs = (jobs) => {
-  // A focused button would vanish with its item: wait until it has been used.
-  if (!$("jobs").contains(document.activeElement) || jobs.length !== $("jobs").children.length) {
-    $("jobs").replaceChildren(...jobs.map(jobItem));
+  // Items are replaced only when their state changes: a button keeps the focus.
+  const list = $("jobs"), ids = new Set(jobs.map(({ id }) => id));
+  for (const item of [...list.children]) if (!ids.has(item.dataset.id)) item.remove();
+  for (const job of jobs) {
+    const old = [...list.children].find((item) => item.dataset.id === job.id);
+    if (old?.dataset.state === job.state) { progress(old, job); continue; }
+    const item = jobItem(job), focused = old?.contains(document.activeElement);
+    if (old) old.replaceWith(item); else list.append(item);
+    if (focused) item.querySelector("button").focus();
   }
 };
 
@@ -221,7 +234,11 @@ show.settings = (settings) => {
   if (document.activeElement !== $("live-engine")) $("live-engine").value = settings.engine.name;
 };
 
+let tiled = "";
+
 show.backgrounds = (names) => {
+  if (tiled === names.join()) return; // the focus stays where it is
+  tiled = names.join();
   const tiles = names.map((name) => {
     const label = name.startsWith("upload:") ? "picture" : name;
     const pick = make("button", { type: "button", className: "pick" },
