@@ -248,13 +248,19 @@ show.backgrounds = (names) => {
     const tile = make("div", {}, pick);
     if (name.startsWith("upload:")) {
       const remove = make("button", { type: "button", className: "remove", textContent: "×", ariaLabel: "Delete this picture" });
-      remove.addEventListener("click", () => ask(`/api/backgrounds/${name}`, { method: "DELETE" }).catch(() => {}));
+      remove.addEventListener("click", async () => {
+        try { await ask(`/api/backgrounds/${name}`, { method: "DELETE" }); await gallery(); } catch { /* said */ }
+      });
       tile.append(remove);
     }
     return tile;
   });
   $("gallery").replaceChildren(...tiles);
 };
+
+async function gallery() { // at once: an event may come late, or not where all is as before
+  show.backgrounds((await (await ask("/api/backgrounds")).json()).map((one) => one.name));
+}
 
 function line(element, values, most) {
   const step = 240 / (KEEP - 1), from = KEEP - values.length;
@@ -301,7 +307,7 @@ $("add-background").addEventListener("change", async (event) => {
   data.append("image", event.target.files[0]);
   try {
     const { name } = await (await ask("/api/backgrounds", { method: "POST", body: data })).json();
-    show.backgrounds((await (await ask("/api/backgrounds")).json()).map((one) => one.name));
+    await gallery();
     await change({ background: { current: name } });
   } catch { /* said */ }
   event.target.value = "";
