@@ -1,6 +1,7 @@
 """What is said to the user: one console for lines, progress bars and log records alike."""
 
 import logging
+import warnings
 from traceback import format_exception
 
 from rich.console import Console
@@ -29,6 +30,8 @@ def say(text: str, style: str = "") -> None:
 
 def show_logs(verbose: bool) -> None:
     """Show warnings of the program, or with ``verbose`` everything it has to say."""
+    if not verbose:  # what Pillow thinks of a photo's tags
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     logging.basicConfig(level=logging.WARNING, handlers=[_Lines()], force=True)
     logging.getLogger("realtime_bg").setLevel(logging.DEBUG if verbose else logging.WARNING)
 

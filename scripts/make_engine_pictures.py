@@ -26,8 +26,8 @@ LEARNS = ("motion", "plate")
 PANEL = (480, 270)
 CHANGES = {"threshold": {"engine.threshold.method": "adaptive"}}
 SCENES = {
-    "grabcut": "room", "plate": "room", "motion": "room", "kmeans": "wall", "region": "wall",
-    "threshold": "wall", "edges": "wall", "chroma": "screen",
+    "embedded": "room", "grabcut": "room", "plate": "room", "motion": "room",
+    "kmeans": "wall", "region": "wall", "threshold": "wall", "edges": "wall", "chroma": "screen",
 }  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("output", type=Path)
-    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--engine", default="embedded")
     arguments = parser.parse_args()
     settings = load(
         flags={
