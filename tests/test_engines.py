@@ -4,6 +4,7 @@ import graphs
 import numpy as np
 import pytest
 
+from realtime_bg import engines
 from realtime_bg.engines import ENGINES, _ort
 from realtime_bg.engines._worksize import work_size
 from realtime_bg.errors import EngineError, MissingPackageError, ModelError
@@ -228,3 +229,9 @@ def test_work_size_keeps_the_aspect(size, expected, monkeypatch):
     monkeypatch.setattr("realtime_bg.engines._worksize.threads", lambda: 2)
     assert work_size(None, size, cuda=False) == expected
     assert work_size((64, 2000), size, cuda=False) == (min(64, size[0]), min(2000, size[1]))
+
+
+def test_which_engines_are_installed_is_known_without_importing_them(monkeypatch):
+    assert engines.installed() == list(ENGINES)
+    monkeypatch.setattr(engines, "find_spec", lambda package: None)
+    assert engines.installed() == [name for name in ENGINES if name != "rvm-torch"]

@@ -233,7 +233,7 @@ def test_other_programs_changes_are_shown(page):
     page.open("live")
     page.web.patch("/api/settings", json={"engine": {"name": "kmeans"}})
     page.wait(lambda: page("#live-engine").get_attribute("value") == "kmeans")
-    Select(page("#live-engine")).select_by_value("embedded")
+    Select(page("#live-engine")).select_by_visible_text("embedded")
     page.wait(lambda: page.web.get("/api/settings").json()["engine"]["name"] == "embedded")
 
 

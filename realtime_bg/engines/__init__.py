@@ -1,5 +1,7 @@
 """Engines by name."""
 
+from importlib.util import find_spec
+
 # Engines that could not be opened in this process: the key for the next engine passes them over.
 UNUSABLE: set[str] = set()
 
@@ -18,3 +20,10 @@ ENGINES = {
     "threshold": "realtime_bg.engines.threshold:Threshold",
     "edges": "realtime_bg.engines.edges:Edges",
 }
+
+OPTIONAL = {"rvm-torch": "torch"}  # engines that import a package of an extra
+
+
+def installed() -> list[str]:
+    """The names of the engines whose packages are here; imports none of them."""
+    return [name for name in ENGINES if name not in OPTIONAL or find_spec(OPTIONAL[name])]

@@ -20,11 +20,10 @@ from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocketDisconnect
 
 from realtime_bg import __version__
-from realtime_bg.engines import ENGINES
-from realtime_bg.errors import EngineError, RealtimeBgError
+from realtime_bg.engines import installed
+from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Image
 from realtime_bg.keys import HELP, KEYS, TWINS, press
-from realtime_bg.registry import load_class
 from realtime_bg.settings import Settings
 from realtime_bg.still_files import encode
 from realtime_bg.web import remote
@@ -167,17 +166,10 @@ def _page(app: FastAPI) -> None:
 
     @app.get("/api/about", responses=WHY)
     def about() -> dict[str, Any]:
-        """Version, engines with what they are, and the keys of the live picture."""
-        engines = []
-        for name in ENGINES:
-            try:
-                text = load_class(ENGINES, name, "engine", EngineError).description
-            except RealtimeBgError:
-                continue  # not usable here
-            engines.append({"name": name, "description": text})
+        """Version, engines, and the keys of the live picture."""
         words = {keys.replace("space", " "): text for keys, text in HELP} | TWINS
         keys = [{"key": key, "does": words[key]} for key in KEYS if key not in NOT_HERE]
-        return {"version": __version__, "engines": engines, "keys": keys}
+        return {"version": __version__, "engines": installed(), "keys": keys}
 
 
 def _photos_and_videos(app: FastAPI) -> None:

@@ -354,8 +354,7 @@ function listen(wait = 500) {
 
 const about = await (await ask("/api/about")).json();
 for (const select of document.querySelectorAll(".engines")) {
-  select.append(make("option", { value: "auto", textContent: "auto" }),
-    ...about.engines.map(({ name, description }) => make("option", { value: name, textContent: name, title: description })));
+  select.append(...about.engines.map((name) => make("option", { textContent: name })));
 }
 keyButtons(about.keys);
 choose($(`tab-${location.hash.slice(1)}`) ?? tabs[0]);

@@ -1,0 +1,84 @@
+"""Photograph the web page for the README: a photo of the demo, and the live picture.
+
+python scripts/make_page_picture.py docs/page.jpg
+
+Needs the extra `web`, selenium, and Chromium with its driver.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from realtime_bg.settings import SourceSettings
+from realtime_bg.sources.demo import DemoSource
+
+MOMENT = 45  # which frame of the demo
+WINDOW = 1180, 880
+FULL_GRAPH = 12  # seconds of live picture
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The address, token included, of a server whose camera is the demo."""
+    command = [Path(sys.executable).with_name("realtime-bg"), "serve", "--port", "0", "--offline",
+               "--source", "demo", "--engine", "embedded", "--background", "beach"]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def shots(address: str, photo: Path) -> Iterator[bytes]:
+    """PNGs of the tabs Photo and Live."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for argument in ("headless", "no-sandbox", "hide-scrollbars",
+                     f"window-size={WINDOW[0]},{WINDOW[1]}"):  # fmt: skip
+        options.add_argument(f"--{argument}")
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    try:
+        driver.get(address)
+        driver.find_element(By.ID, "photo-file").send_keys(str(photo))
+        driver.find_element(By.CSS_SELECTOR, "#photo-form [type=submit]").click()
+        status = driver.find_element(By.ID, "photo-status")
+        WebDriverWait(driver, 30).until(lambda _: status.text == "Done.")
+        driver.execute_script("scrollTo(0, 0)")
+        yield driver.get_screenshot_as_png()
+        driver.find_element(By.ID, "tab-live").click()
+        driver.find_element(By.ID, "camera").click()
+        time.sleep(FULL_GRAPH)
+        yield driver.get_screenshot_as_png()
+    finally:
+        driver.quit()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("output", type=Path)
+    output = parser.parse_args().output
+    demo = DemoSource("", SourceSettings(spec="demo", size=(1280, 720)), False)
+    with tempfile.TemporaryDirectory() as folder, server() as address:
+        photo = Path(folder) / "me.jpg"
+        cv2.imwrite(str(photo), demo.image(MOMENT))
+        both = [cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+                for png in shots(address, photo)]  # fmt: skip
+    cv2.imwrite(str(output), np.hstack(both), [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+if __name__ == "__main__":
+    main()
