@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import threading
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -386,3 +388,12 @@ def test_viewers_have_an_end(web):
         web.wait(lambda: web.server._app.state.server.viewers == 0)
     finally:
         web.post("/api/live", json={"on": False})
+
+
+def test_the_documentation_knows_every_call(web):
+    documented = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
+    paths = web.get("/api/openapi.json").json()["paths"]
+    assert len(paths) > 10
+    plain = re.sub(r"(upload:)?[0-9a-f]{4}\.\.\.", "{}", documented)
+    for path in paths:
+        assert re.sub(r"\{\w+\}", "{}", path) in plain, path
