@@ -8,8 +8,9 @@ import numpy as np
 from realtime_bg.backgrounds.current import CurrentBackground
 from realtime_bg.cards import card
 from realtime_bg.frames import Alpha, Composite, Frame, Image, Matte, Size
+from realtime_bg.geometry import Box
 from realtime_bg.overlays import preview
-from realtime_bg.refine import Box, refine
+from realtime_bg.refine import refine
 from realtime_bg.settings import Settings
 from realtime_bg.stats import Stats
 

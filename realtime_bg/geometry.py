@@ -1,5 +1,6 @@
 """Bringing a picture to a size is one question with three answers, asked in many places."""
 
+import math
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import cv2
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from realtime_bg.frames import Size
 
 Fit: TypeAlias = Literal["cover", "contain", "stretch"]
+Box: TypeAlias = tuple[slice, slice]  # rows and columns
 Pixels = TypeVar("Pixels", bound=NDArray[Any])
 
 
@@ -37,6 +39,23 @@ def resize(image: Pixels, size: Size) -> Pixels:
     shrinks = size[0] * size[1] < width * height
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(image, size, interpolation=how)
+
+
+def enlarged(small: Pixels, size: Size, box: Box) -> Pixels:
+    """The ``box`` (rows and columns) of ``small``, (h, w) or (h, w, C), enlarged to ``size``,
+    bilinearly. The same pixels as of the whole, where only some are wanted."""
+    small_part, inner, sides = [], [], []
+    for have, full, part in zip(small.shape[:2], size[::-1], box, strict=True):
+        # A part is enlarged as the whole is where it begins and ends at lines of both grids.
+        step = have // math.gcd(have, full)
+        first = max(0, part.start * have // full // step * step - step)
+        last = min(have, -(-part.stop * have // (full * step)) * step + step)
+        start, stop = first * full // have, last * full // have
+        small_part.append(slice(first, last))
+        inner.append(slice(part.start - start, part.stop - start))
+        sides.append(stop - start)
+    large = cv2.resize(small[tuple(small_part)], (sides[1], sides[0]))
+    return large[tuple(inner)]
 
 
 def fit(image: Pixels, size: Size, mode: Fit) -> Pixels:

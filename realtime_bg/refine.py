@@ -1,14 +1,14 @@
 """From an engine's alpha to the alpha that is blended: guided upsampling, threshold, feather."""
 
 import math
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from realtime_bg.foreground import estimate_foreground
 from realtime_bg.frames import Alpha, Image, Matte
-from realtime_bg.geometry import resize, shrunk
+from realtime_bg.geometry import Box, enlarged, resize, shrunk
 from realtime_bg.settings import RefineSettings
 
 RADIUS = 1  # of the guided filter's window, in pixels of the small map
@@ -16,8 +16,6 @@ EPS = 3e-4  # its regularisation, on intensities in 0..1; smaller follows textur
 SOLID = 0.98  # alpha from which a pixel is the person alone and keeps the camera's own colour
 ESTIMATED_AREA = 384 * 216  # pixels on which colours are estimated where an alpha has full size
 REACH = RADIUS + 2  # small pixels around the person that upsampling can touch
-
-Box: TypeAlias = tuple[slice, slice]  # rows and columns
 
 
 class Refined(NamedTuple):
@@ -83,11 +81,9 @@ def upsample_alpha(matte: Matte, box: Box) -> Alpha:
     slope = _box(grey * alpha) - mean_grey * mean_alpha
     slope /= _box(grey * grey) - mean_grey * mean_grey + np.float32(EPS * 255 * 255)
     offset = mean_alpha - slope * mean_grey
-    slope = cv2.resize(slope, frame.size, interpolation=cv2.INTER_LINEAR)
-    offset = cv2.resize(offset, frame.size, interpolation=cv2.INTER_LINEAR)
     part = cv2.cvtColor(frame.image[box], cv2.COLOR_BGR2GRAY)
-    part = cv2.multiply(part, slope[box], dtype=cv2.CV_32F)
-    cv2.add(part, offset[box], dst=part)
+    part = cv2.multiply(part, enlarged(slope, frame.size, box), dtype=cv2.CV_32F)
+    cv2.add(part, enlarged(offset, frame.size, box), dst=part)
     fine = np.zeros(frame.image.shape[:2], np.float32)
     np.clip(part, 0.0, 1.0, out=fine[box])
     return fine
@@ -125,9 +121,8 @@ def upsample_foreground(matte: Matte, box: Box) -> Image:
         return cv2.resize(colour, matte.frame.size, interpolation=cv2.INTER_LINEAR)
     change = cv2.subtract(colour, matte.guide, dtype=cv2.CV_16S)
     change[matte.alpha > SOLID] = 0
-    change = cv2.resize(change, matte.frame.size, interpolation=cv2.INTER_LINEAR)
     fine = frame.copy()
-    fine[box] = cv2.add(frame[box], change[box], dtype=cv2.CV_8U)
+    fine[box] = cv2.add(frame[box], enlarged(change, matte.frame.size, box), dtype=cv2.CV_8U)
     return fine
 
 

@@ -288,6 +288,7 @@ class EngineSettings(_Section):
     device: Annotated[str, AfterValidator(check_device)] = "auto"
     work_size: WorkSizeField = None
     quality: Literal["auto", "fast", "fine"] = "auto"
+    runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
     offline: bool = False
     network: NetworkSettings = NetworkSettings()
     instance: InstanceSettings = InstanceSettings()

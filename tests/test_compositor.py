@@ -12,7 +12,7 @@ from realtime_bg.settings import BackgroundSettings, RefineSettings, Settings
 from realtime_bg.stats import Stats
 
 SIZE = (320, 180)
-EVERYWHERE = (slice(None), slice(None))
+EVERYWHERE = (slice(0, 360), slice(0, 640))
 
 
 def exact_blend(foreground, background, alpha):
