@@ -1,0 +1,128 @@
+"""Compare ways from a frame to its composite, in turn for each frame: all meet the same noise.
+
+    REALTIME_BG_MODELS=... python benchmarks/compare_pipelines.py --frames 200
+
+* limit: RVM's bare network at the work size, and one copy of the frame: nothing can be faster
+* ours: the whole step of this program, frame in, composite out, by engine and runtime
+* straightforward: what everyone writes first: RVM's graph, refiner included, on the full-size float
+  picture in ONNX Runtime (downsample ratio to the same work size), blended as floats in NumPy
+
+Prints a Markdown table: milliseconds, and how many times the limit. Needs RVM's weights.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import numpy as np
+
+from realtime_bg import zoo
+from realtime_bg.backgrounds import open_background
+from realtime_bg.engines._ort import open_session
+from realtime_bg.frames import Frame, Image, Size
+from realtime_bg.live import Live
+from realtime_bg.processor import Processor
+from realtime_bg.settings import EngineSettings, load
+from realtime_bg.sources.demo import DemoSource
+from realtime_bg.stats import Stats
+
+STATES = ("r1", "r2", "r3", "r4")
+WARM_UP = 10  # frames before the first one that counts
+
+Step = Callable[[Frame], object]
+
+
+def ours(engine: str, runtime: str, quality: str = "fast") -> Step:
+    """The program's own step."""
+    flags = {"engine.name": engine, "engine.runtime": runtime, "background.current": "beach",
+             "engine.quality": quality}  # fmt: skip
+    return Processor(Live(load(flags=flags)), Stats(), wait=True).process
+
+
+class Network:
+    """RVM's graph, called as its authors show it."""
+
+    def __init__(self, ratio: float) -> None:
+        path = zoo.resolve("rvm", EngineSettings())
+        path = path if path.suffix == ".onnx" else zoo.export_cached(path)
+        self._session, _ = open_session(path, "cpu")
+        self._ratio = np.array([ratio], np.float32)
+        self._state = [np.zeros((1, 1, 1, 1), np.float32)] * len(STATES)
+
+    def __call__(self, src: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        feed = {"src": src, "downsample_ratio": self._ratio}
+        feed |= {f"{name}i": value for name, value in zip(STATES, self._state, strict=True)}
+        fgr, pha, *self._state = self._session.run(
+            ["fgr", "pha", *(f"{name}o" for name in STATES)], feed)  # fmt: skip
+        return fgr, pha
+
+
+def limit(work: Size) -> Step:
+    """The network on a picture that is there already, and one copy."""
+    network = Network(1)
+    src = np.random.default_rng(1).random((1, 3, work[1], work[0]), np.float32)
+
+    def step(frame: Frame) -> object:
+        network(src)
+        return frame.image.copy()
+
+    return step
+
+
+def straightforward(work: Size, size: Size) -> Step:
+    """Everything at full size."""
+    network = Network(work[0] / size[0])
+    background = open_background("beach", load().background, True).render(size, 0.0)
+
+    def step(frame: Frame) -> Image:
+        rgb = frame.image[:, :, ::-1].astype(np.float32) / 255
+        fgr, pha = network(np.ascontiguousarray(rgb.transpose(2, 0, 1)[None]))
+        person, alpha = fgr[0].transpose(1, 2, 0)[:, :, ::-1] * 255, pha[0, 0, :, :, None]
+        return (person * alpha + background * (1 - alpha)).astype(np.uint8)
+
+    return step
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--frames", type=int, default=100)
+    parser.add_argument("--size", default="1280x720")
+    parser.add_argument("--work-size", default="256x144")
+    options = parser.parse_args()
+    width, height = (int(side) for side in options.size.split("x"))
+    work = tuple(int(side) for side in options.work_size.split("x"))
+    os.environ["REALTIME_BG_ENGINE__WORK_SIZE"] = options.work_size
+    demo = DemoSource("", load(flags={"source.size": options.size}).source, False)
+    runtimes = ["onnxruntime", *(["openvino"] if find_spec("openvino") else [])]
+    ways: dict[str, Step] = {"limit": limit(work)}
+    ways |= {f"ours, `{engine}`, {runtime}": ours(engine, runtime)
+             for engine in ("rvm", "embedded") for runtime in runtimes}  # fmt: skip
+    ways["straightforward"] = straightforward(work, (width, height))
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for index in range(WARM_UP + options.frames):
+        frame = Frame(demo.image(index), index, index / 30)
+        for name, step in ways.items():
+            start = time.perf_counter()
+            step(frame)
+            if index >= WARM_UP:
+                times[name].append(1000 * (time.perf_counter() - start))
+    least = statistics.median(times["limit"])
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    print(f"{width}x{height}, work size {options.work_size}, {options.frames} frames, "
+          f"{cores} cores, Python {platform.python_version()}\n")  # fmt: skip
+    print("| | median, ms | minimum, ms | of the limit |\n|---|---|---|---|")
+    for name, values in times.items():
+        middle = statistics.median(values)
+        print(f"| {name} | {middle:.1f} | {min(values):.1f} | {middle / least:.2f} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
