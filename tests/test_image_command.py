@@ -267,7 +267,7 @@ def test_the_demos_person_is_cut_out_as_the_readme_says(place):
     demo = DemoSource("", SourceSettings(spec="demo", size=(640, 360)), False)
     photo(place / "me.jpg", demo.image(30), quality=95)
     command = [sys.executable, "-m", "realtime_bg.cli", "image", "me.jpg", "--offline"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # fmt: skip
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     truth = demo.alpha(30)
     alpha = alpha_of("me.cutout.png") / 255
