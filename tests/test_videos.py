@@ -1,12 +1,14 @@
 """`realtime-bg video` as users run it: every picture at its time, the sound as it was, and what is
 left of a run that was stopped. FFmpeg's own programs make the clips and look at the results."""
 
+import contextlib
 import hashlib
 import io
 import itertools
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -633,3 +635,20 @@ def test_a_folder_is_no_video_file(video, plain, place):
 def test_an_engine_that_cannot_be_had(video, plain):
     words = (plain, "-o", "o.mp4", "--engine", "rvm", "--offline")
     assert refused(video(*words, bright=False), "realtime-bg models fetch")
+
+
+def test_the_bar_on_a_terminal_tells_rate_and_rest(plain, place):
+    pty = pytest.importorskip("pty", reason="no terminals like this here")
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "realtime_bg.cli", "video", plain, "-o", "out.mp4", *CLASSICAL]
+    with os.fdopen(ours, "rb", 0) as screen:
+        environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+        with subprocess.Popen(words, stderr=theirs, env=environment) as child:
+            os.close(theirs)
+            shown = b""
+            with contextlib.suppress(OSError):  # the other end is closed
+                while data := screen.read(4096):
+                    shown += data
+        assert child.returncode == 0
+    text = re.sub(r"\x1b\[[\d;]*m", "", shown.decode())  # colours
+    assert re.search(rf"{COUNT}/{COUNT} frames [1-9][\d.]* fps \d:\d\d:\d\d", text)
