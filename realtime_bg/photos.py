@@ -28,6 +28,7 @@ from realtime_bg.run import check
 from realtime_bg.settings import Settings
 from realtime_bg.still_files import (
     FORMATS,
+    NOBODY,
     SUFFIXES,
     Format,
     Still,
@@ -40,7 +41,6 @@ from realtime_bg.stills import Cutout, Stills
 from realtime_bg.terminal import say
 
 PIPE = "-"
-NOBODY = 0.5 / 255  # where no alpha is above it, nobody is seen
 
 
 class PhotoOptions(BaseModel):

@@ -17,6 +17,7 @@ from realtime_bg.errors import DataError, MissingPackageError, RealtimeBgError, 
 from realtime_bg.eye import Cutout
 from realtime_bg.frames import Alpha, Image
 
+NOBODY = 0.5 / 255  # below this alpha nobody is seen
 PIXELS = 200_000_000  # more is refused: a small file can unpack to fill the memory
 READ = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif")
@@ -155,13 +156,13 @@ def encode_rgba(
 ) -> bytes:
     """The person with an alpha channel (straight, not premultiplied) as a file's bytes.
 
-    ``depth`` 16 gives the alpha 65536 levels (PNG only). What is fully transparent is black:
-    nothing of the room is left in the file. Raises DataError for formats without alpha.
+    ``depth`` 16 gives the alpha 65536 levels (PNG only). What is not seen is black: nothing of
+    the room is left in the file. Raises DataError for formats without alpha.
     """
     if format == "jpg":
         raise DataError("JPEG has no transparency; choose PNG or WebP, or a background")
     levels = np.rint(cutout.alpha * (65535 if depth == 16 else 255))
-    colour = person_colours(cutout, depth)
+    colour = person_colours(cutout)
     if depth == 16:
         pixels: NDArray[Any] = np.dstack([colour * np.uint16(257), levels.astype(np.uint16)])
     else:
@@ -169,11 +170,10 @@ def encode_rgba(
     return encode(pixels, format, quality=quality, icc=icc, exif=exif)
 
 
-def person_colours(cutout: Cutout, depth: int = 8) -> Image:
-    """The foreground, black where the alpha is 0 at ``depth`` bits: nothing of the room beyond
-    the person's edge leaves the program."""
-    least = 0.5 / (65535 if depth == 16 else 255)
-    return cv2.copyTo(cutout.foreground, (cutout.alpha >= least).astype(np.uint8))
+def person_colours(cutout: Cutout) -> Image:
+    """The foreground, black where nothing is seen in 8 bits: a network that is nowhere quite sure
+    would show the room to whoever looks at the colours alone."""
+    return cv2.copyTo(cutout.foreground, (cutout.alpha >= NOBODY).astype(np.uint8))
 
 
 def encode(

@@ -293,7 +293,7 @@ class _Conversion:
             seen = seen._replace(foreground=decontaminated(seen))
         with stats.stage("composite"):
             if self._alpha == "prores4444":  # more than 8 bits: alpha keeps its fine steps
-                rgb = person_colours(seen, 16)[..., ::-1] * np.uint16(257)
+                rgb = person_colours(seen)[..., ::-1] * np.uint16(257)
                 return {"video": np.dstack([rgb, np.rint(seen.alpha * 65535).astype(np.uint16)])}
             colour, alpha = person_colours(seen), np.rint(seen.alpha * 255).astype(np.uint8)
             if self._alpha == "matte":
