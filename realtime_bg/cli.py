@@ -317,7 +317,7 @@ def main() -> None:
     except RealtimeBgError as error:
         code = _refused(str(error))
     except usage_error as error:
-        reason = error.format_message()  # empty where a bare group has shown its help
+        reason = error.format_message().rstrip(".")  # empty where a bare group has shown its help
         path = error.ctx.command_path if getattr(error, "ctx", None) else "realtime-bg"
         code = _refused(f"{reason}; `{path} --help` lists the options") if reason else 2
     except (KeyboardInterrupt, typer.Abort):

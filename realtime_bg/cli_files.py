@@ -80,6 +80,8 @@ def image(
         raise SettingsError("--alpha-only and --foreground-only: give one of them")
     only = "alpha" if alpha_only else "foreground" if foreground_only else None
     named = {".jpeg": ".jpg", ".tif": ".tiff"}.get(f".{format}", f".{format}")[1:]
+    if erase is not None and not listed(erase):
+        raise SettingsError("--erase names no class; for example: --erase car,person")
     options = _options(photos.PhotoOptions, background=background, only=only, depth=depth,
                        erase=listed(erase) or (), format=format and named, quality=quality,
                        trim=trim, exif=exif)  # fmt: skip

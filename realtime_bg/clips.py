@@ -39,7 +39,8 @@ class Clip:
     """A video file. ``time_base``: seconds per tick. ``rate``: pictures a second, on average.
     ``step``: ticks a picture lasts, on average. ``origin``: the tick its time is counted from.
     ``size``: (width, height) upright. ``aspect``: the width of a pixel by its height. ``frames``:
-    how many there are, as far as the file tells, else None. ``sound``: the codecs of its sound
+    how many there are, as far as the file tells, else None. ``length``: seconds from its start to
+    the end of its pictures, as the file says (0: it does not). ``sound``: the codecs of its sound
     tracks."""
 
     def __init__(self, path: Path) -> None:
@@ -56,6 +57,10 @@ class Clip:
             start = Fraction(container.start_time or 0, av.time_base)
             self.origin = round(start / self.time_base)
             length = Fraction(container.duration or 0, av.time_base)
+            self.length = float(length)
+            if stream.duration is not None:
+                last = (stream.start_time or 0) + stream.duration
+                self.length = float((last - self.origin) * self.time_base)
             self.frames = stream.frames or round(length * self.rate) or None
             self.sound = tuple(track.codec_context.name for track in container.streams.audio
                                if track.codec_context is not None)  # fmt: skip

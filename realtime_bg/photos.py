@@ -28,6 +28,7 @@ from realtime_bg.run import check
 from realtime_bg.settings import Settings
 from realtime_bg.still_files import (
     FORMATS,
+    NOBODY,
     SUFFIXES,
     Format,
     Still,
@@ -40,7 +41,6 @@ from realtime_bg.stills import Cutout, Stills
 from realtime_bg.terminal import say
 
 PIPE = "-"
-NOBODY = 0.5 / 255  # where no alpha is above it, nobody is seen
 
 
 class PhotoOptions(BaseModel):
@@ -172,7 +172,7 @@ def _format(target: Path | None, source: Path | None, options: PhotoOptions) -> 
         named = FORMATS.get(target.suffix.lower())
         if named is None or format not in (None, named):
             raise SinkError(
-                f"{target}: a result {f'in {format}' if format else ''} is called .png, .webp, "
+                f"{target}: a result{f' in {format}' if format else ''} is called .png, .webp, "
                 ".jpg or .tiff"
             )
         format = named
@@ -242,7 +242,7 @@ def run(
     """Do the jobs, one after the other; results that are there are kept unless ``overwrite``.
 
     A photo that cannot be done is noted and passed over. Raises RealtimeBgError for what would
-    stop all of them: no weights, no background, an engine that has never worked.
+    stop all of them: no weights, no background, an engine or an output that has never worked.
     """
     check(settings)
     done, skipped, failed = 0, 0, []
@@ -259,7 +259,7 @@ def run(
                 except (ModelError, BackgroundError):
                     raise
                 except (RealtimeBgError, cv2.error, MemoryError) as error:
-                    if isinstance(error, EngineError) and not done:
+                    if isinstance(error, EngineError | SinkError) and not done:
                         raise
                     name = str(job.source or "standard input")
                     text = str(error) or type(error).__name__
@@ -269,15 +269,13 @@ def run(
 
 
 def _do(job: Job, studio: "Studio") -> None:
-    data = studio.develop(
-        read_still(job.source if job.source is not None else sys.stdin.buffer.read()),
-        job.format,
-        str(job.source or "standard input"),
-    )
+    name = str(job.source or "standard input")
+    data = job.source if job.source is not None else sys.stdin.buffer.read()
+    result = studio.develop(read_still(data, name=name), job.format, name)
     if job.target is not None:
-        write_whole(job.target, data)
+        write_whole(job.target, result)
         return
-    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.write(result)
     sys.stdout.buffer.flush()
 
 

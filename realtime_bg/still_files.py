@@ -17,6 +17,7 @@ from realtime_bg.errors import DataError, MissingPackageError, RealtimeBgError, 
 from realtime_bg.eye import Cutout
 from realtime_bg.frames import Alpha, Image
 
+NOBODY = 0.5 / 255  # below this alpha nobody is seen
 PIXELS = 200_000_000  # more is refused: a small file can unpack to fill the memory
 READ = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif")
@@ -26,7 +27,10 @@ Format: TypeAlias = Literal["png", "webp", "jpg", "tiff"]
 FORMATS: dict[str, Format] = {
     ".png": "png", ".webp": "webp", ".jpg": "jpg", ".jpeg": "jpg", ".tif": "tiff", ".tiff": "tiff",
 }  # fmt: skip
-ORIENTATION, EXIF_IFD, MAKER_NOTE = 0x0112, 0x8769, 0x927C
+EXIF_IFD, GPS_IFD, MAKER_NOTE = 0x8769, 0x8825, 0x927C
+# Description, make, model, resolution, software, date, artist, copyright. A TIFF's other tags tell
+# of its own pixels, or hold them once more.
+KEPT = {270, 271, 272, 282, 283, 296, 305, 306, 315, 33432, EXIF_IFD, GPS_IFD}
 
 # We check sizes ourselves, by the header, before anything is unpacked.
 Pillow.MAX_IMAGE_PIXELS = None
@@ -51,10 +55,11 @@ class Still:
         return cutout._replace(alpha=cutout.alpha * self.alpha)
 
 
-def read_still(data: bytes | Path, pixels: int = PIXELS) -> Still:
-    """The (first) picture of a file, or of its bytes. Raises DataError: unreadable, damaged, or
-    more than ``pixels`` pixels; MissingPackageError for HEIC without its package."""
-    name = str(data) if isinstance(data, Path) else "the picture"
+def read_still(data: bytes | Path, pixels: int = PIXELS, name: str = "the picture") -> Still:
+    """The (first) picture of a file, or of its bytes, which errors call ``name``. Raises
+    DataError: unreadable, damaged, or more than ``pixels`` pixels; MissingPackageError for HEIC
+    without its package."""
+    name = str(data) if isinstance(data, Path) else name
     try:
         raw = data.read_bytes() if isinstance(data, Path) else data
     except OSError as error:
@@ -96,8 +101,8 @@ def _formats() -> list[str]:
 
 
 def _decoded(file: Any) -> Still:
-    icc, exif = file.info.get("icc_profile"), _exif(file)
     picture = ImageOps.exif_transpose(file)
+    icc, exif = file.info.get("icc_profile"), _exif(file)  # drops the orientation, now followed
     if picture.mode.startswith("I"):  # 16-bit grey, which Pillow would clip
         deep = np.asarray(picture).astype(np.float32)
         grey = np.rint(deep / (257 if deep.max() > 255 else 1)).astype(np.uint8)
@@ -134,7 +139,8 @@ def _exif(file: Any) -> bytes | None:
     exif = file.getexif()
     if not exif:
         return None
-    exif.pop(ORIENTATION, None)
+    for tag in set(exif) - KEPT:
+        del exif[tag]
     exif.get_ifd(EXIF_IFD).pop(MAKER_NOTE, None)
     return bytes(exif.tobytes())
 
@@ -150,13 +156,13 @@ def encode_rgba(
 ) -> bytes:
     """The person with an alpha channel (straight, not premultiplied) as a file's bytes.
 
-    ``depth`` 16 gives the alpha 65536 levels (PNG only). What is fully transparent is black:
-    nothing of the room is left in the file. Raises DataError for formats without alpha.
+    ``depth`` 16 gives the alpha 65536 levels (PNG only). What is not seen is black: nothing of
+    the room is left in the file. Raises DataError for formats without alpha.
     """
     if format == "jpg":
         raise DataError("JPEG has no transparency; choose PNG or WebP, or a background")
     levels = np.rint(cutout.alpha * (65535 if depth == 16 else 255))
-    colour = person_colours(cutout, depth)
+    colour = person_colours(cutout)
     if depth == 16:
         pixels: NDArray[Any] = np.dstack([colour * np.uint16(257), levels.astype(np.uint16)])
     else:
@@ -164,11 +170,10 @@ def encode_rgba(
     return encode(pixels, format, quality=quality, icc=icc, exif=exif)
 
 
-def person_colours(cutout: Cutout, depth: int = 8) -> Image:
-    """The foreground, black where the alpha is 0 at ``depth`` bits: nothing of the room beyond
-    the person's edge leaves the program."""
-    least = 0.5 / (65535 if depth == 16 else 255)
-    return cv2.copyTo(cutout.foreground, (cutout.alpha >= least).astype(np.uint8))
+def person_colours(cutout: Cutout) -> Image:
+    """The foreground, black where nothing is seen in 8 bits: a network that is nowhere quite sure
+    would show the room to whoever looks at the colours alone."""
+    return cv2.copyTo(cutout.foreground, (cutout.alpha >= NOBODY).astype(np.uint8))
 
 
 def encode(
@@ -194,7 +199,7 @@ def encode(
         options["exif"] = exif
     if format in ("jpg", "webp"):
         options["quality"] = quality
-    if format == "tiff":
+    if format == "tiff" and not exif:  # Pillow cannot put Exif into a compressed one
         options["compression"] = "tiff_adobe_deflate"
     kind = "JPEG" if format == "jpg" else format.upper()
     buffer = io.BytesIO()

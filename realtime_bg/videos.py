@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 PART = 250  # pictures; what a stopped run loses at most
 LEAD = 8  # pictures a recurrent engine sees before those that count
 LEAD_SECONDS = 1.0  # in which they are looked for
+SHORT = 1.0  # seconds that may be missing at the end without a word
 
 Progress = Callable[[int, int | None, float], None]
 
@@ -107,6 +108,7 @@ def convert(
         stack.enter_context(closing(processor))
         conversion = _Conversion(processor, span, options, parts, target.suffix.lower())
         if conversion.encode(_job(settings, source, options), progress, stop):
+            _warn_of_short(clip, span, parts)
             _finish(parts, outputs(target, options), options, span, sound, stop)
 
 
@@ -291,7 +293,7 @@ class _Conversion:
             seen = seen._replace(foreground=decontaminated(seen))
         with stats.stage("composite"):
             if self._alpha == "prores4444":  # more than 8 bits: alpha keeps its fine steps
-                rgb = person_colours(seen, 16)[..., ::-1] * np.uint16(257)
+                rgb = person_colours(seen)[..., ::-1] * np.uint16(257)
                 return {"video": np.dstack([rgb, np.rint(seen.alpha * 65535).astype(np.uint16)])}
             colour, alpha = person_colours(seen), np.rint(seen.alpha * 255).astype(np.uint8)
             if self._alpha == "matte":
@@ -301,6 +303,17 @@ class _Conversion:
 
 def _until(shots: Iterator[Shot], stop: threading.Event) -> Iterator[Shot]:
     return takewhile(lambda _: not stop.is_set(), shots)
+
+
+def _warn_of_short(clip: Clip, span: Span, parts: Parts) -> None:
+    """Say so where a file holds less than it tells of: it was cut off, or is damaged."""
+    promised = clip.length if span.end is None else min(clip.length, clip.seconds(span.end))
+    found = clip.seconds(parts.done[-1].end)
+    if found < promised - SHORT:
+        log.warning(
+            "%s: its pictures end at %.1f s, not at %.1f s as it says; is it complete?",
+            clip.path, found, promised,
+        )  # fmt: skip
 
 
 def _finish(
