@@ -172,7 +172,7 @@ def test_wanted_cuda_that_is_not_there_is_said_once(checkpoint, portrait, caplog
     for _ in range(2):
         settings = EngineSettings(name="rvm", model=checkpoint, device="cuda")
         engine = open_engine(settings, portrait.size, Stats())
-        assert engine.provider == "CPU"
+        assert engine.provider.startswith("CPU")
     said = [record.message for record in caplog.records if "CUDA" in record.message]
     assert said == ["CUDA is not used: no NVIDIA driver was found; running on the CPU"]
 

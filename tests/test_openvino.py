@@ -1,6 +1,8 @@
 """OpenVINO in place of ONNX Runtime: the same answers, where it is installed and wanted."""
 
 import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -98,3 +100,13 @@ def test_without_the_package_auto_does_without_and_openvino_says_how(opened, mon
     assert opened("auto").provider == "CPU"
     with pytest.raises(MissingPackageError, match=r"pip install .realtime-bg\[openvino\]"):
         opened("openvino")
+
+
+@needs_openvino
+def test_its_makers_are_told_nothing():
+    code = ("import sys, threading; from realtime_bg.engines._openvino import _core; _core();"
+            "from openvino.tools.ovc import telemetry_utils;"
+            "print(telemetry_utils.tm.__name__, threading.active_count())")  # fmt: skip
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                           check=True, timeout=60)  # fmt: skip
+    assert shown.stdout.split() == ["openvino.tools.ovc.telemetry_stub", "1"]

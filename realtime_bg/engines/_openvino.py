@@ -5,6 +5,7 @@ There it takes two thirds of the time (docs/performance.md); on other CPUs it is
 
 import importlib.util
 import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import import_module
@@ -92,6 +93,9 @@ def compiled(
 
 @cache
 def _core() -> Any:
+    # On import it tells its makers so, from a forked process that can hang. We send nothing to
+    # anybody: without its module for that it does without.
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     return import_module("openvino").Core()
 
 
