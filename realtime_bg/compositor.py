@@ -3,14 +3,12 @@
 import time
 
 import cv2
-import numpy as np
 
 from realtime_bg.backgrounds.current import CurrentBackground
 from realtime_bg.cards import card
 from realtime_bg.frames import Alpha, Composite, Frame, Image, Matte, Size
-from realtime_bg.geometry import Box
 from realtime_bg.overlays import preview
-from realtime_bg.refine import refine
+from realtime_bg.refine import Refined, refine
 from realtime_bg.settings import Settings
 from realtime_bg.stats import Stats
 
@@ -45,13 +43,14 @@ class Compositor:
                 f"threshold {self._refine.threshold:.2f}, feather {self._refine.feather} px"
             )
         with self._stats.stage("upsample"):
-            alpha, foreground, box = refine(item, settings.refine)
+            person = refine(item, settings.refine)
         with self._stats.stage("composite"):
+            alpha = person.alpha if background.needs_frame or settings.view.alpha else None
             if background.passthrough:  # the next background is still being opened
                 behind = card(frame.size, "")
             else:
                 behind = background.render(frame.size, frame.time, frame.image, alpha)
-            image = behind if background.erases else blend(foreground, behind, alpha, box)
+            image = behind if background.erases else over(person, behind)
             return self._finish(image, frame, alpha, settings)
 
     def closed(
@@ -110,14 +109,17 @@ def shows_camera(settings: Settings) -> bool:
     return settings.background.current == "none"
 
 
-def blend(foreground: Image, background: Image, alpha: Alpha, box: Box | None) -> Image:
-    """alpha * foreground + (1 - alpha) * background, within 1 grey level of exact arithmetic.
-
-    Outside ``box`` the alpha is 0 and the background is copied; None means everywhere.
-    """
-    if box is None:
+def over(person: Refined, background: Image) -> Image:
+    """The person before a background of the frame's size; see `blend`."""
+    if not person.part.size:
         return background
+    box = person.box
+    colours = person.frame[box] if person.colours is None else person.colours
     image = background.copy()
-    part = np.ascontiguousarray(alpha[box])
-    image[box] = cv2.blendLinear(foreground[box], background[box], part, cv2.subtract(1.0, part))
+    image[box] = blend(colours, background[box], person.part)
     return image
+
+
+def blend(foreground: Image, background: Image, alpha: Alpha) -> Image:
+    """alpha * foreground + (1 - alpha) * background, within 1 grey level of exact arithmetic."""
+    return cv2.blendLinear(foreground, background, alpha, cv2.subtract(1.0, alpha))

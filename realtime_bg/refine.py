@@ -15,34 +15,59 @@ RADIUS = 1  # of the guided filter's window, in pixels of the small map
 EPS = 3e-4  # its regularisation, on intensities in 0..1; smaller follows texture, larger blurs
 SOLID = 0.98  # alpha from which a pixel is the person alone and keeps the camera's own colour
 ESTIMATED_AREA = 384 * 216  # pixels on which colours are estimated where an alpha has full size
+NOWHERE: Box = (slice(0, 0), slice(0, 0))
 REACH = RADIUS + 2  # small pixels around the person that upsampling can touch
 
 
 class Refined(NamedTuple):
-    """``alpha`` ``float32 (H, W)`` in [0, 1] and ``foreground`` BGR ``uint8 (H, W, 3)``, both at
-    the frame's size; outside ``box`` the alpha is 0 (None: it is 0 all over)."""
+    """The person in the ``box`` of the ``frame`` outside which the alpha is 0: ``part``, its alpha
+    ``float32 (h, w)`` in [0, 1], and ``colours``, BGR ``uint8 (h, w, 3)``; None: the frame's own.
 
-    alpha: Alpha
-    foreground: Image
-    box: Box | None
+    Only the box is computed: a person rarely fills half a picture.
+    """
+
+    frame: Image
+    box: Box
+    part: Alpha
+    colours: Image | None
+
+    @property
+    def alpha(self) -> Alpha:
+        """``float32 (H, W)`` at the frame's size."""
+        if self.part.shape == self.frame.shape[:2]:
+            return self.part
+        whole = np.zeros(self.frame.shape[:2], np.float32)
+        whole[self.box] = self.part
+        return whole
+
+    @property
+    def foreground(self) -> Image:
+        """BGR ``uint8 (H, W, 3)`` at the frame's size; outside the box the frame's own."""
+        if self.colours is None or self.colours.shape == self.frame.shape:
+            return self.frame if self.colours is None else self.colours
+        whole = self.frame.copy()
+        whole[self.box] = self.colours
+        return whole
 
 
 def refine(matte: Matte, settings: RefineSettings) -> Refined:
-    """Everything between the engine and the blend; only the person's box is computed."""
-    shape = matte.frame.image.shape[:2]
+    """Everything between the engine and the blend."""
+    frame = matte.frame.image
+    shape = frame.shape[:2]
     box = person_box(matte.alpha, shape, 0 if matte.alpha.shape == shape else REACH)
     if box is None:
-        return Refined(np.zeros(shape, np.float32), matte.frame.image, None)
+        return Refined(frame, NOWHERE, np.zeros((0, 0), np.float32), None)
+    if settings.feather:
+        box = tuple(_grown(part, settings.feather, side)  # type: ignore[assignment]
+                    for part, side in zip(box, shape, strict=True))  # fmt: skip
     alpha = upsample_alpha(matte, box)
     if settings.threshold != 0.5:
         alpha = shift_threshold(alpha, settings.threshold)
     if settings.feather:
         alpha = feather(alpha, settings.feather)
-        box = tuple(_grown(part, settings.feather, side)  # type: ignore[assignment]
-                    for part, side in zip(box, shape, strict=True))  # fmt: skip
     if matte.foreground is None and settings.decontaminate:
         matte = with_foreground(matte)
-    return Refined(alpha, upsample_foreground(matte, box), box)
+    return Refined(frame, box, alpha, upsample_foreground(matte, box))
 
 
 def person_box(alpha: Alpha, shape: tuple[int, ...], reach: int) -> Box | None:
@@ -64,7 +89,7 @@ def _grown(part: slice, by: int, side: int) -> slice:
 
 
 def upsample_alpha(matte: Matte, box: Box) -> Alpha:
-    """The alpha at its frame's size, its edges laid along those of the frame; 0 outside ``box``.
+    """The ``box`` of the alpha at its frame's size, its edges laid along those of the frame.
 
     Fast guided filter (He and Sun 2015, arXiv 1505.00996): per 3x3 window of the small maps,
     least squares of alpha = a * grey + b; a and b are enlarged and applied to the full-size grey
@@ -73,20 +98,18 @@ def upsample_alpha(matte: Matte, box: Box) -> Alpha:
     """
     frame, alpha = matte.frame, matte.alpha
     if alpha.shape == frame.image.shape[:2]:
-        return alpha
+        return np.ascontiguousarray(alpha[box])
     if matte.guide is None:
-        return cv2.resize(alpha, frame.size, interpolation=cv2.INTER_LINEAR)
+        return np.ascontiguousarray(enlarged(alpha, frame.size, box))
     grey = cv2.cvtColor(matte.guide, cv2.COLOR_BGR2GRAY).astype(np.float32)
     mean_grey, mean_alpha = _box(grey), _box(alpha)
     slope = _box(grey * alpha) - mean_grey * mean_alpha
     slope /= _box(grey * grey) - mean_grey * mean_grey + np.float32(EPS * 255 * 255)
     offset = mean_alpha - slope * mean_grey
-    part = cv2.cvtColor(frame.image[box], cv2.COLOR_BGR2GRAY)
-    part = cv2.multiply(part, enlarged(slope, frame.size, box), dtype=cv2.CV_32F)
-    cv2.add(part, enlarged(offset, frame.size, box), dst=part)
-    fine = np.zeros(frame.image.shape[:2], np.float32)
-    np.clip(part, 0.0, 1.0, out=fine[box])
-    return fine
+    fine = cv2.cvtColor(frame.image[box], cv2.COLOR_BGR2GRAY)
+    fine = cv2.multiply(fine, enlarged(slope, frame.size, box), dtype=cv2.CV_32F)
+    cv2.add(fine, enlarged(offset, frame.size, box), dst=fine)
+    return np.clip(fine, 0.0, 1.0, out=fine)
 
 
 def _box(x: Alpha) -> Alpha:
@@ -105,24 +128,22 @@ def with_foreground(matte: Matte) -> Matte:
     return Matte(matte.frame, alpha, estimate_foreground(guide, alpha), guide)
 
 
-def upsample_foreground(matte: Matte, box: Box) -> Image:
-    """The person's colours at the frame's size; outside ``box`` the frame's own.
+def upsample_foreground(matte: Matte, box: Box) -> Image | None:
+    """The ``box`` of the person's colours at the frame's size; None: the frame's own.
 
     What the engine changed (foreground minus guide) is enlarged and added to the full-size
-    frame, so detail is the camera's own; solid interior keeps the frame as it is. Engines
-    without a foreground get the frame itself.
+    frame, so detail is the camera's own; solid interior keeps the frame as it is.
     """
     frame, colour = matte.frame.image, matte.foreground
     if colour is None:
-        return frame
+        return None
     if colour.shape == frame.shape:
-        return colour
+        return colour[box]
     if matte.guide is None:
-        return cv2.resize(colour, matte.frame.size, interpolation=cv2.INTER_LINEAR)
+        return enlarged(colour, matte.frame.size, box)
     change = cv2.subtract(colour, matte.guide, dtype=cv2.CV_16S)
     change[matte.alpha > SOLID] = 0
-    fine = frame.copy()
-    fine[box] = cv2.add(frame[box], enlarged(change, matte.frame.size, box), dtype=cv2.CV_8U)
+    fine: Image = cv2.add(frame[box], enlarged(change, matte.frame.size, box), dtype=cv2.CV_8U)
     return fine
 
 

@@ -5,9 +5,16 @@ import numpy as np
 import pytest
 
 from realtime_bg.backgrounds import open_background
-from realtime_bg.compositor import Compositor, blend
+from realtime_bg.compositor import Compositor, blend, over
 from realtime_bg.frames import Frame, Matte, as_image, check_matte
-from realtime_bg.refine import feather, person_box, refine, shift_threshold, upsample_alpha
+from realtime_bg.refine import (
+    Refined,
+    feather,
+    person_box,
+    refine,
+    shift_threshold,
+    upsample_alpha,
+)
 from realtime_bg.settings import BackgroundSettings, RefineSettings, Settings
 from realtime_bg.stats import Stats
 
@@ -41,7 +48,7 @@ def test_blend_is_within_one_grey_level_of_exact(seed):
     foreground, background = rng.integers(0, 256, (2, 90, 160, 3), np.uint8)
     alpha = rng.random((90, 160)).astype(np.float32)
     alpha[:30], alpha[60:] = 0, 1
-    got = blend(foreground, background, alpha, EVERYWHERE).astype(np.float64)
+    got = blend(foreground, background, alpha).astype(np.float64)
     assert np.abs(got - exact_blend(foreground, background, alpha)).max() <= 1
 
 
@@ -49,7 +56,7 @@ def test_blend_leaves_what_is_not_person_exactly_alone():
     frame, alpha = person()
     background = np.full_like(frame.image, 77)
     box = person_box(alpha, alpha.shape, 0)
-    got = blend(frame.image, background, alpha, box)
+    got = over(Refined(frame.image, box, alpha[box], None), background)
     assert (got[alpha == 0] == 77).all()
     np.testing.assert_array_equal(got[alpha == 1], frame.image[alpha == 1])
     assert (background == 77).all()  # shared with later frames
@@ -72,13 +79,14 @@ def test_computing_the_box_alone_changes_nothing(settings, monkeypatch):
     matte = Matte(frame, alpha, np.full_like(small, 220), small)
     refined = refine(matte, RefineSettings(**settings))
     background = np.full_like(frame.image, 77)
-    boxed = blend(refined.foreground, background, refined.alpha, refined.box)
+    boxed = over(refined, background)
     monkeypatch.setattr("realtime_bg.refine.person_box", lambda *_: (slice(0, 187), slice(0, 333)))
     whole = refine(matte, RefineSettings(**settings))
-    np.testing.assert_array_equal(refined.alpha, whole.alpha)
-    np.testing.assert_array_equal(
-        boxed, blend(whole.foreground, background, whole.alpha, EVERYWHERE)
-    )
+    np.testing.assert_allclose(refined.alpha, whole.alpha, atol=1e-12)
+    assert whole.part.shape > refined.part.shape
+    np.testing.assert_array_equal(boxed, over(whole, background))
+    everywhere = blend(refined.foreground, background, refined.alpha)
+    np.testing.assert_array_equal(boxed, everywhere)
 
 
 def test_guided_upsampling_is_closer_to_the_truth_than_bilinear():
@@ -107,7 +115,9 @@ def test_predicted_foreground_replaces_the_rim_and_leaves_the_inside():
 def test_full_size_mattes_pass_through():
     frame, alpha = person()
     matte = Matte(frame, alpha, frame.image, frame.image)
-    assert refine(matte, RefineSettings())[0] is alpha
+    refined = refine(matte, RefineSettings())
+    np.testing.assert_array_equal(refined.alpha, alpha)
+    assert np.shares_memory(refined.colours, frame.image)
 
 
 @pytest.mark.parametrize("threshold", [0.05, 0.3, 0.7, 0.95])

@@ -37,8 +37,7 @@ class PhotoDesk:
                 cutout = still.limit(stills.matte(still.image))
                 if behind is not None:
                     size = still.image.shape[1], still.image.shape[0]
-                    image = blend(cutout.foreground, fit(behind, size, "cover"), cutout.alpha,
-                                  (slice(None), slice(None)))  # fmt: skip
+                    image = blend(cutout.foreground, fit(behind, size, "cover"), cutout.alpha)
                 elif wish.background is not None:
                     image = stills.over(cutout, wish.background)
                 else:
