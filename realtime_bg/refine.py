@@ -1,6 +1,7 @@
 """From an engine's alpha to the alpha that is blended: guided upsampling, threshold, feather."""
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import cv2
@@ -16,6 +17,8 @@ EPS = 3e-4  # its regularisation, on intensities in 0..1; smaller follows textur
 SOLID = 0.98  # alpha from which a pixel is the person alone and keeps the camera's own colour
 ESTIMATED_AREA = 384 * 216  # pixels on which colours are estimated where an alpha has full size
 NOWHERE: Box = (slice(0, 0), slice(0, 0))
+FAINT = 0.1  # alpha that no longer joins two parts of a person
+NEXT_TO = np.ones((5, 5), np.uint8)  # small pixels
 REACH = RADIUS + 2  # small pixels around the person that upsampling can touch
 
 
@@ -54,6 +57,8 @@ def refine(matte: Matte, settings: RefineSettings) -> Refined:
     """Everything between the engine and the blend."""
     frame = matte.frame.image
     shape = frame.shape[:2]
+    if settings.hysteresis and matte.guide is not None:  # a network answers at its own size
+        matte = replace(matte, alpha=certain_parts(matte.alpha, settings.hysteresis))
     box = person_box(matte.alpha, shape, 0 if matte.alpha.shape == shape else REACH)
     if box is None:
         return Refined(frame, NOWHERE, np.zeros((0, 0), np.float32), None)
@@ -68,6 +73,20 @@ def refine(matte: Matte, settings: RefineSettings) -> Refined:
     if matte.foreground is None and settings.decontaminate:
         matte = with_foreground(matte)
     return Refined(frame, box, alpha, upsample_foreground(matte, box))
+
+
+def certain_parts(alpha: Alpha, least: float) -> Alpha:
+    """The alpha ``float32 (h, w)`` without its parts that nowhere reach ``least``: there the
+    network is never sure to see somebody. What holds parts together is an alpha above `FAINT`;
+    fainter pixels stay next to a part that stays. (Thresholding with hysteresis as in Canny 1986,
+    A computational approach to edge detection.)
+    """
+    count, labels = cv2.connectedComponents((alpha > FAINT).view(np.uint8), ltype=cv2.CV_16U)
+    sure = np.bincount(labels[alpha >= least], minlength=count) > 0
+    sure[0] = False  # what is no part
+    if not sure.any():  # nothing to go by
+        return alpha
+    return alpha * cv2.dilate(sure.view(np.uint8)[labels], NEXT_TO)
 
 
 def person_box(alpha: Alpha, shape: tuple[int, ...], reach: int) -> Box | None:

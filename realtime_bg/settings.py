@@ -320,6 +320,7 @@ class RefineSettings(_Section):
 
     threshold: Annotated[float, Field(ge=0.05, le=0.95)] = 0.5
     feather: Annotated[int, Field(ge=0, le=64)] = 0
+    hysteresis: Share = 0.9
     decontaminate: bool = True
 
 

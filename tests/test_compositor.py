@@ -9,6 +9,7 @@ from realtime_bg.compositor import Compositor, blend, over
 from realtime_bg.frames import Frame, Matte, as_image, check_matte
 from realtime_bg.refine import (
     Refined,
+    certain_parts,
     feather,
     person_box,
     refine,
@@ -110,6 +111,34 @@ def test_predicted_foreground_replaces_the_rim_and_leaves_the_inside():
     assert foreground[edge].mean() > 205 > frame.image[edge].mean() + 40
     inside = cv2.erode((truth == 1).astype(np.uint8), np.ones((9, 9))) == 1
     np.testing.assert_array_equal(foreground[inside], frame.image[inside])
+
+
+def parts(faint):
+    """A person, a wisp next to them, and something of alpha ``faint`` elsewhere."""
+    alpha = np.zeros((90, 160), np.float32)
+    alpha[30:, 60:100], alpha[30:50, 100:102] = 1, 0.08
+    alpha[10:40, 140:150] = faint
+    return alpha
+
+
+def test_what_is_nowhere_certain_is_nobody():
+    frame, _ = person((640, 360))
+    small = cv2.resize(frame.image, (160, 90), interpolation=cv2.INTER_AREA)
+    for faint, shown in ((0.05, False), (0.6, False), (0.95, True)):
+        matte = Matte(frame, parts(faint), small, small)
+        alpha = refine(matte, RefineSettings()).alpha
+        assert bool(alpha[60:140, 565:595].any()) is shown
+        assert alpha[200:300, 260:380].min() > 0.9
+        assert alpha[140:180, 402:406].max() > 0.02  # hair is faint, too
+        kept = refine(matte, RefineSettings(hysteresis=0)).alpha
+        assert kept[60:140, 565:595].max() > 0.01
+
+
+def test_without_anything_certain_all_is_kept():
+    alpha = parts(0.6) * np.float32(0.8)
+    np.testing.assert_array_equal(certain_parts(alpha, 0.9), alpha)
+    empty = np.zeros_like(alpha)
+    np.testing.assert_array_equal(certain_parts(empty, 0.9), empty)
 
 
 def test_full_size_mattes_pass_through():

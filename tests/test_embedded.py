@@ -10,9 +10,10 @@ import pytest
 from realtime_bg import zoo
 from realtime_bg.backgrounds import open_background
 from realtime_bg.eye import Eye
+from realtime_bg.frames import Frame
 from realtime_bg.matting import open_engine
 from realtime_bg.metrics import iou
-from realtime_bg.settings import BackgroundSettings, EngineSettings
+from realtime_bg.settings import BackgroundSettings, EngineSettings, SourceSettings
 from realtime_bg.sources import demo
 from realtime_bg.stats import Stats
 
@@ -75,4 +76,16 @@ def test_the_alpha_of_the_frame_before_is_its_memory(portrait):
     assert not np.array_equal(first, second)
     engine.reset()
     assert np.array_equal(engine.matte(portrait).alpha, first)
+    engine.close()
+
+
+def test_what_it_only_suspects_does_not_grow():
+    """The demo's wall beside its blinds: remembered, a faint alpha there became 1 in a second."""
+    source = demo.DemoSource("", SourceSettings(spec="demo", size=(640, 360)), False)
+    settings = EngineSettings(name="embedded", device="cpu", quality="fast")
+    engine = open_engine(settings, source.size, Stats())
+    for index in range(90, 140):
+        matte = engine.matte(Frame(source.image(index), index, index / 30))
+    assert matte.alpha[:, 245:].max() < 0.5
+    assert matte.alpha.max() > 0.95
     engine.close()
