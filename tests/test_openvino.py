@@ -103,6 +103,18 @@ def test_without_the_package_auto_does_without_and_openvino_says_how(opened, mon
 
 
 @needs_openvino
+def test_a_broken_installation_is_said_and_done_without(opened, monkeypatch, caplog):
+    def broken():
+        raise ImportError("libtbb.so.12: cannot open shared object file")
+
+    monkeypatch.setattr(_openvino, "_core", broken)
+    _openvino._has_bfloat16.cache_clear()
+    assert opened("auto").provider == "CPU"
+    _openvino._has_bfloat16.cache_clear()
+    assert "OpenVINO is not used: libtbb.so.12" in caplog.text
+
+
+@needs_openvino
 def test_its_makers_are_told_nothing():
     code = ("import sys, threading; from realtime_bg.engines._openvino import _core; _core();"
             "from openvino.tools.ovc import telemetry_utils;"

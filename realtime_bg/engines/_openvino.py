@@ -101,4 +101,8 @@ def _core() -> Any:
 
 @cache
 def _has_bfloat16() -> bool:
-    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    try:
+        return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    except Exception as error:  # a broken installation raises whatever its libraries do
+        log.warning("OpenVINO is not used: %s", error)
+        return False
