@@ -1,12 +1,14 @@
 """A cut-out's own colours at full size, where the picture shows person and room mixed."""
 
+import math
+
 import numpy as np
 
 from realtime_bg.eye import Cutout
 from realtime_bg.foreground import Floats, corrected, fused
 from realtime_bg.frames import Image, Size
 from realtime_bg.geometry import resize, shrunk
-from realtime_bg.refine import REACH, SOLID, person_box
+from realtime_bg.refine import SOLID, person_box
 
 SIDE = 320  # pixels on the longer side of the picture in which colours are spread
 WINDOWS = 57, 5  # in its pixels: first from afar, then from near
@@ -24,7 +26,9 @@ def decontaminated(cutout: Cutout) -> Image:
     alpha channel would show it to whoever looks at the colours alone.
     """
     alpha = cutout.alpha
-    box = person_box(alpha, alpha.shape, REACH)
+    # With as much room around the person as the widest window needs to see what is behind.
+    reach = math.ceil(max(1.0, max(alpha.shape) / SIDE) * (WINDOWS[0] // 2))
+    box = person_box(alpha, alpha.shape, reach)
     if box is None:
         return cutout.foreground
     mixed = cutout.foreground is cutout.image
