@@ -20,18 +20,16 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 import numpy as np
+from _rvm_graph import RvmGraph
 
-from realtime_bg import zoo
 from realtime_bg.backgrounds import open_background
-from realtime_bg.engines._ort import open_session
 from realtime_bg.frames import Frame, Image, Size
 from realtime_bg.live import Live
 from realtime_bg.processor import Processor
-from realtime_bg.settings import EngineSettings, load
+from realtime_bg.settings import load
 from realtime_bg.sources.demo import DemoSource
 from realtime_bg.stats import Stats
 
-STATES = ("r1", "r2", "r3", "r4")
 WARM_UP = 10  # frames before the first one that counts
 
 Step = Callable[[Frame], object]
@@ -44,27 +42,9 @@ def ours(engine: str, runtime: str, quality: str = "fast") -> Step:
     return Processor(Live(load(flags=flags)), Stats(), wait=True).process
 
 
-class Network:
-    """RVM's graph, called as its authors show it."""
-
-    def __init__(self, ratio: float) -> None:
-        path = zoo.resolve("rvm", EngineSettings())
-        path = path if path.suffix == ".onnx" else zoo.export_cached(path)
-        self._session, _ = open_session(path, "cpu")
-        self._ratio = np.array([ratio], np.float32)
-        self._state = [np.zeros((1, 1, 1, 1), np.float32)] * len(STATES)
-
-    def __call__(self, src: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        feed = {"src": src, "downsample_ratio": self._ratio}
-        feed |= {f"{name}i": value for name, value in zip(STATES, self._state, strict=True)}
-        fgr, pha, *self._state = self._session.run(
-            ["fgr", "pha", *(f"{name}o" for name in STATES)], feed)  # fmt: skip
-        return fgr, pha
-
-
 def limit(work: Size) -> Step:
     """The network on a picture that is there already, and one copy."""
-    network = Network(1)
+    network = RvmGraph(1)
     src = np.random.default_rng(1).random((1, 3, work[1], work[0]), np.float32)
 
     def step(frame: Frame) -> object:
@@ -76,7 +56,7 @@ def limit(work: Size) -> Step:
 
 def straightforward(work: Size, size: Size) -> Step:
     """Everything at full size."""
-    network = Network(work[0] / size[0])
+    network = RvmGraph(work[0] / size[0])
     background = open_background("beach", load().background, True).render(size, 0.0)
 
     def step(frame: Frame) -> Image:

@@ -131,7 +131,7 @@ def test_scenes_show_people_where_their_alpha_says(photos):
     image = np.where(mask[..., None] > 0, (20, 20, 230), (230, 200, 20)).astype(np.uint8)
     for seed in range(40):
         chance = np.random.default_rng(seed)
-        matrix, _ = scenes._framing(mask, (128, 96), chance)
+        matrix, _ = scenes.framing(mask, (128, 96), chance)
         assert np.isfinite(matrix).all()
         picture, alpha = scenes.scene(image, mask, (image, mask), (128, 96), chance)
         assert picture.shape == (96, 128, 3)

@@ -43,7 +43,7 @@ def scene(
     mask, lends its room."""
     if chance.random() < EMPTY:
         return recoloured(room(*other, size, chance), chance), np.zeros(size[::-1], np.float32)
-    matrix, scale = _framing(mask, size, chance)
+    matrix, scale = framing(mask, size, chance)
     if scale < 0.7:  # warping looks at 4 pixels of the source only
         spread = 0.5 / scale - 0.3
         image, mask = (cv2.GaussianBlur(one, (0, 0), spread) for one in (image, mask))
@@ -61,7 +61,7 @@ def scene(
     return recoloured(warped, chance), alpha
 
 
-def _framing(mask: Mask, size: Size, chance: np.random.Generator) -> tuple[Matrix, float]:
+def framing(mask: Mask, size: Size, chance: np.random.Generator) -> tuple[Matrix, float]:
     """The affine map from photo to scene, and its scale: people cut off by the lower edge as
     webcams show them, most of the time, or any part of the photo."""
     (width, height), (rows, columns) = size, mask.shape

@@ -1,0 +1,141 @@
+"""Measure engines and refinements on clips whose alpha and colours are known.
+
+    python scripts/make_matting_set.py --out set --people folder:ROOT --rooms backgrounds/
+    REALTIME_BG_MODELS=... python benchmarks/compare_quality.py set
+    ... set --ways "rvm" "rvm: refine.steady=0" "embedded: refine.feather=2 refine.grow=1"
+
+A way is an engine and, after a colon, settings that differ from the default. `rvm graph` is RVM's
+own whole graph, refiner included, at the same work size; `rvm graph, raw` is its alpha blended
+with the camera's own colours. Prints a Markdown table of means over clips (lower is better):
+MAD, MSE, Grad, Conn and dtSSD of the alpha (see realtime_bg/metrics.py), and *blend*, the mean
+absolute difference in grey levels, where the true composite is not the background alone, between
+the composite and the true one before another background.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from _rvm_graph import RvmGraph
+from rich.progress import track
+
+from realtime_bg import metrics
+from realtime_bg.backgrounds import open_background
+from realtime_bg.eye import Eye
+from realtime_bg.frames import Alpha, Image
+from realtime_bg.labelled import Pair, frames, pairs, read_image
+from realtime_bg.settings import load
+from realtime_bg.terminal import err, show_logs
+
+WORK_WIDTH = 256  # of RVM's own graph, as the program's for live use
+BEHIND = "beach"
+EDGE = 0.004, 0.996  # true alphas between which pixels are an edge
+COLUMNS = ("mad", "mse", "grad", "conn", "dtssd", "blend")
+DEFAULT = ("rvm graph", "rvm graph, raw", "rvm", "embedded")
+
+Look = Callable[[Image, int], tuple[Alpha, Image]]  # picture, index -> alpha, the person's colours
+
+
+class Graph:
+    """RVM as its authors run it."""
+
+    def __init__(self, raw: bool) -> None:
+        self._raw = raw
+        self._graph: RvmGraph | None = None
+
+    def __call__(self, image: Image, index: int) -> tuple[Alpha, Image]:
+        if self._graph is None:
+            self._graph = RvmGraph(WORK_WIDTH / image.shape[1])
+        if index == 0:
+            self._graph.reset()
+        rgb = image[:, :, ::-1].astype(np.float32) / 255
+        fgr, pha = self._graph(np.ascontiguousarray(rgb.transpose(2, 0, 1)[None]))
+        colours = np.rint(fgr[0].transpose(1, 2, 0)[:, :, ::-1] * 255).astype(np.uint8)
+        return pha[0, 0], image if self._raw else colours
+
+
+class Ours:
+    """An engine with all that follows it, as in live use."""
+
+    def __init__(self, way: str) -> None:
+        engine, _, changes = way.partition(":")
+        flags = dict(change.split("=", 1) for change in changes.split())
+        self._eye = Eye.of({"engine.quality": "fast", "engine.name": engine.strip(), **flags}, None)
+
+    def __call__(self, image: Image, index: int) -> tuple[Alpha, Image]:
+        if index == 0:
+            self._eye.forget()
+        cut = self._eye.look(image, index)
+        return cut.alpha, cut.foreground
+
+
+def open_way(way: str) -> Look:
+    """What a way does with a picture."""
+    return Graph(raw=way.endswith("raw")) if way.startswith("rvm graph") else Ours(way)
+
+
+def measured(look: Look, clip: list[tuple[Image, Alpha, Image]], behind: Image) -> dict[str, float]:
+    """The figures of one clip."""
+    rows: list[dict[str, float]] = []
+    before: tuple[Alpha, Alpha] | None = None
+    for index, (image, truth, colours) in enumerate(clip):
+        alpha, seen = look(image, index)
+        row = metrics.measure(alpha, truth)
+        if before is not None:
+            row["dtssd"] = metrics.dtssd(alpha, before[0], truth, before[1])
+        made, wanted = (
+            cv2.blendLinear(one, behind, share, 1 - share)
+            for one, share in ((seen, alpha), (colours, truth))
+        )
+        shown = (truth > EDGE[0]) | (alpha > EDGE[0])
+        row["blend"] = float(cv2.absdiff(made, wanted)[shown].mean())
+        rows.append(row)
+        before = alpha, truth
+    names = {name for row in rows for name in row}
+    return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
+
+
+def read(root: Path, pair: Pair) -> list[tuple[Image, Alpha, Image]]:
+    """Picture, true alpha and true colours of every frame."""
+    found = []
+    files = sorted((root / "foregrounds" / pair.name).iterdir())
+    for (image, mask), file in zip(frames(pair), files, strict=True):
+        assert mask is not None
+        found.append((image, (mask / 255).astype(np.float32), read_image(file)))
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("set", type=Path, help="what scripts/make_matting_set.py made")
+    parser.add_argument("--ways", nargs="+", default=DEFAULT, metavar="WAY")
+    parser.add_argument("--clips", type=int, help="so many only")
+    parser.add_argument("--json", type=Path, help="every clip's figures")
+    options = parser.parse_args()
+    show_logs(False)
+    ways = {way: open_way(way) for way in options.ways}
+    rows: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    behind = open_background(BEHIND, load().background, True)
+    for pair in track(pairs(options.set)[: options.clips], console=err, transient=True):
+        clip = read(options.set, pair)
+        size = clip[0][0].shape[1], clip[0][0].shape[0]
+        picture = behind.render(size, 0.0)
+        for way, look in ways.items():
+            rows[way].append(measured(look, clip, picture) | {"clip": pair.name})  # type: ignore[dict-item]
+    print("| | " + " | ".join(COLUMNS) + " |\n" + "|---" * (len(COLUMNS) + 1) + "|")
+    for way, figures in rows.items():
+        means = [np.mean([row[name] for row in figures]) for name in COLUMNS]
+        print(f"| `{way}` | " + " | ".join(f"{mean:.2f}" for mean in means) + " |")
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,328 @@
+"""Make clips whose true alpha and true colours are known, to measure matting on video.
+
+    python scripts/make_matting_set.py --out set --people folder:portraits --people folder:street \\
+        --clips book.mkv walk.mkv --rooms backgrounds/ --count 16 --frames 36
+    python benchmarks/compare_quality.py set
+
+OUT gets images/NAME/*.jpg (what a webcam sends), masks/NAME/*.png (the alpha),
+foregrounds/NAME/*.jpg (the person's colours alone, black where there is nobody) and about.json.
+
+A frame is alpha * foreground + (1 - alpha) * room by construction, then sensor noise and JPEG:
+* people: cut-outs of photos with masks (images/ and masks/), framed as webcams show people, their
+  outline shrunk by a pixel and softened more here and less there; they lean, turn, come nearer and
+  now and then start; every frame is the mean of several moments while the shutter is open.
+* clips: a person who really moves, cut out by an engine (--engine) that sees every pixel, without
+  any upsampling or refinement of this program. That truth is the engine's: it favours it a little.
+* rooms: photos or clips, slowly panned and zoomed; the camera trembles; exposure and white balance
+  drift and jump.
+
+The same seed and files make the same set.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime_bg.backgrounds import open_background
+from realtime_bg.cutouts import decontaminated
+from realtime_bg.errors import DataError, RealtimeBgError, reason
+from realtime_bg.eye import Cutout, Eye
+from realtime_bg.frames import Alpha, Image, Size
+from realtime_bg.labelled import data_root, frames, pairs, read_image, read_mask
+from realtime_bg.settings import load
+from realtime_bg.terminal import say, show_logs
+from realtime_bg.training.command import number, size
+from realtime_bg.training.scenes import framing, tidied
+
+FPS = 30.0
+MOMENTS = 5  # in the time the shutter is open, which is half a frame
+MARGIN = 1.25  # of a room around the picture, for pans
+NOISE = 1.0, 3.0  # of the sensor, in grey levels
+QUALITY = 90  # of the JPEG that a webcam sends
+
+Floats = NDArray[np.float32]
+Course = Callable[[float], float]  # of something in time, in seconds
+Moment = Callable[
+    [float], tuple[Floats, Floats]
+]  # seconds -> alpha * colour, alpha (three channels)
+
+
+class Shot(NamedTuple):
+    """A frame and its truth: BGR ``uint8``, ``float32`` in [0, 1], BGR ``uint8``."""
+
+    image: Image
+    alpha: Alpha
+    foreground: Image
+
+
+def waves(
+    chance: np.random.Generator, much: float, slow: float = 0.25, fast: float = 0.9
+) -> Course:
+    """A smooth function of time in seconds, zero on average, of about ``much`` at most."""
+    rates, phases = chance.uniform(slow, fast, 3), chance.uniform(0, 2 * math.pi, 3)
+    shares = chance.dirichlet(np.ones(3)) * much
+
+    def at(time: float) -> float:
+        return float((shares * np.sin(2 * math.pi * rates * time + phases)).sum())
+
+    return at
+
+
+def start(chance: np.random.Generator, much: float) -> Course:
+    """A function of time that once goes quickly from 0 to about ``much``."""
+    when, far = chance.uniform(0.3, 1.0), chance.choice((-1, 1)) * chance.uniform(0.5, 1) * much
+
+    def at(time: float) -> float:
+        return float(far / (1 + math.exp(-(time - when) / 0.04)))
+
+    return at
+
+
+def softened(mask: NDArray[np.uint8], chance: np.random.Generator) -> Alpha:
+    """A soft alpha from a binary mask: a pixel smaller, sharp in places and out of focus in
+    others, as hair and shoulders are."""
+    share = (tidied(mask) / 255).astype(np.float32)
+    sharp, blunt = (cv2.GaussianBlur(share, (0, 0), sigma) for sigma in (0.8, 2.2))
+    where = cv2.resize(chance.uniform(0, 1, (6, 6)).astype(np.float32), mask.shape[::-1],
+                       interpolation=cv2.INTER_CUBIC)  # fmt: skip
+    alpha = sharp + (blunt - sharp) * np.clip(where * 2 - 0.6, 0, 1)
+    return np.clip((alpha - 0.25) / 0.7, 0, 1).astype(np.float32)
+
+
+def photo_person(
+    image: Image, mask: NDArray[np.uint8], size: Size, chance: np.random.Generator
+) -> Moment:
+    """A cut-out of a photo that moves."""
+    alpha = softened(mask, chance)
+    colour = decontaminated(Cutout(image, alpha, image))
+    premultiplied = colour * alpha[..., None]
+    base = np.vstack([framing(mask, size, chance)[0], [0, 0, 1]])
+    width, height = size
+    x, y = waves(chance, 0.05 * width), waves(chance, 0.025 * height)
+    lean, turn, near = waves(chance, 0.08), waves(chance, 0.06), waves(chance, 0.04)
+    jump = start(chance, 0.15 * width) if chance.random() < 0.5 else waves(chance, 0.0)
+
+    def at(time: float) -> tuple[Floats, Floats]:
+        scale, angle = 1 + near(time), turn(time)
+        cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
+        # About the middle of the lower edge, where people sit; leaning moves the head most.
+        linear = np.array([[cosine, -sine - lean(time)], [sine, cosine]])
+        pivot = np.array([width / 2, height])
+        move = pivot + (x(time) + jump(time), max(0.0, y(time))) - linear @ pivot
+        matrix = (np.vstack([np.c_[linear, move], [0, 0, 1]]) @ base)[:2]
+        return _warped(premultiplied, alpha, matrix, size)
+
+    return at
+
+
+def clip_person(cuts: list[Cutout], size: Size) -> Moment:
+    """A person cut out of a clip; between two frames the nearer one."""
+    height, width = cuts[0].alpha.shape
+    scale = max(size[0] / width, size[1] / height)
+    matrix = np.array([[scale, 0, (size[0] - scale * width) / 2], [0, scale, 0]])
+
+    def at(time: float) -> tuple[Floats, Floats]:
+        cut = cuts[min(len(cuts) - 1, max(0, round(time * FPS)))]
+        return _warped(cut.foreground * cut.alpha[..., None], cut.alpha, matrix, size)
+
+    return at
+
+
+def _warped(
+    premultiplied: Floats, alpha: Alpha, matrix: NDArray[np.float64], size: Size
+) -> tuple[Floats, Floats]:
+    how = cv2.INTER_LINEAR
+    shown = cv2.warpAffine(premultiplied.astype(np.float32), matrix, size, flags=how)
+    share = cv2.warpAffine(alpha, matrix, size, flags=how)
+    return shown, cv2.merge([share] * 3)
+
+
+def moving_room(spec: str, size: Size, chance: np.random.Generator) -> Callable[[float], Floats]:
+    """A room that is panned and zoomed."""
+    background = open_background(spec, load().background, True)
+    large = int(size[0] * MARGIN), int(size[1] * MARGIN)
+    x, y = (waves(chance, (MARGIN - 1) / 2 * side * 0.7, 0.05, 0.3) for side in size)
+    zoom = waves(chance, 0.05, 0.05, 0.3)
+    blur = chance.uniform(0.1, 3)
+
+    def at(time: float) -> Floats:
+        picture = background.render(large, time)
+        scale = 1.03 + zoom(time)
+        matrix = np.array([[scale, 0, size[0] / 2 - scale * large[0] / 2 + x(time)],
+                           [0, scale, size[1] / 2 - scale * large[1] / 2 + y(time)]])  # fmt: skip
+        shown = cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REFLECT)
+        return cv2.GaussianBlur(shown, (0, 0), blur).astype(np.float32)
+
+    return at
+
+
+def shots(
+    person: Moment, room: Callable[[float], Floats], count: int, chance: np.random.Generator
+) -> Iterator[Shot]:
+    """Frames of a person before a room, as a camera sees them."""
+    tremble = waves(chance, 1.5, 2, 8), waves(chance, 1.5, 2, 8)
+    light, warmth = waves(chance, 0.1, 0.2, 0.7), waves(chance, 0.03, 0.1, 0.4)
+    step = start(chance, 0.12) if chance.random() < 0.4 else waves(chance, 0.0)
+    noise = chance.uniform(*NOISE)
+    for index in range(count):
+        times = [(index + 0.5 * moment / MOMENTS) / FPS for moment in range(MOMENTS)]
+        seen = [_trembling(person(time), room(time), tremble, time) for time in times]
+        premultiplied, share, frame = (np.mean(part, axis=0) for part in zip(*seen, strict=True))
+        gain = (1 + light(times[0]) + step(times[0])) * (
+            1 + warmth(times[0]) * np.array([-1, 0, 1])
+        )
+        colour = premultiplied / np.maximum(share, 1e-3) * (share > 0.004) * gain
+        frame = frame * gain + chance.normal(0, noise, frame.shape)
+        yield Shot(_bytes(frame), share[..., 0].astype(np.float32), _bytes(colour))
+
+
+def _trembling(
+    person: tuple[Floats, Floats],
+    room: Floats,
+    tremble: tuple[Callable[[float], float], Callable[[float], float]],
+    time: float,
+) -> tuple[Floats, Floats, Floats]:
+    """Person (premultiplied), its alpha and both together, as far off as the camera has moved."""
+    shown, share = person
+    matrix = np.array([[1, 0, tremble[0](time)], [0, 1, tremble[1](time)]])
+    size = room.shape[1], room.shape[0]
+    parts = (shown, share, shown + (1 - share) * room)
+    return tuple(cv2.warpAffine(part, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+                 for part in parts)  # fmt: skip
+
+
+def _bytes(picture: NDArray[np.floating]) -> Image:
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
+def cut_clip(path: Path, count: int, engine: str, chance: np.random.Generator) -> list[Cutout]:
+    """``count`` frames of a clip with the alphas of an engine that sees every pixel."""
+    (pair,) = (one for one in pairs(path.parent, masks=False) if one.image == path)
+    images = [image for image, _ in frames(pair)]
+    if len(images) < count + 8:
+        raise DataError(f"{path}: has {len(images)} frames, {count + 8} are needed")
+    first = int(chance.integers(8, len(images) - count + 1))
+    height, width = images[0].shape[:2]
+    flags = {"engine.name": engine, "engine.work_size": f"{width}x{height}",
+             "refine.hysteresis": 0, "refine.decontaminate": False}  # fmt: skip
+    with closing(Eye.of(flags, None)) as eye:
+        seen = [
+            eye.look(image, index) for index, image in enumerate(images[first - 8 : first + count])
+        ]
+    return [cut._replace(alpha=largest_part(cut.alpha)) for cut in seen[8:]]
+
+
+def largest_part(alpha: Alpha) -> Alpha:
+    """The alpha without what an engine takes for further people."""
+    _, labels, table, _ = cv2.connectedComponentsWithStats((alpha > 0.05).astype(np.uint8))
+    if len(table) < 3:
+        return alpha
+    return alpha * (labels == 1 + table[1:, cv2.CC_STAT_AREA].argmax()).astype(np.float32)
+
+
+def people_of(specs: list[str], seed: int) -> list[tuple[str, Path, Path | None]]:
+    """Name, photo and mask of everybody, in an order of chance, the sets in turn."""
+    sets = []
+    for spec in specs:
+        _, root = data_root(spec, ("folder",))
+        found = [(f"{root.name}-{pair.name}", pair.image, pair.mask) for pair in pairs(root)]
+        np.random.default_rng(seed).shuffle(found)
+        sets.append(found)
+    longest = max(map(len, sets), default=0)
+    return [found[index] for index in range(longest) for found in sets if index < len(found)]
+
+
+def rooms_in(folder: Path) -> list[str]:
+    """Everything in a folder that can be a background."""
+    found = sorted(
+        str(path) for path in folder.iterdir() if path.is_file() and path.suffix != ".md"
+    )
+    if not found:
+        raise DataError(f"{folder}: holds no pictures")
+    return found
+
+
+def write(out: Path, name: str, made: Iterator[Shot]) -> None:
+    """A clip's three folders."""
+    folders = [out / kind / name for kind in ("images", "masks", "foregrounds")]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    jpeg = [cv2.IMWRITE_JPEG_QUALITY]
+    for index, shot in enumerate(made):
+        alpha = _bytes(shot.alpha * 255)
+        for folder, picture, suffix, how in zip(
+            folders, (shot.image, alpha, shot.foreground), ("jpg", "png", "jpg"),
+            ([*jpeg, QUALITY], [], [*jpeg, 98]), strict=True,
+        ):  # fmt: skip
+            _, data = cv2.imencode(f".{suffix}", picture, how)
+            (folder / f"{index:04d}.{suffix}").write_bytes(data.tobytes())
+
+
+def make(options: argparse.Namespace) -> None:
+    """Raises RealtimeBgError, OSError."""
+    people = people_of(options.people or [], options.seed)[: options.count]
+    if not people and not options.clips:
+        raise DataError("nobody to show; give --people folder:ROOT or --clips FILES")
+    rooms = rooms_in(options.rooms)
+    about = {}
+    jobs: list[tuple[str, Path, Path | None]] = [
+        *people,
+        *((path.stem, path, None) for path in options.clips),
+    ]
+    for index, (name, source, mask) in enumerate(jobs):
+        chance = np.random.default_rng([options.seed, index])
+        spec = rooms[index % len(rooms)]
+        if mask is None:
+            person = clip_person(
+                cut_clip(source, options.frames, options.engine, chance), options.size
+            )
+        else:
+            image = read_image(source)
+            person = photo_person(image, read_mask(mask, image), options.size, chance)
+        title = f"{index:02d}-{name}"
+        room = moving_room(spec, options.size, chance)
+        write(options.out, title, shots(person, room, options.frames, chance))
+        about[title] = {"person": source.name, "room": Path(spec).name,
+                       "truth": "photo" if mask else options.engine}  # fmt: skip
+        say(f"{index + 1}/{len(jobs)} {title}")
+    text = {"seed": options.seed, "fps": FPS, "size": list(options.size), "clips": about}
+    (options.out / "about.json").write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--people", action="append", metavar="folder:ROOT")
+    parser.add_argument("--clips", type=Path, nargs="*", default=[], metavar="FILE")
+    parser.add_argument("--rooms", type=Path, required=True, help="a folder of pictures and clips")
+    parser.add_argument("--count", type=number(int, 0), default=16, help="of photos (16)")
+    parser.add_argument("--frames", type=number(int, 2), default=36, help="of each clip (36)")
+    parser.add_argument("--size", type=size, default=(768, 432))
+    parser.add_argument("--engine", default="rvm", help="cuts people out of --clips (rvm)")
+    parser.add_argument("--seed", type=number(int, 0), default=1)
+    options = parser.parse_args(arguments)
+    show_logs(False)
+    try:
+        make(options)
+    except OSError as error:
+        say(f"{options.out}: {reason(error)}", "red")
+        return 2
+    except RealtimeBgError as error:
+        say(str(error), "red")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
