@@ -4,9 +4,9 @@
     REALTIME_BG_MODELS=... python benchmarks/compare_quality.py set
     ... set --ways "rvm" "rvm: refine.steady=0" "embedded: refine.feather=2 refine.grow=1"
 
-A way is an engine and, after a colon, settings that differ from the default. `rvm graph` is RVM's
-own whole graph, refiner included, at the same work size; `rvm graph, raw` is its alpha blended
-with the camera's own colours. Prints a Markdown table of means over clips (lower is better):
+A way is an engine and, after a colon, settings that differ from the default; `, raw` at the end
+blends the camera's own colours. `rvm graph` is RVM's
+own whole graph, refiner included, at the same work size. Prints a Markdown table of means over clips (lower is better):
 MAD, MSE, Grad, Conn and dtSSD of the alpha (see realtime_bg/metrics.py), and *blend*, the mean
 absolute difference in grey levels, where the true composite is not the background alone, between
 the composite and the true one before another background.
@@ -35,7 +35,8 @@ WORK_WIDTH = 256  # of RVM's own graph, as the program's for live use
 BEHIND = "beach"
 EDGE = 0.004, 0.996  # true alphas between which pixels are an edge
 COLUMNS = ("mad", "mse", "grad", "conn", "dtssd", "blend")
-DEFAULT = ("rvm graph", "rvm graph, raw", "rvm", "embedded")
+RAW = ", raw"
+DEFAULT = ("rvm graph", "rvm", "rvm, raw", "embedded", "embedded, raw")
 
 Look = Callable[[Image, int], tuple[Alpha, Image]]  # picture, index -> alpha, the person's colours
 
@@ -43,8 +44,7 @@ Look = Callable[[Image, int], tuple[Alpha, Image]]  # picture, index -> alpha, t
 class Graph:
     """RVM as its authors run it."""
 
-    def __init__(self, raw: bool) -> None:
-        self._raw = raw
+    def __init__(self) -> None:
         self._graph: RvmGraph | None = None
 
     def __call__(self, image: Image, index: int) -> tuple[Alpha, Image]:
@@ -55,7 +55,7 @@ class Graph:
         rgb = image[:, :, ::-1].astype(np.float32) / 255
         fgr, pha = self._graph(np.ascontiguousarray(rgb.transpose(2, 0, 1)[None]))
         colours = np.rint(fgr[0].transpose(1, 2, 0)[:, :, ::-1] * 255).astype(np.uint8)
-        return pha[0, 0], image if self._raw else colours
+        return pha[0, 0], colours
 
 
 class Ours:
@@ -75,7 +75,11 @@ class Ours:
 
 def open_way(way: str) -> Look:
     """What a way does with a picture."""
-    return Graph(raw=way.endswith("raw")) if way.startswith("rvm graph") else Ours(way)
+    name = way.removesuffix(RAW)
+    look: Look = Graph() if name == "rvm graph" else Ours(name)
+    if name == way:
+        return look
+    return lambda image, index: (look(image, index)[0], image)
 
 
 def measured(look: Look, clip: list[tuple[Image, Alpha, Image]], behind: Image) -> dict[str, float]:
@@ -105,7 +109,10 @@ def read(root: Path, pair: Pair) -> list[tuple[Image, Alpha, Image]]:
     files = sorted((root / "foregrounds" / pair.name).iterdir())
     for (image, mask), file in zip(frames(pair), files, strict=True):
         assert mask is not None
-        found.append((image, (mask / 255).astype(np.float32), read_image(file)))
+        alpha = (mask / 255).astype(np.float32)
+        # Inside, the camera's own noise belongs to the picture.
+        colours = np.where(alpha[..., None] > EDGE[1], image, read_image(file))
+        found.append((image, alpha, colours))
     return found
 
 

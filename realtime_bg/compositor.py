@@ -11,6 +11,7 @@ from realtime_bg.overlays import preview
 from realtime_bg.refine import Refined, refine
 from realtime_bg.settings import Settings
 from realtime_bg.stats import Stats
+from realtime_bg.steady import Steady
 
 
 class Compositor:
@@ -25,6 +26,7 @@ class Compositor:
         Raises BackgroundError."""
         self._previews = previews
         self._refine = settings.refine
+        self._steady = Steady()
         self._background = CurrentBackground(settings.background, stats, wait)
         self._stats = stats
 
@@ -43,7 +45,7 @@ class Compositor:
                 f"threshold {self._refine.threshold:.2f}, feather {self._refine.feather} px"
             )
         with self._stats.stage("upsample"):
-            person = refine(item, settings.refine)
+            person = refine(item, settings.refine, self._steady)
         with self._stats.stage("composite"):
             alpha = person.alpha if background.needs_frame or settings.view.alpha else None
             if background.passthrough:  # the next background is still being opened

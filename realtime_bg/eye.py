@@ -12,6 +12,7 @@ from realtime_bg.matting import Matting
 from realtime_bg.refine import refine
 from realtime_bg.settings import RefineSettings, Settings, load
 from realtime_bg.stats import Stats
+from realtime_bg.steady import Steady
 
 FPS = 30.0  # what folders of frames are taken for
 
@@ -26,12 +27,13 @@ class Cutout(NamedTuple):
     foreground: Image
 
 
-def cutout(matte: Matte, settings: RefineSettings) -> Cutout:
-    """What a matte shows of the person; nothing where the engine is lost."""
+def cutout(matte: Matte, settings: RefineSettings, steady: Steady) -> Cutout:
+    """What a matte shows of the person, after those that ``steady`` has seen; nothing where the
+    engine is lost."""
     image = matte.frame.image
     if matte.lost:  # shown as the background alone
         return Cutout(image, np.zeros(image.shape[:2], np.float32), image)
-    refined = refine(matte, settings)
+    refined = refine(matte, settings, steady)
     return Cutout(image, refined.alpha, refined.foreground)
 
 
@@ -43,6 +45,7 @@ class Eye:
         self.settings, self.stats = settings.at_quality("fine"), stats or Stats()
         self._matting = Matting(Live(self.settings), self.stats)
         self._epoch = 0
+        self._steady = Steady()
 
     @classmethod
     def of(cls, flags: dict[str, Any], config: Path | None) -> "Eye":
@@ -71,7 +74,7 @@ class Eye:
             self.close()  # what stands in for it now is not what was asked for
             self._matting = Matting(Live(self.settings), self.stats)
             raise EngineError(f"engine {self.settings.engine.name} failed; no result without it")
-        return cutout(matte, self.settings.refine)
+        return cutout(matte, self.settings.refine, self._steady)
 
     def close(self) -> None:
         """Release the engine. Idempotent."""

@@ -6,13 +6,17 @@ another to fall back to, and never leads to an unmatted frame.
 
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 
+from realtime_bg.change import Change
 from realtime_bg.engines import ENGINES, UNUSABLE
 from realtime_bg.engines.base import Engine
 from realtime_bg.engines.combined import Combined
 from realtime_bg.errors import EngineError, RealtimeBgError
 from realtime_bg.frames import Frame, Matte, Size, check_matte
+from realtime_bg.geometry import shrunk
+from realtime_bg.ladder import Ladder
 from realtime_bg.live import Live
 from realtime_bg.registry import open_plugin
 from realtime_bg.settings import CombineSettings, EngineSettings
@@ -49,7 +53,10 @@ class Matting:
         self._settings: EngineSettings | None = None
         self._size: Size = (0, 0)
         self._resets, self._plates = live.now.resets, live.now.plates
-        self._epoch = 0
+        self._change = Change()
+        self._last: Matte | None = None
+        self._ladder: Ladder | None = None
+        self._first_size: Size = (0, 0)  # that the network saw before any step of the ladder
         self._failures = self._good = 0
         self._barred: set[str] = set()
         # Since when an engine has been at a frame, monotonic seconds; loading does not count.
@@ -64,12 +71,18 @@ class Matting:
         now = self._live.now
         if now.engine != self._settings or frame.size != self._size:
             self._follow(now.engine, frame.size)
-        jumped = (now.resets, frame.epoch) != (self._resets, self._epoch)
-        self._resets, self._epoch = now.resets, frame.epoch
+        jumped, still = self._change(frame)
+        jumped |= now.resets != self._resets
+        self._resets = now.resets
         plate, self._plates = now.plates > self._plates, now.plates
+        fast = now.engine.quality == "fast" and not repeats
+        still &= fast and now.engine.gate and not jumped and not plate
+        if still and self._last is not None and self._engine is not None and self._engine.waits:
+            self._stats.held += 1
+            return replace(self._last, frame=frame)
         while True:
             engine = self._engine or self._reopen()
-            self.busy_since = time.monotonic()
+            start = self.busy_since = time.monotonic()
             try:
                 if jumped:
                     engine.reset()
@@ -85,6 +98,9 @@ class Matting:
                 self._good += 1
                 if self._good >= GOOD_RUN:
                     self._failures = 0
+                if fast and now.engine.work_size is None:
+                    self._hold_rate(frame, time.monotonic() - start)
+                self._last = matte
                 return matte
 
     def abandoned(self, reason: str) -> "Matting":
@@ -104,6 +120,8 @@ class Matting:
     def _follow(self, settings: EngineSettings, size: Size) -> None:
         """Open what the settings ask for; when that fails, stay with what there is."""
         previous, keep = self._settings, self._engine is not None and size == self._size
+        self._change.forget()
+        self._ladder = None
         self._settings, self._size = settings, size
         if previous is not None and settings != previous:
             self._barred.clear()  # the user chose anew
@@ -120,6 +138,22 @@ class Matting:
             ).engine
             return
         self._use(engine, name)
+
+    def _hold_rate(self, frame: Frame, seconds: float) -> None:
+        """Give the network another size where the ladder says so."""
+        if self._ladder is None:
+            self._ladder = Ladder()
+        assert self._engine is not None
+        if self._good < 2 or not self._ladder.moves(frame, seconds):  # the first one warms up
+            return
+        before = self._engine.work_size
+        try:
+            self._use(self._open(self._name), self._name)
+        except RealtimeBgError as error:
+            log.warning("%s; it stays at %dx%d", error, *before)
+        if self._engine.work_size != before:
+            log.info("to hold the frame rate, the network now sees %dx%d instead of %dx%d",
+                     *self._engine.work_size, *before)  # fmt: skip
 
     def _candidates(self, settings: EngineSettings) -> list[str]:
         names: tuple[str, ...] = AUTO if settings.name == "auto" else (settings.name,)
@@ -147,6 +181,8 @@ class Matting:
         assert self._settings is not None
         own = self._settings.name in ("auto", name)  # a fallback must not get another's weights
         changes: dict[str, Any] = {"name": name}
+        if self._ladder is not None and self._ladder.rung:
+            changes["work_size"] = shrunk(self._first_size, self._ladder.scale)
         if not own:
             changes |= {"model": None, "combine": CombineSettings()}
         return open_engine(self._settings.model_copy(update=changes), self._size, self._stats)
@@ -157,6 +193,8 @@ class Matting:
         self._engine, self._name, self._good = engine, name, 0
         self._stats.engine, self._stats.provider = name, engine.provider
         self._stats.work_size = engine.work_size
+        if self._ladder is None or not self._ladder.rung:
+            self._first_size = engine.work_size
         self._stats.model = str(engine.model or "")
         log.info("engine %s on %s at %dx%d%s", name, engine.provider, *engine.work_size,
                  f", {engine.model}" if engine.model else "")  # fmt: skip

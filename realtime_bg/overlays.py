@@ -48,7 +48,8 @@ def statistics(stats: Stats) -> list[str]:
     times = "  ".join(f"{name} {stats.median(name):.1f}" for name in STAGES)
     width, height = stats.work_size
     return [
-        f"{stats.fps:.1f} fps   {stats.dropped} dropped   {stats.failures} failures",
+        f"{stats.fps:.1f} fps   {stats.dropped} dropped   {stats.held} held   "
+        f"{stats.failures} failures",
         f"{stats.engine} on {stats.provider or '-'} at {width}x{height}",
         f"latency {stats.median('latency'):.0f} ms",
         f"ms: {times}",

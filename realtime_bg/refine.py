@@ -11,14 +11,15 @@ from realtime_bg.foreground import estimate_foreground
 from realtime_bg.frames import Alpha, Image, Matte
 from realtime_bg.geometry import Box, enlarged, resize, shrunk
 from realtime_bg.settings import RefineSettings
+from realtime_bg.shaping import certain_parts, large_parts, without_holes
+from realtime_bg.steady import Steady
 
 RADIUS = 1  # of the guided filter's window, in pixels of the small map
+GUIDED = 0.5  # share of the guided filter in the enlarged alpha
 EPS = 3e-4  # its regularisation, on intensities in 0..1; smaller follows texture, larger blurs
 SOLID = 0.98  # alpha from which a pixel is the person alone and keeps the camera's own colour
 ESTIMATED_AREA = 384 * 216  # pixels on which colours are estimated where an alpha has full size
 NOWHERE: Box = (slice(0, 0), slice(0, 0))
-FAINT = 0.1  # alpha that no longer joins two parts of a person
-NEXT_TO = np.ones((5, 5), np.uint8)  # small pixels
 REACH = RADIUS + 2  # small pixels around the person that upsampling can touch
 
 
@@ -53,19 +54,27 @@ class Refined(NamedTuple):
         return whole
 
 
-def refine(matte: Matte, settings: RefineSettings) -> Refined:
-    """Everything between the engine and the blend."""
+def refine(matte: Matte, settings: RefineSettings, steady: Steady | None = None) -> Refined:
+    """Everything between the engine and the blend.
+
+    ``steady``: what the stream of mattes before this one has left; None: there is none.
+    """
     frame = matte.frame.image
     shape = frame.shape[:2]
-    if settings.hysteresis and matte.guide is not None:  # a network answers at its own size
-        matte = replace(matte, alpha=certain_parts(matte.alpha, settings.hysteresis))
+    if matte.guide is not None:  # a network answers at its own size
+        matte = shaped(matte, settings)
+        if steady is not None:
+            matte = replace(matte, alpha=steady(matte, settings.steady))
     box = person_box(matte.alpha, shape, 0 if matte.alpha.shape == shape else REACH)
     if box is None:
         return Refined(frame, NOWHERE, np.zeros((0, 0), np.float32), None)
-    if settings.feather:
-        box = tuple(_grown(part, settings.feather, side)  # type: ignore[assignment]
+    beyond = settings.feather + max(0, settings.grow)
+    if beyond:
+        box = tuple(_grown(part, beyond, side)  # type: ignore[assignment]
                     for part, side in zip(box, shape, strict=True))  # fmt: skip
-    alpha = upsample_alpha(matte, box)
+    alpha = upsample_alpha(matte, box, settings.levels)
+    if settings.grow:
+        alpha = grown(alpha, settings.grow)
     if settings.threshold != 0.5:
         alpha = shift_threshold(alpha, settings.threshold)
     if settings.feather:
@@ -75,18 +84,16 @@ def refine(matte: Matte, settings: RefineSettings) -> Refined:
     return Refined(frame, box, alpha, upsample_foreground(matte, box))
 
 
-def certain_parts(alpha: Alpha, least: float) -> Alpha:
-    """The alpha ``float32 (h, w)`` without its parts that nowhere reach ``least``: there the
-    network is never sure to see somebody. What holds parts together is an alpha above `FAINT`;
-    fainter pixels stay next to a part that stays. (Thresholding with hysteresis as in Canny 1986,
-    A computational approach to edge detection.)
-    """
-    count, labels = cv2.connectedComponents((alpha > FAINT).view(np.uint8), ltype=cv2.CV_16U)
-    sure = np.bincount(labels[alpha >= least], minlength=count) > 0
-    sure[0] = False  # what is no part
-    if not sure.any():  # nothing to go by
-        return alpha
-    return alpha * cv2.dilate(sure.view(np.uint8)[labels], NEXT_TO)
+def shaped(matte: Matte, settings: RefineSettings) -> Matte:
+    """The matte with those parts of its alpha that count, and without holes."""
+    alpha = matte.alpha
+    if settings.hysteresis:
+        alpha = certain_parts(alpha, settings.hysteresis)
+    if settings.min_area:
+        alpha = large_parts(alpha, settings.min_area)
+    if settings.holes:
+        alpha = without_holes(alpha, settings.holes)
+    return matte if alpha is matte.alpha else replace(matte, alpha=alpha)
 
 
 def person_box(alpha: Alpha, shape: tuple[int, ...], reach: int) -> Box | None:
@@ -107,13 +114,15 @@ def _grown(part: slice, by: int, side: int) -> slice:
     return slice(max(0, part.start - by), min(side, part.stop + by))
 
 
-def upsample_alpha(matte: Matte, box: Box) -> Alpha:
-    """The ``box`` of the alpha at its frame's size, its edges laid along those of the frame.
+def upsample_alpha(matte: Matte, box: Box, levels: tuple[float, float] = (0.0, 1.0)) -> Alpha:
+    """The ``box`` of the alpha at its frame's size, its edges laid along those of the frame, and
+    stretched so that the ``levels`` become 0 and 1: enlarging has made edges broader.
 
     Fast guided filter (He and Sun 2015, arXiv 1505.00996): per 3x3 window of the small maps,
     least squares of alpha = a * grey + b; a and b are enlarged and applied to the full-size grey
-    picture. A grey guide costs a third of a colour one. Without a ``guide`` the enlargement is
-    bilinear.
+    picture. A grey guide costs a third of a colour one. The enlarged alpha itself has the other
+    half of the say: texture near an edge misleads the filter. Without a ``guide``, or of full
+    size, the alpha is what it is.
     """
     frame, alpha = matte.frame, matte.alpha
     if alpha.shape == frame.image.shape[:2]:
@@ -125,6 +134,11 @@ def upsample_alpha(matte: Matte, box: Box) -> Alpha:
     slope = _box(grey * alpha) - mean_grey * mean_alpha
     slope /= _box(grey * grey) - mean_grey * mean_grey + np.float32(EPS * 255 * 255)
     offset = mean_alpha - slope * mean_grey
+    # Mixture and levels are linear: done on the small maps, they cost nothing.
+    low, high = levels
+    stretch = np.float32(1 / (high - low))
+    slope *= np.float32(GUIDED) * stretch
+    offset = (offset * np.float32(GUIDED) + alpha * np.float32(1 - GUIDED) - low) * stretch
     fine = cv2.cvtColor(frame.image[box], cv2.COLOR_BGR2GRAY)
     fine = cv2.multiply(fine, enlarged(slope, frame.size, box), dtype=cv2.CV_32F)
     cv2.add(fine, enlarged(offset, frame.size, box), dst=fine)
@@ -171,6 +185,13 @@ def shift_threshold(alpha: Alpha, threshold: float) -> Alpha:
     low = alpha * np.float32(0.5 / threshold)
     high = (alpha - 1) * np.float32(0.5 / (1 - threshold)) + 1
     return np.where(alpha < threshold, low, high).astype(np.float32)
+
+
+def grown(alpha: Alpha, by: int) -> Alpha:
+    """The alpha grown by pixels; shrunk by as many where ``by`` is negative."""
+    side = 2 * abs(by) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return (cv2.dilate if by > 0 else cv2.erode)(alpha, disc, borderType=cv2.BORDER_REPLICATE)
 
 
 def feather(alpha: Alpha, radius: int) -> Alpha:

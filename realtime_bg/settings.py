@@ -82,7 +82,7 @@ def _numbers(text: object, names: str) -> object:
     except ValueError:
         numbers = ()
     if len(numbers) != len(names.split(",")):
-        raise ValueError(f"{text!r} is not {names}; write shares of the picture, 0 to 1")
+        raise ValueError(f"{text!r} is not {names}; write numbers from 0 to 1")
     return numbers
 
 
@@ -94,6 +94,11 @@ def parse_box(text: object) -> object:
 def parse_point(text: object) -> object:
     """``"0.1,0.1"`` -> (0.1, 0.1); others pass through. Raises ValueError."""
     return _numbers(text, "X,Y")
+
+
+def parse_levels(text: object) -> object:
+    """``"0.1,0.9"`` -> (0.1, 0.9); others pass through. Raises ValueError."""
+    return _numbers(text, "LOW,HIGH")
 
 
 Quad = tuple[float, float, float, float]
@@ -289,6 +294,7 @@ class EngineSettings(_Section):
     work_size: WorkSizeField = None
     quality: Literal["auto", "fast", "fine"] = "auto"
     runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    gate: bool = True
     offline: bool = False
     network: NetworkSettings = NetworkSettings()
     instance: InstanceSettings = InstanceSettings()
@@ -320,8 +326,19 @@ class RefineSettings(_Section):
 
     threshold: Annotated[float, Field(ge=0.05, le=0.95)] = 0.5
     feather: Annotated[int, Field(ge=0, le=64)] = 0
+    levels: Annotated[tuple[Share, Share], BeforeValidator(parse_levels)] = (0.04, 0.96)
+    grow: Annotated[int, Field(ge=-32, le=32)] = 0
     hysteresis: Share = 0.9
+    min_area: Share = 0.0
+    holes: Share = 0.0
+    steady: Annotated[float, Field(ge=0, le=0.9)] = 0.5
     decontaminate: bool = True
+
+    @model_validator(mode="after")
+    def _stretched(self) -> Self:
+        if self.levels[1] - self.levels[0] < 0.1:
+            raise ValueError("the two levels must be at least 0.1 apart, the lower one first")
+        return self
 
 
 class OutputSettings(_Section):

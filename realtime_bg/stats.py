@@ -21,6 +21,7 @@ class Stats:
         self._ticks: deque[float] = deque(maxlen=60)
         self._notice: tuple[float, str] = (0.0, "")
         self.dropped = 0
+        self.held = 0  # frames like the one before, matted without the network
         self.failures = 0
         self.engine = "loading"
         self.provider = ""

@@ -37,6 +37,7 @@ from realtime_bg.processor import Processor
 from realtime_bg.settings import Settings
 from realtime_bg.sources import classify
 from realtime_bg.stats import Stats
+from realtime_bg.steady import Steady
 from realtime_bg.still_files import person_colours
 
 __all__ = ["VideoOptions", "convert", "outputs", "parts_folder"]
@@ -176,6 +177,7 @@ class _Conversion:
         self, processor: Processor, span: Span, options: VideoOptions, parts: Parts, suffix: str
     ) -> None:
         self._processor, self._span, self._clip = processor, span, span.clip
+        self._steady = Steady()
         self._alpha, self._parts = options.alpha, parts
         self._codings = codings(options.alpha, suffix)
         self._mirror = processor.live.now.output.mirror
@@ -289,7 +291,7 @@ class _Conversion:
         matte = self._processor.matte(frame)
         assert isinstance(matte, Matte)  # the background is not "none"
         with stats.stage("upsample"):
-            seen = cutout(matte, self._processor.live.now.refine)
+            seen = cutout(matte, self._processor.live.now.refine, self._steady)
             seen = seen._replace(foreground=decontaminated(seen))
         with stats.stage("composite"):
             if self._alpha == "prores4444":  # more than 8 bits: alpha keeps its fine steps

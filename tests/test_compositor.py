@@ -9,7 +9,6 @@ from realtime_bg.compositor import Compositor, blend, over
 from realtime_bg.frames import Frame, Matte, as_image, check_matte
 from realtime_bg.refine import (
     Refined,
-    certain_parts,
     feather,
     person_box,
     refine,
@@ -17,7 +16,9 @@ from realtime_bg.refine import (
     upsample_alpha,
 )
 from realtime_bg.settings import BackgroundSettings, RefineSettings, Settings
+from realtime_bg.shaping import certain_parts, large_parts, without_holes
 from realtime_bg.stats import Stats
+from realtime_bg.steady import Steady
 
 SIZE = (320, 180)
 EVERYWHERE = (slice(0, 360), slice(0, 640))
@@ -292,3 +293,89 @@ def test_check_matte_refuses_what_would_spoil_the_picture():
                   Matte(frame, alpha, np.zeros((4, 4, 3), np.uint8))):  # fmt: skip
         with pytest.raises(ValueError, match=r"alpha|foreground"):
             check_matte(matte)
+
+
+def test_small_parts_go_and_small_holes_are_filled():
+    alpha = np.zeros((90, 160), np.float32)
+    cv2.circle(alpha, (80, 60), 25, 1, -1)
+    cv2.circle(alpha, (78, 60), 3, 0, -1)  # a hole
+    cv2.circle(alpha, (20, 20), 4, 1, -1)  # a part
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 0.8)
+    without = large_parts(alpha, 0.01)
+    assert without[10:30, 10:30].max() == 0
+    np.testing.assert_allclose(without[34:], alpha[34:], atol=1e-3)
+    np.testing.assert_allclose(large_parts(alpha, 0.001), alpha, atol=1e-3)
+    filled = without_holes(alpha, 0.005)
+    assert filled[55:66, 73:84].min() > 0.98
+    np.testing.assert_array_equal(without_holes(alpha, 0.0005), alpha)
+    open_gap = 1 - alpha  # its "hole" is the room, at the border
+    open_gap[:, 0] = 0
+    assert without_holes(open_gap, 0.9)[:, 0].max() == 0
+
+
+def test_levels_make_edges_narrower_and_keep_their_middle():
+    frame, alpha = person()
+    guide = cv2.resize(frame.image, (80, 45), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(alpha, (80, 45), interpolation=cv2.INTER_AREA)
+    matte = Matte(frame, small, guide=guide)
+    soft, hard = (
+        refine(matte, RefineSettings(levels=levels)).alpha for levels in ((0, 1), (0.2, 0.8))
+    )
+    edge = (soft > 0.05) & (soft < 0.95)
+    assert ((hard > 0.05) & (hard < 0.95)).sum() < 0.85 * edge.sum()
+    assert abs((hard > 0.5).sum() - (soft > 0.5).sum()) < 0.002 * soft.size
+    assert np.abs(hard - alpha).mean() < np.abs(soft - alpha).mean()
+
+
+@pytest.mark.parametrize("by", [-6, 6])
+def test_the_person_grows_and_shrinks_by_pixels(by):
+    frame, alpha = person()
+    was = (alpha > 0.5).sum()
+    after = refine(Matte(frame, alpha), RefineSettings(grow=by)).alpha
+    radius = np.sqrt(was / np.pi) + by
+    assert abs((after > 0.5).sum() / (np.pi * radius**2) - 1) < 0.03
+
+
+def moved(by, noise, seed=0):
+    """A matte of the person moved to the right, whose alpha wavers."""
+    rng = np.random.default_rng(seed)
+    texture = cv2.GaussianBlur(np.random.default_rng(9).uniform(0, 255, (180, 320, 3)), (0, 0), 2)
+    frame, alpha = person()
+    image = cv2.addWeighted(frame.image, 0.7, texture.astype(np.uint8), 0.3, 0)
+    shift = np.float32([[1, 0, by], [0, 1, 0]])
+    image, alpha = (cv2.warpAffine(one, shift, SIZE, borderMode=cv2.BORDER_REPLICATE)
+                    for one in (image, alpha))  # fmt: skip
+    wavering = np.clip(alpha + rng.normal(0, noise, alpha.shape), 0, 1).astype(np.float32)
+    return image, alpha, wavering
+
+
+def test_a_steady_alpha_flickers_less_and_does_not_lag_behind():
+    """The picture moves by three pixels a frame: what is averaged must move along."""
+    steady, rough, calm = Steady(), [], []
+    for index in range(8):
+        image, truth, wavering = moved(3 * index, 0.15, index)
+        matte = Matte(
+            Frame(np.zeros((720, 1280, 3), np.uint8), index, index / 30), wavering, guide=image
+        )
+        alpha = steady(matte, 0.6)
+        if index > 3:
+            edge = (truth > 0.01) & (truth < 0.99)
+            rough.append(np.abs(wavering - truth)[edge].mean())
+            calm.append(np.abs(alpha - truth)[edge].mean())
+    assert alpha.dtype == np.float32
+    assert np.mean(calm) < 0.65 * np.mean(rough)
+
+
+@pytest.mark.parametrize("change", ["epoch", "gap", "picture"])
+def test_a_jump_leaves_nothing_of_the_last_alpha(change):
+    """After a cut, and where another picture is shown, only the present alpha counts."""
+    image, truth, _ = moved(0, 0)
+    full = np.zeros((720, 1280, 3), np.uint8)
+    steady = Steady()
+    steady(Matte(Frame(full, 0, 0.0), truth, guide=image), 0.9)
+    epoch, time = (1 if change == "epoch" else 0), (5.0 if change == "gap" else 1 / 30)
+    if change == "picture":
+        image = np.full_like(image, 250)
+    nobody = np.zeros_like(truth)
+    after = steady(Matte(Frame(full, 1, time, epoch), nobody, guide=image), 0.9)
+    assert after.max() < 0.02

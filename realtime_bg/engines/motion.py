@@ -33,6 +33,7 @@ class Motion(SmallEngine):
     has not moved for ``hold`` seconds, so that standing still does not make it room."""
 
     description = "no weights: what moves; for a fixed camera that saw the room empty"
+    waits = False  # it learns the room in time
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)

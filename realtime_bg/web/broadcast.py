@@ -113,6 +113,7 @@ class Broadcast:
             "latency_ms": round(stats.median("latency"), 1),
             "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
             "dropped": stats.dropped,
+            "held": stats.held,
             "failures": stats.failures,
             "recording": stats.recording_since is not None,
             "notice": stats.current_notice(),
