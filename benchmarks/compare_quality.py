@@ -5,11 +5,11 @@
     ... set --ways "rvm" "rvm: refine.steady=0" "embedded: refine.feather=2 refine.grow=1"
 
 A way is an engine and, after a colon, settings that differ from the default; `, raw` at the end
-blends the camera's own colours. `rvm graph` is RVM's
-own whole graph, refiner included, at the same work size. Prints a Markdown table of means over clips (lower is better):
-MAD, MSE, Grad, Conn and dtSSD of the alpha (see realtime_bg/metrics.py), and *blend*, the mean
-absolute difference in grey levels, where the true composite is not the background alone, between
-the composite and the true one before another background.
+blends the camera's own colours. `rvm graph` is RVM's own whole graph, refiner included, at the same
+work size. Prints a Markdown table of means over clips (lower is better): MAD, MSE, Grad, Conn and
+dtSSD of the alpha (see realtime_bg/metrics.py); *blend*, the mean absolute difference in grey
+levels between the composite and the true one before another background, where either shows
+something of the person; and *edge*, the same where the true alpha is neither 0 nor 1.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from realtime_bg.terminal import err, show_logs
 WORK_WIDTH = 256  # of RVM's own graph, as the program's for live use
 BEHIND = "beach"
 EDGE = 0.004, 0.996  # true alphas between which pixels are an edge
-COLUMNS = ("mad", "mse", "grad", "conn", "dtssd", "blend")
+COLUMNS = ("mad", "mse", "grad", "conn", "dtssd", "blend", "edge")
 RAW = ", raw"
 DEFAULT = ("rvm graph", "rvm", "rvm, raw", "embedded", "embedded, raw")
 
@@ -95,8 +95,9 @@ def measured(look: Look, clip: list[tuple[Image, Alpha, Image]], behind: Image) 
             cv2.blendLinear(one, behind, share, 1 - share)
             for one, share in ((seen, alpha), (colours, truth))
         )
-        shown = (truth > EDGE[0]) | (alpha > EDGE[0])
-        row["blend"] = float(cv2.absdiff(made, wanted)[shown].mean())
+        off = cv2.absdiff(made, wanted)
+        row["blend"] = float(off[(truth > EDGE[0]) | (alpha > EDGE[0])].mean())
+        row["edge"] = float(off[(truth > EDGE[0]) & (truth < EDGE[1])].mean())
         rows.append(row)
         before = alpha, truth
     names = {name for row in rows for name in row}

@@ -14,6 +14,7 @@ from contextlib import closing
 
 from realtime_bg.compositor import shows_camera
 from realtime_bg.errors import RealtimeBgError
+from realtime_bg.flow import Flow, carried
 from realtime_bg.frames import Composite, Frame, Matte
 from realtime_bg.keys import click, press
 from realtime_bg.live import Live
@@ -34,6 +35,7 @@ SINK_SECONDS = 1.4
 STALLED = 2.0  # seconds without a frame after which a source no longer wanted is interrupted
 CLOSED_PERIOD = 0.1  # seconds between pictures while there is no person to show
 PAUSED_PERIOD = 0.2
+CARRIED = 0.25  # seconds for which a matte may be moved along with the picture
 REOPEN_PAUSE = 1.0  # seconds between attempts to open a source again
 
 OpenSource = Callable[[SourceSettings], Source]
@@ -53,6 +55,9 @@ class Pipeline:
         self._size, self._fps = source.size, source.fps
         self._frames: Slot[Frame] = Slot()
         self._items: Slot[Matte | Frame] = Slot()
+        self._newest: Slot[Frame] = Slot()  # what is shown with an earlier matte, if so wished
+        self._matte: Matte | None = None
+        self._flow = Flow()
         self._outlets = Outlets(live, stats, source.fps, self.stop)
         self._stopping = threading.Event()
         self._finished = threading.Event()
@@ -98,7 +103,7 @@ class Pipeline:
         if error is not None and self._error is None:
             self._error = error
         self._stopping.set()
-        for slot in (self._frames, self._items):
+        for slot in (self._frames, self._items, self._newest):
             slot.close()
         source = self._source
         if source is not None:
@@ -163,6 +168,8 @@ class Pipeline:
                 self._last_frame = time.monotonic()
                 self._size = frame.size
                 self._frames.put(frame)
+                if now.output.sync == "lowest-latency":
+                    self._newest.put(frame)
                 self._stats.dropped = self._frames.dropped + self._items.dropped
 
     def _finish(self) -> None:
@@ -246,7 +253,11 @@ class Pipeline:
         while True:
             now = self._live.now
             waits = max(0.0, good_until - time.monotonic())
-            item = self._items.take(PAUSED_PERIOD if now.paused else max(waits, CLOSED_PERIOD))
+            waits = PAUSED_PERIOD if now.paused else max(waits, CLOSED_PERIOD)
+            if now.output.sync == "locked" or now.paused:
+                item = self._items.take(waits)
+            else:
+                item = self._at_once(waits)
             now = self._live.now
             leaves_camera = camera_shown and not shows_camera(now)
             self._holding = now.frozen and not now.paused and last is not None and not leaves_camera
@@ -267,6 +278,21 @@ class Pipeline:
             with self._stats.stage("hand-over"):
                 if last is not None:
                     self._outlets.send(last)
+
+    def _at_once(self, waits: float) -> Matte | Frame | None:
+        """The newest frame with the newest matte, moved along while that makes sense; then, like
+        `locked`, the next matte or, after ``waits`` seconds, None."""
+        frame = self._newest.take(waits)
+        item = self._items.take(0)
+        if item is not None:
+            self._matte = item if isinstance(item, Matte) and item.guide is not None else None
+        matte = self._matte
+        if frame is None or matte is None or matte.lost or matte.frame.epoch != frame.epoch:
+            return item or self._items.take(waits)
+        # Always from a matte of the engine's own: one that hangs cannot be carried on for ever.
+        if 0 < frame.time - matte.frame.time < CARRIED:
+            return carried(matte, frame, self._flow)
+        return item or self._items.take(waits)
 
     def _closed(self, index: int, text: str = "") -> Composite:
         return self._processor.compositor.closed(self._size, index, self._live.now, text)

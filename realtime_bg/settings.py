@@ -349,6 +349,7 @@ class OutputSettings(_Section):
     virtualcam: bool = False
     record: bool = False
     folder: Path | None = None
+    sync: Literal["locked", "lowest-latency"] = "locked"
 
 
 class PrivacySettings(_Section):

@@ -144,6 +144,15 @@ class HangingEngine(RoomEngine):
         return Matte(frame, person, np.full_like(frame.image, 255))
 
 
+class SlowEngine(RoomEngine):
+    """Sees nobody, at a tenth of the camera's rate, and never answers its tenth frame."""
+
+    def matte(self, frame):
+        HangingEngine.calls += 1
+        HangingEngine.release.wait(30 if HangingEngine.calls >= 10 else 0.1)
+        return Matte(frame, np.zeros((18, 32), np.float32), guide=frame.image[::2, ::2].copy())
+
+
 class LosingEngine(RoomEngine):
     """Never knows where the person is."""
 
@@ -182,10 +191,12 @@ class Seen(Sink):
     """Remembers what it was given."""
 
     images: ClassVar[list] = []
+    frames: ClassVar[set] = set()
     closed = 0
 
     def send(self, composite):
         Seen.images.append(composite.image)
+        Seen.frames.add(composite.index)
 
     def close(self, complete=True):
         Seen.closed += 1
@@ -228,11 +239,11 @@ def fakes(monkeypatch):
     names = {"room": RoomEngine, "embedded": RoomEngine, "grabcut": RoomEngine,
              "flaky": FlakyEngine, "broken": BrokenEngine, "lying": LyingEngine,
              "hanging": HangingEngine, "slow": SlowToLoad, "losing": LosingEngine,
-             "late": LateEngine, "unresettable": Unresettable}  # fmt: skip
+             "late": LateEngine, "slowly": SlowEngine, "unresettable": Unresettable}  # fmt: skip
     for name, cls in names.items():
         monkeypatch.setitem(engines.ENGINES, name, f"{__name__}:{cls.__name__}")
     monkeypatch.setattr(outlets, "open_sink", lambda spec, size, fps: SINKS[spec]("", size, fps))
-    Seen.images, Seen.closed, RawSource.opened = [], 0, 0
+    Seen.images, Seen.frames, Seen.closed, RawSource.opened = [], set(), 0, 0
     FlakyEngine.opened = FlakyEngine.calls = BrokenEngine.opened = HangingEngine.calls = 0
     for event in (HangingEngine.release, SlowToLoad.release, BlockedSink.entered,
                   BlockedSink.release):  # fmt: skip
@@ -249,12 +260,19 @@ def start():
     """Start a pipeline on a thread of its own; `finish` stops and checks it."""
     running = []
 
-    def start(engine="room", background="#00ff00", sinks=("null",), source=None, **engine_changes):
+    def start(
+        engine="room",
+        background="#00ff00",
+        sinks=("null",),
+        source=None,
+        sync="locked",
+        **engine_changes,
+    ):
         settings = Settings.model_validate(
             {
                 "engine": {"name": engine, **engine_changes},
                 "background": {"current": background},
-                "output": {"sinks": sinks},
+                "output": {"sinks": sinks, "sync": sync},
                 "privacy": {"max_age": 0.2},
             }
         )
@@ -365,6 +383,30 @@ def test_a_hanging_engine_hides_the_person_within_max_age(start, background):
     until(lambda: len(Seen.images) > count + 5)  # the output goes on without it
     assert not (Seen.images[-1] == 255).all(axis=2).any()
     assert finish(pipeline) is None  # and stopping does not wait for it
+
+
+@pytest.mark.parametrize(
+    ("sync", "least", "most"), [("locked", 0.5, 1.2), ("lowest-latency", 3, 20)]
+)
+def test_the_newest_frame_may_be_shown_with_an_earlier_matte(start, sync, least, most):
+    """Many frames for each matte; none once the engine hangs: a matte is not carried for ever."""
+    pipeline = start("slowly", hang=30, sync=sync)
+    until(lambda: HangingEngine.calls >= 10)
+    assert least <= len(Seen.frames) / 9 <= most
+    time.sleep(0.4)
+    count = len(Seen.frames)
+    time.sleep(0.2)
+    assert len(Seen.frames) == count
+    assert finish(pipeline) is None
+
+
+def test_the_way_of_showing_changes_live(start):
+    pipeline = start("room", sync="lowest-latency")
+    for sync in ("locked", "lowest-latency", "locked"):
+        count = len(Seen.images)
+        until(lambda: len(Seen.images) > count + 10)  # noqa: B023 - used at once
+        pipeline.live.update(output__sync=sync)
+    assert finish(pipeline) is None
 
 
 def test_a_hanging_engine_is_given_up(start, caplog):
