@@ -7,6 +7,7 @@ import cv2
 from realtime_bg.backgrounds.current import CurrentBackground
 from realtime_bg.cards import card
 from realtime_bg.frames import Alpha, Composite, Frame, Image, Matte, Size
+from realtime_bg.harmonise import Harmony
 from realtime_bg.overlays import preview
 from realtime_bg.refine import Refined, refine
 from realtime_bg.settings import Settings
@@ -26,7 +27,7 @@ class Compositor:
         Raises BackgroundError."""
         self._previews = previews
         self._refine = settings.refine
-        self._steady = Steady()
+        self._steady, self._harmony = Steady(), Harmony()
         self._background = CurrentBackground(settings.background, stats, wait)
         self._stats = stats
 
@@ -52,6 +53,8 @@ class Compositor:
                 behind = card(frame.size, "")
             else:
                 behind = background.render(frame.size, frame.time, frame.image, alpha)
+            if not background.needs_frame:  # the room itself has its own light
+                person = self._harmony(person, item, behind, settings.harmonise)
             image = behind if background.erases else over(person, behind)
             return self._finish(image, frame, alpha, settings)
 

@@ -341,6 +341,14 @@ class RefineSettings(_Section):
         return self
 
 
+class HarmoniseSettings(_Section):
+    """How far a person is lit as the background is; 0 is not at all."""
+
+    match: Share = 0.0
+    ambient: Share = 0.0
+    light_wrap: Share = 0.0
+
+
 class OutputSettings(_Section):
     """Where finished pictures go."""
 
@@ -375,6 +383,7 @@ class Settings(_Section):
     engine: EngineSettings = EngineSettings()
     background: BackgroundSettings = BackgroundSettings()
     refine: RefineSettings = RefineSettings()
+    harmonise: HarmoniseSettings = HarmoniseSettings()
     output: OutputSettings = OutputSettings()
     privacy: PrivacySettings = PrivacySettings()
     view: ViewSettings = ViewSettings()

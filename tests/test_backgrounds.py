@@ -221,6 +221,7 @@ def test_huge_pictures_are_kept_small(tmp_path):
         ("blur:0", ["'blur:0'", "1 to 200", "blur:24"]),
         ("blur:nan", ["'blur:nan'", "1 to 200"]),
         ("blur:soft", ["'blur:soft'", "1 to 200"]),
+        ("blur:24:soft", ["'blur:24:soft'", "'soft'", "bokeh and depth"]),
         ("", ["''", "give a path to"]),
         ("{tmp}/damaged.png", ["damaged.png", "damaged or no picture", "give a JPEG"]),
         ("{tmp}/text.mp4", ["text.mp4", "give a picture"]),
@@ -449,7 +450,7 @@ def scene(size=(320, 180)):
     return mixed.astype(np.uint8), alpha
 
 
-@pytest.mark.parametrize("radius", [1, 6, 24, 90, 200])
+@pytest.mark.parametrize("radius", [1, 6, 24, 90, 200, "24:bokeh", "90:bokeh:depth", "6:depth"])
 @pytest.mark.parametrize("size", [(320, 180), (640, 360)])
 def test_blur_shows_nothing_of_the_person(radius, size):
     frame, alpha = (cv2.resize(part, size) for part in scene())
@@ -498,3 +499,41 @@ def test_none_is_the_frame_itself():
     background = open_background("none", SETTINGS, True)
     assert background.passthrough
     assert background.render((320, 180), 0.0, frame, alpha) is frame
+
+
+def lamp(width=640, height=360):
+    """A dark room with a lamp, far from where the person stands."""
+    frame = np.full((height, width, 3), 40, np.uint8)
+    cv2.circle(frame, (140, 80), 3, (255, 255, 255), -1)
+    alpha = np.zeros((height, width), np.float32)
+    cv2.rectangle(alpha, (380, 150), (520, height), 1.0, -1)
+    return frame, alpha
+
+
+def test_bokeh_shows_a_lamp_as_a_disc():
+    frame, alpha = lamp()
+    plain, discs = (
+        open_background(spec, SETTINGS, True).render((640, 360), 0.0, frame, alpha).astype(int)
+        for spec in ("blur:24", "blur:24:bokeh")
+    )
+    row = discs[80, 100:180, 1]
+    inside, outside = row[40 - 7 : 40 + 8], np.r_[row[: 40 - 20], row[40 + 20 :]]
+    assert inside.min() > 90  # a disc of 12 pixels at this height, evenly lit
+    assert np.ptp(inside) < 40
+    assert outside.max() < 45
+    assert plain[80, 140, 1] < inside.min()
+
+
+def test_depth_blurs_less_below():
+    rng = np.random.default_rng(4)
+    frame = cv2.resize(rng.integers(0, 255, (36, 64, 3), np.uint8), (640, 360),
+                       interpolation=cv2.INTER_NEAREST)  # fmt: skip
+    alpha = np.zeros((360, 640), np.float32)
+    even, falling = (
+        open_background(spec, SETTINGS, True).render((640, 360), 0.0, frame, alpha)
+        for spec in ("blur:40", "blur:40:depth")
+    )
+    above, below = slice(0, 120), slice(300, 360)
+    assert falling[below].std() > 1.5 * even[below].std()
+    assert falling[above].std() < 1.15 * even[above].std()
+    assert open_background("blur:depth:bokeh", SETTINGS, True).radius == 24.0

@@ -1,5 +1,7 @@
 """`blur`: the room out of focus, made without a trace of the person who hides part of it."""
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +12,21 @@ from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.geometry import fit, resize, shrunk
 from realtime_bg.settings import BackgroundSettings
 
+WAYS = "bokeh", "depth"
 CARD = (92, 86, 80)  # BGR; shown where there is no room to see at all
 WORK_SIDE = 320  # pixels on the longer side of the picture in which the person is filled in
 SHARPEST = 2.0  # pixels of spread that survive enlarging without showing the grid
+NEAR = 0.35  # of the radius at the lower edge, with `depth`
+FAR_AT = 0.45  # of the height, from above: what stands higher is far
+DISC = 8.0  # pixels of a disc's radius that make it look round
+LIGHT = 3.0  # exponent from grey levels to light: discs of lamps stand out, as on film
 SOLID = 0.4  # an alpha from here on belongs to the person and lends no colour
 
 
 class BlurBackground(Background):
     """``blur:RADIUS``: like a lens whose discs have that radius, in pixels at a height of 720.
+    ``blur:RADIUS:bokeh`` shows the discs, lamps as such; ``blur:RADIUS:depth`` blurs less towards
+    the lower edge, where a room is near; ``blur:RADIUS:bokeh:depth`` does both.
 
     A plain blur smears the person's colours into the room, a halo around the head. So the
     person is first filled in from around, which also keeps the person's pixels out of a
@@ -28,10 +37,20 @@ class BlurBackground(Background):
 
     def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
         super().__init__(target, settings, wait)
+        radius, *ways = target.strip().split(":")
+        if radius in WAYS:  # blur:bokeh
+            radius, ways = "", [radius, *ways]
         try:
-            self.radius = float(target) if target.strip() else 24.0
+            self.radius = float(radius) if radius.strip() else 24.0
         except ValueError:
             self.radius = 0.0
+        unknown = [way for way in ways if way not in WAYS]
+        if unknown:
+            raise BackgroundError(
+                f"background 'blur:{target}': {unknown[0]!r} is unknown; after the radius there "
+                f"may be {' and '.join(WAYS)}, for example blur:24:bokeh"
+            )
+        self.bokeh, self.depth = "bokeh" in ways, "depth" in ways
         if not 1.0 <= self.radius <= 200.0:
             raise BackgroundError(
                 f"background 'blur:{target}': the radius must be a number of pixels from 1 to "
@@ -53,7 +72,8 @@ class BlurBackground(Background):
             return np.full((size[1], size[0], 3), CARD, np.uint8)
         room = fill(resize(frame, small), weight)
         # The larger the blur, the smaller the picture it can be done in.
-        scale = min(1.0, SHARPEST / sigma)
+        sharpest = DISC / 2 if self.bokeh else SHARPEST
+        scale = min(1.0, sharpest / (sigma * 0.6 if self.depth else sigma))  # between near and far
         work = shrunk(size, scale)
         if work[0] > small[0]:
             room, weight = resize(room, work), resize(weight, work)
@@ -63,8 +83,30 @@ class BlurBackground(Background):
             room = resize(room, work)
         else:
             scale = small[0] / size[0]
-        room = cv2.GaussianBlur(room, (0, 0), max(sigma * scale, 0.1))
-        return resize(room, size)
+        blurred = self._blurred(room, sigma * scale)
+        if self.depth:
+            height, width = room.shape[:2]
+            near = np.clip((np.linspace(0, 1, height) - FAR_AT) / (1 - FAR_AT), 0, 1)
+            share = np.repeat(near.astype(np.float32)[:, None], width, axis=1)
+            blurred = cv2.blendLinear(self._blurred(room, NEAR * sigma * scale), blurred,
+                                      share, 1 - share)  # fmt: skip
+        return resize(blurred, size)
+
+    def _blurred(self, room: Image, sigma: float) -> Image:
+        if not self.bokeh:
+            return cv2.GaussianBlur(room, (0, 0), max(sigma, 0.1))
+        light = np.power(room * np.float32(1 / 255), np.float32(LIGHT))
+        light = cv2.filter2D(light, -1, disc(2 * sigma), borderType=cv2.BORDER_REFLECT)
+        levels = np.power(np.clip(light, 0, 1), np.float32(1 / LIGHT)) * 255
+        return np.rint(levels).astype(np.uint8)
+
+
+def disc(radius: float) -> NDArray[np.float32]:
+    """A disc with a soft rim, as wide as needed, that sums to 1; ``radius`` in pixels."""
+    half = math.ceil(radius + 0.5)
+    y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    share = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1).astype(np.float32)
+    return share / share.sum()
 
 
 def room_weight(alpha: Alpha) -> Alpha:

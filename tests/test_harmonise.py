@@ -1,0 +1,105 @@
+"""Lighting the person as the background is."""
+
+import cv2
+import numpy as np
+import pytest
+
+from realtime_bg.compositor import Compositor
+from realtime_bg.frames import Frame, Matte
+from realtime_bg.harmonise import Harmony
+from realtime_bg.refine import refine
+from realtime_bg.settings import HarmoniseSettings, RefineSettings, load
+from realtime_bg.stats import Stats
+
+SIZE = (320, 180)
+INSIDE = (slice(110, 170), slice(140, 180))
+
+
+def person(colour=(120, 120, 120)):
+    """A frame and its matte, both with and without the small map."""
+    alpha = np.zeros((180, 320), np.float32)
+    cv2.ellipse(alpha, (160, 150), (50, 100), 0, 0, 360, 1, -1)
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 1.5)
+    image = cv2.blendLinear(np.full((180, 320, 3), colour, np.uint8),
+                            np.full((180, 320, 3), 100, np.uint8), alpha, 1 - alpha)  # fmt: skip
+    return Frame(image, 0, 0.0), alpha
+
+
+def lit(background, colour=(120, 120, 120), **settings):
+    """The person's colours at full size after harmonising."""
+    frame, alpha = person(colour)
+    matte = Matte(frame, alpha)
+    refined = refine(matte, RefineSettings())
+    after = Harmony()(refined, matte, background, HarmoniseSettings(**settings))
+    return refined.foreground.astype(int), after.foreground.astype(int), refined.alpha
+
+
+def plain(*colour):
+    return np.full((180, 320, 3), colour, np.uint8)
+
+
+def test_off_changes_nothing():
+    before, after, _ = lit(plain(10, 200, 30))
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize(("level", "brighter"), [(230, True), (20, False)])
+def test_a_person_gets_the_backgrounds_brightness_in_part(level, brighter):
+    before, half, _ = lit(plain(level, level, level), match=0.5)
+    _, full, _ = lit(plain(level, level, level), match=1)
+    values = [part[INSIDE].mean() for part in (before, half, full)]
+    assert values == sorted(values, reverse=not brighter)
+    assert abs(values[2] - values[0]) > 20
+    assert 60 < values[2] < 200  # and no more than in part
+
+
+def test_colour_comes_from_the_light_and_not_from_clothes():
+    """A yellow pullover before a grey wall stays yellow before another grey wall."""
+    before, after, _ = lit(plain(100, 100, 100), colour=(30, 180, 200), match=1)
+    ratio = after[INSIDE].mean((0, 1)) / before[INSIDE].mean((0, 1))
+    assert ratio.max() / ratio.min() < 1.15
+    _, warm, _ = lit(plain(60, 110, 170), match=1)
+    assert warm[INSIDE][..., 2].mean() > 1.1 * warm[INSIDE][..., 0].mean()
+
+
+def test_light_comes_from_the_side_it_is_on():
+    half = plain(20, 20, 20)
+    half[:, :160] = 240
+    _, after, _ = lit(half, ambient=1)
+    assert after[150, 125].mean() > 1.3 * after[150, 195].mean()
+
+
+def test_light_wraps_around_the_edge_and_stays_out_of_the_middle():
+    before, after, alpha = lit(plain(250, 250, 250), light_wrap=1)
+    change = (after - before).mean(2)
+    edge = (alpha > 0.4) & (alpha < 0.6)
+    assert change[edge].mean() > 25
+    assert abs(change[150, 160]) <= 2
+    assert change.min() >= -1
+
+
+def test_exposure_does_not_pump():
+    """A background that jumps from dark to bright changes the person slowly."""
+    frame, alpha = person()
+    matte, harmony = Matte(frame, alpha), Harmony()
+    refined, settings = refine(matte, RefineSettings()), HarmoniseSettings(match=1)
+    levels = [
+        harmony(refined, matte, plain(level, level, level), settings).foreground[INSIDE].mean()
+        for level in [20] * 5 + [240] * 60
+    ]
+    steps = np.diff(levels)
+    assert steps.max() < 12
+    assert levels[-1] > levels[0] + 60
+
+
+@pytest.mark.parametrize(("background", "same"), [("blur", True), ("beach", False)])
+def test_the_room_itself_needs_no_harmony(background, same):
+    frame, alpha = person()
+    images = []
+    for match in (0, 1):
+        flags = {"background.current": background, "harmonise.match": match}
+        settings = load(flags=flags)
+        compositor = Compositor(settings, Stats(), wait=True)
+        images.append(compositor.compose(Matte(frame, alpha), settings).image)
+        compositor.close()
+    assert (images[0] == images[1]).all() == same
