@@ -3,6 +3,8 @@
 import json
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -10,6 +12,7 @@ from rich.table import Table
 
 from realtime_bg import __version__
 from realtime_bg.errors import SettingsError
+from realtime_bg.frames import Image, Size
 from realtime_bg.live import Live
 from realtime_bg.overlays import STAGES
 from realtime_bg.processor import Processor
@@ -29,7 +32,9 @@ def bench(settings: Settings, frames: int) -> Report:
     The report's times are milliseconds, each with ``p50``, ``p95`` and ``min``: ``network_ms``
     and ``stages_ms`` by stage, ``step_ms`` from frame in to composite out, ``latency_ms`` from
     the frame's capture to its hand-over. ``fps`` is the rate frame by frame, capture included.
-    ``cpu_percent`` counts one full core as 100. Raises RealtimeBgError.
+    ``cpu_percent`` counts one full core as 100. With the engine `rvm-torch`, RVM's usual loop
+    (`rvm_loop.py`) takes turns with it on the same device: ``loop_ms``, and ``times_loop``, how
+    many times as fast the step is. Raises RealtimeBgError.
     """
     if classify(settings.source.spec)[0] in LIVE_KINDS:
         raise SettingsError("bench needs a source that does not wait: demo, a video or an image")
@@ -39,10 +44,13 @@ def bench(settings: Settings, frames: int) -> Report:
     sink = NullSink("", source.size, source.fps)
     pictures = iter(source)
     process = psutil.Process()
+    loop: Callable[[Image, Image], Image] | None = None
+    wall = cpu = other_wall = other_cpu = 0.0
     try:
         for count in range(WARM_UP + frames):
             if count == WARM_UP:
                 stats.clear()
+                other_wall = other_cpu = 0.0
                 wall, cpu = time.perf_counter(), sum(process.cpu_times()[:2])
             start = time.perf_counter()
             frame = next(pictures)
@@ -55,7 +63,16 @@ def bench(settings: Settings, frames: int) -> Report:
                                    ("hand-over", done - composed), ("latency", done - captured),
                                    ("frame", done - start)):  # fmt: skip
                 stats.add(stage, seconds)
-        wall, cpu = time.perf_counter() - wall, sum(process.cpu_times()[:2]) - cpu
+            if stats.engine == "rvm-torch":
+                start, used = time.perf_counter(), sum(process.cpu_times()[:2])
+                loop = loop or _usual_loop(stats, source.size)
+                looped = time.perf_counter()
+                loop(frame.image, composite.image)  # any picture of the size is a background
+                stats.add("loop", time.perf_counter() - looped)
+                other_wall += time.perf_counter() - start
+                other_cpu += sum(process.cpu_times()[:2]) - used
+        wall = time.perf_counter() - wall - other_wall
+        cpu = sum(process.cpu_times()[:2]) - cpu - other_cpu
     except StopIteration:
         raise SettingsError(
             f"{settings.source.spec} ends before {WARM_UP + frames} frames"
@@ -63,6 +80,10 @@ def bench(settings: Settings, frames: int) -> Report:
     finally:
         source.close()
         processor.close()
+    compared: Report = {}
+    if loop is not None:
+        compared["loop_ms"] = _summary(stats.milliseconds("loop"))
+        compared["times_loop"] = round(stats.median("loop") / stats.median("step"), 2)
     rate = [1000 / ms for ms in stats.milliseconds("frame")]
     return {
         "version": __version__,
@@ -81,7 +102,14 @@ def bench(settings: Settings, frames: int) -> Report:
         "stages_ms": {stage: _summary(stats.milliseconds(stage)) for stage in STAGES},
         "cpu_percent": round(100 * cpu / wall, 1),
         "peak_rss_mb": round(_peak_bytes(process) / 2**20, 1),
-    }
+    } | compared
+
+
+def _usual_loop(stats: Stats, size: Size) -> Callable[[Image, Image], Image]:
+    from realtime_bg.rvm_loop import RvmLoop
+
+    device = stats.provider.lower()
+    return RvmLoop(Path(stats.model), stats.work_size[0] / size[0], device)
 
 
 def _summary(values: list[float]) -> dict[str, float]:
@@ -102,8 +130,8 @@ def _peak_bytes(process: psutil.Process) -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def as_json(report: Report) -> str:
-    """The report for programs."""
+def as_json(report: Report | list[Report]) -> str:
+    """The report, or several, for programs."""
     return json.dumps(report, indent=2)
 
 
@@ -116,9 +144,13 @@ def as_table(report: Report) -> Table:
     table = Table("", "p50", "p95", "min", title=title)
     rows = {f"{stage} ms": values for stage, values in report["stages_ms"].items()}
     rows |= {"step ms": report["step_ms"], "latency ms": report["latency_ms"], "fps": report["fps"]}
+    if "loop_ms" in report:
+        rows["usual loop ms"] = report["loop_ms"]
     for name, values in rows.items():
         table.add_row(name, *(f"{values[key]:.2f}" for key in ("p50", "p95", "min")))
     table.caption = (
         f"CPU {report['cpu_percent']} % of one core, peak RSS {report['peak_rss_mb']} MB"
     )
+    if "times_loop" in report:
+        table.caption += f", {report['times_loop']} times as fast as RVM's usual loop"
     return table

@@ -183,6 +183,9 @@ def bench(
     model: Model = None,
     device: Device = None,
     size: Size = None,
+    sizes: Annotated[
+        str | None, typer.Option(help="Several, for example 1280x720,1920x1080.")
+    ] = None,
     work_size: WorkSize = None,
     frames: Annotated[int, typer.Option(min=2, help="How many frames are measured.")] = 300,
     source: Annotated[str, typer.Option("--source", "-s", help="demo or a video file.")] = "demo",
@@ -197,18 +200,22 @@ def bench(
     from realtime_bg.settings import load
 
     show_logs(verbose)
+    every = listed(sizes) or (size or ("1280x720" if source == "demo" else None),)
     flags = {
         "source.spec": source,
-        "source.size": size or ("1280x720" if source == "demo" else None),
         "source.loop": True,
         "background.current": background,
         **engine_flags(engine, model, device, work_size, offline),
     }
-    settings = load(config, {key: value for key, value in flags.items() if value is not None})
-    report = bencher.bench(settings, frames)
+    runs = [flags | {"source.size": one} for one in every]
+    reports = [
+        bencher.bench(load(config, {k: v for k, v in run.items() if v is not None}), frames)
+        for run in runs
+    ]
     if json:
-        typer.echo(bencher.as_json(report))
-    else:
+        typer.echo(bencher.as_json(reports if sizes else reports[0]))
+        return
+    for report in reports:
         out.print(bencher.as_table(report))
 
 

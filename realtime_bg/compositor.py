@@ -6,11 +6,19 @@ import cv2
 
 from realtime_bg.backgrounds.current import CurrentBackground
 from realtime_bg.cards import card
-from realtime_bg.frames import Alpha, Composite, Frame, Image, Matte, Size
+from realtime_bg.frames import (
+    Alpha,
+    Composite,
+    DeviceMatte,
+    Frame,
+    Image,
+    Item,
+    Size,
+)
 from realtime_bg.harmonise import Harmony
 from realtime_bg.overlays import preview
 from realtime_bg.refine import Refined, refine
-from realtime_bg.settings import Settings
+from realtime_bg.settings import HarmoniseSettings, RefineSettings, Settings
 from realtime_bg.stats import Stats
 from realtime_bg.steady import Steady
 
@@ -31,7 +39,7 @@ class Compositor:
         self._background = CurrentBackground(settings.background, stats, wait)
         self._stats = stats
 
-    def compose(self, item: Matte | Frame, settings: Settings) -> Composite:
+    def compose(self, item: Item, settings: Settings) -> Composite:
         """The picture for one frame: a matte of it, or the bare frame where no engine ran
         because the background is ``none``."""
         frame = item if isinstance(item, Frame) else item.frame
@@ -45,6 +53,12 @@ class Compositor:
             self._stats.notice(
                 f"threshold {self._refine.threshold:.2f}, feather {self._refine.feather} px"
             )
+        if isinstance(item, DeviceMatte):
+            if _as_it_is(settings) and not (background.needs_frame or background.passthrough):
+                with self._stats.stage("composite"):
+                    image = item.over(background.render(frame.size, frame.time))
+                    return self._finish(image, frame, None, settings)
+            item = item.downloaded()
         with self._stats.stage("upsample"):
             person = refine(item, settings.refine, self._steady)
         with self._stats.stage("composite"):
@@ -107,6 +121,14 @@ class Compositor:
     def close(self) -> None:
         """Release the background. Idempotent."""
         self._background.close()
+
+
+def _as_it_is(settings: Settings) -> bool:
+    """Whether a full-size matte is blended without anything done to it before."""
+    plain = RefineSettings()
+    edge = ("threshold", "feather", "grow")
+    same = all(getattr(settings.refine, name) == getattr(plain, name) for name in edge)
+    return same and settings.harmonise == HarmoniseSettings() and not settings.view.alpha
 
 
 def shows_camera(settings: Settings) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from realtime_bg.errors import EngineError
-from realtime_bg.frames import Alpha, Frame, Image, Matte
+from realtime_bg.frames import Alpha, DeviceMatte, Frame, Image, Matte, downloaded
 from realtime_bg.live import Live
 from realtime_bg.matting import Matting
 from realtime_bg.refine import refine
@@ -27,13 +27,13 @@ class Cutout(NamedTuple):
     foreground: Image
 
 
-def cutout(matte: Matte, settings: RefineSettings, steady: Steady) -> Cutout:
+def cutout(matte: Matte | DeviceMatte, settings: RefineSettings, steady: Steady) -> Cutout:
     """What a matte shows of the person, after those that ``steady`` has seen; nothing where the
     engine is lost."""
     image = matte.frame.image
     if matte.lost:  # shown as the background alone
         return Cutout(image, np.zeros(image.shape[:2], np.float32), image)
-    refined = refine(matte, settings, steady)
+    refined = refine(downloaded(matte), settings, steady)
     return Cutout(image, refined.alpha, refined.foreground)
 
 

@@ -11,6 +11,7 @@ Pixels, everywhere inside the program:
 Arrays are never changed once they are inside one of these types: stages share them.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -62,6 +63,37 @@ class Matte:
     lost: bool = False
 
 
+class DeviceMatte(ABC):
+    """A `Matte` of full size whose pixels are still on the engine's device.
+
+    The compositor blends it there where nothing has to be done to it first.
+    """
+
+    lost = False
+    guide = None
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+
+    @abstractmethod
+    def downloaded(self) -> Matte:
+        """The same as arrays of this machine."""
+
+    @abstractmethod
+    def over(self, background: Image) -> Image:
+        """The person before a background, BGR ``uint8 (H, W, 3)`` of the frame's size, within 1
+        grey level of exact arithmetic."""
+
+
+Item: TypeAlias = Matte | DeviceMatte | Frame
+"""What the compositor makes a picture of; a bare frame where the user asked to see the camera."""
+
+
+def downloaded(matte: Matte | DeviceMatte) -> Matte:
+    """The matte as arrays of this machine."""
+    return matte if isinstance(matte, Matte) else matte.downloaded()
+
+
 @dataclass(frozen=True, slots=True)
 class Composite:
     """A finished picture. Sinks accept nothing else, and only `compositor.py` makes it
@@ -88,8 +120,11 @@ def as_image(array: object, what: str = "image") -> Image:
     return np.ascontiguousarray(array)
 
 
-def check_matte(matte: Matte) -> Matte:
-    """Check what an engine hands over; raises ValueError, so a broken engine fails closed."""
+def check_matte(matte: Matte | DeviceMatte) -> Matte | DeviceMatte:
+    """Check what an engine hands over; raises ValueError, so a broken engine fails closed. What
+    is on a device is in order by the way it is made."""
+    if isinstance(matte, DeviceMatte):
+        return matte
     alpha, (width, height) = matte.alpha, matte.frame.size
     if alpha.dtype != np.float32 or alpha.ndim != 2 or 0 in alpha.shape:
         raise ValueError(f"alpha: expected float32 (h, w), got {alpha.dtype} {alpha.shape}")

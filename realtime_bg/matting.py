@@ -14,7 +14,7 @@ from realtime_bg.engines import ENGINES, UNUSABLE
 from realtime_bg.engines.base import Engine
 from realtime_bg.engines.combined import Combined
 from realtime_bg.errors import EngineError, RealtimeBgError
-from realtime_bg.frames import Frame, Matte, Size, check_matte
+from realtime_bg.frames import DeviceMatte, Frame, Matte, Size, check_matte
 from realtime_bg.geometry import shrunk
 from realtime_bg.ladder import Ladder
 from realtime_bg.live import Live
@@ -62,7 +62,7 @@ class Matting:
         # Since when an engine has been at a frame, monotonic seconds; loading does not count.
         self.busy_since: float | None = None
 
-    def matte(self, frame: Frame, repeats: int | None = None) -> Matte:
+    def matte(self, frame: Frame, repeats: int | None = None) -> Matte | DeviceMatte:
         """Matte one frame, reopening and falling back as needed.
 
         ``repeats``: that it is a photo, and how often a recurrent engine may see it (None: it
@@ -100,7 +100,7 @@ class Matting:
                     self._failures = 0
                 if fast and now.engine.work_size is None:
                     self._hold_rate(frame, time.monotonic() - start)
-                self._last = matte
+                self._last = matte if isinstance(matte, Matte) else None
                 return matte
 
     def abandoned(self, reason: str) -> "Matting":

@@ -15,7 +15,7 @@ from contextlib import closing
 from realtime_bg.compositor import shows_camera
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.flow import Flow, carried
-from realtime_bg.frames import Composite, Frame, Matte
+from realtime_bg.frames import Composite, Frame, Item, Matte
 from realtime_bg.keys import click, press
 from realtime_bg.live import Live
 from realtime_bg.matting import Matting
@@ -54,7 +54,7 @@ class Pipeline:
         self._opener = opener
         self._size, self._fps = source.size, source.fps
         self._frames: Slot[Frame] = Slot()
-        self._items: Slot[Matte | Frame] = Slot()
+        self._items: Slot[Item] = Slot()
         self._newest: Slot[Frame] = Slot()  # what is shown with an earlier matte, if so wished
         self._matte: Matte | None = None
         self._flow = Flow()
@@ -279,7 +279,7 @@ class Pipeline:
                 if last is not None:
                     self._outlets.send(last)
 
-    def _at_once(self, waits: float) -> Matte | Frame | None:
+    def _at_once(self, waits: float) -> Item | None:
         """The newest frame with the newest matte, moved along while that makes sense; then, like
         `locked`, the next matte or, after ``waits`` seconds, None."""
         frame = self._newest.take(waits)
@@ -298,7 +298,7 @@ class Pipeline:
         return self._processor.compositor.closed(self._size, index, self._live.now, text)
 
     @staticmethod
-    def _age(item: Matte | Frame) -> float:
+    def _age(item: Item) -> float:
         frame = item if isinstance(item, Frame) else item.frame
         return time.monotonic() - frame.time
 

@@ -1,7 +1,7 @@
 """Frame in, composite out: the whole engine, synchronous, used by everything."""
 
 from realtime_bg.compositor import Compositor, shows_camera
-from realtime_bg.frames import Composite, Frame, Matte
+from realtime_bg.frames import Composite, Frame, Item
 from realtime_bg.live import Live
 from realtime_bg.matting import Matting
 from realtime_bg.stats import Stats
@@ -25,14 +25,14 @@ class Processor:
         """Both halves, one after the other. Raises RealtimeBgError when no engine is left."""
         return self.compose(self.matte(frame))
 
-    def matte(self, frame: Frame, matting: Matting | None = None) -> Matte | Frame:
+    def matte(self, frame: Frame, matting: Matting | None = None) -> Item:
         """The frame's matte, or the frame itself when the user asked to see the camera.
 
         ``matting``: another one than the processor's own, for a thread that was given up.
         """
         return frame if shows_camera(self.live.now) else (matting or self.matting).matte(frame)
 
-    def compose(self, item: Matte | Frame) -> Composite:
+    def compose(self, item: Item) -> Composite:
         """The picture for one item of `matte`."""
         composite = self.compositor.compose(item, self.live.now)
         rejected = self.compositor.rejected()

@@ -28,7 +28,7 @@ from realtime_bg.cutouts import decontaminated
 from realtime_bg.decoding import to_bgr
 from realtime_bg.errors import SettingsError, SinkError, SourceError, reason
 from realtime_bg.eye import cutout
-from realtime_bg.frames import Frame, Matte
+from realtime_bg.frames import Frame
 from realtime_bg.geometry import fit
 from realtime_bg.joining import Span
 from realtime_bg.live import Live
@@ -289,7 +289,7 @@ class _Conversion:
             return {"video": self._processor.process(frame).image}
         stats = self._processor.stats
         matte = self._processor.matte(frame)
-        assert isinstance(matte, Matte)  # the background is not "none"
+        assert not isinstance(matte, Frame)  # the background is not "none"
         with stats.stage("upsample"):
             seen = cutout(matte, self._processor.live.now.refine, self._steady)
             seen = seen._replace(foreground=decontaminated(seen))

@@ -8,7 +8,7 @@ from realtime_bg import engines
 from realtime_bg.engines import ENGINES, _ort
 from realtime_bg.engines._worksize import work_size
 from realtime_bg.errors import EngineError, MissingPackageError, ModelError
-from realtime_bg.frames import Frame, check_matte
+from realtime_bg.frames import Frame, check_matte, downloaded
 from realtime_bg.matting import open_engine
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
@@ -191,7 +191,7 @@ def test_cuda_gives_what_the_cpu_gives(name, shared, portrait):
         engine = open_engine(settings, portrait.size, Stats())
         if device == "cuda" and not engine.provider.startswith("CUDA"):
             pytest.skip(f"no CUDA for {name} here")
-        mattes.append(engine.matte(portrait))
+        mattes.append(downloaded(engine.matte(portrait)))
     import cv2
 
     alphas = [cv2.resize(matte.alpha, portrait.size) for matte in mattes]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime_bg.frames import Frame, Matte, Size
+from realtime_bg.frames import DeviceMatte, Frame, Matte, Size, downloaded
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 
@@ -37,7 +37,7 @@ class Engine(ABC):
         self.settings, self.size, self.stats = settings, size, stats
 
     @abstractmethod
-    def matte(self, frame: Frame) -> Matte:
+    def matte(self, frame: Frame) -> Matte | DeviceMatte:
         """Matte one frame; ``frame.size`` equals ``size``. An exception means failure: the
         caller shows the background alone and opens the engine again."""
 
@@ -45,9 +45,9 @@ class Engine(ABC):
         """Matte a photo, which has nothing before it and can wait: unless an engine knows better,
         it sees the frame until its alpha stays as it is, ``repeats`` times at most."""
         self.reset()
-        matte = self.matte(frame)
+        matte = downloaded(self.matte(frame))
         for _ in range(1, repeats):
-            before, matte = matte, self.matte(frame)
+            before, matte = matte, downloaded(self.matte(frame))
             if np.abs(matte.alpha - before.alpha).max() <= SETTLED:
                 break
         return matte

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from realtime_bg.engines.base import Engine
-from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
+from realtime_bg.frames import Alpha, Frame, Image, Matte, Size, downloaded
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 
@@ -37,10 +37,10 @@ class Combined(Engine):
         self._second.take_plate()
 
     def matte(self, frame: Frame) -> Matte:
-        matte = self._main.matte(frame)
+        matte = downloaded(self._main.matte(frame))
         with self.stats.stage("network"):
             if self._count % self.settings.combine.every == 0:
-                seen = self._second.matte(frame)
+                seen = downloaded(self._second.matte(frame))
                 self._mask = None if seen.lost else seen.alpha
             self._count += 1
         return self._joined(matte)

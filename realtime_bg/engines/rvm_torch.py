@@ -2,7 +2,8 @@
 
 Lin, Yang, Saleemi, Sengupta 2021, arXiv 2108.11515; the network itself is `networks/rvm.py`.
 On CUDA the frame goes up once as uint8, everything happens on the device in fp16 with
-channels-last maps (the network's own refiner included), and alpha and foreground come down once.
+channels-last maps (the network's own refiner included), and where nothing else is asked for the
+composite comes down once (`_rvm_device.py`).
 On the CPU the network sees the small frame at ratio 1, and `refine.py` upsamples.
 """
 
@@ -15,10 +16,11 @@ import torch
 from torch import Tensor
 
 from realtime_bg import zoo
+from realtime_bg.engines._rvm_device import RvmStep
 from realtime_bg.engines._worksize import work_size
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import ModelError
-from realtime_bg.frames import Frame, Matte, Size
+from realtime_bg.frames import DeviceMatte, Frame, Matte, Size
 from realtime_bg.networks.checkpoint import read_tensors
 from realtime_bg.networks.rvm import RVM
 from realtime_bg.settings import EngineSettings
@@ -40,32 +42,33 @@ class RvmTorch(Engine):
         cuda = self._device.type == "cuda"
         self.provider = str(self._device).upper()
         self.work_size = work_size(settings.work_size, size, cuda, settings.quality == "fine")
-        self._ratio = self.work_size[0] / size[0] if cuda else 1.0
-        self._kind = torch.float16 if cuda else torch.float32
+        kind = torch.float16 if cuda else torch.float32
         self.model = zoo.resolve("rvm", settings, CHECKPOINTS)
-        self._network = load_rvm(self.model).eval().to(self._device, self._kind)
+        self._network = load_rvm(self.model).eval().to(self._device, kind)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        ratio = self.work_size[0] / size[0]
+        self._step = RvmStep(self._network, size, ratio, self._device, kind) if cuda else None
         self.reset()
 
     def reset(self) -> None:
         self._state: list[Tensor | None] = [None] * 4
+        if self._step is not None:
+            self._step.reset()
 
     @torch.inference_mode()
-    def matte(self, frame: Frame) -> Matte:
-        image = frame.image
-        small = None
-        if self._device.type == "cpu":
-            with self.stats.stage("resize"):
-                image = small = cv2.resize(
-                    frame.image, self.work_size, interpolation=cv2.INTER_AREA
-                )
+    def matte(self, frame: Frame) -> Matte | DeviceMatte:
+        if self._step is not None:
+            with self.stats.stage("network"):
+                return self._step(frame)
+        with self.stats.stage("resize"):
+            small = cv2.resize(frame.image, self.work_size, interpolation=cv2.INTER_AREA)
         with self.stats.stage("network"):
-            src = torch.from_numpy(image).to(self._device).flip(2).permute(2, 0, 1)[None]
-            src = (src.to(self._kind) / 255).contiguous(memory_format=torch.channels_last)
-            fgr, pha, *self._state = self._network(src, *self._state, downsample_ratio=self._ratio)
+            src = torch.from_numpy(small).flip(2).permute(2, 0, 1)[None].float() / 255
+            src = src.contiguous(memory_format=torch.channels_last)
+            fgr, pha, *self._state = self._network(src, *self._state)
             colour = fgr[0].flip(0).permute(1, 2, 0).mul(255).round().to(torch.uint8)
-            alpha = pha[0, 0].float().contiguous().cpu().numpy()
-            foreground = np.ascontiguousarray(colour.cpu().numpy())
+            alpha = pha[0, 0].contiguous().numpy()
+            foreground = np.ascontiguousarray(colour.numpy())
         return Matte(frame, alpha, foreground, small)
 
 
