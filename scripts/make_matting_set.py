@@ -243,6 +243,8 @@ def people_of(specs: list[str], seed: int) -> list[tuple[str, Path, Path | None]
 
 def rooms_in(folder: Path) -> list[str]:
     """Everything in a folder that can be a background."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
     found = sorted(
         str(path) for path in folder.iterdir() if path.is_file() and path.suffix != ".md"
     )
