@@ -4,18 +4,21 @@
     REALTIME_BG_MODELS=... python benchmarks/compare_quality.py set
     ... set --ways "rvm" "rvm: refine.steady=0" "embedded: refine.feather=2 refine.grow=1"
 
-A way is an engine and, after a colon, settings that differ from the default; `, raw` at the end
-blends the camera's own colours. `rvm graph` is RVM's own whole graph, refiner included, at the same
-work size. Prints a Markdown table of means over clips (lower is better): MAD, MSE, Grad, Conn and
-dtSSD of the alpha (see realtime_bg/metrics.py); *blend*, the mean absolute difference in grey
-levels between the composite and the true one before another background, where either shows
-something of the person; and *edge*, the same where the true alpha is neither 0 nor 1.
+A way is an engine and, after a colon, settings that differ from the default; after a comma, `raw`
+blends the camera's own colours, `late` shows each frame with the matte of the one before, and
+`moved` with that matte moved along (output.sync: lowest-latency). `rvm graph` is RVM's own whole
+graph, refiner included, at the same work size. Prints a Markdown table of means over clips (lower
+is better): MAD, MSE, Grad, Conn and dtSSD of the alpha (see realtime_bg/metrics.py); *blend*, the
+mean absolute difference in grey levels between the composite and the true one before another
+background, where either shows something of the person; and *edge*, the same where the true alpha is
+neither 0 nor 1.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -25,17 +28,22 @@ from rich.progress import track
 
 from realtime_bg import metrics
 from realtime_bg.backgrounds import open_background
-from realtime_bg.eye import Eye
-from realtime_bg.frames import Alpha, Image
+from realtime_bg.eye import cutout
+from realtime_bg.flow import Flow, carried
+from realtime_bg.frames import Alpha, Frame, Image, Matte, downloaded
 from realtime_bg.labelled import Pair, frames, pairs, read_image
+from realtime_bg.live import Live
+from realtime_bg.matting import Matting
 from realtime_bg.settings import load
+from realtime_bg.stats import Stats
+from realtime_bg.steady import Steady
 from realtime_bg.terminal import err, show_logs
 
+FPS = 30.0
 WORK_WIDTH = 256  # of RVM's own graph, as the program's for live use
 BEHIND = "beach"
 EDGE = 0.004, 0.996  # true alphas between which pixels are an edge
 COLUMNS = ("mad", "mse", "grad", "conn", "dtssd", "blend", "edge")
-RAW = ", raw"
 DEFAULT = ("rvm graph", "rvm", "rvm, raw", "embedded", "embedded, raw")
 
 Look = Callable[[Image, int], tuple[Alpha, Image]]  # picture, index -> alpha, the person's colours
@@ -59,25 +67,41 @@ class Graph:
 
 
 class Ours:
-    """An engine with all that follows it, as in live use."""
+    """An engine with all that follows it, as in live use. ``late``: the matte is the last frame's,
+    and with ``moved`` carried to this one."""
 
-    def __init__(self, way: str) -> None:
+    def __init__(self, way: str, late: bool, moved: bool) -> None:
         engine, _, changes = way.partition(":")
         flags = dict(change.split("=", 1) for change in changes.split())
-        self._eye = Eye.of({"engine.quality": "fast", "engine.name": engine.strip(), **flags}, None)
+        self._settings = load(flags={"engine.name": engine.strip(), **flags}).at_quality("fast")
+        self._matting = Matting(Live(self._settings), Stats())
+        self._steady, self._flow = Steady(), Flow()
+        self._late, self._moved = late, moved
+        self._last: Matte | None = None
+        self._clip = 0
 
     def __call__(self, image: Image, index: int) -> tuple[Alpha, Image]:
         if index == 0:
-            self._eye.forget()
-        cut = self._eye.look(image, index)
+            self._clip, self._last = self._clip + 1, None
+        frame = Frame(image, index, index / FPS, self._clip)
+        used = matte = downloaded(self._matting.matte(frame))
+        if self._late and self._last is not None and not self._last.lost:
+            used = replace(self._last, frame=frame, foreground=None)
+            if self._moved:
+                used = carried(self._last, frame, self._flow)
+        self._last = matte
+        cut = cutout(used, self._settings.refine, self._steady)
         return cut.alpha, cut.foreground
 
 
 def open_way(way: str) -> Look:
     """What a way does with a picture."""
-    name = way.removesuffix(RAW)
-    look: Look = Graph() if name == "rvm graph" else Ours(name)
-    if name == way:
+    name, *hows = way.split(", ")
+    if name == "rvm graph":
+        look: Look = Graph()
+    else:
+        look = Ours(name, late=bool({"late", "moved"} & set(hows)), moved="moved" in hows)
+    if "raw" not in hows:
         return look
     return lambda image, index: (look(image, index)[0], image)
 
