@@ -16,7 +16,7 @@ from realtime_bg.steady import Steady
 
 RADIUS = 1  # of the guided filter's window, in pixels of the small map
 GUIDED = 0.5  # share of the guided filter in the enlarged alpha
-EPS = 3e-4  # its regularisation, on intensities in 0..1; smaller follows texture, larger blurs
+EPS = 3e-3  # its regularisation, on intensities in 0..1; smaller follows texture, larger blurs
 SOLID = 0.98  # alpha from which a pixel is the person alone and keeps the camera's own colour
 ESTIMATED_AREA = 384 * 216  # pixels on which colours are estimated where an alpha has full size
 NOWHERE: Box = (slice(0, 0), slice(0, 0))
