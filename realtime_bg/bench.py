@@ -1,6 +1,7 @@
 """Measuring this machine: the processor frame by frame, every stage timed, nothing dropped."""
 
 import json
+import math
 import sys
 import time
 from typing import Any
@@ -23,8 +24,9 @@ WARM_UP = 10  # frames before the first one that counts: lazy allocations, cache
 Report = dict[str, Any]
 
 
-def bench(settings: Settings, frames: int) -> Report:
-    """Run ``frames`` frames of the settings' source through its engine and background.
+def bench(settings: Settings, frames: int, seconds: float = math.inf) -> Report:
+    """Run ``frames`` frames of the settings' source through its engine and background, or as many
+    as fit into ``seconds``.
 
     The report's times are milliseconds, each with ``p50``, ``p95`` and ``min``: ``network_ms``
     and ``stages_ms`` by stage, ``step_ms`` from frame in to composite out, ``latency_ms`` from
@@ -51,10 +53,12 @@ def bench(settings: Settings, frames: int) -> Report:
             composed = time.perf_counter()
             sink.send(composite)
             done = time.perf_counter()
-            for stage, seconds in (("capture", captured - start), ("step", composed - captured),
-                                   ("hand-over", done - composed), ("latency", done - captured),
-                                   ("frame", done - start)):  # fmt: skip
-                stats.add(stage, seconds)
+            for stage, took in (("capture", captured - start), ("step", composed - captured),
+                                ("hand-over", done - composed), ("latency", done - captured),
+                                ("frame", done - start)):  # fmt: skip
+                stats.add(stage, took)
+            if count > WARM_UP and done - wall > seconds:
+                break
         wall, cpu = time.perf_counter() - wall, sum(process.cpu_times()[:2]) - cpu
     except StopIteration:
         raise SettingsError(
@@ -73,7 +77,7 @@ def bench(settings: Settings, frames: int) -> Report:
         "work_size": list(stats.work_size),
         "source": settings.source.spec,
         "background": settings.background.current,
-        "frames": frames,
+        "frames": len(rate),
         "fps": _summary(rate),
         "network_ms": _summary(stats.milliseconds("network")),
         "step_ms": _summary(stats.milliseconds("step")),
