@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -149,6 +150,9 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 5003,
     allow_host: Annotated[list[str] | None, typer.Option(metavar="NAME", help=(
         "A name, besides localhost, under which browsers may ask."))] = None,
+    metrics_token: Annotated[Path | None, typer.Option(metavar="FILE", help=(
+        "A token that opens /metrics and nothing else, for Prometheus; made if it is not there."))
+        ] = None,
     source: Source = None,
     size: Size = None,
     background: Background = None,
@@ -175,7 +179,7 @@ def serve(
     }
     settings = load(config, {key: value for key, value in flags.items() if value is not None})
     check(settings)
-    run_server(settings, host, port, tuple(allow_host or ()))
+    run_server(settings, host, port, tuple(allow_host or ()), metrics_token)
 
 
 @app.command()
