@@ -41,9 +41,21 @@ class _DefaultRun(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         own = ("--help", "-h", "--version", "--install-completion", "--show-completion")
-        if not args or (args[0] not in self.commands and args[0] not in own):
+        completing = ctx.resilient_parsing and not args  # nothing is typed yet but the last word
+        if not completing and (not args or args[0] not in (*self.commands, *own)):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """The commands and, as they may stand without it, the options of ``run``."""
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            run = self.commands["run"]
+            with run.make_context("run", [], parent=ctx, resilient_parsing=True) as inner:
+                known = {item.value for item in found}
+                found += [item for item in run.shell_complete(inner, incomplete)
+                          if item.value not in known]  # fmt: skip
+        return found
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The commands, and the options of the one that is meant when none is named."""
