@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from realtime_bg import __version__, cli_doctor, cli_files
+from realtime_bg import __version__, cli_doctor, cli_files, cli_setup
 from realtime_bg.cli_options import (
     Background,
     Box,
@@ -154,6 +154,7 @@ def run(
 app.command()(cli_files.image)
 app.command()(cli_files.video)
 app.command()(cli_doctor.doctor)
+app.command()(cli_setup.setup)
 
 
 @app.command()
