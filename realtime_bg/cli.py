@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from realtime_bg import __version__, cli_doctor, cli_files, cli_setup
+from realtime_bg import __version__, cli_doctor, cli_files, cli_setup, cli_top
 from realtime_bg.cli_options import (
     Background,
     Box,
@@ -155,6 +155,7 @@ app.command()(cli_files.image)
 app.command()(cli_files.video)
 app.command()(cli_doctor.doctor)
 app.command()(cli_setup.setup)
+app.command()(cli_top.top)
 
 
 @app.command()
