@@ -197,6 +197,25 @@ def test_a_camera_that_was_named_and_is_not_there(machine):
     assert "/dev/video7" in second.text
 
 
+def test_a_camera_is_not_taken_for_another(machine):
+    here = machine(nodes={1: WEBCAM, 10: WEBCAM})
+    hold(here, 1)
+    named = Needs(camera="10", window=False, virtualcam=False)
+    assert [one.state for one in video.video(here, SETTINGS, named)] == ["note", "ok"]
+    named = Needs(camera="1", window=False, virtualcam=False)
+    assert [one.state for one in video.video(here, SETTINGS, named)] == ["fault", "ok"]
+
+
+def test_a_camera_may_be_named_by_a_link_or_be_another_programs(machine):
+    here = machine(nodes={2: WEBCAM, 10: LOOPBACK | {"caps": CAPTURE}})
+    here.path("/dev/v4l/by-id").mkdir(parents=True)
+    here.path("/dev/v4l/by-id/cam").symlink_to("../../video2")
+    for target, states in (("/dev/v4l/by-id/cam", ["ok"]), ("10", ["ok", "ok"]),
+                           ("3", ["ok", "fault"])):  # fmt: skip
+        named = Needs(camera=target, window=False, virtualcam=False)
+        assert [one.state for one in video.video(here, SETTINGS, named)] == states
+
+
 # the virtual camera
 
 

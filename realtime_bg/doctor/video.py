@@ -1,7 +1,6 @@
 """The cameras: what they offer, and who holds them."""
 
 import errno
-import sys
 from collections.abc import Iterator
 
 from realtime_bg.devices import Camera, cameras, held_by, query
@@ -18,34 +17,36 @@ JOIN = 'sudo usermod -aG video "$USER", then log out and in again'
 
 def video(machine: Machine, _: Settings, needs: Needs) -> Iterator[Finding]:
     """All cameras; a fault where the one that is needed is missing or busy."""
-    found = list(_on_linux(machine) if machine.linux else _elsewhere(machine))
-    webcams = [one for one in found if one.name != "virtual"]
-    usable = [one for one in webcams if one.state == "ok"]
-    wanted = _wanted(needs)
-    if wanted:
-        usable = [one for one in found if one.name == wanted and one.state == "ok"]
-    missing = needs.camera is not None and not usable
+    wanted = _wanted(machine, needs)
+    found = list(_on_linux(machine, wanted) if machine.linux else _elsewhere())
+    candidates = [one for one in found if wanted in ("", one.name)]
+    missing = needs.camera is not None and not any(one.state == "ok" for one in candidates)
     for one in found:
-        blamed = missing and one.name in (wanted or one.name) and one.state == "note"
+        blamed = missing and one in candidates
         yield Finding(one.name, "fault", one.text, one.fix, one.data) if blamed else one
-    if not webcams:
+    if not found:
         yield Finding("camera", bad(missing), "no camera found", _no_camera(machine))
-    elif missing and wanted and not any(one.name == wanted for one in found):
-        yield Finding("camera", "fault", f"{wanted} is not there", "name another with --source")
+    elif missing and not candidates:
+        text = f"{wanted} is not there, or delivers no pictures"
+        yield Finding("camera", "fault", text, "name another with --source")
 
 
-def _wanted(needs: Needs) -> str:
-    """The camera that was named, as it is called here."""
+def _wanted(machine: Machine, needs: Needs) -> str:
+    """The camera that was named, as it is called here; empty where any will do."""
     target = needs.camera or ""
-    return f"/dev/video{target}" if target.isdigit() and sys.platform != "win32" else target
+    if machine.linux and target.isdigit():
+        return f"/dev/video{target}"
+    if target.startswith("/dev/") and machine.path(target).is_symlink():  # /dev/v4l/by-id/...
+        return f"/dev/{machine.path(target).resolve().name}"
+    return target
 
 
-def _elsewhere(machine: Machine) -> Iterator[Finding]:
+def _elsewhere() -> Iterator[Finding]:
     for camera in cameras():
         yield Finding(camera.path, "ok", f"camera {camera.path} opens")
 
 
-def _on_linux(machine: Machine) -> Iterator[Finding]:
+def _on_linux(machine: Machine, wanted: str) -> Iterator[Finding]:
     folder = machine.path("/dev")
     numbers = sorted(int(p.name[5:]) for p in folder.glob("video*") if p.name[5:].isdigit())
     for number in numbers:
@@ -53,7 +54,8 @@ def _on_linux(machine: Machine) -> Iterator[Finding]:
         label = machine.read(f"/sys/class/video4linux/video{number}/name")
         try:
             camera, delivers = query(path)
-            if delivers and not camera.virtual:
+            # Another program's virtual camera is a camera where it is asked for.
+            if delivers and (not camera.virtual or name == wanted):
                 yield _camera(machine, name, path, camera)
         except OSError as error:
             text = f"{name}{label and f'  {label}'}: cannot be opened ({reason(error)})"
