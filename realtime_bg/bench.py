@@ -1,6 +1,7 @@
 """Measuring this machine: the processor frame by frame, every stage timed, nothing dropped."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -26,8 +27,9 @@ WARM_UP = 10  # frames before the first one that counts: lazy allocations, cache
 Report = dict[str, Any]
 
 
-def bench(settings: Settings, frames: int) -> Report:
-    """Run ``frames`` frames of the settings' source through its engine and background.
+def bench(settings: Settings, frames: int, seconds: float = math.inf) -> Report:
+    """Run ``frames`` frames of the settings' source through its engine and background, or as many
+    as fit into ``seconds``.
 
     The report's times are milliseconds, each with ``p50``, ``p95`` and ``min``: ``network_ms``
     and ``stages_ms`` by stage, ``step_ms`` from frame in to composite out, ``latency_ms`` from
@@ -59,10 +61,10 @@ def bench(settings: Settings, frames: int) -> Report:
             composed = time.perf_counter()
             sink.send(composite)
             done = time.perf_counter()
-            for stage, seconds in (("capture", captured - start), ("step", composed - captured),
-                                   ("hand-over", done - composed), ("latency", done - captured),
-                                   ("frame", done - start)):  # fmt: skip
-                stats.add(stage, seconds)
+            for stage, took in (("capture", captured - start), ("step", composed - captured),
+                                ("hand-over", done - composed), ("latency", done - captured),
+                                ("frame", done - start)):  # fmt: skip
+                stats.add(stage, took)
             if stats.engine == "rvm-torch":
                 start, used = time.perf_counter(), sum(process.cpu_times()[:2])
                 loop = loop or _usual_loop(stats, source.size)
@@ -71,6 +73,8 @@ def bench(settings: Settings, frames: int) -> Report:
                 stats.add("loop", time.perf_counter() - looped)
                 other_wall += time.perf_counter() - start
                 other_cpu += sum(process.cpu_times()[:2]) - used
+            if count > WARM_UP and done - wall > seconds:
+                break
         wall = time.perf_counter() - wall - other_wall
         cpu = sum(process.cpu_times()[:2]) - cpu - other_cpu
     except StopIteration:
@@ -94,7 +98,7 @@ def bench(settings: Settings, frames: int) -> Report:
         "work_size": list(stats.work_size),
         "source": settings.source.spec,
         "background": settings.background.current,
-        "frames": frames,
+        "frames": len(rate),
         "fps": _summary(rate),
         "network_ms": _summary(stats.milliseconds("network")),
         "step_ms": _summary(stats.milliseconds("step")),

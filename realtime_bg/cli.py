@@ -3,12 +3,13 @@
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from realtime_bg import __version__, cli_files
+from realtime_bg import __version__, cli_doctor, cli_files, cli_setup, cli_top
 from realtime_bg.cli_options import (
     Background,
     Box,
@@ -40,9 +41,21 @@ class _DefaultRun(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         own = ("--help", "-h", "--version", "--install-completion", "--show-completion")
-        if not args or (args[0] not in self.commands and args[0] not in own):
+        completing = ctx.resilient_parsing and not args  # nothing is typed yet but the last word
+        if not completing and (not args or args[0] not in (*self.commands, *own)):
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """The commands and, as they may stand without it, the options of ``run``."""
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            run = self.commands["run"]
+            with run.make_context("run", [], parent=ctx, resilient_parsing=True) as inner:
+                known = {item.value for item in found}
+                found += [item for item in run.shell_complete(inner, incomplete)
+                          if item.value not in known]  # fmt: skip
+        return found
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The commands, and the options of the one that is meant when none is named."""
@@ -140,6 +153,9 @@ def run(
 
 app.command()(cli_files.image)
 app.command()(cli_files.video)
+app.command()(cli_doctor.doctor)
+app.command()(cli_setup.setup)
+app.command()(cli_top.top)
 
 
 @app.command()
@@ -148,6 +164,9 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 5003,
     allow_host: Annotated[list[str] | None, typer.Option(metavar="NAME", help=(
         "A name, besides localhost, under which browsers may ask."))] = None,
+    metrics_token: Annotated[Path | None, typer.Option(metavar="FILE", help=(
+        "A token that opens /metrics and nothing else, for Prometheus; made if it is not there."))
+        ] = None,
     source: Source = None,
     size: Size = None,
     background: Background = None,
@@ -174,7 +193,7 @@ def serve(
     }
     settings = load(config, {key: value for key, value in flags.items() if value is not None})
     check(settings)
-    run_server(settings, host, port, tuple(allow_host or ()))
+    run_server(settings, host, port, tuple(allow_host or ()), metrics_token)
 
 
 @app.command()

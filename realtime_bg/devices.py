@@ -8,8 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 VIDIOC_QUERYCAP = 0x80685600  # linux/videodev2.h: _IOR('V', 0, struct v4l2_capability)
 CAPABILITY = struct.Struct("16s32s32s3I12x")
 CAN_CAPTURE, CAN_OUTPUT, HAS_DEVICE_CAPS = 0x1, 0x2, 0x80000000
@@ -40,31 +38,32 @@ def virtual_cameras() -> list[Camera]:
     return [camera for camera, _ in _v4l2() if camera.virtual]
 
 
-def _v4l2() -> Iterator[tuple[Camera, bool]]:
+def query(path: str) -> tuple[Camera, bool]:
+    """What a V4L2 node is, and whether it delivers pictures now (Linux). Raises OSError."""
     import fcntl  # not there on Windows
 
+    handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        answer = fcntl.ioctl(handle, VIDIOC_QUERYCAP, bytes(CAPABILITY.size))
+    finally:
+        os.close(handle)
+    driver, card, _, _, all_caps, caps = CAPABILITY.unpack(answer)
+    caps = caps if all_caps & HAS_DEVICE_CAPS else all_caps
+    name = card.rstrip(b"\0").decode("utf-8", "replace")
+    virtual = driver.rstrip(b"\0") == b"v4l2 loopback"
+    return Camera(path, name, virtual, bool(caps & CAN_OUTPUT)), bool(caps & CAN_CAPTURE)
+
+
+def _v4l2() -> Iterator[tuple[Camera, bool]]:
     numbers = sorted(int(p.name[5:]) for p in Path("/dev").glob("video*") if p.name[5:].isdigit())
     for number in numbers:
-        path = f"/dev/video{number}"
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-        except OSError:
-            continue
-        try:
-            answer = fcntl.ioctl(handle, VIDIOC_QUERYCAP, bytes(CAPABILITY.size))
-        except OSError:
-            continue
-        finally:
-            os.close(handle)
-        driver, card, _, _, all_caps, caps = CAPABILITY.unpack(answer)
-        caps = caps if all_caps & HAS_DEVICE_CAPS else all_caps
-        name = card.rstrip(b"\0").decode("utf-8", "replace")
-        virtual = driver.rstrip(b"\0") == b"v4l2 loopback"
-        writable = bool(caps & CAN_OUTPUT)
-        yield Camera(path, name, virtual, writable), bool(caps & CAN_CAPTURE)
+        with suppress(OSError):
+            yield query(f"/dev/video{number}")
 
 
 def _opens(index: int) -> bool:
+    import cv2  # the list of a Linux machine needs no working OpenCV
+
     capture = cv2.VideoCapture(index)
     try:
         return capture.isOpened()
@@ -72,11 +71,11 @@ def _opens(index: int) -> bool:
         capture.release()
 
 
-def held_by(path: str) -> str:
+def held_by(path: str, processes: Path = Path("/proc")) -> str:
     """Who has the device open, as "name (pid 123)", or an empty string when nobody we may see
     has (Linux; elsewhere always empty)."""
     own, target = os.getpid(), os.path.realpath(path)
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in processes.glob("[0-9]*"):
         if int(process.name) == own:
             continue
         try:

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import platformdirs
 import yaml
 from pydantic import (
     AfterValidator,
@@ -454,6 +455,11 @@ def validated(values: dict[str, Any], origin: str = "settings", lines: Any = Non
         if first["type"] == "extra_forbidden":
             reason = "no such setting; config.yaml in the repository lists them all"
         raise SettingsError(f"{place}: {key}: {reason}") from None
+
+
+def default_config() -> Path:
+    """The user's own config.yaml, which need not be there."""
+    return platformdirs.user_config_path("realtime-bg", appauthor=False) / "config.yaml"
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:

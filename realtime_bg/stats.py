@@ -2,9 +2,14 @@
 
 import threading
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate
+
+# Upper ends of a histogram's buckets, milliseconds: what matters lies around 16 and 33.
+BOUNDS = (1, 2, 5, 10, 15, 20, 25, 33, 50, 75, 100, 200, 500, 1000)
 
 
 class Stats:
@@ -18,6 +23,8 @@ class Stats:
         self._history = history
         self._lock = threading.Lock()
         self._stages: dict[str, deque[float]] = {}
+        self._buckets: dict[str, list[int]] = {}  # since the start, unlike the histories
+        self._sums: dict[str, float] = {}
         self._ticks: deque[float] = deque(maxlen=60)
         self._notice: tuple[float, str] = (0.0, "")
         self.dropped = 0
@@ -45,6 +52,10 @@ class Stats:
             with self._lock:
                 values = self._stages.setdefault(name, deque(maxlen=self._history))
         values.append(seconds * 1000.0)
+        with self._lock:
+            counts = self._buckets.setdefault(name, [0] * (len(BOUNDS) + 1))
+            counts[bisect_left(BOUNDS, seconds * 1000.0)] += 1
+            self._sums[name] = self._sums.get(name, 0.0) + seconds
 
     def clear(self) -> None:
         """Forget all times, keep the counters."""
@@ -66,6 +77,13 @@ class Stats:
     def milliseconds(self, name: str) -> list[float]:
         """The latest values of a stage, oldest first."""
         return list(self._stages.get(name, ()))
+
+    def histogram(self, name: str) -> tuple[list[int], float]:
+        """Of all runs of a stage: how many took no longer than each of `BOUNDS`, the last number
+        being all of them; and their seconds together."""
+        with self._lock:
+            counts = self._buckets.get(name, [0] * (len(BOUNDS) + 1))
+            return list(accumulate(counts)), self._sums.get(name, 0.0)
 
     def median(self, name: str) -> float:
         """The median of a stage's latest values in milliseconds, 0 when there are none."""

@@ -149,7 +149,7 @@ def test_elsewhere_a_few_indices_are_tried_and_released(monkeypatch):
             released.append(self.index)
 
     monkeypatch.setattr(devices, "sys", SimpleNamespace(platform="darwin"))
-    monkeypatch.setattr(devices.cv2, "VideoCapture", Capture)
+    monkeypatch.setattr("cv2.VideoCapture", Capture)
     assert devices.cameras() == [Camera("1", "camera 1")]
     assert released == [0, 1, 2, 3]
     assert devices.virtual_cameras() == []

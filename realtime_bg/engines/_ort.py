@@ -101,13 +101,18 @@ def cuda_problem() -> str | None:
     if hasattr(ort, "preload_dlls"):
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it did not find
             ort.preload_dlls()
-    name = "onnxruntime_providers_cuda"
+    problem = library_problem("CUDAExecutionProvider")
+    return problem and f'{problem} (pip install "realtime-bg[cuda]" brings CUDA and cuDNN)'
+
+
+def library_problem(provider: str) -> str | None:
+    """Why the library of a provider does not load, or None when it does or there is none."""
+    name = f"onnxruntime_providers_{provider.removesuffix('ExecutionProvider').lower()}"
     file = f"{name}.dll" if sys.platform == "win32" else f"lib{name}.so"
-    problem = _loads(str(Path(ort.__file__).parent / "capi" / file))
+    path = Path(ort.__file__).parent / "capi" / file
+    problem = _loads(str(path)) if path.exists() else None
     # The library itself asks for symbols of the runtime that loads it: those are no problem.
-    if problem is None or "undefined symbol" in problem:
-        return None
-    return f'{problem} (pip install "realtime-bg[cuda]" brings CUDA and cuDNN)'
+    return None if problem is None or "undefined symbol" in problem else problem
 
 
 def _loads(library: str) -> str | None:

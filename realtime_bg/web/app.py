@@ -32,6 +32,7 @@ from realtime_bg.web.broadcast import Broadcast
 from realtime_bg.web.gallery import Gallery
 from realtime_bg.web.jobs import Jobs
 from realtime_bg.web.limits import Limits
+from realtime_bg.web.metrics import Metrics
 from realtime_bg.web.photos import PhotoDesk
 from realtime_bg.web.security import Guard
 from realtime_bg.web.wishes import wish
@@ -70,6 +71,7 @@ class Server:
         self.photos = PhotoDesk(settings, limits)
         self.jobs = Jobs(settings, limits, lambda: None)
         self.broadcast = Broadcast(settings)
+        self.metrics = Metrics(self.broadcast)
         self.viewers = 0
 
     def close(self) -> None:
@@ -94,10 +96,11 @@ def create_app(
     hosts: tuple[str, ...] = (),
     limits: Limits | None = None,
     folder: Path | None = None,
+    scrape_token: str = "",
 ) -> Any:
     """The ASGI application. ``hosts``: names it may be asked under besides localhost and
-    addresses; ``folder``: of uploaded backgrounds, None for the user's own. Raises
-    RealtimeBgError."""
+    addresses; ``folder``: of uploaded backgrounds, None for the user's own; ``scrape_token``:
+    opens /metrics alone. Raises RealtimeBgError."""
     limits = limits or Limits()
     server = Server(settings, limits, folder)
 
@@ -114,7 +117,7 @@ def create_app(
     _photos_and_videos(app)
     _backgrounds(app)
     _live(app)
-    return Guard(app, token, hosts, limits.upload)
+    return Guard(app, token, hosts, limits.upload, scrape_token)
 
 
 def _server(request: Request) -> Server:
@@ -280,6 +283,14 @@ def _live(app: FastAPI) -> None:
     def stats(here: Here) -> dict[str, Any]:
         """Whether the camera runs, with which engine, how fast, and where the time goes."""
         return here.broadcast.report()
+
+    @app.get("/metrics", response_class=Response,
+             responses=WHY | {200: {"content": {"text/plain": {}}}})  # fmt: skip
+    def metrics(here: Here, request: Request) -> Response:
+        """The same for Prometheus, with histograms of the stages and of the latency."""
+        here.metrics.viewers = here.viewers
+        text, kind = here.metrics.answer(request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": kind})
 
     @app.post("/api/live", responses=WHY | _answers(503))
     def switch(here: Here, wanted: Switch) -> dict[str, Any]:

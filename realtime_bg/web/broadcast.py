@@ -37,6 +37,7 @@ class Broadcast:
         self._lock = threading.Lock()
         self._pipeline: Pipeline | None = None
         self._thread: threading.Thread | None = None
+        self.starts = 0
         self.problem = ""  # why the last one ended, if not because somebody wanted it
 
     @property
@@ -62,6 +63,7 @@ class Broadcast:
             self._thread = threading.Thread(target=self._run, args=(self._pipeline,), daemon=True,
                                             name="live")  # fmt: skip
             self._thread.start()
+            self.starts += 1
 
     def _processor(self, source: Source) -> Processor:
         try:

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 COOKIE = "realtime_bg_token"
 SAFE = ("GET", "HEAD", "OPTIONS")
 PUBLIC = "/static/"  # the page's own files: the same for everybody
+METRICS = "/metrics"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; "
@@ -40,9 +41,12 @@ class TooLarge(Exception):  # noqa: N818 - an answer, not a defect
 class Guard:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str], largest: int) -> None:
+    def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str], largest: int,
+                 scrape_token: str = "") -> None:  # fmt: skip
         """``hosts``: names, besides localhost and addresses, under which this server may be asked.
-        ``largest``: bytes of a request's body."""
+        ``largest``: bytes of a request's body. ``scrape_token``: opens /metrics and nothing else;
+        empty: there is none."""
+        self._scrape_token = scrape_token
         self._app, self._token, self._largest = app, token, largest
         self._hosts = {"localhost", *(host.lower() for host in hosts)}
 
@@ -85,7 +89,10 @@ class Guard:
             given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
             if self._is_token(given):
                 return self._welcome()
-        if not self._is_token(_presented(headers)):
+        presented = _presented(headers)
+        if path == METRICS and not changes and self._is_scraper(presented):
+            return None
+        if not self._is_token(presented):
             return _refused(HTTPStatus.UNAUTHORIZED, f"no valid token; {HINT}")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._largest:
@@ -100,6 +107,10 @@ class Guard:
 
     def _is_token(self, text: str) -> bool:
         return hmac.compare_digest(text.encode("utf-8", "replace"), self._token.encode())
+
+    def _is_scraper(self, text: str) -> bool:
+        known = self._scrape_token
+        return bool(known) and hmac.compare_digest(text.encode("utf-8", "replace"), known.encode())
 
     def _is_own(self, host: str) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from pathlib import Path
 from typing import Any
 
 from realtime_bg.errors import MissingPackageError, SinkError, reason
@@ -12,6 +13,7 @@ try:
     import uvicorn
 
     from realtime_bg.web.app import create_app
+    from realtime_bg.web.metrics import scrape_token
     from realtime_bg.web.security import new_token
 except ModuleNotFoundError as missing:
     raise MissingPackageError(
@@ -21,12 +23,15 @@ except ModuleNotFoundError as missing:
 STOP_SECONDS = 2
 
 
-def serve(settings: Settings, host: str, port: int, hosts: tuple[str, ...]) -> None:
-    """Serve until Ctrl-C or SIGTERM. ``port`` 0 picks a free one; ``hosts``: see `create_app`.
-    Raises RealtimeBgError."""
+def serve(
+    settings: Settings, host: str, port: int, hosts: tuple[str, ...], scraping: Path | None = None
+) -> None:
+    """Serve until Ctrl-C or SIGTERM. ``port`` 0 picks a free one; ``hosts``: see `create_app`;
+    ``scraping``: a file with the token of /metrics. Raises RealtimeBgError."""
+    known = scrape_token(scraping) if scraping is not None else ""
     own, port = _bind(host, port)
     token = new_token()
-    app = create_app(settings, token, hosts=(*hosts, host))
+    app = create_app(settings, token, hosts=(*hosts, host), scrape_token=known)
     if not _is_loopback(host):
         say(f"{host} can be reached from other machines, and nothing is encrypted: whoever reads "
             "along has the token", "yellow")  # fmt: skip

@@ -1,0 +1,187 @@
+"""What is tried out in a process of its own: `python -m realtime_bg.doctor.probe WORD ...`.
+
+Each answer is a line of JSON on standard output, written when it is known: whoever asks has the
+earlier ones also when a later one crashes.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIZE = (256, 144)
+GRID = (4, 8)  # into which an alpha is averaged to be compared
+Said: TypeAlias = Iterator[dict[str, Any]]
+Array: TypeAlias = NDArray[np.float32]
+
+
+def imports(*modules: str) -> Said:
+    """Import each module."""
+    for name in modules:
+        yield {"begins": name}
+        try:
+            import_module(name)
+        except Exception as error:  # a broken installation raises whatever it likes
+            yield {"module": name, "problem": _line(error)}
+        else:
+            yield {"module": name, "problem": ""}
+
+
+def providers() -> Said:
+    """What ONNX Runtime was built with."""
+    import onnxruntime as ort
+
+    yield {"version": ort.__version__, "providers": ort.get_available_providers()}
+
+
+def onnxruntime(provider: str) -> Said:
+    """The built-in network once on one provider, alone."""
+    import onnxruntime as ort
+
+    from realtime_bg.engines._ort import cuda_problem, library_problem
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    if provider != "CPUExecutionProvider":
+        problem = cuda_problem() if provider.startswith("CUDA") else library_problem(provider)
+        if problem:
+            yield {"problem": problem}
+            return
+        # Else what a provider cannot do would run on the CPU, and nobody would know.
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    session = ort.InferenceSession(str(_network()), options, providers=[provider])
+    if session.get_providers()[0] != provider:
+        yield {"problem": "ONNX Runtime did not start on it"}
+        return
+    yield _measured(lambda feed: session.run(["pha"], feed)[0])
+
+
+def openvino() -> Said:
+    """The built-in network once in OpenVINO, on the CPU."""
+    from realtime_bg.engines._openvino import Compiled, _core, _has_bfloat16
+
+    core = _core()
+    network = Compiled(_network(), {name: value.shape for name, value in _feed().items()}, {})
+    answer = _measured(lambda feed: network.run(["pha"], feed)[0])
+    devices = list(core.available_devices)
+    yield answer | {"version": core.get_versions("CPU")["CPU"].build_number, "devices": devices,
+                    "bfloat16": _has_bfloat16()}  # fmt: skip
+
+
+def torch() -> Said:
+    """A convolution on each of PyTorch's devices, compared with the sum it stands for."""
+    import torch as library
+
+    devices = ["cpu"]
+    if library.cuda.is_available():
+        devices += [f"cuda:{index}" for index in range(library.cuda.device_count())]
+    if library.backends.mps.is_available():
+        devices.append("mps")
+    yield {"version": library.__version__, "cuda": library.version.cuda or ""}
+    for device in devices:
+        yield {"begins": device}
+        try:
+            picture = library.arange(48.0, device=device).reshape(1, 3, 4, 4)
+            kernel = library.ones(1, 3, 3, 3, device=device)
+            start = time.perf_counter()
+            got = library.nn.functional.conv2d(picture, kernel).cpu().numpy().ravel()
+            took = time.perf_counter() - start
+            wanted = [
+                picture[0, :, y : y + 3, x : x + 3].sum().item() for y in (0, 1) for x in (0, 1)
+            ]
+            right = np.allclose(got, wanted, rtol=1e-3)
+            problem = "" if right else "it computes something else"
+            yield {"device": device, "problem": problem, "milliseconds": _rounded(took)}
+        except Exception as error:
+            yield {"device": device, "problem": _line(error)}
+
+
+def virtualcam() -> Said:
+    """Open the virtual camera for a moment."""
+    import pyvirtualcam
+
+    with pyvirtualcam.Camera(640, 360, 30) as camera:
+        yield {"device": camera.device, "backend": camera.backend}
+
+
+def speed(seconds: str) -> Said:
+    """Measure the settings that come as JSON on standard input."""
+    from realtime_bg.bench import bench
+    from realtime_bg.settings import Settings
+    from realtime_bg.terminal import show_logs
+
+    show_logs(False)
+    settings = Settings.model_validate(json.load(sys.stdin))
+    yield dict(bench(settings, 10**6, float(seconds)))
+
+
+def _network() -> Path:
+    from realtime_bg.zoo import PACKAGED
+
+    return PACKAGED / "embedded.onnx"
+
+
+def _feed() -> dict[str, Array]:
+    """A plain figure before a wall, as the built-in network takes it."""
+    width, height = SIZE
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    body = ((x - 128) / 56) ** 2 + ((y - 140) / 60) ** 2 < 1
+    head = ((x - 128) / 22) ** 2 + ((y - 60) / 29) ** 2 < 1
+    picture = np.full((3, height, width), 0.43, np.float32)
+    picture += np.random.default_rng(3).uniform(-0.08, 0.08, picture.shape).astype(np.float32)
+    for where, colour in ((body, (0.12, 0.24, 0.67)), (head, (0.86, 0.63, 0.51))):
+        picture[:, where] = np.array(colour, np.float32)[:, None]
+    return {"src": picture[None], "last": np.zeros((1, 1, height, width), np.float32)}
+
+
+def _measured(run: Callable[[dict[str, Array]], Array]) -> dict[str, Any]:
+    """How long the second inference takes (the first also prepares), and what came out."""
+    feed = _feed()
+    run(feed)
+    start = time.perf_counter()
+    alpha = np.asarray(run(feed))[0, 0]
+    took = time.perf_counter() - start
+    rows, columns = GRID
+    cells = alpha.reshape(rows, alpha.shape[0] // rows, columns, alpha.shape[1] // columns)
+    grid = [round(float(value), 4) for value in cells.mean((1, 3)).ravel()]
+    return {"problem": "", "milliseconds": _rounded(took), "grid": grid}
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds * 1000, 2)
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text[:300] or type(error).__name__
+
+
+WORDS: dict[str, Callable[..., Said]] = {
+    word.__name__: word
+    for word in (imports, providers, onnxruntime, openvino, torch, virtualcam, speed)
+}
+
+
+def main(words: list[str]) -> int:
+    """Answer; 1 after a failure, whose reason is the last answer."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print is no answer
+    with answers:
+        try:
+            for answer in WORDS[words[0]](*words[1:]):
+                print(json.dumps(answer), file=answers, flush=True)
+        except Exception as error:
+            print(json.dumps({"problem": _line(error)}), file=answers, flush=True)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,149 @@
+"""The virtual camera: its module or program, whether browsers will see it, and how to get it."""
+
+import platform
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from realtime_bg.devices import Camera, held_by, query
+from realtime_bg.doctor.asking import ask
+from realtime_bg.doctor.findings import Finding, Machine, Needs, bad
+from realtime_bg.settings import Settings
+
+OPTIONS = "video_nr=10 card_label=realtime-bg exclusive_caps=1"
+LOAD = f"sudo modprobe v4l2loopback {OPTIONS}"
+RELOAD = f"sudo modprobe -r v4l2loopback && {LOAD}"
+KEEP = (
+    "echo v4l2loopback | sudo tee /etc/modules-load.d/v4l2loopback.conf\n"
+    f"echo 'options v4l2loopback {OPTIONS}' | sudo tee /etc/modprobe.d/v4l2loopback.conf"
+)
+SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+INSTALL = {  # by the word that os-release has
+    "debian": "sudo apt install v4l2loopback-dkms linux-headers-$(uname -r)",
+    "fedora": "sudo dnf install akmod-v4l2loopback   (from RPM Fusion, rpmfusion.org)",
+    "arch": "sudo pacman -S v4l2loopback-dkms linux-headers",
+    "suse": "sudo zypper install v4l2loopback-kmp-default",
+}
+SIGN = {  # the key with which the module was signed when it was built
+    "ubuntu": "sudo update-secureboot-policy --enroll-key, then restart and choose Enroll MOK",
+    "debian": "sudo mokutil --import /var/lib/dkms/mok.pub, then restart and choose Enroll MOK",
+    "fedora": "sudo kmodgenca -a && sudo mokutil --import /etc/pki/akmods/certs/public_key.der, "
+    "then restart and choose Enroll MOK",
+}
+ELSEWHERE = {
+    "win32": "install OBS Studio 28 or later (obsproject.com), press Start Virtual Camera in it "
+    "once, and close it\nor install UnityCapture",
+    "darwin": "install OBS Studio 30 or later (obsproject.com), press Start Virtual Camera in it "
+    "once, allow its camera extension in System Settings, and close it",
+}
+SEE = "browsers and calls list it while realtime-bg feeds it, so start that before the call"
+
+
+def virtual(machine: Machine, _: Settings, needs: Needs) -> Iterator[Finding]:
+    """Whether a call can get the picture."""
+    if not machine.linux:
+        yield _program(machine, needs)
+        return
+    devices = list(_devices(machine))
+    for device in devices:
+        yield _device(machine, device, needs)
+    if not devices:
+        yield _missing(machine, needs)
+    elif not _kept(machine):
+        yield Finding("restart", "note", "after a restart the virtual camera is gone", KEEP)
+
+
+class _Device(NamedTuple):
+    name: str
+    path: str
+    camera: Camera | None  # None where it cannot be opened
+    delivers: bool
+
+
+def _devices(machine: Machine) -> Iterator[_Device]:
+    """The loopback devices, by what the kernel calls them: also those that cannot be opened."""
+    nodes = machine.path("/sys/devices/virtual/video4linux").glob("video*")
+    for number in sorted(int(node.name[5:]) for node in nodes if node.name[5:].isdigit()):
+        name, path = f"/dev/video{number}", str(machine.path(f"/dev/video{number}"))
+        try:
+            camera, delivers = query(path)
+        except OSError:
+            if _loaded(machine):
+                yield _Device(name, path, None, False)
+            continue
+        if camera.virtual:
+            yield _Device(name, path, camera, delivers)
+
+
+def _device(machine: Machine, device: _Device, needs: Needs) -> Finding:
+    if device.camera is None:
+        return Finding(device.name, bad(needs.virtualcam), f"{device.name}: cannot be opened",
+                       'sudo usermod -aG video "$USER", then log out and in again')  # fmt: skip
+    text = f"{device.name}  {device.camera.name}"
+    holder = held_by(device.path, machine.path("/proc"))
+    data = {"name": device.camera.name, "held_by": holder}
+    if device.delivers and device.camera.writable:
+        # Chromium and Firefox pass over what is an output as well.
+        return Finding(device.name, bad(needs.virtualcam), f"{text}: browsers will not list it "
+                       "(loaded without exclusive_caps=1)", RELOAD, data)  # fmt: skip
+    if device.delivers:
+        used = f"used by {holder}" if holder else "somebody"
+        return Finding(device.name, "ok", f"{text}: is being fed ({used}); browsers list it now",
+                       data=data)  # fmt: skip
+    return Finding(device.name, "ok", f"{text}: free; {SEE}", data=data)
+
+
+def _missing(machine: Machine, needs: Needs) -> Finding:
+    """No device: because the module is not installed, not loaded, or has none."""
+    state, release = bad(needs.virtualcam), platform.release()
+    if machine.in_container():
+        fix = f"on the host: {LOAD}\nand give it to the container: --device /dev/video10"
+        return Finding("v4l2loopback", state, "no virtual camera; kernel modules are the host's",
+                       fix)  # fmt: skip
+    if _loaded(machine):
+        return Finding("v4l2loopback", state, "v4l2loopback is loaded and has no device", RELOAD)
+    secure = _secure_boot(machine)
+    sign = f"\nSecure Boot wants the module signed: {_for(machine, SIGN)}" if secure else ""
+    data = {"secure_boot": secure}
+    if any(machine.path(f"/lib/modules/{release}").rglob("v4l2loopback.ko*")):
+        text = "no virtual camera: v4l2loopback is installed and not loaded"
+        return Finding("v4l2loopback", state, text, f"{LOAD}{sign}", data)
+    text = "no virtual camera: v4l2loopback is not installed"
+    return Finding("v4l2loopback", state, text, f"{_for(machine, INSTALL)}\n{LOAD}{sign}", data)
+
+
+def _for(machine: Machine, remedies: dict[str, str]) -> str:
+    words = machine.distribution()
+    return next((remedy for word, remedy in remedies.items() if word in words), remedies["debian"])
+
+
+def _loaded(machine: Machine) -> bool:
+    return machine.path("/sys/module/v4l2loopback").is_dir()
+
+
+def _secure_boot(machine: Machine) -> bool:
+    """Of the variable's five bytes the last one says it."""
+    try:
+        return machine.path(SECURE_BOOT).read_bytes()[-1:] == b"\1"
+    except OSError:
+        return False
+
+
+def _kept(machine: Machine) -> bool:
+    """Whether the module is loaded again when the system starts."""
+    folders = ("/etc/modules-load.d", "/usr/lib/modules-load.d")
+    files = [path for folder in folders for path in machine.path(folder).glob("*.conf")]
+    texts = [machine.read("/etc/modules"), *(path.read_text(errors="replace") for path in files)]
+    lines = (line.strip() for text in texts for line in text.splitlines())
+    return any(line.startswith("v4l2loopback") for line in lines)
+
+
+def _program(machine: Machine, needs: Needs) -> Finding:
+    """Windows and macOS: open it for a moment, which is the only way to know."""
+    answer = ask(machine, "virtualcam", seconds=20)
+    said = answer.said[-1] if answer.said else {}
+    if "device" in said:
+        text = f"{said['device']} ({said['backend']}) opens; choose it in the call"
+        return Finding("virtual camera", "ok", text, data=said)
+    problem = said.get("problem") or answer.problem
+    return Finding("virtual camera", bad(needs.virtualcam), f"no virtual camera ({problem})",
+                   ELSEWHERE.get(machine.platform, "see the README"))  # fmt: skip

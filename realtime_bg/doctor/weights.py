@@ -1,0 +1,35 @@
+"""The model files that are here, and whether they are what their authors published."""
+
+from collections.abc import Iterator
+
+from realtime_bg import zoo
+from realtime_bg.doctor.findings import Finding, Machine, Needs
+from realtime_bg.settings import Settings
+
+AUTO = "rvm"  # what the engine `auto` takes first
+
+
+def weights(_: Machine, settings: Settings, __: Needs) -> Iterator[Finding]:
+    """Each file that is here by its hash; what the engine would take and is not."""
+    own = AUTO if settings.engine.name == "auto" else settings.engine.name
+    here: set[str] = set()
+    for model in zoo.models().values():
+        path = zoo.find(model)
+        if path is None:
+            continue
+        here.add(model.engine)
+        text, digest = f"{model.name} ({model.licence}): {path}", zoo.digest(path)
+        data = {"path": str(path), "sha256": digest, "published": model.sha256}
+        if model.sha256 is None:
+            yield Finding(model.name, "ok", f"{text}, SHA-256 {digest[:12]}, nothing to compare it "
+                          "with", data=data)  # fmt: skip
+        elif digest == model.sha256:
+            yield Finding(model.name, "ok", f"{text}, as published", data=data)
+        else:
+            fix = f"delete it, then: realtime-bg models fetch --force {model.name}"
+            yield Finding(model.name, "fault", f"{text} differs from what was published", fix, data)
+    rows = [model for model in zoo.models().values() if model.engine == own]
+    if own not in here and rows and settings.engine.model is None:
+        instead = "; embedded takes over" if settings.engine.name == "auto" else ""
+        yield Finding(rows[0].name, "note", f"{rows[0].name}: not here{instead}",
+                      f"realtime-bg models fetch {rows[0].name}")  # fmt: skip
