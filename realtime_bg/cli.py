@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from realtime_bg import __version__, cli_files
+from realtime_bg import __version__, cli_daemon, cli_files
 from realtime_bg.cli_options import (
     Background,
     Box,
@@ -140,6 +140,8 @@ def run(
 
 app.command()(cli_files.image)
 app.command()(cli_files.video)
+app.command()(cli_daemon.daemon)
+app.add_typer(cli_daemon.ctl, name="ctl")
 
 
 @app.command()

@@ -90,7 +90,7 @@ def with_outputs(settings: Settings) -> Settings:
     return settings.model_copy(update={"output": output})
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, with_backgrounds: bool = True) -> None:
     """Find what cannot work before anything is opened. Raises RealtimeBgError."""
     if settings.engine.name != "auto":
         load_class(ENGINES, settings.engine.name, "engine", EngineError)
@@ -101,7 +101,8 @@ def check(settings: Settings) -> None:
             zoo.check_named(model)
     backgrounds = set()
     for spec in (settings.background.current, *settings.background.items):
-        background_kinds.classify(spec)
+        if with_backgrounds:
+            background_kinds.classify(spec)
         backgrounds.add(os.path.realpath(os.path.expanduser(spec)))
     kind, source = source_kinds.classify(settings.source.spec)
     written: set[str] = set()

@@ -64,12 +64,13 @@ class Switch(BaseModel):
 class Server:
     """What the addresses work with."""
 
-    def __init__(self, settings: Settings, limits: Limits, folder: Path | None) -> None:
+    def __init__(self, settings: Settings, limits: Limits, folder: Path | None,
+                 broadcast: Any = None) -> None:  # fmt: skip
         self.limits = limits
         self.gallery = Gallery(folder, limits.pixels, limits.backgrounds)
         self.photos = PhotoDesk(settings, limits)
         self.jobs = Jobs(settings, limits, lambda: None)
-        self.broadcast = Broadcast(settings)
+        self.broadcast: Broadcast = broadcast or Broadcast(settings)
         self.viewers = 0
 
     def close(self) -> None:
@@ -94,12 +95,13 @@ def create_app(
     hosts: tuple[str, ...] = (),
     limits: Limits | None = None,
     folder: Path | None = None,
+    broadcast: Any = None,
 ) -> Any:
     """The ASGI application. ``hosts``: names it may be asked under besides localhost and
-    addresses; ``folder``: of uploaded backgrounds, None for the user's own. Raises
-    RealtimeBgError."""
+    addresses; ``folder``: of uploaded backgrounds, None for the user's own; ``broadcast``: of the
+    live picture, where that is not this application's own. Raises RealtimeBgError."""
     limits = limits or Limits()
-    server = Server(settings, limits, folder)
+    server = Server(settings, limits, folder, broadcast)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
