@@ -91,8 +91,8 @@ class Ring(logging.Handler):
         """`last`, and then each line as it comes, until the ring is closed; an empty string
         every second in which nothing came, so that a listener who left is noticed."""
         with self._changed:
-            yield from self.last(count)
-            told = self._count
+            lines, told = list(self._lines)[-count:] if count else [], self._count
+        yield from lines
         while not self._closed:
             with self._changed:
                 if self._count == told:

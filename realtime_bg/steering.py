@@ -77,7 +77,7 @@ def value_of(settings: Settings, key: str) -> Any:
     """The value at ``section.key``. Raises SettingsError for a key there is not."""
     value: Any = settings
     for part in key.split("."):
-        if part not in type(value).model_fields if hasattr(value, "model_fields") else True:
+        if part not in getattr(type(value), "model_fields", ()):
             raise SettingsError(f"{key}: no such setting; config.yaml lists them all")
         value = getattr(value, part)
     return value
