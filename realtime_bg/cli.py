@@ -113,6 +113,7 @@ def run(
 ) -> None:  # fmt: skip
     """Replace the background of a camera, video, image or the demo (the default command)."""
     from realtime_bg import run as runner
+    from realtime_bg.reload import chosen_config
     from realtime_bg.settings import load
 
     show_logs(verbose)
@@ -134,8 +135,9 @@ def run(
         **combined(combine),
         **engine_flags(engine, model, device, work_size, offline),
     }
+    config = chosen_config(config)
     settings = load(config, {key: value for key, value in flags.items() if value is not None})
-    runner.run(settings, duration, stats)
+    runner.run(settings, duration, stats, config)
 
 
 app.command()(cli_files.image)
@@ -162,6 +164,7 @@ def serve(
     verbose: Verbose = False,
 ) -> None:  # fmt: skip
     """A web page for photos, videos and the live picture; prints the address to open."""
+    from realtime_bg.reload import chosen_config
     from realtime_bg.run import check
     from realtime_bg.settings import load
     from realtime_bg.web.server import serve as run_server
@@ -174,6 +177,7 @@ def serve(
         "background.items": tuple(background) if background and len(background) > 1 else None,
         **engine_flags(engine, model, device, work_size, offline),
     }
+    config = chosen_config(config)
     settings = load(config, {key: value for key, value in flags.items() if value is not None})
     check(settings)
     run_server(settings, host, port, tuple(allow_host or ()))

@@ -18,7 +18,7 @@ from realtime_bg.notify import Notify
 from realtime_bg.on_demand import Demand
 from realtime_bg.pipeline import Pipeline
 from realtime_bg.processor import Processor
-from realtime_bg.reload import ConfigFile, own_config
+from realtime_bg.reload import ConfigFile, in_use, own_config
 from realtime_bg.run import check, with_current_item
 from realtime_bg.settings import Settings, SourceSettings
 from realtime_bg.signals import stop_signals
@@ -28,7 +28,7 @@ from realtime_bg.sources.base import Source
 from realtime_bg.stats import Stats
 from realtime_bg.steering import apply, read, switch, value_of
 from realtime_bg.supervisor import Budget, Sleeping
-from realtime_bg.watching import FileWatch, Wanted
+from realtime_bg.watching import FileWatch
 
 if TYPE_CHECKING:
     from realtime_bg.web.hosting import Page
@@ -100,7 +100,7 @@ class Daemon:
                 stack.callback(lock.close)
             control = ControlServer(self._at or endpoint(), self.answer)
             stack.callback(control.close)
-            files = FileWatch(self._files)
+            files = FileWatch(lambda: in_use(self._config, self.live, self.stats, self.processor))
             stack.callback(files.close)
             if self.page is not None:
                 self.page.start(self)
@@ -165,34 +165,6 @@ class Daemon:
             return
         self._notify.status(pipeline.state)
         self._notify.alive()
-
-    # files that are followed
-
-    def _files(self) -> Wanted:
-        wanted: Wanted = {self._config.path: self._config.reload}
-        now, processor = self.live.now, self.processor
-        if processor is None:
-            return wanted
-        kind, target = "", ""
-        try:
-            kind, target = backgrounds.classify(now.background.current)
-        except RealtimeBgError:  # its file is gone; it may come back
-            kind, target = "image", now.background.current
-        if kind in ("image", "video", "folder"):
-            path = Path(target)
-            wanted[path] = lambda: self._replaced(path, processor.compositor.background)
-        if self.stats.model:
-            model = Path(self.stats.model)
-            wanted[model] = lambda: self._replaced(model, processor.matting)
-        return wanted
-
-    @staticmethod
-    def _replaced(path: Path, user: Any) -> None:
-        if path.exists():
-            log.info("%s has changed; it is read again", path)
-            user.reload()
-        else:
-            log.warning("%s is gone; what was read of it stays in use", path)
 
     # what `ctl` asks
 

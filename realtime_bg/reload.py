@@ -6,11 +6,16 @@ from typing import Any
 
 import platformdirs
 
+from realtime_bg import backgrounds
+from realtime_bg.backgrounds.current import CurrentBackground
 from realtime_bg.errors import RealtimeBgError, SettingsError
 from realtime_bg.live import Live
+from realtime_bg.matting import Matting
+from realtime_bg.processor import Processor
 from realtime_bg.settings import flattened, load, read_file, validated
 from realtime_bg.stats import Stats
 from realtime_bg.steering import Refused, apply
+from realtime_bg.watching import Wanted
 
 log = logging.getLogger(__name__)
 
@@ -80,3 +85,30 @@ class ConfigFile:
             without = flattened(load().model_dump())
             changed |= {key: without[key] for key in gone if key in without}
         return changed
+
+
+def in_use(config: ConfigFile, live: Live, stats: Stats, processor: Processor | None) -> Wanted:
+    """The files whose changes concern a running program: configuration, background, model."""
+    wanted: Wanted = {config.path: config.reload}
+    if processor is None:
+        return wanted
+    spec = live.now.background.current
+    try:
+        kind, target = backgrounds.classify(spec)
+    except RealtimeBgError:  # its file is gone; it may come back
+        kind, target = "image", spec
+    if kind in ("image", "video", "folder"):
+        path = Path(target).expanduser()
+        wanted[path] = lambda: _changed_on_disk(path, processor.compositor.background)
+    if stats.model:
+        model = Path(stats.model)
+        wanted[model] = lambda: _changed_on_disk(model, processor.matting)
+    return wanted
+
+
+def _changed_on_disk(path: Path, user: Matting | CurrentBackground) -> None:
+    if path.exists():
+        log.info("%s has changed; it is read again", path)
+        user.reload()
+    else:
+        log.warning("%s is gone; what was read of it stays in use", path)

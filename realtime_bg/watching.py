@@ -14,15 +14,21 @@ LOOK = 1000  # milliseconds after which it is asked anew which files are of inte
 RETRY = 1.0  # seconds
 
 Wanted = dict[Path, Callable[[], object]]
+Stamp = tuple[int, int, int] | None
 
 
 class FileWatch:
-    """Calls back, on a thread of its own, from its construction until `close`."""
+    """Calls back, on a thread of its own, from its construction until `close`.
+
+    The system's word that something happened only says when to look: what counts is whether a
+    file is another one than before, so nothing is missed and nothing told twice.
+    """
 
     def __init__(self, wanted: Callable[[], Wanted]) -> None:
         """``wanted`` is asked about once a second: which files, and what to call when one of them
-        was written, replaced or deleted. A folder stands for the files in it."""
+        was written, replaced or deleted. A folder changes when a file comes or goes."""
         self._wanted = wanted
+        self._stamps: dict[Path, Stamp] = {path: _stamp(path) for path in wanted()}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="file-watch", daemon=True)
         self._thread.start()
@@ -30,36 +36,48 @@ class FileWatch:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self._watch(self._wanted())
+                self._watch()
             except Exception as error:  # a folder that vanished, or no watches left
                 log.debug("watching files: %s", error)
                 self._stop.wait(RETRY)
 
-    def _watch(self, wanted: Wanted) -> None:
+    def _watch(self) -> None:
         """Until other files are wanted."""
-        places: dict[str, Callable[[], object]] = {}
-        for path, call in wanted.items():
-            for name in {path.absolute(), path.resolve()}:  # behind a link, the file itself
-                places[str(name)] = call
-        folders = {str(Path(name).parent) for name in places} | {
-            n for n in places if Path(n).is_dir()
-        }
-        folders = {folder for folder in folders if Path(folder).is_dir()}
+        folders = self._look()
         if not folders:
             self._stop.wait(LOOK / 1000)
             return
         changes = watch(*folders, watch_filter=None, debounce=SETTLED, step=SETTLED // 4,
                         stop_event=self._stop, rust_timeout=LOOK, yield_on_timeout=True,
                         recursive=False, raise_interrupt=False)  # fmt: skip
-        for batch in changes:
-            names = {name for _, name in batch}
-            names |= {str(Path(name).parent) for name in names}
-            for call in {id(places[name]): places[name] for name in names & set(places)}.values():
-                call()
-            if self._wanted().keys() != wanted.keys():
+        for _ in changes:
+            if self._look() != folders:
                 return
+
+    def _look(self) -> set[Path]:
+        """Call back for every file that has changed; the folders to watch from now on."""
+        wanted = self._wanted()
+        for path, call in wanted.items():
+            stamp = _stamp(path)
+            if stamp != self._stamps.setdefault(path, stamp):
+                self._stamps[path] = stamp
+                call()
+        for path in self._stamps.keys() - wanted.keys():
+            del self._stamps[path]
+        # Behind a link, the file itself; a file that is replaced is an event of its folder.
+        folders = {name.parent for path in wanted for name in (path.absolute(), path.resolve())}
+        return {folder for folder in folders | set(wanted) if folder.is_dir()}
 
     def close(self) -> None:
         """Watch nothing any more. Idempotent."""
         self._stop.set()
         self._thread.join(3.0)
+
+
+def _stamp(path: Path) -> Stamp:
+    """What differs once a file was written or replaced; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

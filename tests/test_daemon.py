@@ -1,5 +1,6 @@
 """The daemon as its user meets it: started, steered from all sides at once, restarted, stopped."""
 
+import contextlib
 import json
 import os
 import signal
@@ -322,6 +323,7 @@ def test_all_who_steer_it_agree(start, tmp_path):
     """ctl, edits of config.yaml, the page's REST, its WebSocket and a key, at the same time."""
     pytest.importorskip("fastapi")
     import requests
+    from websockets.exceptions import ConnectionClosed
     from websockets.sync.client import connect
 
     from realtime_bg.keys import press
@@ -341,7 +343,10 @@ def test_all_who_steer_it_agree(start, tmp_path):
 
     def listen():
         url = f"{address.replace('http', 'ws')}/api/events"
-        with connect(url, additional_headers=bearer, proxy=None) as own:
+        with (
+            contextlib.suppress(ConnectionClosed),
+            connect(url, additional_headers=bearer, proxy=None) as own,
+        ):
             while not done.is_set():
                 event = json.loads(own.recv(10))
                 events[event["type"]] = event["value"]
