@@ -28,7 +28,7 @@ from realtime_bg.sources.base import Source
 from realtime_bg.stats import Stats
 from realtime_bg.steering import apply, read, switch, value_of
 from realtime_bg.supervisor import Budget, Sleeping
-from realtime_bg.watching import FileWatch
+from realtime_bg.watching import FileWatch, Wanted
 
 if TYPE_CHECKING:
     from realtime_bg.web.hosting import Page
@@ -81,6 +81,7 @@ class Daemon:
         self._begin = time.monotonic()
         self._problem = ""  # why the last pipeline ended
         self.page: Page | None = None
+        self.files: FileWatch | None = None
         self.pipeline: Pipeline | None = None
         self.processor: Processor | None = None
 
@@ -100,7 +101,9 @@ class Daemon:
                 stack.callback(lock.close)
             control = ControlServer(self._at or endpoint(), self.answer)
             stack.callback(control.close)
-            files = FileWatch(lambda: in_use(self._config, self.live, self.stats, self.processor))
+            files = self.files = FileWatch(
+                lambda: in_use(self._config, self.live, self.stats, self.processor)
+            )
             stack.callback(files.close)
             if self.page is not None:
                 self.page.start(self)
@@ -165,6 +168,9 @@ class Daemon:
             return
         self._notify.status(pipeline.state)
         self._notify.alive()
+
+    def _files(self) -> Wanted:
+        return in_use(self._config, self.live, self.stats, self.processor)
 
     # what `ctl` asks
 

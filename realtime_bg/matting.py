@@ -203,6 +203,7 @@ class Matting:
         self._good = 0
         log.error("engine %s failed: %s: %s", self._name, type(error).__name__, error)
         if self._engine is not None and self._engine.provider != "CPU" and out_of_memory(error):
+            self._failures -= 1  # on the CPU it has its chance yet
             self._leave_gpu(self._name)
         self.close()
 

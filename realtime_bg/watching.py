@@ -68,6 +68,10 @@ class FileWatch:
         folders = {name.parent for path in wanted for name in (path.absolute(), path.resolve())}
         return {folder for folder in folders | set(wanted) if folder.is_dir()}
 
+    def watches(self, path: Path) -> bool:
+        """Whether changes of ``path`` from now on will be told."""
+        return path in self._stamps
+
     def close(self) -> None:
         """Watch nothing any more. Idempotent."""
         self._stop.set()
