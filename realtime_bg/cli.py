@@ -144,6 +144,7 @@ app.command()(cli_files.image)
 app.command()(cli_files.video)
 app.command()(cli_daemon.daemon)
 app.add_typer(cli_daemon.ctl, name="ctl")
+app.command("install-service")(cli_daemon.install_service)
 
 
 @app.command()

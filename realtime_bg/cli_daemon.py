@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +22,9 @@ from realtime_bg.cli_options import (
 )
 from realtime_bg.control import ask
 from realtime_bg.errors import SettingsError
+
+# Words that are names before they are files.
+NAMES = ("beach", "office", "studio", "gradient", "blur", "erase", "none", "demo", "camera")
 
 ctl = typer.Typer(help="Steer a running daemon.", no_args_is_help=True)
 
@@ -67,6 +71,40 @@ def daemon(
 
         program.page = Page(settings, port)
     program.run()
+
+
+def install_service(
+    options: Annotated[list[str] | None, typer.Argument(metavar="[-- OPTION...]", help=(
+        "Options of `daemon`, as --background beach --config FILE."))] = None,
+    show: Annotated[bool, typer.Option("--print", help="Show it, write nothing.")] = False,
+    kind: Annotated[str | None, typer.Option(show_default="this system's", help=(
+        "systemd, launchd or task-scheduler."))] = None,
+    start: Annotated[bool, typer.Option("--start/--no-start", help="Start it, too.")] = True,
+) -> None:  # fmt: skip
+    """Start the daemon at each login: a systemd user unit, a launchd agent or a scheduled task."""
+    from realtime_bg.service import install, service
+
+    made = service(kind, _with_full_paths(options or []))
+    if show:
+        coding = "utf-16" if made.path.suffix == ".xml" else "utf-8"
+        typer.echo(made.data.decode(coding).replace("\r\n", "\n"), nl=False)
+    else:
+        typer.echo(install(made, start))
+
+
+def _with_full_paths(options: list[str]) -> list[str]:
+    """A service has no working directory of ours. Raises for what `daemon` does not take."""
+    checked = typer.main.get_command(_alone())
+    with checked.make_context("daemon", list(options)):
+        pass
+    return [str(Path(word).absolute()) if Path(word).exists() and word not in NAMES else word
+            for word in options]  # fmt: skip
+
+
+def _alone() -> typer.Typer:
+    own = typer.Typer()
+    own.command()(daemon)
+    return own
 
 
 def _say(command: str, **details: Any) -> Any:

@@ -62,6 +62,17 @@ def camera(kind):
     return inject
 
 
+def stalled(kind, words):
+    """Until the watchdog has done about it what it says."""
+
+    def inject(rig):
+        rig.run.daemon._ring._lines.clear()
+        camera(kind)(rig)
+        until(lambda: rig.said(words))
+
+    return inject
+
+
 def busy(rig):
     """Unplugged, and somebody else has it when it is back."""
     camera("gone")(rig)
@@ -167,7 +178,7 @@ def wall_clock(rig, monkeypatch):
 
 
 def suspend(rig):
-    count = bench.engines and rig.run.live.now.resets
+    count = rig.run.live.now.resets
     rig.clock[0] += 3600
     until(lambda: rig.run.live.now.resets > count)
 
@@ -185,8 +196,8 @@ def bad_edit(rig):
 FAULTS = {
     "camera unplugged and back": (10, camera("gone")),
     "camera busy when it is back": (4, busy),
-    "camera sends nothing": (3, camera("silent")),
-    "camera hangs in its driver": (2, camera("hanging")),
+    "camera sends nothing": (3, stalled("silent", "has sent nothing")),
+    "camera hangs in its driver": (2, stalled("hanging", "is left behind")),
     "camera's picture cannot be read": (3, camera("raising")),
     "camera changes its resolution": (20, resize),
     "engine raises": (20, engine("raising")),
