@@ -19,3 +19,13 @@ def write_whole(path: Path, data: bytes) -> None:
         with suppress(OSError):
             partial.unlink()
         raise SinkError(f"{path}: cannot be written ({reason(error)})") from None
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Like `write_whole`, for the eyes of its owner alone (mode 0600). Raises OSError."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.unlink(missing_ok=True)
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    partial.replace(path)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from realtime_bg import __version__, cli_doctor, cli_files, cli_setup, cli_top
+from realtime_bg import __version__, cli_daemon, cli_doctor, cli_files, cli_setup, cli_top
 from realtime_bg.cli_options import (
     Background,
     Box,
@@ -126,6 +126,7 @@ def run(
 ) -> None:  # fmt: skip
     """Replace the background of a camera, video, image or the demo (the default command)."""
     from realtime_bg import run as runner
+    from realtime_bg.reload import chosen_config
     from realtime_bg.settings import load
 
     show_logs(verbose)
@@ -147,8 +148,9 @@ def run(
         **combined(combine),
         **engine_flags(engine, model, device, work_size, offline),
     }
+    config = chosen_config(config)
     settings = load(config, {key: value for key, value in flags.items() if value is not None})
-    runner.run(settings, duration, stats)
+    runner.run(settings, duration, stats, config)
 
 
 app.command()(cli_files.image)
@@ -156,6 +158,9 @@ app.command()(cli_files.video)
 app.command()(cli_doctor.doctor)
 app.command()(cli_setup.setup)
 app.command()(cli_top.top)
+app.command()(cli_daemon.daemon)
+app.add_typer(cli_daemon.ctl, name="ctl")
+app.command("install-service")(cli_daemon.install_service)
 
 
 @app.command()
@@ -179,6 +184,7 @@ def serve(
     verbose: Verbose = False,
 ) -> None:  # fmt: skip
     """A web page for photos, videos and the live picture; prints the address to open."""
+    from realtime_bg.reload import chosen_config
     from realtime_bg.run import check
     from realtime_bg.settings import load
     from realtime_bg.web.server import serve as run_server
@@ -191,6 +197,7 @@ def serve(
         "background.items": tuple(background) if background and len(background) > 1 else None,
         **engine_flags(engine, model, device, work_size, offline),
     }
+    config = chosen_config(config)
     settings = load(config, {key: value for key, value in flags.items() if value is not None})
     check(settings)
     run_server(settings, host, port, tuple(allow_host or ()), metrics_token)

@@ -114,6 +114,11 @@ class Compositor:
             return None
         return preview(image, before, alpha, settings.view, self._stats)
 
+    @property
+    def background(self) -> CurrentBackground:
+        """The background in use."""
+        return self._background
+
     def rejected(self) -> tuple[str, str] | None:
         """A background that could not be opened, and the one that stays; told once."""
         return self._background.rejected()

@@ -44,3 +44,7 @@ class DataError(RealtimeBgError, ValueError):
 
 class TrainingError(RealtimeBgError, RuntimeError):
     """A training run cannot go on, or its result is not to be trusted."""
+
+
+class DaemonError(RealtimeBgError, RuntimeError):
+    """The daemon cannot run, is not running, or refuses what it was asked for."""

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 LAST_RESORTS = ("embedded", "grabcut")  # need nothing but the install; in order
 AUTO = ("rvm", *LAST_RESORTS)  # what `auto` tries, in order
+# In the words of PyTorch, CUDA, cuBLAS and ONNX Runtime.
+OUT_OF_MEMORY = ("outofmemory", "out of memory", "memoryallocation", "alloc_failed",
+                 "failed to allocate memory")  # fmt: skip
 GOOD_RUN = 100  # frames without a failure after which old failures are forgiven
 
 
@@ -43,6 +46,16 @@ def open_engine(settings: EngineSettings, size: Size, stats: Stats) -> Engine:
     return engine
 
 
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether a library says, in its own way, that a GPU has no memory left."""
+    while error is not None:
+        text = f"{type(error).__name__} {error}".lower()
+        if any(sign in text for sign in OUT_OF_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 class Matting:
     """Mattes frames with the engine the settings ask for. Used by one thread at a time."""
 
@@ -57,6 +70,7 @@ class Matting:
         self._last: Matte | None = None
         self._ladder: Ladder | None = None
         self._first_size: Size = (0, 0)  # that the network saw before any step of the ladder
+        self._stale = self._cpu = False  # to be opened anew; not to use the GPU any more
         self._failures = self._good = 0
         self._barred: set[str] = set()
         # Since when an engine has been at a frame, monotonic seconds; loading does not count.
@@ -69,7 +83,8 @@ class Matting:
         follows the last one). Raises RealtimeBgError when no engine is left.
         """
         now = self._live.now
-        if now.engine != self._settings or frame.size != self._size:
+        if now.engine != self._settings or frame.size != self._size or self._stale:
+            self._stale = False
             self._follow(now.engine, frame.size)
         jumped, still = self._change(frame)
         jumped |= now.resets != self._resets
@@ -111,6 +126,10 @@ class Matting:
         log.error("engine %s %s; it is given up", self._name or "(loading)", reason)
         return successor
 
+    def reload(self) -> None:
+        """Open the engine anew for the next frame: its model's file has changed."""
+        self._stale = True
+
     def close(self) -> None:
         """Release the engine. Idempotent."""
         if self._engine is not None:
@@ -125,12 +144,14 @@ class Matting:
         self._settings, self._size = settings, size
         if previous is not None and settings != previous:
             self._barred.clear()  # the user chose anew
+            self._cpu = False
         try:
             engine, name = self._first_of(self._candidates(settings))
         except RealtimeBgError as error:
             if not keep or previous is None:
                 raise
-            UNUSABLE.add(settings.name)
+            if settings != previous:
+                UNUSABLE.add(settings.name)
             log.warning("%s; %s stays in use", error, self._name)
             self._stats.notice(f"{settings.name} cannot be used, {self._name} stays")
             self._settings = self._live.modify(
@@ -185,7 +206,22 @@ class Matting:
             changes["work_size"] = shrunk(self._first_size, self._ladder.scale)
         if not own:
             changes |= {"model": None, "combine": CombineSettings()}
-        return open_engine(self._settings.model_copy(update=changes), self._size, self._stats)
+        if self._cpu:
+            changes["device"] = "cpu"
+        settings = self._settings.model_copy(update=changes)
+        try:
+            return open_engine(settings, self._size, self._stats)
+        except Exception as error:
+            if settings.device == "cpu" or not out_of_memory(error):
+                raise
+            self._leave_gpu(name)
+            settings = settings.model_copy(update={"device": "cpu"})
+            return open_engine(settings, self._size, self._stats)
+
+    def _leave_gpu(self, name: str) -> None:
+        log.warning("the GPU is out of memory: engine %s runs on the CPU now", name)
+        self._stats.notice("the GPU is out of memory, using the CPU")
+        self._cpu = True
 
     def _use(self, engine: Engine, name: str) -> None:
         self.close()
@@ -204,6 +240,9 @@ class Matting:
         self._stats.failures += 1
         self._good = 0
         log.error("engine %s failed: %s: %s", self._name, type(error).__name__, error)
+        if self._engine is not None and self._engine.provider != "CPU" and out_of_memory(error):
+            self._failures -= 1  # on the CPU it has its chance yet
+            self._leave_gpu(self._name)
         self.close()
 
     def _reopen(self) -> Engine:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
-from realtime_bg.errors import RealtimeBgError
+from realtime_bg.errors import RealtimeBgError, SinkError
 from realtime_bg.frames import Composite
 from realtime_bg.geometry import fit
 from realtime_bg.live import Live
@@ -24,6 +24,8 @@ from realtime_bg.stats import Stats
 log = logging.getLogger(__name__)
 
 AFTER_SECONDS = 5.0  # how long a device that is opened again may take to be released
+RETRY_PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds between attempts; the last one repeats
+BLOCKED = 10.0  # seconds after which a virtual camera that takes no picture is left behind
 
 
 def fitted(composite: Composite, sink: Sink) -> Composite:
@@ -49,6 +51,9 @@ class Outlet:
         ``after``: an outlet of the same device that is closing and has to be gone first."""
         self.spec, self._fps, self._failed, self._after = spec, fps, failed, after
         self.slot: Slot[Composite] = Slot()
+        self.sink: Sink | None = None
+        self.worked = False
+        self.busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=f"sink-{spec}", daemon=True)
         self._thread.start()
 
@@ -62,9 +67,11 @@ class Outlet:
                 assert composite is not None
                 if sink is None:
                     height, width = composite.image.shape[:2]
-                    sink = open_sink(self.spec, (width, height), self._fps)
+                    self.sink = sink = open_sink(self.spec, (width, height), self._fps)
                     log.info("output %s is open", getattr(sink, "description", self.spec))
+                self.busy_since = time.monotonic()
                 sink.send(fitted(composite, sink))
+                self.worked, self.busy_since = True, None
         except Closed:
             self._close(sink)
         except Exception as error:
@@ -72,6 +79,14 @@ class Outlet:
             if sink is not None:
                 with suppress(Exception):  # the first word on it has been said
                     sink.close(complete=False)
+
+    def watched(self) -> bool:
+        """Whether somebody may be looking at it."""
+        sink = self.sink
+        try:
+            return sink is not None and sink.watched() is not False
+        except Exception:  # closed meanwhile
+            return True
 
     def _close(self, sink: Sink | None) -> None:
         try:
@@ -94,11 +109,23 @@ class Outlets:
     """The outlets that the settings ask for, now. Fed by the compositor's thread."""
 
     def __init__(
-        self, live: Live, stats: Stats, fps: float, stop: Callable[[Exception], None]
+        self,
+        live: Live,
+        stats: Stats,
+        fps: float,
+        stop: Callable[[Exception], None],
+        persistent: bool = False,
+        extra: tuple[str, ...] = (),
     ) -> None:
         """``stop(error)`` ends the program: called when an output the user listed fails and
-        none is left."""
+        none is left, unless it is ``persistent``. ``extra``: specs besides those of the settings.
+
+        A virtual camera that is gone is opened again: always where the program is persistent,
+        else if it has been there."""
         self._live, self._stats, self._fps, self._stop = live, stats, fps, stop
+        self._persistent, self._extra = persistent, extra
+        self._broken: dict[str, tuple[int, float]] = {}  # attempts, and when the next one is due
+        self.problems: dict[str, str] = {}  # of outputs that are waited for
         self._settings: OutputSettings | None = None
         self._open: dict[str, Outlet] = {}
         self._closing: list[Outlet] = []
@@ -106,12 +133,13 @@ class Outlets:
         self._recording = ""
         self._names: set[Path] = set()  # of recordings and snapshots, also those not yet there
         self._snapshots = live.now.snapshots
+        self.saved: list[str] = []  # what became of the snapshots: the last one's path or problem
         self.window: Slot[Composite] | None = None
 
     def send(self, composite: Composite) -> None:
         """Hand one composite to every sink; opens and closes sinks as the settings changed."""
         now = self._live.now
-        if now.output is not self._settings:
+        if now.output is not self._settings or self._due():
             self._follow(now.output)
         if now.snapshots != self._snapshots:
             self._snapshots = now.snapshots
@@ -120,12 +148,51 @@ class Outlets:
             outlets = list(self._open.values())
         for outlet in outlets:
             outlet.slot.put(composite)
+            if outlet.spec in self._broken and outlet.worked:
+                log.warning("output %s is back", outlet.spec)
+                with self._lock:
+                    self._broken.pop(outlet.spec, None)
+                    self.problems.pop(outlet.spec, None)
+        self._leave_blocked(outlets)
         if self.window is not None:
             self.window.put(composite)
 
+    def watched(self) -> bool:
+        """Whether somebody may be looking at any of it."""
+        with self._lock:
+            outlets = list(self._open.values())
+        return self.window is not None or any(outlet.watched() for outlet in outlets)
+
+    def specs(self) -> list[str]:
+        """The outputs that are open."""
+        with self._lock:
+            return [outlet.spec for outlet in self._open.values() if outlet.worked]
+
+    def _due(self) -> bool:
+        if not self._broken:
+            return False
+        now = time.monotonic()
+        with self._lock:
+            return any(now >= at and spec not in self._open for spec, (_, at) in
+                       self._broken.items())  # fmt: skip
+
+    def _leave_blocked(self, outlets: list[Outlet]) -> None:
+        """A virtual camera that takes nothing any more is replaced; its thread cannot be."""
+        now = time.monotonic()
+        for outlet in outlets:
+            since = outlet.busy_since
+            stuck = since is not None and now - since > BLOCKED
+            if stuck and classify(outlet.spec)[0] == "virtualcam":
+                outlet.close()
+                self._sink_failed(outlet, SinkError(f"output {outlet.spec} takes no pictures"))
+
     def _follow(self, settings: OutputSettings) -> None:
         self._settings = settings
-        wanted = wanted_sinks(settings)
+        wanted = [*wanted_sinks(settings), *self._extra]
+        with self._lock:
+            for spec in [spec for spec in self._broken if spec not in wanted]:
+                del self._broken[spec]
+                self.problems.pop(spec, None)
         if settings.record:
             wanted += self._recorded(settings)
         elif self._recording:
@@ -139,8 +206,9 @@ class Outlets:
                 outlet.close()
                 self._closing.append(outlet)
             before = {outlet.spec: outlet for outlet in self._closing}
+            now = time.monotonic()
             for spec in wanted:
-                if spec not in self._open:
+                if spec not in self._open and now >= self._broken.get(spec, (0, now))[1]:
                     self._open[spec] = Outlet(spec, self._fps, self._sink_failed, before.get(spec))
 
     def _recorded(self, settings: OutputSettings) -> list[str]:
@@ -165,7 +233,11 @@ class Outlets:
             if current:
                 del self._open[spec]
             left = bool(self._open) or self.window is not None
-        if current and spec in now.sinks and not left:
+        is_camera = classify(spec)[0] == "virtualcam"
+        if current and is_camera and (self._persistent or outlet.worked or spec in self._broken):
+            self._retry(outlet, error)
+            return
+        if current and spec in now.sinks and not left and not self._persistent:
             self._stop(error)  # which says it
             return
         log.error("%s", error if isinstance(error, RealtimeBgError) else f"{spec}: {error!r}")
@@ -175,10 +247,22 @@ class Outlets:
         if spec == self._recording:
             self._recording, self._stats.recording_since = "", None
             self._live.update(output__record=False)
-        elif classify(spec)[0] == "virtualcam":
+        elif is_camera:
             self._live.update(output__virtualcam=False)
         elif spec in now.sinks:
             self._live.update(output__sinks=tuple(s for s in now.sinks if s != spec))
+
+    def _retry(self, outlet: Outlet, error: Exception) -> None:
+        spec, text = outlet.spec, str(error)
+        with self._lock:
+            new = self.problems.get(spec) != text
+            attempts = 0 if outlet.worked else self._broken.get(spec, (0, 0.0))[0]
+            pause = RETRY_PAUSES[min(attempts, len(RETRY_PAUSES) - 1)]
+            self._broken[spec] = attempts + 1, time.monotonic() + pause
+            self.problems[spec] = text
+        if new:
+            log.error("%s; waiting for it", text)
+            self._stats.notice(f"output {spec} is waited for")
 
     def _snapshot(self, composite: Composite, settings: OutputSettings) -> None:
         def write() -> None:
@@ -188,9 +272,11 @@ class Outlets:
             except (RealtimeBgError, OSError) as error:
                 log.error("the snapshot could not be saved: %s", error)
                 self._stats.notice("the snapshot could not be saved")
+                self.saved = [f"the snapshot could not be saved: {error}"]
             else:
                 log.warning("saved %s", path)
                 self._stats.notice(f"saved {path}")
+                self.saved = [str(path)]
 
         # Not daemon: a snapshot taken right before the end is still finished.
         threading.Thread(target=write, name="snapshot").start()

@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
+import numpy as np
+
 from realtime_bg.compositor import shows_camera
-from realtime_bg.errors import RealtimeBgError
+from realtime_bg.errors import RealtimeBgError, SourceError
 from realtime_bg.flow import Flow, carried
-from realtime_bg.frames import Composite, Frame, Item, Matte
+from realtime_bg.frames import Composite, Frame, Item, Matte, Size
 from realtime_bg.keys import click, press
 from realtime_bg.live import Live
 from realtime_bg.matting import Matting
+from realtime_bg.on_demand import Demand
 from realtime_bg.outlets import Outlets
 from realtime_bg.processor import Processor
 from realtime_bg.settings import SourceSettings
@@ -35,51 +38,117 @@ SINK_SECONDS = 1.4
 STALLED = 2.0  # seconds without a frame after which a source no longer wanted is interrupted
 CLOSED_PERIOD = 0.1  # seconds between pictures while there is no person to show
 PAUSED_PERIOD = 0.2
+ASLEEP_PERIOD = 0.08  # a reader gets its first picture as soon
 CARRIED = 0.25  # seconds for which a matte may be moved along with the picture
-REOPEN_PAUSE = 1.0  # seconds between attempts to open a source again
+REOPEN_PAUSES = (1.0, 1.0, 2.0, 5.0)  # seconds between attempts to open a source; the last repeats
+OPENING = 15.0  # seconds the opening of a source may take before its thread is given up
+HANDS = 10  # so many threads that hang in a driver may be given up; a new process is better then
+UNKNOWN_SIZE: Size = (1280, 720)  # of outputs that are opened before the source is
+UNKNOWN_FPS = 30.0
 
 OpenSource = Callable[[SourceSettings], Source]
+
+
+class _Hand:
+    """What one capture thread knows of itself; the watchdog reads it."""
+
+    def __init__(self) -> None:
+        self.moved = time.monotonic()  # when it last was seen to do something
+        self.opening = False
+        self.told = 0.0  # when its source was asked to end because it had stalled
 
 
 class Pipeline:
     """Runs one source through one processor into the settings' sinks until it is stopped."""
 
     def __init__(
-        self, live: Live, stats: Stats, processor: Processor, source: Source, opener: OpenSource
+        self,
+        live: Live,
+        stats: Stats,
+        processor: Processor,
+        source: Source | None,
+        opener: OpenSource,
+        *,
+        demand: Demand | None = None,
+        persistent: bool = False,
+        extra_sinks: tuple[str, ...] = (),
     ) -> None:
-        """``source`` is open already; ``opener`` opens it again after a pause or a change."""
+        """``source`` is open already, or None: then ``opener``, which also opens it again after a
+        pause or a change, does so when it is needed. ``demand``: whether somebody looks; None:
+        always. ``persistent``: a source or an output that fails never ends it. ``extra_sinks``:
+        outputs besides those of the settings."""
         self._live, self._stats, self._processor = live, stats, processor
         self._source: Source | None = source
         self._source_settings = live.now.source
-        self._opener = opener
-        self._size, self._fps = source.size, source.fps
+        self._opener, self._demand, self._persistent = opener, demand, persistent
+        self._size = source.size if source else live.now.source.size or UNKNOWN_SIZE
+        fps = source.fps if source else live.now.source.fps or UNKNOWN_FPS
         self._frames: Slot[Frame] = Slot()
         self._items: Slot[Item] = Slot()
         self._newest: Slot[Frame] = Slot()  # what is shown with an earlier matte, if so wished
         self._matte: Matte | None = None
         self._flow = Flow()
-        self._outlets = Outlets(live, stats, source.fps, self.stop)
+        self._outlets = Outlets(live, stats, fps, self.stop, persistent, extra_sinks)
         self._stopping = threading.Event()
         self._finished = threading.Event()
         self._error: Exception | None = None
         self._threads: dict[str, threading.Thread] = {}
         self._asked_to_stop = self._interrupted = self._holding = False
-        self._last_frame = time.monotonic()
+        self._last_frame = self.composed = time.monotonic()
+        self._hand = _Hand()
+        self._given_up = self._attempts = 0
+        self._problem = ""
 
-    def run(self, window: WindowSink | None = None, duration: float | None = None) -> None:
+    @property
+    def asleep(self) -> bool:
+        """Whether the camera is closed because nobody looks."""
+        return self._demand is not None and not self._demand.awake
+
+    @property
+    def state(self) -> str:
+        """What it is doing, in a few words."""
+        if self._live.now.paused:
+            return "paused"
+        if self.asleep:
+            return "asleep: nobody looks"
+        if self._source is None or self._source.waiting or not self._stats.fps:
+            waiting = self._source is None or self._source.waiting
+            why = f": {self._problem}" if self._problem else ""
+            return f"waiting for the camera{why}" if waiting else "starting"
+        return "running"
+
+    @property
+    def camera_open(self) -> bool:
+        """Whether the source is, or is about to be, in use."""
+        return self._source is not None
+
+    @property
+    def outlets(self) -> Outlets:
+        """Where its pictures go."""
+        return self._outlets
+
+    def run(
+        self,
+        window: WindowSink | None = None,
+        duration: float | None = None,
+        tick: Callable[[], None] | None = None,
+    ) -> None:
         """Run until the source ends, ``duration`` seconds passed, a key or a signal stops it.
 
-        Call it on the main thread. Re-raises the first error of any thread.
+        Call it on the main thread, which calls ``tick`` about ten times a second. Re-raises the
+        first error of any thread.
         """
         end = None if duration is None else time.monotonic() + duration
         if window is not None:
             self._outlets.window = Slot()
-        self._start(self._capture, "capture")
+        self._start_capture()
         self._start_inference()
         self._start(self._compose, "compositor")
         try:
             while not self._done(end):
                 self._watch()
+                if tick is not None:
+                    tick()
                 if window is None:
                     self._stopping.wait(0.1)
                 elif not self._show(window):
@@ -107,6 +176,13 @@ class Pipeline:
             slot.close()
         source = self._source
         if source is not None:
+            source.close()
+
+    def reopen_source(self) -> None:
+        """Close the source and open it anew, as after a computer slept. From any thread."""
+        source = self._source
+        if source is not None:
+            self._interrupted = True
             source.close()
 
     def _join(self, window: WindowSink | None) -> None:
@@ -141,41 +217,69 @@ class Pipeline:
 
     # capture
 
-    def _capture(self) -> None:
+    def _start_capture(self) -> None:
+        hand = self._hand = _Hand()
+        self._start(lambda: self._capture(hand), "capture")
+
+    def _capture(self, hand: _Hand) -> None:
         try:
-            while not self._stopping.is_set():
-                if self._live.now.paused:
+            while not self._stopping.is_set() and hand is self._hand:
+                hand.moved, hand.told = time.monotonic(), 0.0
+                if self._resting():
                     self._release()
                     self._stopping.wait(0.05)
-                elif self._reopened():
-                    self._pump()
+                elif self._reopened(hand):
+                    self._pump_on(hand)
         finally:
-            self._release()
+            if hand is self._hand:
+                self._release()
 
-    def _pump(self) -> None:
+    def _resting(self) -> bool:
+        return self._live.now.paused or self.asleep
+
+    def _pump_on(self, hand: _Hand) -> None:
+        """`_pump`; where the program is to go on whatever happens, a source that fails is opened
+        again."""
+        try:
+            self._pump(hand)
+        except Exception as error:
+            if not self._persistent or hand is not self._hand:
+                raise
+            self._complain(error)
+            self._release()
+            self._pause()
+
+    def _pump(self, hand: _Hand) -> None:
         """Hand frames on until the source ends, or the settings ask for another or none."""
-        assert self._source is not None
-        with closing(iter(self._source)) as frames:
+        source = self._source
+        assert source is not None
+        with closing(iter(source)) as frames:
             while True:
                 with self._stats.stage("capture"):
                     frame = next(frames, None)
-                now = self._live.now
-                if self._stopping.is_set() or now.paused or now.source != self._source_settings:
+                if hand is not self._hand:  # given up while it hung
+                    source.close()
+                    raise Closed
+                unwanted = self._live.now.source != self._source_settings
+                if self._stopping.is_set() or self._resting() or unwanted:
                     return
                 if frame is None:
                     self._finish()
                     return
-                self._last_frame = time.monotonic()
-                self._size = frame.size
+                self._last_frame = hand.moved = time.monotonic()
+                self._size, self._attempts, self._problem = frame.size, 0, ""
                 self._frames.put(frame)
-                if now.output.sync == "lowest-latency":
+                if self._live.now.output.sync == "lowest-latency":
                     self._newest.put(frame)
                 self._stats.dropped = self._frames.dropped + self._items.dropped
 
     def _finish(self) -> None:
         """The source ended by itself: let the last frame be seen, then stop."""
-        if self._interrupted:
+        if self._interrupted or self._persistent:
+            pause = not self._interrupted
             self._release()
+            if pause:
+                self._pause()
             return
         self._finished.set()
         self._stopping.wait(0.5)
@@ -187,24 +291,43 @@ class Pipeline:
         if source is not None:
             source.close()
 
-    def _reopened(self) -> bool:
+    def _complain(self, error: Exception) -> None:
+        """Say why there is no camera, once for each reason."""
+        text = str(error) if isinstance(error, RealtimeBgError) else repr(error)
+        if text != self._problem:
+            log.warning("%s", text)
+        self._problem = text
+        self._stats.notice("the camera cannot be opened")
+
+    def _pause(self) -> None:
+        self._attempts += 1
+        self._stopping.wait(REOPEN_PAUSES[min(self._attempts, len(REOPEN_PAUSES)) - 1])
+
+    def _reopened(self, hand: _Hand) -> bool:
         """Make the open source the one the settings ask for; a bad change keeps the old one."""
         wanted = self._live.now.source
         if self._source is not None and wanted == self._source_settings:
             return True
+        hand.opening = True
         try:
             source = self._opener(wanted)
         except RealtimeBgError as error:
-            log.warning("%s", error)
-            self._stats.notice("the camera cannot be opened")
+            self._complain(error)
             if self._source is not None:
                 old = self._source_settings.model_dump()
                 self._live.modify(lambda _: {f"source.{key}": old[key] for key in old})
                 return True
-            self._stopping.wait(REOPEN_PAUSE)
+            self._pause()
             return False
+        finally:
+            hand.opening = False
+        if hand is not self._hand:
+            source.close()
+            raise Closed
         self._release()
+        log.log(logging.WARNING if self._problem else logging.INFO, "%s", source.description)
         self._source, self._source_settings = source, wanted
+        hand.moved = time.monotonic()
         self._live.modify(lambda s: {"resets": s.resets + 1})
         if self._stopping.is_set():
             self._release()
@@ -217,6 +340,8 @@ class Pipeline:
         self._start(lambda: self._infer(matting), "inference")
 
     def _infer(self, matting: Matting) -> None:
+        if self.asleep:
+            self._warm_up(matting)
         while True:
             frame = self._frames.take()
             assert frame is not None
@@ -229,6 +354,12 @@ class Pipeline:
                     matting.close()
                     raise Closed
             self._items.put(item)
+
+    def _warm_up(self, matting: Matting) -> None:
+        """Load the engine before the first reader comes; what it says of nothing goes nowhere."""
+        width, height = self._size
+        nothing = Frame(np.zeros((height, width, 3), np.uint8), 0, time.monotonic(), epoch=-1)
+        self._processor.matte(nothing, matting)
 
     def _watch(self) -> None:
         """What no thread can do for itself: leave an engine that hangs (a thread cannot be
@@ -243,6 +374,37 @@ class Pipeline:
         if source is not None and unwanted and time.monotonic() - self._last_frame > STALLED:
             self._interrupted = True
             source.close()
+        self._watch_capture(time.monotonic())
+        if self._demand is not None:
+            self._demand.update(not now.output.on_demand or self._outlets.watched())
+
+    def _watch_capture(self, now: float) -> None:
+        """Interrupt a source that has stalled; leave it, and its thread, when that is no use."""
+        hand, source = self._hand, self._source
+        if self._resting() or self._finished.is_set() or (source is not None and source.waiting):
+            hand.moved = now
+            return
+        stall = self._live.now.source.stall
+        if source is not None:
+            stall = max(stall, 3.0 / source.fps)
+        if hand.opening:
+            stall = max(stall, OPENING)
+        if now - hand.moved < stall:
+            return
+        if not hand.told:
+            hand.told, self._problem = now, "it sends nothing"
+            log.warning("%s has sent nothing for %g s; opening it again",
+                        self._source_settings.spec, stall)  # fmt: skip
+            self._stats.notice("the camera has stalled")
+            self.reopen_source()
+        elif now - hand.told > STALLED:
+            self._given_up += 1
+            if self._given_up > HANDS:
+                self.stop(SourceError(f"{self._source_settings.spec}: its driver hangs"))
+                return
+            log.error("%s hangs in its driver and is left behind", self._source_settings.spec)
+            self._source, self._interrupted = None, False
+            self._start_capture()
 
     # composition
 
@@ -253,16 +415,19 @@ class Pipeline:
         while True:
             now = self._live.now
             waits = max(0.0, good_until - time.monotonic())
-            waits = PAUSED_PERIOD if now.paused else max(waits, CLOSED_PERIOD)
-            if now.output.sync == "locked" or now.paused:
-                item = self._items.take(waits)
+            period = PAUSED_PERIOD if now.paused else max(waits, CLOSED_PERIOD)
+            period = ASLEEP_PERIOD if self.asleep else period
+            if now.output.sync == "locked" or now.paused or self.asleep:
+                item = self._items.take(period)
             else:
-                item = self._at_once(waits)
+                item = self._at_once(period)
             now = self._live.now
             leaves_camera = camera_shown and not shows_camera(now)
             self._holding = now.frozen and not now.paused and last is not None and not leaves_camera
             if now.paused:
                 last, camera_shown = self._closed(index, "Camera paused"), False
+            elif self.asleep:
+                last, camera_shown = self._closed(index, "One moment"), False
             elif self._holding and last is not None:
                 last = self._processor.compositor.again(last, now)
             elif item is not None and self._age(item) <= now.privacy.max_age:
@@ -275,6 +440,7 @@ class Pipeline:
                 self._stats.add("latency", time.monotonic() - last.time)
             elif not self._finished.is_set():
                 last, camera_shown = self._closed(index), False
+            self.composed = time.monotonic()
             with self._stats.stage("hand-over"):
                 if last is not None:
                     self._outlets.send(last)

@@ -4,7 +4,8 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from pathlib import Path
 
 from realtime_bg import backgrounds as background_kinds
 from realtime_bg import batch, zoo
@@ -14,9 +15,11 @@ from realtime_bg.engines import ENGINES
 from realtime_bg.errors import EngineError, SettingsError, SourceError
 from realtime_bg.frames import Frame
 from realtime_bg.live import Live
+from realtime_bg.on_demand import Demand
 from realtime_bg.pipeline import Pipeline
 from realtime_bg.processor import Processor
 from realtime_bg.registry import load_class
+from realtime_bg.reload import ConfigFile, in_use
 from realtime_bg.settings import Settings, SourceSettings
 from realtime_bg.signals import stop_signals
 from realtime_bg.sinks.window import CHOICES, WindowSink, display_problem
@@ -25,16 +28,20 @@ from realtime_bg.sources.base import Source
 from realtime_bg.sources.image import ImageSource
 from realtime_bg.stats import Stats
 from realtime_bg.terminal import err, say, show_openings
+from realtime_bg.watching import FileWatch
 
 log = logging.getLogger(__name__)
 
 STATS_PERIOD = 1.0
 
 
-def run(settings: Settings, duration: float | None, show_stats: bool) -> None:
+def run(
+    settings: Settings, duration: float | None, show_stats: bool, config: Path | None = None
+) -> None:
     """Run until the source ends, ``duration`` seconds passed or the user stops it.
 
-    Raises RealtimeBgError for anything the user can mend.
+    ``config``: the file whose edits a live run follows. Raises RealtimeBgError for anything the
+    user can mend.
     """
     check(settings)
     settings = with_outputs(with_current_item(settings))
@@ -50,7 +57,7 @@ def run(settings: Settings, duration: float | None, show_stats: bool) -> None:
             raise SettingsError(f"{settings.source.spec} never ends; add --duration SECONDS")
         with _statistics(stats) if show_stats else nullcontext():
             if is_live:
-                _run_live(live, stats, source, duration)
+                _run_live(live, stats, source, duration, config)
             else:
                 _run_batch(live, stats, source, duration)
     finally:
@@ -90,7 +97,7 @@ def with_outputs(settings: Settings) -> Settings:
     return settings.model_copy(update={"output": output})
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, with_backgrounds: bool = True) -> None:
     """Find what cannot work before anything is opened. Raises RealtimeBgError."""
     if settings.engine.name != "auto":
         load_class(ENGINES, settings.engine.name, "engine", EngineError)
@@ -101,7 +108,8 @@ def check(settings: Settings) -> None:
             zoo.check_named(model)
     backgrounds = set()
     for spec in (settings.background.current, *settings.background.items):
-        background_kinds.classify(spec)
+        if with_backgrounds:
+            background_kinds.classify(spec)
         backgrounds.add(os.path.realpath(os.path.expanduser(spec)))
     kind, source = source_kinds.classify(settings.source.spec)
     written: set[str] = set()
@@ -125,7 +133,8 @@ def runs_live(settings: Settings) -> bool:
     return settings.output.virtualcam or bool(kinds & set(sink_kinds.LIVE_KINDS))
 
 
-def _run_live(live: Live, stats: Stats, source: Source, duration: float | None) -> None:
+def _run_live(live: Live, stats: Stats, source: Source, duration: float | None,
+              config: Path | None) -> None:  # fmt: skip
     window = None
     if "window" in live.now.output.sinks:
         window = WindowSink("", source.size, source.fps)
@@ -137,8 +146,12 @@ def _run_live(live: Live, stats: Stats, source: Source, duration: float | None) 
     # Everything the user can mend is known to be right: now the lines that say what was got.
     show_openings()
     log.info("%s", source.description)
-    pipeline = Pipeline(live, stats, processor, source, opener)
-    with stop_signals(pipeline.ask_to_stop):
+    pipeline = Pipeline(live, stats, processor, source, opener, demand=Demand(awake=True))
+    with ExitStack() as stack:
+        if config is not None:
+            file = ConfigFile(config, live, stats)
+            stack.enter_context(closing(FileWatch(lambda: in_use(file, live, stats, processor))))
+        stack.enter_context(stop_signals(pipeline.ask_to_stop))
         pipeline.run(window, duration)
 
 

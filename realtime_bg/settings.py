@@ -151,6 +151,7 @@ class SourceSettings(_Section):
     size: SizeField = None
     fps: Annotated[float, Field(gt=0, le=1000)] | None = None
     loop: bool = False
+    stall: Annotated[float, Field(ge=1, le=600)] = 5.0
 
 
 Triple = tuple[float, float, float]
@@ -359,6 +360,7 @@ class OutputSettings(_Section):
     record: bool = False
     folder: Path | None = None
     sync: Literal["locked", "lowest-latency"] = "locked"
+    on_demand: bool = True
 
 
 class PrivacySettings(_Section):
@@ -433,6 +435,15 @@ def nested(dotted: dict[str, Any]) -> dict[str, Any]:
             if not isinstance(level, dict):
                 raise SettingsError(f"{path}: {section} is a value, not a section")
         level[key] = value
+    return result
+
+
+def flattened(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The opposite of `nested`; sections that hold nothing vanish."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        both = flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else None
+        result |= {f"{prefix}{key}": value} if both is None else both
     return result
 
 

@@ -13,7 +13,7 @@ err = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
 
-class _Lines(logging.Handler):
+class Lines(logging.Handler):
     """Log records as lines that do not tear a progress bar apart."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -32,7 +32,7 @@ def show_logs(verbose: bool) -> None:
     """Show warnings of the program, or with ``verbose`` everything it has to say."""
     if not verbose:  # what Pillow thinks of a photo's tags
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-    logging.basicConfig(level=logging.WARNING, handlers=[_Lines()], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[Lines()], force=True)
     logging.getLogger("realtime_bg").setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 

@@ -15,10 +15,14 @@ SHARED = Path(os.environ.get("REALTIME_BG_SHARED", ROOT.parent / "shared")).abso
 
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path_factory, monkeypatch):
-    """No setting, model or cache of the user reaches a test."""
+    """No setting, model, cache, configuration or daemon of the user reaches a test."""
     for name in [name for name in os.environ if name.startswith("REALTIME_BG_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    base = tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(base / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(base / "config"))
+    (base / "run").mkdir(mode=0o700, exist_ok=True)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(base / "run"))
 
 
 @pytest.fixture(scope="session")

@@ -28,12 +28,15 @@ class CurrentBackground:
         self._rejected: tuple[str, str] | None = None
         self._lock = threading.Lock()
         self._opener: threading.Thread | None = None
-        self._closed = False
+        self._closed = self._stale = False
 
     def get(self, settings: BackgroundSettings) -> Background:
         """The background for ``settings``, or the last good one while that is being opened or
         when it cannot be."""
-        if settings is not self._settings and not self._opening():
+        if self._stale and not self._opening():
+            self._stale, self._settings = False, settings
+            self._start(settings)
+        elif settings is not self._settings and not self._opening():
             changed = settings.model_copy(update={"items": self._settings.items})
             different = changed != self._settings
             self._settings = settings
@@ -67,6 +70,15 @@ class CurrentBackground:
             # and backgrounds survive a close while a picture of theirs is being used.
             old, self._open = (self._open, new) if not self._closed else (new, self._open)
         old.close()
+
+    @property
+    def spec(self) -> str:
+        """What is open."""
+        return self._spec
+
+    def reload(self) -> None:
+        """Open it anew: its file has changed. What is open stays where that fails."""
+        self._stale = True
 
     def rejected(self) -> tuple[str, str] | None:
         """The spec that could not be opened and the one that stays, since the last call."""

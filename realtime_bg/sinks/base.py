@@ -28,3 +28,8 @@ class Sink(ABC):
         A file is there under its name after this. ``complete`` False says that the job failed:
         then the file keeps its temporary name, and an older one of its name stays.
         """
+
+    def watched(self) -> bool | None:
+        """Whether somebody looks at it now; None where that cannot be known, as with a file.
+        Never waits; from any thread, between the constructor and `close`."""
+        return None

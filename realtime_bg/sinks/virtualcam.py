@@ -1,6 +1,8 @@
 """A virtual camera through pyvirtualcam: v4l2loopback, OBS or UnityCapture."""
 
+import os
 import sys
+import time
 
 import numpy as np
 import pyvirtualcam
@@ -8,7 +10,10 @@ import pyvirtualcam
 from realtime_bg.errors import SinkError
 from realtime_bg.frames import Composite, Size
 from realtime_bg.geometry import even
+from realtime_bg.on_demand import readers
 from realtime_bg.sinks.base import Sink
+
+LOOK_SECONDS = 1.0  # between looks at whether the device is still there
 
 REMEDIES = {
     "linux": "load one: sudo modprobe v4l2loopback video_nr=10 card_label=realtime-bg "
@@ -32,14 +37,35 @@ class VirtualCameraSink(Sink):
             reasons = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
             remedy = REMEDIES.get(sys.platform, "see the README")
             raise SinkError(f"no virtual camera ({reasons}); {remedy}") from None
-        self.description = f"virtual camera {self._camera.device} ({self._camera.backend})"
+        device = self._camera.device
+        self.description = f"virtual camera {device} ({self._camera.backend})"
+        self._readers = readers(device)
+        # Writing into a device that was removed is no error everywhere, so its file is looked at.
+        self._file = device if str(device).startswith("/dev/") else None
+        self._made, self._looked = self._identity(), time.monotonic()
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._file) if self._file else None
+        except OSError:
+            return None
+        return (found.st_ino, found.st_rdev) if found else None
 
     def send(self, composite: Composite) -> None:
         width, height = self._even
+        now = time.monotonic()
+        if self._file and now - self._looked > LOOK_SECONDS:
+            self._looked = now
+            if self._identity() != self._made:
+                raise SinkError(f"virtual camera {self._file}: was removed")
         try:
             self._camera.send(np.ascontiguousarray(composite.image[:height, :width]))
         except Exception as error:
             raise SinkError(f"virtual camera {self._camera.device}: {error}") from None
 
+    def watched(self) -> bool | None:
+        return self._readers.any()
+
     def close(self, complete: bool = True) -> None:
+        self._readers.close()
         self._camera.close()

@@ -1,6 +1,7 @@
 """The picture for browsers: each composite is encoded once, and only while somebody looks."""
 
 import threading
+import time
 
 import cv2
 
@@ -9,6 +10,7 @@ from realtime_bg.frames import Composite
 from realtime_bg.sinks.base import Sink
 
 QUALITY = 85
+LOOKING = 2.0  # seconds after a viewer's last question for which it counts as looking
 
 
 class Channel:
@@ -20,6 +22,12 @@ class Channel:
         self._newest: Composite | None = None
         self._count = 0
         self._jpeg: tuple[int, bytes] = (0, b"")
+        self._asked = float("-inf")
+
+    @property
+    def watched(self) -> bool:
+        """Whether a viewer has asked for a picture just now."""
+        return time.monotonic() - self._asked < LOOKING
 
     @property
     def newest(self) -> Composite | None:
@@ -36,6 +44,7 @@ class Channel:
     def jpeg(self, after: int, timeout: float) -> tuple[int, bytes] | None:
         """The first picture behind number ``after`` as (number, JPEG); None when there is none
         within ``timeout`` seconds."""
+        self._asked = time.monotonic()
         with self._changed:
             self._changed.wait_for(lambda: self._count > after and self._newest, timeout)
             composite, count = self._newest, self._count
@@ -64,6 +73,9 @@ class WebSink(Sink):
 
     def send(self, composite: Composite) -> None:
         self._channel.put(composite)
+
+    def watched(self) -> bool | None:
+        return self._channel.watched
 
     def close(self, complete: bool = True) -> None:
         self._channel.put(None)

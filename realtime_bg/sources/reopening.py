@@ -48,7 +48,7 @@ class ReopeningSource(Source):
                 if image is not None:
                     if attempts:
                         log.warning("%s is back: %s", self.settings.spec, self.description)
-                    attempts = 0
+                    attempts, self.waiting = 0, False
                     yield Frame(image, index, time.monotonic(), epoch)
                     index += 1
                 elif not self._closed.is_set():
@@ -56,6 +56,7 @@ class ReopeningSource(Source):
                         log.warning("%s sends no pictures any more; waiting for it to come back",
                                     self.settings.spec)  # fmt: skip
                     epoch += attempts == 0
+                    self.waiting = True
                     self._reconnect(PAUSES[min(attempts, len(PAUSES) - 1)])
                     attempts += 1
         finally:

@@ -65,12 +65,13 @@ class Switch(BaseModel):
 class Server:
     """What the addresses work with."""
 
-    def __init__(self, settings: Settings, limits: Limits, folder: Path | None) -> None:
+    def __init__(self, settings: Settings, limits: Limits, folder: Path | None,
+                 broadcast: Any = None) -> None:  # fmt: skip
         self.limits = limits
         self.gallery = Gallery(folder, limits.pixels, limits.backgrounds)
         self.photos = PhotoDesk(settings, limits)
         self.jobs = Jobs(settings, limits, lambda: None)
-        self.broadcast = Broadcast(settings)
+        self.broadcast: Broadcast = broadcast or Broadcast(settings)
         self.metrics = Metrics(self.broadcast)
         self.viewers = 0
 
@@ -97,12 +98,14 @@ def create_app(
     limits: Limits | None = None,
     folder: Path | None = None,
     scrape_token: str = "",
+    broadcast: Any = None,
 ) -> Any:
     """The ASGI application. ``hosts``: names it may be asked under besides localhost and
     addresses; ``folder``: of uploaded backgrounds, None for the user's own; ``scrape_token``:
-    opens /metrics alone. Raises RealtimeBgError."""
+    opens /metrics alone; ``broadcast``: of the live picture, where that is not this application's
+    own. Raises RealtimeBgError."""
     limits = limits or Limits()
-    server = Server(settings, limits, folder)
+    server = Server(settings, limits, folder, broadcast)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -103,20 +103,24 @@ class Broadcast:
 
     def report(self) -> dict[str, Any]:
         """What the page shows of it: rates, and the median milliseconds of each stage."""
-        stats = self.stats
-        return {
-            "running": self.running,
-            "problem": self.problem,
-            "shows_camera": shows_camera(self.live.now),
-            "engine": stats.engine if self.running else "",
-            "provider": stats.provider,
-            "work_size": list(stats.work_size),
-            "fps": round(stats.fps, 1),
-            "latency_ms": round(stats.median("latency"), 1),
-            "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
-            "dropped": stats.dropped,
-            "held": stats.held,
-            "failures": stats.failures,
-            "recording": stats.recording_since is not None,
-            "notice": stats.current_notice(),
-        }
+        return reported(self.live.now, self.stats, self.running, self.problem)
+
+
+def reported(now: Settings, stats: Stats, running: bool, problem: str) -> dict[str, Any]:
+    """See `Broadcast.report`."""
+    return {
+        "running": running,
+        "problem": problem,
+        "shows_camera": shows_camera(now),
+        "engine": stats.engine if running else "",
+        "provider": stats.provider,
+        "work_size": list(stats.work_size),
+        "fps": round(stats.fps, 1),
+        "latency_ms": round(stats.median("latency"), 1),
+        "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
+        "dropped": stats.dropped,
+        "held": stats.held,
+        "failures": stats.failures,
+        "recording": stats.recording_since is not None,
+        "notice": stats.current_notice(),
+    }

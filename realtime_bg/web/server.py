@@ -29,7 +29,7 @@ def serve(
     """Serve until Ctrl-C or SIGTERM. ``port`` 0 picks a free one; ``hosts``: see `create_app`;
     ``scraping``: a file with the token of /metrics. Raises RealtimeBgError."""
     known = scrape_token(scraping) if scraping is not None else ""
-    own, port = _bind(host, port)
+    own, port = bind(host, port)
     token = new_token()
     app = create_app(settings, token, hosts=(*hosts, host), scrape_token=known)
     if not _is_loopback(host):
@@ -47,7 +47,8 @@ def configuration(app: Any) -> uvicorn.Config:
                           timeout_graceful_shutdown=STOP_SECONDS)  # fmt: skip
 
 
-def _bind(host: str, port: int) -> tuple[socket.socket, int]:
+def bind(host: str, port: int) -> tuple[socket.socket, int]:
+    """A socket for the server, and its port. Raises SinkError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     own = socket.socket(family, socket.SOCK_STREAM)
     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

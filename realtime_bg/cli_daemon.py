@@ -1,0 +1,219 @@
+"""The command line of `daemon` and `ctl`: parsing and printing only."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from realtime_bg.cli_options import (
+    Background,
+    Config,
+    Device,
+    Engine,
+    Model,
+    Offline,
+    Size,
+    Source,
+    Verbose,
+    WorkSize,
+    engine_flags,
+)
+from realtime_bg.control import ask
+from realtime_bg.errors import SettingsError
+
+# Words that are names before they are files.
+NAMES = ("beach", "office", "studio", "gradient", "blur", "erase", "none", "demo", "camera")
+
+ctl = typer.Typer(help="Steer a running daemon.", no_args_is_help=True)
+
+
+def daemon(
+    background: Background = None,
+    source: Source = None,
+    output: Annotated[list[str] | None, typer.Option("--output", "-o", show_default="virtualcam",
+        help="virtualcam, virtualcam:/dev/video10, a video file, or null.")] = None,
+    engine: Engine = None,
+    model: Model = None,
+    device: Device = None,
+    size: Size = None,
+    work_size: WorkSize = None,
+    page: Annotated[bool, typer.Option("--page", help=(
+        "Serve the web page too; `ctl status` shows its address."))] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: a free one.")] = 5003,
+    config: Config = None,
+    offline: Offline = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log lines of JSON.")] = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
+    """Run without a window until `ctl stop`: feeds the virtual camera while somebody looks."""
+    from realtime_bg.daemon import Daemon
+    from realtime_bg.logs import daemon_logs
+    from realtime_bg.reload import chosen_config
+    from realtime_bg.settings import load
+
+    ring = daemon_logs(verbose, log_json)
+    flags = {
+        "background.current": background[0] if background else None,
+        "background.items": tuple(background) if background and len(background) > 1 else None,
+        "source.spec": source,
+        "source.size": size,
+        "output.sinks": tuple(output) if output else None,
+        **engine_flags(engine, model, device, work_size, offline),
+    }
+    config = chosen_config(config)
+    settings = load(config, {key: value for key, value in flags.items() if value is not None})
+    program = Daemon(settings, config, ring)
+    if page:
+        import realtime_bg.web.server  # noqa: F401 - says what to install where that is missing
+        from realtime_bg.web.hosting import Page
+
+        program.page = Page(settings, port)
+    program.run()
+
+
+def install_service(
+    options: Annotated[list[str] | None, typer.Argument(metavar="[-- OPTION...]", help=(
+        "Options of `daemon`, as --background beach --config FILE."))] = None,
+    show: Annotated[bool, typer.Option("--print", help="Show it, write nothing.")] = False,
+    kind: Annotated[str | None, typer.Option(show_default="this system's", help=(
+        "systemd, launchd or task-scheduler."))] = None,
+    start: Annotated[bool, typer.Option("--start/--no-start", help="Start it, too.")] = True,
+) -> None:  # fmt: skip
+    """Start the daemon at each login: a systemd user unit, a launchd agent or a scheduled task."""
+    from realtime_bg.service import install, service
+
+    made = service(kind, _with_full_paths(options or []))
+    if show:
+        coding = "utf-16" if made.path.suffix == ".xml" else "utf-8"
+        typer.echo(made.data.decode(coding).replace("\r\n", "\n"), nl=False)
+    else:
+        typer.echo(install(made, start))
+
+
+def _with_full_paths(options: list[str]) -> list[str]:
+    """A service has no working directory of ours. Raises for what `daemon` does not take."""
+    checked = typer.main.get_command(_alone())
+    with checked.make_context("daemon", list(options)):
+        pass
+    return [str(Path(word).absolute()) if Path(word).exists() and word not in NAMES else word
+            for word in options]  # fmt: skip
+
+
+def _alone() -> typer.Typer:
+    own = typer.Typer()
+    own.command()(daemon)
+    return own
+
+
+def _say(command: str, **details: Any) -> Any:
+    """Ask, print a short answer, return it."""
+    answer = next(ask({"command": command, **details}), None)
+    if isinstance(answer, dict):
+        for key, value in answer.items():
+            typer.echo(f"{key}: {_word(value)}")
+    else:
+        typer.echo(answer)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {text}" for key, text in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+@ctl.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """What it is doing."""
+    answer = next(ask({"command": "status"}))
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+        return
+    for key, value in answer.items():
+        if value not in (None, "", [], {}):
+            typer.echo(f"{key.replace('_', ' '):<15}{_word(value)}")
+
+
+@ctl.command("set")
+def set_(
+    changes: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help=(
+        "Settings as in config.yaml: refine.feather=3 output.mirror=true"))],
+) -> None:  # fmt: skip
+    """Change settings, all of them or, where one is refused, none."""
+    from realtime_bg.steering import absolute
+
+    texts = {}
+    for change in changes:
+        key, sign, text = change.partition("=")
+        if not sign:
+            raise SettingsError(f"{change}: write KEY=VALUE, for example refine.feather=3")
+        texts[key.strip()] = absolute(key.strip(), text)
+    _say("set", changes=texts)
+
+
+@ctl.command()
+def background(
+    spec: Annotated[str, typer.Argument(help="As --background of `run`: beach, a file, blur ...")],
+) -> None:
+    """Show another background."""
+    from realtime_bg.steering import absolute
+
+    _say("set", changes={"background.current": absolute("background.current", spec)})
+
+
+@ctl.command()
+def toggle(
+    name: Annotated[str, typer.Argument(help="mirror, virtualcam, record, frozen, paused ...")],
+) -> None:
+    """Turn on what is off, and off what is on."""
+    _say("toggle", key=name)
+
+
+@ctl.command()
+def pause() -> None:
+    """Show a card and close the camera."""
+    _say("pause")
+
+
+@ctl.command()
+def resume() -> None:
+    """Go on after a pause."""
+    _say("resume")
+
+
+@ctl.command()
+def snapshot() -> None:
+    """Save the present picture; prints the file's name."""
+    _say("snapshot")
+
+
+@ctl.command()
+def stop() -> None:
+    """End the daemon; returns when it is gone."""
+    from realtime_bg.errors import DaemonError
+
+    _say("stop")
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            next(ask({"command": "status"}))
+        except DaemonError:
+            return
+        time.sleep(0.1)
+    raise DaemonError("the daemon has not ended within 10 s; see realtime-bg ctl logs")
+
+
+@ctl.command()
+def logs(
+    count: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="And those to come.")] = False,
+) -> None:
+    """What it has said."""
+    for line in ask({"command": "logs", "count": count, "follow": follow}):
+        if line:
+            typer.echo(line)

@@ -1,0 +1,89 @@
+"""The page inside the daemon: it steers and shows the daemon's own pipeline."""
+
+import secrets
+import threading
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from realtime_bg.live import Live
+from realtime_bg.settings import Settings
+from realtime_bg.sinks.web import CHANNELS, Channel
+from realtime_bg.stats import Stats
+from realtime_bg.web.app import create_app
+from realtime_bg.web.broadcast import reported
+from realtime_bg.web.security import new_token
+from realtime_bg.web.server import bind, configuration
+
+if TYPE_CHECKING:
+    from realtime_bg.daemon import Daemon
+
+STOP_SECONDS = 5.0
+
+
+class DaemonBroadcast:
+    """What `Broadcast` is to `realtime-bg serve`; starting and stopping are resume and pause."""
+
+    def __init__(self, daemon: "Daemon", channel: Channel) -> None:
+        self._daemon, self.channel = daemon, channel
+        self.problem = ""
+
+    @property
+    def live(self) -> Live:
+        return self._daemon.live
+
+    @property
+    def stats(self) -> Stats:
+        return self._daemon.stats
+
+    @property
+    def running(self) -> bool:
+        return not self.live.now.paused
+
+    def start(self) -> None:
+        """Let the camera run."""
+        self.live.update(paused=False, frozen=False)
+
+    def stop(self) -> None:
+        """Close the camera; the outputs show a card."""
+        self.live.update(paused=True)
+
+    def close(self) -> None:
+        """The daemon goes on without the page."""
+
+    def report(self) -> dict[str, Any]:
+        """As `Broadcast.report`."""
+        return reported(self.live.now, self.stats, self.running, self.problem)
+
+
+class Page:
+    """Served on a thread of its own, on this computer alone."""
+
+    def __init__(self, settings: Settings, port: int) -> None:
+        """Take the port. Raises SinkError where it is taken."""
+        self._socket, port = bind("127.0.0.1", port)
+        self._token = new_token()
+        self.address = f"http://127.0.0.1:{port}/?token={self._token}"
+        self._name = secrets.token_hex(4)
+        self._channel = CHANNELS[self._name] = Channel()
+        self.sink = f"web:{self._name}"
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._settings = settings
+
+    def start(self, daemon: "Daemon") -> None:
+        """Serve ``daemon`` until `close`."""
+        app = create_app(self._settings, self._token,
+                         broadcast=DaemonBroadcast(daemon, self._channel))  # fmt: skip
+        server = self._server = uvicorn.Server(configuration(app))
+        self._thread = threading.Thread(target=server.run, kwargs={"sockets": [self._socket]},
+                                        name="page", daemon=True)  # fmt: skip
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving. Idempotent."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(STOP_SECONDS)
+        self._socket.close()
+        CHANNELS.pop(self._name, None)

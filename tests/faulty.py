@@ -1,0 +1,160 @@
+"""Devices that fail on command, at the contracts of source, engine, output and background.
+
+Every second column of the camera's picture has a colour that nothing else contains; the engine
+sees a white person in the middle. One pixel of that colour in an output is a leak; white in the
+middle says that all is well.
+"""
+
+import errno
+import threading
+import time
+from typing import ClassVar
+
+import numpy as np
+
+from realtime_bg.backgrounds.still import ImageBackground
+from realtime_bg.engines.base import Engine
+from realtime_bg.errors import SinkError, SourceError
+from realtime_bg.frames import Matte
+from realtime_bg.sinks.base import Sink
+from realtime_bg.sources.reopening import ReopeningSource
+
+RAW, PERSON = (255, 0, 255), (255, 255, 255)
+SIZE = (64, 36)
+
+
+class Bench:
+    """What is wrong at the moment, and what was seen."""
+
+    def __init__(self):
+        self.camera = ""  # gone, busy, silent, hanging, raising
+        self.engine = ""  # raising and lying, once; broken, hanging, oom
+        self.output = ""  # gone, blocked
+        self.disk = self.stage = ""  # full; raising
+        self.size = SIZE
+        self.healed = threading.Event()  # lets go whoever hangs
+        self.healed.set()
+        self.opened = 0  # cameras
+        self.engines = []  # (name, device) of those that were opened
+        self.leaks = 0
+        self.model = None
+        self.seen = {}
+
+    def look(self, name, image):
+        now = time.monotonic()
+        seen = self.seen.setdefault(name, Seen(now))
+        self.leaks += bool((image == RAW).all(axis=2).any())
+        seen.gap = max(seen.gap, now - seen.at)
+        seen.at, seen.count = now, seen.count + 1
+        middle = image[image.shape[0] // 2, image.shape[1] // 2]
+        seen.well, seen.corner = bool((middle == PERSON).all()), tuple(map(int, image[0, 0]))
+
+
+class Seen:
+    """What one output was given: when last, the longest pause, and whether all is well in it."""
+
+    def __init__(self, at):
+        self.at, self.gap, self.count, self.well, self.corner = at, 0.0, 0, False, None
+
+
+bench = Bench()
+
+
+class Camera(ReopeningSource):
+    """200 frames per second."""
+
+    def _connect(self):
+        if bench.camera in ("gone", "busy"):
+            raise SourceError(f"the camera is {bench.camera}")
+        self.size, self.fps, self.description = bench.size, 200.0, "faulty"
+        bench.opened += 1
+        self._has = True
+
+    def _read(self):
+        time.sleep(0.005)
+        if bench.camera == "hanging":  # in its driver: hears nothing
+            bench.healed.wait(30)
+        while bench.camera == "silent" and not self._closed.is_set():
+            time.sleep(0.005)
+        if bench.camera == "raising":
+            raise ValueError("a JPEG nobody can read")
+        if bench.camera in ("gone", "busy"):
+            return None
+        image = np.zeros((bench.size[1], bench.size[0], 3), np.uint8)
+        image[:, ::2] = RAW
+        return image
+
+    def _disconnect(self):
+        bench.opened -= getattr(self, "_has", False)
+        self._has = False
+
+
+class Network(Engine):
+    """Sees a white person in the middle."""
+
+    description = "test"
+
+    def __init__(self, settings, size, stats):
+        super().__init__(settings, size, stats)
+        self.work_size, self.model = size, bench.model
+        self.provider = "CPU" if settings.device == "cpu" else "CUDA:0"
+        bench.engines.append((settings.name, settings.device))
+
+    def matte(self, frame):
+        if bench.engine in ("raising", "broken"):
+            bench.engine = "" if bench.engine == "raising" else bench.engine
+            raise RuntimeError("bad weights")
+        if bench.engine == "oom" and self.provider != "CPU":
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        if bench.engine == "hanging" and self.settings.name == "room":
+            bench.healed.wait(30)
+        height, width = frame.image.shape[:2]
+        alpha = np.zeros((height, width), np.float32)
+        alpha[height // 4 : -height // 4, width // 4 : -width // 4] = 1
+        if bench.engine == "lying":
+            bench.engine = ""
+            alpha *= np.nan
+        return Matte(frame, alpha, np.full_like(frame.image, 255))
+
+
+class Output(Sink):
+    """A virtual camera, a window, whatever: it looks at what it is given."""
+
+    def __init__(self, spec, size, fps):
+        super().__init__(spec, size, fps)
+        if spec == "virtualcam" and bench.output == "gone":
+            raise SinkError("no virtual camera")
+
+    def send(self, composite):
+        if self.target == "virtualcam" and bench.output == "gone":
+            raise SinkError("virtual camera: was removed")
+        if self.target == "virtualcam" and bench.output == "blocked":
+            bench.healed.wait(30)
+        bench.look(self.target, composite.image)
+
+    def close(self, complete=True):
+        pass
+
+
+class Recording(Output):
+    """A file on a disk that fills up."""
+
+    closed: ClassVar[int] = 0
+
+    def send(self, composite):
+        if bench.disk == "full":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        bench.look("recording", composite.image)
+
+
+class Room(ImageBackground):
+    """A picture file whose drawing can fail."""
+
+    def render(self, *arguments, **options):
+        if bench.stage == "raising":
+            raise MemoryError("no picture")
+        return super().render(*arguments, **options)
+
+
+def open_output(spec, size, fps):
+    return (Output if spec in ("null", "virtualcam") else Recording)(spec, size, fps)

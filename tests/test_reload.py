@@ -1,0 +1,241 @@
+"""Edits of config.yaml and of the files in use, seen by a running program."""
+
+import os
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from realtime_bg import reload
+from realtime_bg.errors import SettingsError
+from realtime_bg.frames import Frame
+from realtime_bg.keys import press
+from realtime_bg.live import Live
+from realtime_bg.processor import Processor
+from realtime_bg.reload import ConfigFile, chosen_config, in_use, own_config
+from realtime_bg.settings import load
+from realtime_bg.stats import Stats
+from realtime_bg.steering import absolute, apply, read, switch
+from realtime_bg.watching import FileWatch
+
+
+def until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """A file with some text, and what follows it."""
+
+    def opened(text, **flags):
+        path = tmp_path / "config.yaml"
+        path.write_text(text)
+        live = Live(load(path, flags))
+        return path, live, ConfigFile(path, live, Stats())
+
+    return opened
+
+
+def test_only_what_changed_in_the_file_is_applied(opened):
+    path, live, file = opened("refine: {feather: 1, threshold: 0.4}\noutput: {mirror: false}\n")
+    press(live, "m")
+    live.update(refine__feather=9)
+    path.write_text("refine: {feather: 1, threshold: 0.6}\noutput: {mirror: false}\n")
+    assert file.reload()
+    assert live.now.refine.threshold == 0.6
+    assert live.now.output.mirror  # the key
+    assert live.now.refine.feather == 9  # and the change by another hand
+    path.write_text("refine: {feather: 2, threshold: 0.6}\noutput: {mirror: false}\n")
+    assert file.reload()
+    assert live.now.refine.feather == 2
+
+
+def test_a_key_that_is_taken_out_goes_back_to_what_it_is_without(opened, monkeypatch):
+    path, live, file = opened("refine: {feather: 1, threshold: 0.4}\n")
+    monkeypatch.setenv("REALTIME_BG_REFINE__THRESHOLD", "0.7")
+    path.write_text("refine:\n")
+    assert file.reload()
+    assert live.now.refine.feather == 0
+    assert live.now.refine.threshold == 0.7
+
+
+@pytest.mark.parametrize(("text", "line", "reason"), [
+    ("refine:\n  feather: soft\n", 2, "refine.feather"),
+    ("refine:\n  feather: 3\n  fether: 3\n", 3, "no such setting"),
+    ("refine:\n  feather: [\n", 3, "expected"),
+    ("engine:\n  name: embedded\nbackground:\n  current: beech\n", 4, "did you mean 'beach'"),
+    ("engine:\n  name: rwm\n", 2, "did you mean 'rvm'"),
+    ("output:\n  sinks: [null, window]\n", 2, "output.sinks"),
+])  # fmt: skip
+def test_a_bad_edit_is_refused_with_file_line_and_reason(opened, caplog, text, line, reason):
+    path, live, file = opened("refine: {feather: 1}\n")
+    before = live.now
+    path.write_text(text)
+    assert not file.reload()
+    assert live.now == before
+    assert f"{path}, line {line}: " in file.problem
+    assert reason in file.problem
+    assert "the old settings stay" in caplog.text
+    path.write_text("refine: {feather: 4}\n")
+    assert file.reload()
+    assert live.now.refine.feather == 4
+    assert file.problem == ""
+
+
+def test_a_file_that_is_gone_changes_nothing(opened, caplog):
+    path, live, file = opened("refine: {feather: 1}\n")
+    path.unlink()
+    assert not file.reload()
+    assert live.now.refine.feather == 1
+    assert "is gone" in caplog.text
+
+
+def test_without_config_the_users_own_is_taken_where_there_is_one(monkeypatch, tmp_path):
+    own = tmp_path / "config.yaml"
+    monkeypatch.setattr(reload, "own_config", lambda: own)
+    assert chosen_config(None) is None
+    own.write_text("")
+    assert chosen_config(None) == own
+    assert chosen_config(tmp_path / "x") == tmp_path / "x"
+    assert own_config().name == "config.yaml"
+
+
+# by name
+
+
+def test_values_are_read_as_yaml_where_that_is_allowed(tmp_path, monkeypatch):
+    now = load()
+    assert read(now, "engine.model", "null") is None
+    assert read(now, "background.current", "none") == "none"
+    assert read(now, "background.current", "#00b140") == "#00b140"
+    assert read(now, "background.items", "[beach, blur]") == ["beach", "blur"]
+    assert read(now, "source.spec", "7") == "7"
+    for key, text in {"refine.feather": "x", "refine.nope": "1", "nope": "1"}.items():
+        with pytest.raises(SettingsError, match=key):
+            read(now, key, text)
+    assert switch(now, "mirror") == ("output.mirror", True)
+    assert switch(now, "output.mirror") == ("output.mirror", True)
+    with pytest.raises(SettingsError, match=r"nothing to switch; choose one of: .*output.mirror"):
+        switch(now, "feather")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "beach").mkdir()
+    (tmp_path / "x.png").write_bytes(b"x")
+    assert absolute("background.current", "x.png") == str(tmp_path / "x.png")
+    assert absolute("background.current", "beach") == "beach"
+    assert absolute("background.current", "nope.png") == "nope.png"
+    assert absolute("refine.feather", "x.png") == "x.png"
+
+
+def test_several_changes_are_made_together_or_not_at_all():
+    live = Live(load())
+    with pytest.raises(SettingsError, match=r"background.current: background 'nope'"):
+        apply(live, lambda _: {"refine.feather": 3, "background.current": "nope"})
+    assert live.now == load()
+
+
+# watching
+
+
+def test_writing_replacing_and_deleting_are_seen(tmp_path):
+    calls = []
+    link = tmp_path / "links" / "config.yaml"
+    link.parent.mkdir()
+    path = tmp_path / "config.yaml"
+    path.write_text("1")
+    link.symlink_to(path)
+    watch = FileWatch(lambda: {link: lambda: calls.append(path.exists() and path.read_text())})
+    try:
+        for text in ("2", "3"):
+            path.write_text(text)  # in place
+            until(lambda text=text: calls and calls[-1] == text)
+            (tmp_path / "new").write_text(text * 2)
+            os.replace(tmp_path / "new", path)  # as editors do
+            until(lambda text=text: calls[-1] == text * 2)
+        path.unlink()
+        until(lambda: calls[-1] is False)
+        path.write_text("4")
+        until(lambda: calls[-1] == "4")
+    finally:
+        watch.close()
+    assert not [t for t in threading.enumerate() if t.name == "file-watch"]
+
+
+def test_other_files_can_be_wanted_later_and_folders_can_come(tmp_path):
+    calls, wanted = [], {}
+    watch = FileWatch(lambda: dict(wanted))
+    try:
+        wanted[tmp_path / "later" / "x"] = lambda: calls.append("x")
+        time.sleep(1.5)
+        (tmp_path / "later").mkdir()
+        time.sleep(1.5)
+        (tmp_path / "later" / "x").write_text("1")
+        until(lambda: calls)
+    finally:
+        watch.close()
+
+
+def write(path, colour):
+    image = np.full((36, 64, 3), colour, np.uint8)
+    path.with_suffix(".new").write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    os.replace(path.with_suffix(".new"), path)
+
+
+def test_a_background_is_read_again_when_its_file_changes(tmp_path, caplog):
+    """Replaced: the new one. Damaged or deleted: the last good one. Back again: the new one."""
+    path = tmp_path / "room.png"
+    write(path, (10, 20, 30))
+    live, stats = Live(load(flags={"background.current": str(path), "engine.name": "threshold"}
+                            )), Stats()  # fmt: skip
+    processor = Processor(live, stats, wait=False)
+    config = ConfigFile(tmp_path / "config.yaml", live, stats)
+    watch = FileWatch(lambda: in_use(config, live, stats, processor))
+
+    def colour():
+        composite = processor.compositor.closed((64, 36), 0, live.now)
+        return tuple(int(value) for value in composite.image[0, 0])
+
+    try:
+        assert colour() == (10, 20, 30)
+        write(path, (40, 50, 60))
+        until(lambda: colour() == (40, 50, 60))
+        path.write_bytes(path.read_bytes()[:40])
+        until(lambda: colour() == (40, 50, 60) and "stays" in caplog.text)
+        path.unlink()
+        until(lambda: colour() == (40, 50, 60) and "is gone" in caplog.text)
+        write(path, (70, 80, 90))
+        until(lambda: colour() == (70, 80, 90))
+        assert live.now.background.current == str(path)
+    finally:
+        watch.close()
+        processor.close()
+
+
+def test_a_model_is_loaded_again_when_its_file_changes(tmp_path, caplog):
+    """A damaged one is refused, and the network that is loaded goes on."""
+    from realtime_bg.zoo import find, row
+
+    source = find(row("embedded"))
+    model = tmp_path / "own.onnx"
+    model.write_bytes(source.read_bytes())
+    live, stats = Live(load(flags={"engine.name": "embedded", "engine.model": str(model),
+                                   "background.current": "red"})), Stats()  # fmt: skip
+    processor = Processor(live, stats, wait=False)
+    frame = Frame(np.zeros((36, 64, 3), np.uint8), 0, 0.0)
+    processor.matte(frame)
+    assert stats.model == str(model)
+    first = processor.matting._engine
+    processor.matting.reload()
+    processor.matte(frame)
+    second = processor.matting._engine
+    assert second is not first
+    model.write_bytes(b"junk")
+    processor.matting.reload()
+    processor.matte(frame)
+    assert processor.matting._engine is second
+    assert "embedded stays in use" in caplog.text
+    processor.close()
