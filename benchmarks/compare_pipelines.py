@@ -6,6 +6,8 @@
 * ours: the whole step of this program, frame in, composite out, by engine and runtime
 * straightforward: what everyone writes first: RVM's graph, refiner included, on the full-size float
   picture in ONNX Runtime (downsample ratio to the same work size), blended as floats in NumPy
+* MediaPipe: its selfie segmentation (256x144) with a hard mask, where a package that still has it
+  is installed: `pip install mediapipe==0.10.14`
 
 Prints a Markdown table: milliseconds, and how many times the limit. Needs RVM's weights.
 """
@@ -19,6 +21,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 
+import cv2
 import numpy as np
 from _rvm_graph import RvmGraph
 
@@ -38,7 +41,7 @@ Step = Callable[[Frame], object]
 def ours(engine: str, runtime: str, quality: str = "fast") -> Step:
     """The program's own step."""
     flags = {"engine.name": engine, "engine.runtime": runtime, "background.current": "beach",
-             "engine.quality": quality}  # fmt: skip
+             "engine.quality": quality, "engine.gate": False}  # fmt: skip
     return Processor(Live(load(flags=flags)), Stats(), wait=True).process
 
 
@@ -68,6 +71,21 @@ def straightforward(work: Size, size: Size) -> Step:
     return step
 
 
+def mediapipe() -> Step:
+    """MediaPipe's selfie segmentation and a hard mask, as its example shows them."""
+    from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
+
+    network = SelfieSegmentation(model_selection=1)
+    background = open_background("beach", load().background, True)
+
+    def step(frame: Frame) -> Image:
+        behind = background.render(frame.size, 0.0)
+        mask = network.process(cv2.cvtColor(frame.image, cv2.COLOR_BGR2RGB)).segmentation_mask
+        return np.where(np.stack((mask,) * 3, axis=-1) > 0.1, frame.image, behind)
+
+    return step
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -84,6 +102,8 @@ def main() -> int:
     ways: dict[str, Step] = {"limit": limit(work)}
     ways |= {f"ours, `{engine}`, {runtime}": ours(engine, runtime)
              for engine in ("rvm", "embedded") for runtime in runtimes}  # fmt: skip
+    if find_spec("mediapipe"):
+        ways["MediaPipe"] = mediapipe()
     ways["straightforward"] = straightforward(work, (width, height))
     times: dict[str, list[float]] = {name: [] for name in ways}
     for index in range(WARM_UP + options.frames):
