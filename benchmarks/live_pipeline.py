@@ -4,11 +4,12 @@
     ... --ways "rvm" "rvm: engine.runtime=openvino" "rvm: output.sync=lowest-latency"
     ... --ways "embedded" --frames 20000
 
-A way is an engine and, after a colon, settings that differ from the default (engine.gate is off: somebody always moves). The demo is shown at
---fps frames a second (at 1000 none waits for the next: the throughput) to a sink that takes them.
-Ways take turns, --rounds times. Prints a Markdown table: frames a second, median and 95th
-percentile of the latency from capture to hand-over in ms, CPU in percent of one core while running
-and while paused, and by how many MB the memory grew after the 500th frame. Needs RVM's weights.
+A way is an engine and, after a colon, settings that differ from the default; engine.gate is off, as
+for somebody who never sits still. The demo is shown at --fps frames a second (at 1000 none waits for
+the next: the throughput) to a sink that takes them. Ways take turns, --rounds times. Prints a
+Markdown table: frames a second, median and 95th percentile of the latency from capture to hand-over
+in ms, CPU in percent of one core while running and while paused, and by how many MB the memory grew
+after the 500th frame. Needs RVM's weights.
 """
 
 import argparse
@@ -39,7 +40,8 @@ def settings(way: str, size: str, fps: float) -> Settings:
     engine, _, changes = way.partition(":")
     flags = dict(change.split("=", 1) for change in changes.split())
     common = {"source.spec": "demo", "source.size": size, "source.fps": fps, "output.sinks": "null",
-              "background.current": "beach", "engine.gate": False, "engine.name": engine.strip()}  # fmt: skip
+              "background.current": "beach", "engine.gate": False,
+              "engine.name": engine.strip()}  # fmt: skip
     return load(flags=common | flags).at_quality("fast")
 
 
