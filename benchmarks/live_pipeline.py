@@ -5,8 +5,8 @@
     ... --ways "embedded" --frames 20000
 
 A way is an engine and, after a colon, settings that differ from the default; engine.gate is off, as
-for somebody who never sits still. The demo is shown at --fps frames a second (at 1000 none waits for
-the next: the throughput) to a sink that takes them. Ways take turns, --rounds times. Prints a
+for somebody who never sits still. The demo is shown at --fps frames a second (at 1000 none waits
+for the next: the throughput) to a sink that takes them. Ways take turns, --rounds times. Prints a
 Markdown table: frames a second, median and 95th percentile of the latency from capture to hand-over
 in ms, CPU in percent of one core while running and while paused, and by how many MB the memory grew
 after the 500th frame. Needs RVM's weights.
