@@ -5,6 +5,7 @@ shown. Whatever is written before the end lies in a temporary folder, or beside 
 another name, and is gone when the setup is left.
 """
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,6 @@ from realtime_bg.frames import Composite
 from realtime_bg.live import Live
 from realtime_bg.processor import Processor
 from realtime_bg.settings import load, read_file, validated
-from realtime_bg.signals import stop_signals
 from realtime_bg.sinks.image import save_png
 from realtime_bg.sinks.virtualcam import REMEDIES
 from realtime_bg.sinks.window import WindowSink, display_problem
@@ -69,8 +69,9 @@ def setup(path: Path) -> None:
     """Ask, try, write ``path``. Raises RealtimeBgError, and then nothing has been written."""
     text = _existing(path)
     typer.echo("Three questions; Enter takes what stands in [brackets], Ctrl-C changes nothing.")
-    with stop_signals(_leave), tempfile.TemporaryDirectory(prefix="realtime-bg-") as folder:
+    with _leaving() as left, tempfile.TemporaryDirectory(prefix="realtime-bg-") as folder:
         source = _camera(Path(folder))
+        left()
         background = _background()
         output = _output()
         values = {"source.spec": source, "background.current": background,
@@ -83,15 +84,42 @@ def setup(path: Path) -> None:
             settings, lines = read_file(partial)
             validated(settings, str(path), lines)
             _try_out(partial)
+            left()
             partial.replace(path)
     typer.echo(f"\nwritten: {path}\nnext: realtime-bg --config {_quoted(path)}")
     if "virtualcam" in output:
         typer.echo("then choose the virtual camera in the call; start realtime-bg before it")
 
 
-def _leave() -> None:
-    """Whichever signal asks: the way out that also removes what is temporary."""
-    raise KeyboardInterrupt
+@contextmanager
+def _leaving() -> Iterator[Callable[[], None]]:
+    """Whichever signal asks to stop, the way out is the one that removes what is temporary.
+
+    Libraries swallow the interrupt while they are imported, or turn it into errors of their own:
+    it is raised again in place of those, and by calling what this gives.
+    """
+    asked = False
+
+    def handler(number: int, _: object) -> None:
+        nonlocal asked
+        asked = True
+        raise KeyboardInterrupt
+
+    def left() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = [signal.signal(number, handler) for number in numbers]
+    try:
+        yield left
+    except Exception:
+        left()
+        raise
+    finally:
+        for number, old in zip(numbers, before, strict=True):
+            signal.signal(number, old)
 
 
 def _existing(path: Path) -> str:

@@ -169,7 +169,8 @@ def test_completion_is_installed_for_bash(tmp_path):
     variables = os.environ | {"HOME": str(tmp_path)}
     call = [sys.executable, "-c", "import sys; sys.argv = ['realtime-bg', '--install-completion', "
             "'bash']; from realtime_bg.cli import main; main()"]  # fmt: skip
-    subprocess.run(call, check=True, env=variables, capture_output=True, timeout=30)
+    done = subprocess.run(call, check=False, env=variables, capture_output=True, timeout=30)
+    assert done.returncode == 0, done.stderr
     script = tmp_path / ".bash_completions/realtime-bg.sh"
     assert str(script) in (tmp_path / ".bashrc").read_text()
     done = subprocess.run(["bash", "--norc", "-c", f"source '{script}'; complete -p realtime-bg"],
