@@ -10,7 +10,6 @@ grew, or memory by more than 5 % of what it was after the first minute.
 
 import argparse
 import itertools
-import os
 import sys
 import tempfile
 import threading
@@ -73,8 +72,9 @@ def main():
     memory = sorted(s[1] for s in tail)[len(tail) // 2]
     grown = memory > settled[1] * 1.05
     more = min(s[2] for s in tail) > settled[2] or min(s[3] for s in tail) > settled[3]
-    print(f"pid {os.getpid()}, {status['dropped']} frames dropped, {status['failures']} failures, "
-          f"{status['restarts']} restarts; {'GROWS' if grown or more else 'holds still'}")  # fmt: skip
+    verdict = "GROWS" if grown or more else "holds still"
+    counts = (f"{status[name]} {name}" for name in ("dropped", "failures", "restarts"))
+    print(f"{', '.join(counts)}; it {verdict}")
     return 1 if grown or more else 0
 
 

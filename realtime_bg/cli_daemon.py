@@ -22,6 +22,7 @@ from realtime_bg.cli_options import (
 )
 from realtime_bg.control import ask
 from realtime_bg.errors import SettingsError
+from realtime_bg.terminal import say
 
 # Words that are names before they are files.
 NAMES = ("beach", "office", "studio", "gradient", "blur", "erase", "none", "demo", "camera")
@@ -52,6 +53,7 @@ def daemon(
     from realtime_bg.logs import daemon_logs
     from realtime_bg.reload import chosen_config
     from realtime_bg.settings import load
+    from realtime_bg.supervisor import WornOut
 
     ring = daemon_logs(verbose, log_json)
     flags = {
@@ -70,7 +72,11 @@ def daemon(
         from realtime_bg.web.hosting import Page
 
         program.page = Page(settings, port)
-    program.run()
+    try:
+        program.run()
+    except WornOut as error:  # unlike bad settings, worth another process
+        say(str(error), "red")
+        raise typer.Exit(1) from None
 
 
 def install_service(

@@ -27,7 +27,7 @@ from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
 from realtime_bg.stats import Stats
 from realtime_bg.steering import apply, read, switch, value_of
-from realtime_bg.supervisor import Budget, Sleeping
+from realtime_bg.supervisor import Budget, Sleeping, WornOut
 from realtime_bg.watching import FileWatch, Wanted
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ class Daemon:
             pipeline.ask_to_stop()
 
     def run(self) -> None:
-        """Until it is stopped. Raises DaemonError when another one runs, or when the pipeline
-        fails too often: then a new process is better."""
+        """Until it is stopped. Raises DaemonError when another one runs, WornOut when the
+        pipeline fails too often."""
         with ExitStack() as stack:
             if self._at is None:
                 lock = Lock(runtime_folder())
@@ -133,7 +133,7 @@ class Daemon:
                 return
             pause = self._budget.spend()
             if pause is None:
-                raise DaemonError(f"{self._problem}; it has failed too often, giving up")
+                raise WornOut(f"{self._problem}; it has failed too often, giving up")
             log.error("%s; starting again in %g s", self._problem, pause)
             self._stopping.wait(pause)
 

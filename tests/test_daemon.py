@@ -19,6 +19,7 @@ from realtime_bg.control import LoopbackEndpoint, UnixEndpoint
 from realtime_bg.daemon import prepared
 from realtime_bg.errors import DaemonError, EngineError, SettingsError
 from realtime_bg.settings import load
+from realtime_bg.supervisor import WornOut
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_a_pipeline_that_fails_is_started_again_until_the_budget_is_used_up(star
     monkeypatch.setattr(daemon_module.Pipeline, "run", fail)
     d = start()
     d.thread.join(10)
-    assert isinstance(d.raised, DaemonError)
+    assert isinstance(d.raised, WornOut)
     assert "the sky fell; it has failed too often" in str(d.raised)
     assert len(failures) == 4
 
