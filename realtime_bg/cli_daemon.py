@@ -9,11 +9,11 @@ import typer
 
 from realtime_bg.cli_options import (
     Background,
-    Config,
     Device,
     Engine,
     Model,
     Offline,
+    OwnConfig,
     Size,
     Source,
     Verbose,
@@ -43,7 +43,7 @@ def daemon(
     page: Annotated[bool, typer.Option("--page", help=(
         "Serve the web page too; `ctl status` shows its address."))] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: a free one.")] = 5003,
-    config: Config = None,
+    config: OwnConfig = None,
     offline: Offline = False,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log lines of JSON.")] = False,
     verbose: Verbose = False,
