@@ -22,6 +22,7 @@ from realtime_bg.cli_options import (
     Instances,
     Model,
     Offline,
+    OwnConfig,
     Pick,
     Score,
     Size,
@@ -116,7 +117,7 @@ def run(
         help="Mirror the picture.")] = None,
     loop: Annotated[bool | None, typer.Option("--loop/--no-loop", show_default="no-loop",
         help="Play a video source again and again.")] = None,
-    config: Config = None,
+    config: OwnConfig = None,
     duration: Annotated[float | None, typer.Option(min=0.001, help="Stop after so many seconds "
         "(of the source's own time when only files are written).")] = None,
     offline: Offline = False,
@@ -179,7 +180,7 @@ def serve(
     model: Model = None,
     device: Device = None,
     work_size: WorkSize = None,
-    config: Config = None,
+    config: OwnConfig = None,
     offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:  # fmt: skip

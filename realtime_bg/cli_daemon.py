@@ -9,11 +9,11 @@ import typer
 
 from realtime_bg.cli_options import (
     Background,
-    Config,
     Device,
     Engine,
     Model,
     Offline,
+    OwnConfig,
     Size,
     Source,
     Verbose,
@@ -22,6 +22,7 @@ from realtime_bg.cli_options import (
 )
 from realtime_bg.control import ask
 from realtime_bg.errors import SettingsError
+from realtime_bg.terminal import say
 
 # Words that are names before they are files.
 NAMES = ("beach", "office", "studio", "gradient", "blur", "erase", "none", "demo", "camera")
@@ -42,7 +43,7 @@ def daemon(
     page: Annotated[bool, typer.Option("--page", help=(
         "Serve the web page too; `ctl status` shows its address."))] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: a free one.")] = 5003,
-    config: Config = None,
+    config: OwnConfig = None,
     offline: Offline = False,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log lines of JSON.")] = False,
     verbose: Verbose = False,
@@ -52,6 +53,7 @@ def daemon(
     from realtime_bg.logs import daemon_logs
     from realtime_bg.reload import chosen_config
     from realtime_bg.settings import load
+    from realtime_bg.supervisor import WornOut
 
     ring = daemon_logs(verbose, log_json)
     flags = {
@@ -70,7 +72,11 @@ def daemon(
         from realtime_bg.web.hosting import Page
 
         program.page = Page(settings, port)
-    program.run()
+    try:
+        program.run()
+    except WornOut as error:  # unlike bad settings, worth another process
+        say(str(error), "red")
+        raise typer.Exit(1) from None
 
 
 def install_service(

@@ -31,8 +31,9 @@ Source = Annotated[str | None, typer.Option("--source", "-s", show_default="came
 Size = Annotated[
     str | None, typer.Option(help="WxH to ask of the camera, or to scale and crop to.")
 ]
-Config = Annotated[Path | None, typer.Option(
-    show_default="config.yaml in your configuration folder, where it is",
+Config = Annotated[Path | None, typer.Option(help="A YAML file of settings; see config.yaml.")]
+OwnConfig = Annotated[Path | None, typer.Option("--config",
+    show_default="config.yaml in your configuration folder, if it is there",
     help="A YAML file of settings; see config.yaml.")]  # fmt: skip
 Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing: use what is here.")]
 Background = Annotated[list[str] | None, typer.Option("--background", "-b", show_default="blur",

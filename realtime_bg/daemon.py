@@ -18,16 +18,16 @@ from realtime_bg.notify import Notify
 from realtime_bg.on_demand import Demand
 from realtime_bg.pipeline import Pipeline
 from realtime_bg.processor import Processor
-from realtime_bg.reload import ConfigFile, in_use, own_config
+from realtime_bg.reload import ConfigFile, in_use
 from realtime_bg.run import check, with_current_item
-from realtime_bg.settings import Settings, SourceSettings
+from realtime_bg.settings import Settings, SourceSettings, default_config
 from realtime_bg.signals import stop_signals
 from realtime_bg.sinks import classify
 from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
 from realtime_bg.stats import Stats
 from realtime_bg.steering import apply, read, switch, value_of
-from realtime_bg.supervisor import Budget, Sleeping
+from realtime_bg.supervisor import Budget, Sleeping, WornOut
 from realtime_bg.watching import FileWatch, Wanted
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Daemon:
         RealtimeBgError: settings that cannot work."""
         self.live, self.stats = Live(prepared(settings)), Stats()
         self._ring, self._at = ring or Ring(), at
-        self._config = ConfigFile(config or own_config(), self.live, self.stats)
+        self._config = ConfigFile(config or default_config(), self.live, self.stats)
         self._budget, self._notify, self._sleeping = Budget(), Notify(), Sleeping()
         self._stopping = threading.Event()
         self._begin = time.monotonic()
@@ -93,8 +93,8 @@ class Daemon:
             pipeline.ask_to_stop()
 
     def run(self) -> None:
-        """Until it is stopped. Raises DaemonError when another one runs, or when the pipeline
-        fails too often: then a new process is better."""
+        """Until it is stopped. Raises DaemonError when another one runs, WornOut when the
+        pipeline fails too often."""
         with ExitStack() as stack:
             if self._at is None:
                 lock = Lock(runtime_folder())
@@ -133,7 +133,7 @@ class Daemon:
                 return
             pause = self._budget.spend()
             if pause is None:
-                raise DaemonError(f"{self._problem}; it has failed too often, giving up")
+                raise WornOut(f"{self._problem}; it has failed too often, giving up")
             log.error("%s; starting again in %g s", self._problem, pause)
             self._stopping.wait(pause)
 

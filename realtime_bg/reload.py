@@ -4,15 +4,13 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from realtime_bg import backgrounds
 from realtime_bg.backgrounds.current import CurrentBackground
 from realtime_bg.errors import RealtimeBgError, SettingsError
 from realtime_bg.live import Live
 from realtime_bg.matting import Matting
 from realtime_bg.processor import Processor
-from realtime_bg.settings import flattened, load, read_file, validated
+from realtime_bg.settings import default_config, flattened, load, read_file, validated
 from realtime_bg.stats import Stats
 from realtime_bg.steering import Refused, apply
 from realtime_bg.watching import Wanted
@@ -20,15 +18,9 @@ from realtime_bg.watching import Wanted
 log = logging.getLogger(__name__)
 
 
-def own_config() -> Path:
-    """The user's own configuration file, which need not exist; it is used where no --config is
-    given."""
-    return Path(platformdirs.user_config_path("realtime-bg", appauthor=False)) / "config.yaml"
-
-
 def chosen_config(given: Path | None) -> Path | None:
     """The file ``given``, else the user's own where there is one."""
-    own = own_config()
+    own = default_config()
     return given if given is not None else own if own.is_file() else None
 
 

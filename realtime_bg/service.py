@@ -22,7 +22,6 @@ NAME = "realtime-bg"
 UNIT = """\
 [Unit]
 Description=realtime-bg: your webcam with another background
-Documentation=man:realtime-bg(1)
 StartLimitIntervalSec=600
 StartLimitBurst=10
 

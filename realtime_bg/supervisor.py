@@ -5,10 +5,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from realtime_bg.errors import DaemonError
+
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before a restart; the last one repeats
 RESTARTS = 8  # so many in ...
 WINDOW = 600.0  # ... seconds, then this process gives up; a service manager starts a new one
 SLEPT = 3.0  # seconds that pass for the computer but not for its programs
+
+
+class WornOut(DaemonError):  # noqa: N818 - an end, not a mistake of the user
+    """It failed too often; a new process is to take over (exit code 1, not 2)."""
 
 
 class Budget:

@@ -19,6 +19,7 @@ from realtime_bg.control import LoopbackEndpoint, UnixEndpoint
 from realtime_bg.daemon import prepared
 from realtime_bg.errors import DaemonError, EngineError, SettingsError
 from realtime_bg.settings import load
+from realtime_bg.supervisor import WornOut
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_a_pipeline_that_fails_is_started_again_until_the_budget_is_used_up(star
     monkeypatch.setattr(daemon_module.Pipeline, "run", fail)
     d = start()
     d.thread.join(10)
-    assert isinstance(d.raised, DaemonError)
+    assert isinstance(d.raised, WornOut)
     assert "the sky fell; it has failed too often" in str(d.raised)
     assert len(failures) == 4
 
@@ -371,3 +372,18 @@ def test_either_transport_steers_it(endpoint, tmp_path):
     d = Running(endpoint(tmp_path)).start().running()
     assert d.set(refine__feather="7") == {"refine.feather": 7}
     d.stop()
+
+
+def test_the_users_own_config_is_used_and_followed_by_a_run_too(tmp_path):
+    """No --config: the one in the configuration folder; `run` follows its edits as well."""
+    own = tmp_path / "cfg/realtime-bg/config.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("refine:\n  feather: soft\n")
+    bad = command(tmp_path, "daemon", "-s", "demo", "-o", "null")
+    assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)
+    assert f"{own}, line 2: refine.feather" in bad.stderr
+    own.write_text("source: {spec: demo, size: 160x90, loop: true}\nengine: {name: threshold}\n"
+                   "output: {sinks: ['null', 'x.mp4']}\nbackground: {current: red}\n")  # fmt: skip
+    result = command(tmp_path, "--duration", "0.5")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "x.mp4").stat().st_size > 1000

@@ -234,8 +234,9 @@ def sleeper(tmp_path, monkeypatch):
     for name in ("room", "embedded", "grabcut"):
         monkeypatch.setitem(engines.ENGINES, name, "faulty:Network")
     monkeypatch.setattr(outlets, "open_sink", Watchable)
-    run = Running(UnixEndpoint(tmp_path), flags={"engine.name": "room", "output.sinks": (
-        "virtualcam",), "output.folder": str(tmp_path), "source.size": "64x36"}).start()  # fmt: skip
+    flags = {"engine.name": "room", "output.sinks": ("virtualcam",), "source.size": "64x36",
+             "output.folder": str(tmp_path)}  # fmt: skip
+    run = Running(UnixEndpoint(tmp_path), flags=flags).start()
     yield run
     run.stop()
     assert not bench.leaks
@@ -264,7 +265,7 @@ def test_the_camera_opens_for_a_reader_and_closes_after_it(sleeper):
         Watchable.reading = False
         until(lambda: bench.opened == 0)
         assert time.monotonic() - begin < 5.0
-        assert not bench.seen["virtualcam"].well
+        until(lambda: not bench.seen["virtualcam"].well, 1)
         assert "asleep" in state(sleeper)
 
 

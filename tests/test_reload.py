@@ -14,8 +14,8 @@ from realtime_bg.frames import Frame
 from realtime_bg.keys import press
 from realtime_bg.live import Live
 from realtime_bg.processor import Processor
-from realtime_bg.reload import ConfigFile, chosen_config, in_use, own_config
-from realtime_bg.settings import load
+from realtime_bg.reload import ConfigFile, chosen_config, in_use
+from realtime_bg.settings import default_config, load
 from realtime_bg.stats import Stats
 from realtime_bg.steering import absolute, apply, read, switch
 from realtime_bg.watching import FileWatch
@@ -97,12 +97,12 @@ def test_a_file_that_is_gone_changes_nothing(opened, caplog):
 
 def test_without_config_the_users_own_is_taken_where_there_is_one(monkeypatch, tmp_path):
     own = tmp_path / "config.yaml"
-    monkeypatch.setattr(reload, "own_config", lambda: own)
+    monkeypatch.setattr(reload, "default_config", lambda: own)
     assert chosen_config(None) is None
     own.write_text("")
     assert chosen_config(None) == own
     assert chosen_config(tmp_path / "x") == tmp_path / "x"
-    assert own_config().name == "config.yaml"
+    assert default_config().name == "config.yaml"
 
 
 # by name

@@ -18,8 +18,9 @@ NS = {"t": "http://schemas.microsoft.com/windows/2004/02/mit/task"}
 
 
 def command(tmp_path, *words):
-    return subprocess.run([sys.executable, "-m", "realtime_bg.cli", "install-service", *words],
-                          capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)  # fmt: skip
+    line = [sys.executable, "-m", "realtime_bg.cli", "install-service", *words]
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60,
+                          cwd=tmp_path)  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -73,9 +74,10 @@ def test_systemd_accepts_the_unit(tmp_path):
         pytest.skip("no systemd-analyze here")
     unit = tmp_path / "realtime-bg.service"
     unit.write_bytes(service("systemd", OPTIONS).data)
-    result = subprocess.run(["systemd-analyze", "--user", "--man=no", "verify", str(unit)],
-                            capture_output=True, text=True, check=False, timeout=60,
-                            env={"PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": str(tmp_path)})  # fmt: skip
+    line = ["systemd-analyze", "--user", "--man=no", "verify", str(unit)]
+    environment = {"PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": str(tmp_path)}
+    result = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60,
+                            env=environment)  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "realtime-bg.service" not in result.stderr
 
