@@ -449,16 +449,20 @@ class Pipeline:
         """The newest frame with the newest matte, moved along while that makes sense; then, like
         `locked`, the next matte or, after ``waits`` seconds, None."""
         frame = self._newest.take(waits)
-        item = self._items.take(0)
-        if item is not None:
-            self._matte = item if isinstance(item, Matte) and item.guide is not None else None
-        matte = self._matte
+        item, matte = self._next_item(0), self._matte
         if frame is None or matte is None or matte.lost or matte.frame.epoch != frame.epoch:
-            return item or self._items.take(waits)
+            return item or self._next_item(waits)
         # Always from a matte of the engine's own: one that hangs cannot be carried on for ever.
         if 0 < frame.time - matte.frame.time < CARRIED:
             return carried(matte, frame, self._flow)
-        return item or self._items.take(waits)
+        return item or self._next_item(waits)
+
+    def _next_item(self, waits: float) -> Item | None:
+        """What inference hands over next; a matte that can be moved along is remembered."""
+        item = self._items.take(waits)
+        if item is not None:
+            self._matte = item if isinstance(item, Matte) and item.guide is not None else None
+        return item
 
     def _closed(self, index: int, text: str = "") -> Composite:
         return self._processor.compositor.closed(self._size, index, self._live.now, text)
