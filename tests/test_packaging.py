@@ -167,8 +167,12 @@ def test_with_nothing_typed_there_are_the_commands():
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_completion_is_installed_for_bash(tmp_path):
     variables = os.environ | {"HOME": str(tmp_path)}
-    call = [sys.executable, "-c", "import sys; sys.argv = ['realtime-bg', '--install-completion', "
-            "'bash']; from realtime_bg.cli import main; main()"]  # fmt: skip
+    program = (
+        "import sys; sys.argv = ['realtime-bg', '--install-completion']; import realtime_bg.cli"
+    )
+    # It asks which shell it was started from: one that is still there while it runs.
+    call = ["bash", "--norc", "-c", '"$0" -c "$1; realtime_bg.cli.main()"; exit $?',
+            sys.executable, program]  # fmt: skip
     done = subprocess.run(call, check=False, env=variables, capture_output=True, timeout=30)
     assert done.returncode == 0, done.stderr
     script = tmp_path / ".bash_completions/realtime-bg.sh"
