@@ -111,6 +111,8 @@ class Pipeline:
             return "paused"
         if self.asleep:
             return "asleep: nobody looks"
+        if self._holding:
+            return "frozen"
         if self._source is None or self._source.waiting or not self._stats.fps:
             waiting = self._source is None or self._source.waiting
             why = f": {self._problem}" if self._problem else ""
@@ -376,7 +378,9 @@ class Pipeline:
             source.close()
         self._watch_capture(time.monotonic())
         if self._demand is not None:
-            self._demand.update(not now.output.on_demand or self._outlets.watched())
+            before = self._demand.awake
+            if self._demand.update(not now.output.on_demand or self._outlets.watched()) != before:
+                log.info("nobody looks: the camera is closed" if before else "somebody looks")
 
     def _watch_capture(self, now: float) -> None:
         """Interrupt a source that has stalled; leave it, and its thread, when that is no use."""
