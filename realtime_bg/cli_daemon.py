@@ -43,6 +43,9 @@ def daemon(
     page: Annotated[bool, typer.Option("--page", help=(
         "Serve the web page too; `ctl status` shows its address."))] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: a free one.")] = 5003,
+    metrics_token: Annotated[Path | None, typer.Option(metavar="FILE", help=(
+        "A token that opens the page's /metrics and nothing else; made if it is not there."))
+        ] = None,
     config: OwnConfig = None,
     offline: Offline = False,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log lines of JSON.")] = False,
@@ -71,7 +74,7 @@ def daemon(
         import realtime_bg.web.server  # noqa: F401 - says what to install where that is missing
         from realtime_bg.web.hosting import Page
 
-        program.page = Page(settings, port)
+        program.page = Page(settings, port, metrics_token)
     try:
         program.run()
     except WornOut as error:  # unlike bad settings, worth another process

@@ -7,8 +7,8 @@ import typer
 from realtime_bg.terminal import out
 
 Address = Annotated[str | None, typer.Argument(envvar="REALTIME_BG_ADDRESS", show_envvar=False,
-    help="As `realtime-bg serve` printed it, token included; default: $REALTIME_BG_ADDRESS, which "
-    "other users cannot read.")]  # fmt: skip
+    help="As `realtime-bg serve` printed it, token included, or in $REALTIME_BG_ADDRESS, which "
+    "other users cannot read; default: your daemon.")]  # fmt: skip
 
 
 def top(

@@ -16,6 +16,7 @@ from realtime_bg.live import Live
 from realtime_bg.logs import Ring
 from realtime_bg.notify import Notify
 from realtime_bg.on_demand import Demand
+from realtime_bg.overlays import STAGES
 from realtime_bg.pipeline import Pipeline
 from realtime_bg.processor import Processor
 from realtime_bg.reload import ConfigFile, in_use
@@ -84,6 +85,16 @@ class Daemon:
         self.files: FileWatch | None = None
         self.pipeline: Pipeline | None = None
         self.processor: Processor | None = None
+
+    @property
+    def restarts(self) -> int:
+        """How often the pipeline had to be built anew, of late."""
+        return self._budget.count
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks at any output."""
+        return self.pipeline is not None and self.pipeline.outlets.watched()
 
     def stop(self) -> None:
         """End it; from any thread and from signal handlers. Idempotent."""
@@ -213,14 +224,16 @@ class Daemon:
             "provider": stats.provider,
             "fps": round(stats.fps, 1),
             "latency_ms": round(stats.median("latency"), 1),
+            "work_size": list(stats.work_size),
+            "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
             "outputs": [self._name(spec) for spec in outlets.specs()] if outlets else [],
             "waiting_for": dict(outlets.problems) if outlets else {},
-            "watched": outlets.watched() if outlets else False,
+            "watched": self.watched,
             "recording": stats.recording_since is not None,
             "mirror": now.output.mirror,
             "dropped": stats.dropped,
             "failures": stats.failures,
-            "restarts": self._budget.count,
+            "restarts": self.restarts,
             "problem": self._problem,
             "page": self.page.address if self.page else None,
         }

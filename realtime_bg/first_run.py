@@ -23,7 +23,7 @@ from realtime_bg.errors import RealtimeBgError, SettingsError, reason
 from realtime_bg.frames import Composite
 from realtime_bg.live import Live
 from realtime_bg.processor import Processor
-from realtime_bg.settings import load, read_file, validated
+from realtime_bg.settings import default_config, load, read_file, validated
 from realtime_bg.sinks.image import save_png
 from realtime_bg.sinks.virtualcam import REMEDIES
 from realtime_bg.sinks.window import WindowSink, display_problem
@@ -36,7 +36,7 @@ LOOK_SECONDS = 3.0  # how long the preview is shown
 TRY_SECONDS = 3.0  # how long the result is tried out
 TEMPLATE = """\
 # Settings of realtime-bg, made by `realtime-bg setup`, which can be run again.
-# Use them with: realtime-bg --config THIS-FILE
+# In your configuration folder they are used where no --config names another file.
 #
 # These are few of many: the repository's config.yaml lists all settings with their defaults and
 # what they mean. What is not here keeps its default.
@@ -86,7 +86,8 @@ def setup(path: Path) -> None:
             _try_out(partial)
             left()
             partial.replace(path)
-    typer.echo(f"\nwritten: {path}\nnext: realtime-bg --config {_quoted(path)}")
+    named = "" if path == default_config() else f" --config {_quoted(path)}"
+    typer.echo(f"\nwritten: {path}\nnext: realtime-bg{named}")
     if "virtualcam" in output:
         typer.echo("then choose the virtual camera in the call; start realtime-bg before it")
 

@@ -17,7 +17,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from realtime_bg.errors import SettingsError
+from realtime_bg.errors import DaemonError, SettingsError
 
 Report: TypeAlias = dict[str, Any]
 Ask: TypeAlias = Callable[[], Report]
@@ -32,12 +32,14 @@ FRAME = 1000 / 30  # milliseconds
 WIDTH = 76
 VARIABLE = "REALTIME_BG_ADDRESS"
 HOW = f"give the address that `realtime-bg serve` printed, or set {VARIABLE} to it"
+DAEMON = "the daemon"
 
 
 def instance(address: str | None) -> Ask:
-    """How to ask the server at ``address``, as it printed it. Raises SettingsError."""
+    """How to ask the server at ``address``, as it printed it; None: this user's daemon. Raises
+    SettingsError."""
     if not address:
-        raise SettingsError(f"which one? {HOW}")
+        return _daemon
     parts = urlsplit(address)
     token = parse_qs(parts.query).get("token", [""])[0]
     try:
@@ -47,6 +49,15 @@ def instance(address: str | None) -> Ask:
     if not usable or not token:
         raise SettingsError(f"{address!r} is no address with a token; {HOW}")
     return _Server(f"{parts.scheme}://{parts.netloc}", token)
+
+
+def _daemon() -> Report:
+    from realtime_bg.control import ask
+
+    try:
+        return {"address": DAEMON, **next(ask({"command": "status"}))}
+    except DaemonError as error:
+        raise SettingsError(f"{error}; or {HOW}") from None
 
 
 class _Server:

@@ -18,6 +18,7 @@ from realtime_bg import daemon as daemon_module
 from realtime_bg.control import LoopbackEndpoint, UnixEndpoint
 from realtime_bg.daemon import prepared
 from realtime_bg.errors import DaemonError, EngineError, SettingsError
+from realtime_bg.overlays import STAGES
 from realtime_bg.settings import load
 from realtime_bg.supervisor import WornOut
 
@@ -339,6 +340,9 @@ def test_all_who_steer_it_agree(start, tmp_path):
         assert d.live.now.refine.model_dump(mode="json") == refine
         assert d.live.now.output.mirror
         assert d.ask("settings")["refine"] == refine
+        metrics = web.get(f"{address}/metrics").text
+        assert "realtime_bg_starts_total 1.0" in metrics
+        assert d.ask("status")["stages_ms"].keys() == set(STAGES)
         assert web.get(f"{address}/api/settings").json()["refine"] == refine
         until(lambda: events.get("settings", {}).get("refine") == refine)
         assert events["settings"]["output"]["mirror"]

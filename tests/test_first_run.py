@@ -77,7 +77,7 @@ def test_three_answers_make_a_configuration_that_works(answered, place):
     assert settings.output.sinks == ("null",)
     comments = [line for line in first_run.TEMPLATE.splitlines() if "#" in line]
     assert [line for line in path.read_text().splitlines() if "#" in line] == comments
-    assert out.endswith(f"written: {path}\nnext: realtime-bg --config {path}\n")
+    assert out.endswith(f"written: {path}\nnext: realtime-bg\n")
     assert "fps" in err  # of the trial
 
 

@@ -73,7 +73,7 @@ def test_problems_and_dangers_are_told():
                                      "http:///?token=t"])  # fmt: skip
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(SettingsError, match="realtime-bg serve"):
-        top.instance(address)
+        top.instance(address)()
 
 
 def answering(status, body):

@@ -45,6 +45,11 @@ class Broadcast:
         """Whether the camera is, or is about to be, in use."""
         return self._thread is not None and self._thread.is_alive()
 
+    @property
+    def watched(self) -> bool:
+        """It runs only for somebody who looks."""
+        return self.running
+
     def start(self) -> None:
         """Open the source and run. Raises Refusal where that is not possible."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -12,6 +13,7 @@ from realtime_bg.sinks.web import CHANNELS, Channel
 from realtime_bg.stats import Stats
 from realtime_bg.web.app import create_app
 from realtime_bg.web.broadcast import reported
+from realtime_bg.web.metrics import scrape_token
 from realtime_bg.web.security import new_token
 from realtime_bg.web.server import bind, configuration
 
@@ -40,6 +42,16 @@ class DaemonBroadcast:
     def running(self) -> bool:
         return not self.live.now.paused
 
+    @property
+    def starts(self) -> int:
+        """How often the pipeline was built."""
+        return self._daemon.restarts + 1
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks at any output."""
+        return self._daemon.watched
+
     def start(self) -> None:
         """Let the camera run."""
         self.live.update(paused=False, frozen=False)
@@ -59,8 +71,10 @@ class DaemonBroadcast:
 class Page:
     """Served on a thread of its own, on this computer alone."""
 
-    def __init__(self, settings: Settings, port: int) -> None:
-        """Take the port. Raises SinkError where it is taken."""
+    def __init__(self, settings: Settings, port: int, scraping: Path | None = None) -> None:
+        """Take the port. ``scraping``: a file with the token of /metrics. Raises SinkError where
+        the port is taken, SettingsError for a bad token."""
+        self._scrape_token = scrape_token(scraping) if scraping is not None else ""
         self._socket, port = bind("127.0.0.1", port)
         self._token = new_token()
         self.address = f"http://127.0.0.1:{port}/?token={self._token}"
@@ -73,7 +87,7 @@ class Page:
 
     def start(self, daemon: "Daemon") -> None:
         """Serve ``daemon`` until `close`."""
-        app = create_app(self._settings, self._token,
+        app = create_app(self._settings, self._token, scrape_token=self._scrape_token,
                          broadcast=DaemonBroadcast(daemon, self._channel))  # fmt: skip
         server = self._server = uvicorn.Server(configuration(app))
         self._thread = threading.Thread(target=server.run, kwargs={"sockets": [self._socket]},

@@ -35,11 +35,17 @@ SHORTEST = 20  # characters of a token that cannot be guessed
 class Running(Protocol):
     """Whoever runs the pipeline. ``stats`` may be another object after each start."""
 
-    stats: Stats
-    starts: int
+    @property
+    def stats(self) -> Stats: ...
+
+    @property
+    def starts(self) -> int: ...
 
     @property
     def running(self) -> bool: ...
+
+    @property
+    def watched(self) -> bool: ...
 
 
 class Metrics(Collector):
@@ -73,6 +79,7 @@ class Metrics(Collector):
         for name, text, gauge in (
             ("running", "Whether the camera is in use.", float(running)),
             ("fps", "Finished pictures per second.", stats.fps),
+            ("watched", "Whether somebody looks at any output.", float(self._runner.watched)),
             ("viewers", "Browsers that watch or listen for events.", self.viewers),
             ("recording", "Whether a recording runs.", float(stats.recording_since is not None)),
         ):
@@ -82,7 +89,7 @@ class Metrics(Collector):
             ("frames", "Finished pictures since the camera was started.", frames),
             ("frames_dropped", "Frames for which there was no time.", stats.dropped),
             ("engine_failures", "Times the engine failed or hung.", stats.failures),
-            ("starts", "Times the camera was started.", self._runner.starts),
+            ("starts", "Times the pipeline was started.", self._runner.starts),
         ):
             yield CounterMetricFamily(f"realtime_bg_{name}", text, value=count)
         text = "From a frame's capture to its finished picture."

@@ -54,6 +54,7 @@ def bind(host: str, port: int) -> tuple[socket.socket, int]:
     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         own.bind((host, port))
+        own.listen()  # who reads the address may connect at once
     except (OSError, OverflowError) as error:
         own.close()
         raise SinkError(
