@@ -2,10 +2,10 @@
 
     python benchmarks/soak.py --minutes 60
 
-One process with the demo as the camera; every ten seconds (``--every``) the background, the mirror or the
-source's size changes, or it is paused for a moment. Each time memory, threads and open
-files are taken down; in the end they are printed, a row for each round of all changes. Exit code 1
-when threads or files are more than in the second round, or memory is by more than 5 %.
+One process with the demo as the camera; every ten seconds (``--every``) the background, the mirror
+or the source's size changes, or it is paused for a moment. Each time memory, threads and open files
+are taken down; in the end they are printed, a row for each round of all changes. Exit code 1 when
+threads or files are more than in the second round, or memory is by more than 5 %.
 """
 
 import argparse
