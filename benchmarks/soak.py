@@ -2,10 +2,10 @@
 
     python benchmarks/soak.py --minutes 60
 
-One process with the demo as the camera; every few seconds the background, the mirror or the
-source's size changes, or it is paused for a moment. Every ten seconds memory, threads and open
-files are taken down; in the end they are printed, a row for each round of all changes. Exit code 1
-when threads or files are more than in the second round, or memory is by more than 5 %.
+One process with the demo as the camera; every ten seconds (``--every``) the background, the mirror
+or the source's size changes, or it is paused for a moment. Each time memory, threads and open files
+are taken down; in the end they are printed, a row for each round of all changes. Exit code 1 when
+threads or files are more than in the second round, or memory is by more than 5 %.
 """
 
 import argparse
@@ -23,7 +23,6 @@ from realtime_bg.control import UnixEndpoint, ask
 from realtime_bg.daemon import Daemon
 from realtime_bg.settings import load
 
-EVERY = 10.0  # seconds between samples
 CHANGES = (
     {"background.current": "beach"}, {"output.mirror": "true"}, {"background.current": "blur"},
     {"refine.feather": "4"}, {"background.current": "#00b140"}, {"output.mirror": "false"},
@@ -40,6 +39,7 @@ def sample(process):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--every", type=float, default=10.0, help="seconds between changes")
     parser.add_argument("--engine", default="embedded")
     options = parser.parse_args()
     flags = {"source.spec": "demo", "source.size": "1280x720", "engine.name": options.engine,
@@ -53,9 +53,9 @@ def main():
         begin = time.monotonic()
         try:
             for changes in itertools.cycle(CHANGES):
-                time.sleep(EVERY / 2)
+                time.sleep(options.every / 2)
                 next(ask({"command": "set", "changes": changes}, at))
-                time.sleep(EVERY / 2)
+                time.sleep(options.every / 2)
                 samples.append((time.monotonic() - begin, *sample(process)))
                 if samples[-1][0] >= options.minutes * 60:
                     break

@@ -130,6 +130,7 @@ class Outlets:
         self._open: dict[str, Outlet] = {}
         self._closing: list[Outlet] = []
         self._lock = threading.Lock()
+        self._closed = False
         self._recording = ""
         self._names: set[Path] = set()  # of recordings and snapshots, also those not yet there
         self._snapshots = live.now.snapshots
@@ -138,6 +139,8 @@ class Outlets:
 
     def send(self, composite: Composite) -> None:
         """Hand one composite to every sink; opens and closes sinks as the settings changed."""
+        if self._closed:  # a compositor that hung may come back after the end
+            return
         now = self._live.now
         if now.output is not self._settings or self._due():
             self._follow(now.output)
@@ -207,7 +210,7 @@ class Outlets:
                 self._closing.append(outlet)
             before = {outlet.spec: outlet for outlet in self._closing}
             now = time.monotonic()
-            for spec in wanted:
+            for spec in () if self._closed else wanted:
                 if spec not in self._open and now >= self._broken.get(spec, (0, now))[1]:
                     self._open[spec] = Outlet(spec, self._fps, self._sink_failed, before.get(spec))
 
@@ -284,6 +287,7 @@ class Outlets:
     def close(self, deadline: float) -> None:
         """Close all sinks and wait for them until ``deadline`` (monotonic seconds)."""
         with self._lock:
+            self._closed = True
             outlets = [*self._open.values(), *self._closing]
             self._open.clear()
         for outlet in outlets:

@@ -36,6 +36,8 @@ RestartPreventExitStatus=2
 TimeoutStopSec=10
 WatchdogSec=20
 SyslogIdentifier=realtime-bg
+# glibc otherwise keeps a heap for each of many short threads, and memory creeps up.
+Environment=MALLOC_ARENA_MAX=2
 
 NoNewPrivileges=yes
 LockPersonality=yes

@@ -174,7 +174,12 @@ def test_a_pipeline_that_makes_no_pictures_is_built_anew(start, monkeypatch):
     hang.clear()
     d.running()
     assert d.ask("status")["restarts"] == 1
-    release.set()
+    d.set(refine__feather="2")
+    release.set()  # the compositor that hung comes back: it must not open the outputs again
+    time.sleep(0.3)
+    assert sum(thread.name == "sink-null" for thread in threading.enumerate()) == 1
+    d.stop()
+    until(lambda: not [t for t in threading.enumerate() if t.name in ("sink-null", "compositor")])
 
 
 def test_systemd_is_told(start, monkeypatch, tmp_path):
