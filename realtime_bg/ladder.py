@@ -5,7 +5,7 @@ from statistics import median
 
 from realtime_bg.frames import Frame
 
-RUNGS = 1.0, 0.75, 0.5625, 0.42  # of the sides of the picture that the network sees at first
+RUNGS = 1.0, 0.75, 0.5625  # of the sides of the picture that the network sees at first
 WINDOW = 45  # frames that are judged together
 LATE = 1.0  # share of the time between two frames above which the network is too slow,
 EASY = 0.7  # and below which, with the larger picture, it would be fast enough
@@ -13,10 +13,12 @@ PATIENCE = 8  # windows before the larger picture is tried again; twice as many 
 
 
 class Ladder:
-    """Judges by how long the engine was busy with each frame. ``rung`` is where it stands."""
+    """Judges by how long the engine was busy with each frame. ``rung`` is where it stands;
+    ``least``: the smallest scale at which the engine still finds people."""
 
-    def __init__(self) -> None:
+    def __init__(self, least: float = 0.0) -> None:
         self.rung = 0
+        self._last_rung = sum(scale >= least for scale in RUNGS) - 1
         self._busy: deque[float] = deque(maxlen=WINDOW)
         self._gaps: deque[float] = deque(maxlen=WINDOW)
         self._last: Frame | None = None
@@ -49,7 +51,7 @@ class Ladder:
         return False
 
     def _to(self, rung: int) -> bool:
-        if rung >= len(RUNGS):
+        if rung > self._last_rung:
             return False
         self.rung = rung
         return True

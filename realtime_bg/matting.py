@@ -59,8 +59,10 @@ def out_of_memory(error: BaseException | None) -> bool:
 class Matting:
     """Mattes frames with the engine the settings ask for. Used by one thread at a time."""
 
-    def __init__(self, live: Live, stats: Stats) -> None:
-        self._live, self._stats = live, stats
+    def __init__(self, live: Live, stats: Stats, in_time: bool = False) -> None:
+        """``in_time``: frames come at a camera's rate and do not wait: what is still is not
+        matted again, and a network too slow for the rate sees less."""
+        self._live, self._stats, self._in_time = live, stats, in_time
         self._engine: Engine | None = None
         self._name = ""
         self._settings: EngineSettings | None = None
@@ -90,8 +92,7 @@ class Matting:
         jumped |= now.resets != self._resets
         self._resets = now.resets
         plate, self._plates = now.plates > self._plates, now.plates
-        fast = now.engine.quality == "fast" and not repeats
-        still &= fast and now.engine.gate and not jumped and not plate
+        still &= self._in_time and now.engine.gate and not jumped and not plate
         if still and self._last is not None and self._engine is not None and self._engine.waits:
             self._stats.held += 1
             return replace(self._last, frame=frame)
@@ -113,14 +114,14 @@ class Matting:
                 self._good += 1
                 if self._good >= GOOD_RUN:
                     self._failures = 0
-                if fast and now.engine.work_size is None:
+                if self._in_time and now.engine.work_size is None:
                     self._hold_rate(frame, time.monotonic() - start)
                 self._last = matte if isinstance(matte, Matte) else None
                 return matte
 
     def abandoned(self, reason: str) -> "Matting":
         """A successor that never uses the present engine, which hangs in another thread."""
-        successor = Matting(self._live, self._stats)
+        successor = Matting(self._live, self._stats, self._in_time)
         successor._barred = self._barred | {self._name}
         self._stats.failures += 1
         log.error("engine %s %s; it is given up", self._name or "(loading)", reason)
@@ -162,9 +163,9 @@ class Matting:
 
     def _hold_rate(self, frame: Frame, seconds: float) -> None:
         """Give the network another size where the ladder says so."""
-        if self._ladder is None:
-            self._ladder = Ladder()
         assert self._engine is not None
+        if self._ladder is None:
+            self._ladder = Ladder(self._engine.least_scale)
         if self._good < 2 or not self._ladder.moves(frame, seconds):  # the first one warms up
             return
         before = self._engine.work_size

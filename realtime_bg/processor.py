@@ -18,7 +18,7 @@ class Processor:
         """Opens the background; the engine is opened by the first frame. Raises
         BackgroundError."""
         self.live, self.stats = live, stats
-        self.matting = Matting(live, stats)
+        self.matting = Matting(live, stats, in_time=not wait)
         self.compositor = Compositor(live.now, stats, wait, previews)
 
     def process(self, frame: Frame) -> Composite:

@@ -91,14 +91,14 @@ def matting(monkeypatch):
     monkeypatch.setattr(Counting, "resets", 0)
 
     def make(**flags):
-        flags = {"engine.quality": "fast", **flags, "engine.name": "counting"}
-        return Matting(Live(load(flags=flags)), Stats())
+        in_time = flags.pop("in_time", True)
+        return Matting(Live(load(flags=flags | {"engine.name": "counting"})), Stats(), in_time)
 
     return make
 
 
 @pytest.mark.parametrize(
-    ("flags", "seen"), [({}, 2), ({"engine.gate": False}, 12), ({"engine.quality": "fine"}, 12)]
+    ("flags", "seen"), [({}, 2), ({"engine.gate": False}, 12), ({"in_time": False}, 12)]
 )
 def test_a_still_picture_is_matted_now_and_then(matting, flags, seen):
     used = matting(**flags)
@@ -138,10 +138,11 @@ def test_a_network_that_is_too_slow_sees_less(matting, monkeypatch, caplog):
         used.matte(shown)
     assert used._stats.work_size[0] < 64
     assert "to hold the frame rate" in caplog.text
-    pinned = matting(**{"engine.work_size": "64x36"})
-    for shown in moving(2 * WINDOW):
-        pinned.matte(shown)
-    assert pinned._stats.work_size == (64, 36)
+    for flags in ({"engine.work_size": "64x36"}, {"in_time": False}):
+        pinned = matting(**flags)
+        for shown in moving(2 * WINDOW):
+            pinned.matte(shown)
+        assert pinned._stats.work_size == (64, 36)
 
 
 def climb(ladder, seconds, windows):
@@ -168,6 +169,11 @@ def test_the_ladder_goes_down_at_once_and_up_with_patience():
     assert climb(ladder, 0.02, PATIENCE) == [1] * PATIENCE  # more patience after a failure
     assert climb(ladder, 0.02, PATIENCE + 1)[-1] == 0
     assert climb(ladder, 9.0, 9)[-1] == len(RUNGS) - 1  # never off its end
+
+
+def test_an_engine_may_say_how_little_it_can_see():
+    ladder = Ladder(least=0.75)
+    assert climb(ladder, 9.0, 4) == [1, 1, 1, 1]
 
 
 def test_dropped_frames_are_no_slower_camera():

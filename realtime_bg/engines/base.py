@@ -22,11 +22,13 @@ class Engine(ABC):
     After loading: ``provider`` says where it runs ("CPU", "CUDA:0"), ``work_size`` is the
     (width, height) in pixels the network sees, ``model`` the file of its weights, if it has any.
     History (recurrent state, the last mask) belongs to the engine and never leaves its device.
+    ``least_scale``: of the sides it picks for its network, at which it still finds people.
     ``waits``: a frame in which nothing has moved need not be shown to it; the last matte holds.
     """
 
     description: str = ""
     waits: bool = True
+    least_scale: float = 0.5
     provider: str = "CPU"
     work_size: Size
     model: Path | None = None
