@@ -8,6 +8,7 @@ from realtime_bg.frames import Alpha, Matte
 
 GAP = 0.5  # seconds after which the last alpha says nothing any more
 SAME = 8.0  # grey levels by which a place may differ from where it came from, and be the same place
+FAINTEST = 0.01  # alpha that is nothing
 AROUND = 5, 5  # small pixels that this is judged by
 
 
@@ -34,7 +35,9 @@ class Steady:
             share = np.float32(weight) * np.exp(np.square(off) * np.float32(-1 / SAME**2))
             # Bilinear would soften the edge a little more with every frame.
             before = moved(before, places, cv2.INTER_CUBIC)
-            alpha = np.clip(alpha + share * (before - alpha), 0, 1)
+            alpha = np.minimum(alpha + share * (before - alpha), 1)
+            # What is left of the person where they were would else be blended for long.
+            alpha = cv2.threshold(alpha, FAINTEST, 0, cv2.THRESH_TOZERO)[1]
         self._last = matte, alpha, seen
         return alpha
 
