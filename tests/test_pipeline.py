@@ -270,7 +270,7 @@ def start():
     ):
         settings = Settings.model_validate(
             {
-                "engine": {"name": engine, **engine_changes},
+                "engine": {"name": engine, "gate": False, **engine_changes},
                 "background": {"current": background},
                 "output": {"sinks": sinks, "sync": sync},
                 "privacy": {"max_age": 0.2},
