@@ -123,6 +123,7 @@ class Matting:
         """A successor that never uses the present engine, which hangs in another thread."""
         successor = Matting(self._live, self._stats, self._in_time)
         successor._barred = self._barred | {self._name}
+        successor._settings = self._settings  # what differs from them is chosen anew
         self._stats.failures += 1
         log.error("engine %s %s; it is given up", self._name or "(loading)", reason)
         return successor

@@ -19,6 +19,7 @@ from realtime_bg.engines.base import Engine
 from realtime_bg.errors import SinkError, SourceError
 from realtime_bg.frames import Frame, Matte
 from realtime_bg.live import Live
+from realtime_bg.matting import Matting
 from realtime_bg.pipeline import Pipeline
 from realtime_bg.processor import Processor
 from realtime_bg.settings import Settings
@@ -420,6 +421,20 @@ def test_a_hanging_engine_is_given_up(start, caplog):
     until(lambda: len(Seen.images) > count + 20)
     assert pipeline.stats.engine == "embedded"
     assert finish(pipeline) is None
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"), [({}, "embedded"), ({"engine__retries": 9}, "room")]
+)
+def test_a_choice_between_giving_up_and_the_next_frame_counts(chosen, expected):
+    live = Live(Settings.model_validate({"engine": {"name": "room", "gate": False}}))
+    matting = Matting(live, Stats())
+    frame = Frame(np.zeros((36, 64, 3), np.uint8), 0, 0.0)
+    matting.matte(frame)
+    successor = matting.abandoned("hangs")
+    live.update(**chosen)
+    successor.matte(replace(frame, index=1))
+    assert successor._stats.engine == expected
 
 
 def test_loading_is_no_hang(start):
