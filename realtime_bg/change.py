@@ -13,7 +13,7 @@ HELD = 5  # still frames in a row that one matte is good for
 
 
 class Change:
-    """Compares the frames of one stream; see `cut` and `still`."""
+    """Compares the frames of one stream."""
 
     def __init__(self) -> None:
         self._last: Alpha | None = None

@@ -29,6 +29,7 @@ from realtime_bg.cli_options import (
     Source,
     Verbose,
     WorkSize,
+    background_flags,
     combined,
     engine_flags,
     listed,
@@ -132,8 +133,7 @@ def run(
 
     show_logs(verbose)
     flags = {
-        "background.current": background[0] if background else None,
-        "background.items": tuple(background) if background and len(background) > 1 else None,
+        **background_flags(background),
         "source.spec": source,
         "source.size": size,
         "source.fps": fps,
@@ -150,7 +150,7 @@ def run(
         **engine_flags(engine, model, device, work_size, offline),
     }
     config = chosen_config(config)
-    settings = load(config, {key: value for key, value in flags.items() if value is not None})
+    settings = load(config, flags)
     runner.run(settings, duration, stats, config)
 
 
@@ -194,12 +194,11 @@ def serve(
     flags = {
         "source.spec": source,
         "source.size": size,
-        "background.current": background[0] if background else None,
-        "background.items": tuple(background) if background and len(background) > 1 else None,
+        **background_flags(background),
         **engine_flags(engine, model, device, work_size, offline),
     }
     config = chosen_config(config)
-    settings = load(config, {key: value for key, value in flags.items() if value is not None})
+    settings = load(config, flags)
     check(settings)
     run_server(settings, host, port, tuple(allow_host or ()), metrics_token)
 
@@ -234,11 +233,7 @@ def bench(
         "background.current": background,
         **engine_flags(engine, model, device, work_size, offline),
     }
-    runs = [flags | {"source.size": one} for one in every]
-    reports = [
-        bencher.bench(load(config, {k: v for k, v in run.items() if v is not None}), frames)
-        for run in runs
-    ]
+    reports = [bencher.bench(load(config, flags | {"source.size": one}), frames) for one in every]
     if json:
         typer.echo(bencher.as_json(reports if sizes else reports[0]))
         return

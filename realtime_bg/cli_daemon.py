@@ -18,14 +18,12 @@ from realtime_bg.cli_options import (
     Source,
     Verbose,
     WorkSize,
+    background_flags,
     engine_flags,
 )
 from realtime_bg.control import ask
 from realtime_bg.errors import SettingsError
 from realtime_bg.terminal import say
-
-# Words that are names before they are files.
-NAMES = ("beach", "office", "studio", "gradient", "blur", "erase", "none", "demo", "camera")
 
 ctl = typer.Typer(help="Steer a running daemon.", no_args_is_help=True)
 
@@ -60,15 +58,14 @@ def daemon(
 
     ring = daemon_logs(verbose, log_json)
     flags = {
-        "background.current": background[0] if background else None,
-        "background.items": tuple(background) if background and len(background) > 1 else None,
+        **background_flags(background),
         "source.spec": source,
         "source.size": size,
         "output.sinks": tuple(output) if output else None,
         **engine_flags(engine, model, device, work_size, offline),
     }
     config = chosen_config(config)
-    settings = load(config, {key: value for key, value in flags.items() if value is not None})
+    settings = load(config, flags)
     program = Daemon(settings, config, ring)
     if page:
         import realtime_bg.web.server  # noqa: F401 - says what to install where that is missing
@@ -103,10 +100,13 @@ def install_service(
 
 def _with_full_paths(options: list[str]) -> list[str]:
     """A service has no working directory of ours. Raises for what `daemon` does not take."""
+    from realtime_bg.backgrounds import BUILT_IN
+
+    names = (*BUILT_IN, "blur", "erase", "none", "demo", "camera")  # before they are files
     checked = typer.main.get_command(_alone())
     with checked.make_context("daemon", list(options)):
         pass
-    return [str(Path(word).absolute()) if Path(word).exists() and word not in NAMES else word
+    return [str(Path(word).absolute()) if Path(word).exists() and word not in names else word
             for word in options]  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def doctor(
         "output.sinks": tuple(output) if output else None,
         **engine_flags(engine, model, device, None, False),
     }
-    settings = load(config, {key: value for key, value in flags.items() if value is not None})
+    settings = load(config, flags)
     found, last = [], ""
     for section, finding in examine(settings):
         found.append((section, finding))

@@ -172,7 +172,7 @@ def _settings(
     }
     for more in others:
         flags |= more
-    return load(config, {key: value for key, value in flags.items() if value is not None})
+    return load(config, flags)
 
 
 def _options(kind: type[Options], **values: Any) -> Options:

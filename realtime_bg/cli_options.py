@@ -57,6 +57,15 @@ def listed(text: str | None) -> tuple[str, ...] | None:
     return tuple(part.strip().strip("\"'") for part in text.split(",") if part.strip())
 
 
+def background_flags(background: list[str] | None) -> dict[str, Any]:
+    """The first one is shown, several are a list to cycle through."""
+    several = tuple(background or ())
+    return {
+        "background.current": several[0] if several else None,
+        "background.items": several if len(several) > 1 else None,
+    }
+
+
 def engine_flags(
     engine: str | None, model: Path | None, device: str | None, work_size: str | None, offline: bool
 ) -> dict[str, Any]:

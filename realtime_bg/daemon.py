@@ -112,9 +112,7 @@ class Daemon:
                 stack.callback(lock.close)
             control = ControlServer(self._at or endpoint(), self.answer)
             stack.callback(control.close)
-            files = self.files = FileWatch(
-                lambda: in_use(self._config, self.live, self.stats, self.processor)
-            )
+            files = self.files = FileWatch(self._files)
             stack.callback(files.close)
             if self.page is not None:
                 self.page.start(self)

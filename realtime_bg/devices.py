@@ -74,17 +74,24 @@ def _opens(index: int) -> bool:
 def held_by(path: str, processes: Path = Path("/proc")) -> str:
     """Who has the device open, as "name (pid 123)", or an empty string when nobody we may see
     has (Linux; elsewhere always empty)."""
-    own, target = os.getpid(), os.path.realpath(path)
+    for number in holders(os.path.realpath(path), processes):
+        with suppress(OSError):  # gone meanwhile
+            return f"{(processes / str(number) / 'comm').read_text().strip()} (pid {number})"
+    return ""
+
+
+def holders(device: str, processes: Path = Path("/proc")) -> Iterator[int]:
+    """The other processes we may look into that have the file ``device`` open, by number."""
+    own = os.getpid()
     for process in processes.glob("[0-9]*"):
         if int(process.name) == own:
             continue
         try:
             with os.scandir(process / "fd") as handles:
-                names = [handle.path for handle in handles]
-            for name in names:
-                with suppress(FileNotFoundError):  # closed meanwhile
-                    if os.readlink(name) == target:
-                        return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+                for handle in handles:
+                    with suppress(FileNotFoundError):  # closed meanwhile
+                        if os.readlink(handle.path) == device:
+                            yield int(process.name)
+                            break
         except OSError:
             continue  # not ours to see, or gone
-    return ""

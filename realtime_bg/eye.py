@@ -51,7 +51,7 @@ class Eye:
     def of(cls, flags: dict[str, Any], config: Path | None) -> "Eye":
         """``flags``: dotted settings over those of ``config``, None: not given. Raises
         SettingsError."""
-        return cls(load(config, {key: value for key, value in flags.items() if value is not None}))
+        return cls(load(config, flags))
 
     def forget(self) -> None:
         """What comes next has nothing to do with what came before."""

@@ -5,9 +5,11 @@ import select
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
+
+from realtime_bg.devices import holders
 
 WAKE_SECONDS = 0.3  # a reader must stay so long: programs that list cameras look at each briefly
 SLEEP_SECONDS = 2.0  # nobody must have looked for so long: calls close and open when they change
@@ -131,25 +133,6 @@ def _watch(path: str) -> int | None:
                 return int(handle)
             os.close(handle)
     return None
-
-
-def holders(device: str) -> Iterator[int]:
-    """The other processes we may look into that have ``device`` open, by number."""
-    own = os.getpid()
-    with os.scandir("/proc") as processes:
-        numbers = [entry.name for entry in processes if entry.name.isdigit()]
-    for number in numbers:
-        if int(number) == own:
-            continue
-        try:
-            with os.scandir(f"/proc/{number}/fd") as handles:
-                for handle in handles:
-                    with suppress(FileNotFoundError):  # closed meanwhile
-                        if os.readlink(handle.path) == device:
-                            yield int(number)
-                            break
-        except OSError:
-            continue  # not ours to see, or gone
 
 
 class Demand:

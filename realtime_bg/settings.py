@@ -537,7 +537,7 @@ def read_environment() -> dict[str, Any]:
 
 
 def load(config: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
-    """Merge defaults, ``config``, the environment and ``flags`` (dotted paths).
+    """Merge defaults, ``config``, the environment and ``flags`` (dotted paths; None: not given).
 
     Raises SettingsError naming the layer that holds the bad value.
     """
@@ -547,4 +547,5 @@ def load(config: Path | None = None, flags: dict[str, Any] | None = None) -> Set
         validated(values, str(config), lines)
     environment = read_environment()
     values = merged(values, environment)
-    return validated(merged(values, nested(flags or {})), "command line")
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    return validated(merged(values, nested(given)), "command line")

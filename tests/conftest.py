@@ -1,5 +1,6 @@
 """What all tests share: a clean environment, the optional shared data, a small RVM checkpoint."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -23,6 +24,17 @@ def own_environment(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(base / "config"))
     (base / "run").mkdir(mode=0o700, exist_ok=True)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(base / "run"))
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An own folder, and logging left as it was."""
+    root, own = logging.getLogger(), logging.getLogger("realtime_bg")
+    before = root.handlers[:], root.level, own.level
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    root.handlers[:], root.level = before[:2]
+    own.setLevel(before[2])
 
 
 @pytest.fixture(scope="session")

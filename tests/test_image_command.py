@@ -1,7 +1,6 @@
 """`realtime-bg image` as users run it: photos in, photos out, one line for a failure."""
 
 import io
-import logging
 import os
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from PIL import Image as Pillow
 from PIL import ImageCms, PngImagePlugin, features
 
 from realtime_bg import cli
+
+pytestmark = pytest.mark.usefixtures("place")
 
 WIDTH, HEIGHT = 96, 64
 ROOM, PERSON = (40, 20, 10), (190, 230, 250)  # BGR; what is bright is the person to `network`
@@ -63,17 +64,6 @@ def is_cut_out(data, inside=INSIDE, outside=OUTSIDE):
     assert np.abs(full[inside][:, :3].astype(int) - PERSON[::-1]).max() < 12
     assert (full[outside] == 0).all()
     return True
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    """An own folder, and logging left as it was."""
-    root, own = logging.getLogger(), logging.getLogger("realtime_bg")
-    before = root.handlers[:], root.level, own.level
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    root.handlers[:], root.level = before[:2]
-    own.setLevel(before[2])
 
 
 @pytest.fixture(scope="module")

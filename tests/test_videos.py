@@ -6,7 +6,6 @@ import hashlib
 import io
 import itertools
 import json
-import logging
 import os
 import re
 import shutil
@@ -26,9 +25,12 @@ from realtime_bg.codings import PartWriter
 from realtime_bg.errors import SinkError
 from realtime_bg.parts import parts_folder
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="needs ffmpeg and ffprobe"
-)
+pytestmark = [
+    pytest.mark.usefixtures("place"),
+    pytest.mark.skipif(
+        not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="needs ffmpeg and ffprobe"
+    ),
+]
 
 WIDTH, HEIGHT, COUNT = 96, 64, 24
 ROOM, PERSON = (45, 25, 15), (190, 225, 240)  # BGR; what is bright is the person to `network`
@@ -99,17 +101,6 @@ def plain(tmp_path_factory):
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
     return graphs.person_map(tmp_path_factory.mktemp("network") / "bright.onnx")
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    """An own folder, and logging left as it was."""
-    root, own = logging.getLogger(), logging.getLogger("realtime_bg")
-    before = root.handlers[:], root.level, own.level
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    root.handlers[:], root.level = before[:2]
-    own.setLevel(before[2])
 
 
 @pytest.fixture

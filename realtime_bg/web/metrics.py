@@ -23,6 +23,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from realtime_bg import __version__
+from realtime_bg.atomic import write_private
 from realtime_bg.errors import SettingsError, reason
 from realtime_bg.overlays import STAGES
 from realtime_bg.stats import BOUNDS, Stats
@@ -117,9 +118,7 @@ def scrape_token(path: Path) -> str:
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write(f"{new_token()}\n")
+            write_private(path, f"{new_token()}\n".encode())
         token = path.read_text(encoding="ascii").strip()
         if os.name == "posix" and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
             say(f"{path} can be read by other users; chmod 600 it", "yellow")
