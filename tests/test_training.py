@@ -145,6 +145,40 @@ def test_scenes_show_people_where_their_alpha_says(photos):
             assert red[alpha > 0.95].mean() > red[alpha < 0.05].mean() + 30, seed
 
 
+def test_a_passer_by_is_behind_whoever_is_there_and_counts_as_a_person():
+    """Somebody red, whole in the photo, before blue; in front of them somebody green."""
+    mask = np.zeros((200, 160), np.uint8)
+    mask[20:180, 60:100] = 255
+    image = np.where(mask[..., None] > 0, (20, 20, 230), (230, 20, 20)).astype(np.uint8)
+    alpha = np.zeros((96, 128), np.float32)
+    alpha[:, 40:90] = 1
+    picture = np.where(alpha[..., None] > 0, (20, 230, 20), (90, 90, 90)).astype(np.uint8)
+    seen = 0
+    for seed in range(20):
+        chance = np.random.default_rng(seed)
+        more, joined = scenes.passing(picture, alpha, image, mask, chance)
+        assert (more[:, 42:88] == picture[:, 42:88]).all(), seed
+        assert (joined >= alpha).all()
+        assert joined.max() <= 1
+        new = joined - alpha > 0.99
+        seen += new.any()
+        assert (more[new].argmax(-1) == 2).all(), seed
+        assert (more[joined == 0] == 90).all(), seed
+    assert seen > 10
+    beside = np.roll(mask, -60, 1)  # cut off at the left
+    same, alone = scenes.passing(picture, alpha, image, beside, chance)
+    assert same is picture
+    assert alone is alpha
+
+
+def test_lamplight_darkens_what_is_far_from_the_lamp():
+    for seed in range(20):
+        white = np.full((96, 128, 3), 255, np.uint8)
+        lit = scenes.lamplit(white, np.random.default_rng(seed))
+        assert lit.shape == white.shape
+        assert lit.min() < 200, seed
+
+
 def weights(path):
     return torch.load(path, weights_only=True)["model"]
 

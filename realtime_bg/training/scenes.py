@@ -15,6 +15,8 @@ from realtime_bg.training.augment import recoloured
 
 EMPTY = 0.03  # share of scenes with nobody in them
 SWAPPED = 0.35  # share that get another room
+PASSING = 0.3  # share that get a further person, smaller and behind the first
+LAMPS = 0.12  # share lit by one lamp
 SPECKS = 0.001  # of the picture; smaller pieces and holes of a mask are threshold noise
 TALL = 2.2  # a person that much taller than broad stands in full length
 LEAST = 90  # pixels of the photo a scene is at least high
@@ -44,9 +46,7 @@ def scene(
     if chance.random() < EMPTY:
         return recoloured(room(*other, size, chance), chance), np.zeros(size[::-1], np.float32)
     matrix, scale = framing(mask, size, chance)
-    if scale < 0.7:  # warping looks at 4 pixels of the source only
-        spread = 0.5 / scale - 0.3
-        image, mask = (cv2.GaussianBlur(one, (0, 0), spread) for one in (image, mask))
+    image, mask = _softened(image, mask, scale)
     warped = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REFLECT)
     alpha = cv2.warpAffine(mask, matrix, size)
     inside = cv2.warpAffine(np.full_like(mask, 255), matrix, size)
@@ -58,7 +58,19 @@ def scene(
     alpha = (alpha / 255).astype(np.float32)
     if swap:
         warped, alpha = _before(warped, alpha, room(*other, size, chance), chance)
+    if chance.random() < PASSING:
+        warped, alpha = passing(warped, alpha, *other, chance)
+    if chance.random() < LAMPS:
+        warped = lamplit(warped, chance)
     return recoloured(warped, chance), alpha
+
+
+def _softened(image: Image, mask: Mask, scale: float) -> tuple[Image, Mask]:
+    """Both fit to be warped to ``scale``, which looks at 4 pixels of the source only."""
+    if scale >= 0.7:
+        return image, mask
+    spread = 0.5 / scale - 0.3
+    return cv2.GaussianBlur(image, (0, 0), spread), cv2.GaussianBlur(mask, (0, 0), spread)
 
 
 def framing(mask: Mask, size: Size, chance: np.random.Generator) -> tuple[Matrix, float]:
@@ -113,6 +125,46 @@ def _before(
         light += 0.4 * chance.random() * (np.clip(there / (here + 1), 0.5, 2) - 1)
     lit = np.clip(image * light, 0, 255).astype(np.uint8)
     return cv2.blendLinear(lit, behind, alpha, 1 - alpha), alpha
+
+
+def passing(
+    picture: Image, alpha: Alpha, image: Image, mask: Mask, chance: np.random.Generator
+) -> tuple[Image, Alpha]:
+    """A scene with the people of one more photo in it, small and behind those who are there, whole
+    or cut off by the lower edge as in their photo. Unchanged where they are cut off at a side.
+
+    Photos of people show little ground before them; without this it is taken for a part of them.
+    """
+    height, width = alpha.shape
+    ys, xs = (np.flatnonzero((mask > 127).any(axis)) for axis in (1, 0))
+    if len(ys) < LEAST or xs[0] < 2 or xs[-1] > mask.shape[1] - 3:
+        return picture, alpha
+    tall = height * chance.uniform(0.12, 0.65)
+    scale = tall / len(ys)
+    image, mask = _softened(image, mask, scale)
+    cut = ys[-1] > mask.shape[0] - 3
+    feet = height if cut else chance.uniform(tall, height)
+    sides = scale if chance.random() < 0.5 else -scale
+    matrix = np.array([[sides, 0, chance.uniform(0, width) - sides * (xs[0] + xs[-1]) / 2],
+                       [0, scale, feet - scale * ys[-1]]], np.float32)  # fmt: skip
+    there = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
+    further = cv2.warpAffine(mask, matrix, (width, height)) / np.float32(255) * (1 - alpha)
+    picture, further = _before(there, further.astype(np.float32), picture, chance)
+    return picture, np.asarray(np.minimum(alpha + further, 1), np.float32)
+
+
+def lamplit(image: Image, chance: np.random.Generator) -> Image:
+    """Dark but for one lamp, or a screen, somewhere in or beside the picture."""
+    height, width = image.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32) / height
+    lamp = chance.uniform(-0.2, 1.2) * width / height, chance.uniform(-0.2, 1)
+    reach = chance.uniform(0.25, 0.8)
+    near = np.exp(-((x - lamp[0]) ** 2 + (y - lamp[1]) ** 2) / (2 * reach**2))[..., None]
+    warm = np.array([chance.uniform(0.35, 1), chance.uniform(0.7, 1), 1.0])
+    colour = warm if chance.random() < 0.75 else warm[::-1]
+    rest = chance.uniform(0.05, 0.5) * chance.uniform(0.7, 1, 3)
+    light = rest + near * colour * chance.uniform(0.8, 1.4)
+    return np.clip(image * light, 0, 255).astype(np.uint8)
 
 
 def room(image: Image, mask: Mask, size: Size, chance: np.random.Generator) -> Image:
