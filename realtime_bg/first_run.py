@@ -29,6 +29,7 @@ from realtime_bg.sinks.virtualcam import REMEDIES
 from realtime_bg.sinks.window import WindowSink, display_problem
 from realtime_bg.sources import open_source
 from realtime_bg.stats import Stats
+from realtime_bg.steering import absolute
 from realtime_bg.yaml_edit import with_values
 
 FRAMES = 20  # before the one that is kept: cameras need some to find their exposure
@@ -197,7 +198,7 @@ def _camera(folder: Path) -> str:
         sources.classify(spec)
         typer.echo("  a moment ...")
         _preview(spec, folder)
-        return _absolute(spec)
+        return absolute("source.spec", spec)
 
     return _asked("1 of 3: which camera?", choices, accept)
 
@@ -241,7 +242,7 @@ def _background() -> str:
 
     def accept(spec: str) -> str:
         backgrounds.classify(spec)
-        return _absolute(spec)
+        return absolute("background.current", spec)
 
     return _asked("2 of 3: which background?", choices, accept)
 
@@ -270,12 +271,6 @@ def _output() -> list[str]:
         return specs
 
     return _asked("3 of 3: where shall the picture go?", choices, accept, 2 if problem else 1)
-
-
-def _absolute(spec: str) -> str:
-    """The settings are used from any folder."""
-    path = Path(spec).expanduser()
-    return str(path.absolute()) if path.exists() else spec
 
 
 def _try_out(config: Path) -> None:

@@ -140,6 +140,15 @@ def test_files_are_written_with_their_whole_path(answered, place, monkeypatch):
     assert load(default_config()).background.current == str(place / "me.png")
 
 
+def test_a_built_in_background_is_no_folder_that_happens_to_have_its_name(
+    answered, place, monkeypatch
+):
+    (place / "beach").mkdir()
+    monkeypatch.chdir(place)
+    assert answered(DEMO, BEACH, NULL)[0] == 0
+    assert load(default_config()).background.current == "beach"
+
+
 def first_run_image():
     import numpy as np
 
