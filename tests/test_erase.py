@@ -31,9 +31,9 @@ def scene(centre, light=1.0):
     return np.where(alpha[..., None] > 0, SKIN, room(light)), alpha
 
 
-@pytest.fixture
-def erase():
-    return open_background("erase", BackgroundSettings(), False)
+@pytest.fixture(params=[False, True], ids=["live", "file"])
+def erase(request):
+    return open_background("erase", BackgroundSettings(), request.param)
 
 
 def shown(background, *scenes):
@@ -77,6 +77,24 @@ def test_one_frame_without_a_matte_teaches_nothing_new(erase):
     scenes = [scene(160)] * 10
     blind = scene(160)[0], np.zeros((HEIGHT, WIDTH), np.float32)
     assert not is_skin(shown(erase, *scenes, blind, blind))
+    assert not is_skin(shown(erase, *scenes))
+
+
+@pytest.mark.parametrize("blind", [1, 2])
+def test_an_engine_that_finds_the_person_late_leaves_no_ghost(erase, blind):
+    frame, alpha = scene(160)
+    shown(erase, *[(frame, np.zeros_like(alpha))] * blind)
+    for _ in range(5):
+        assert not is_skin(shown(erase, (frame, alpha)))
+    for _ in range(5):
+        full = shown(erase, (frame, np.ones_like(alpha)))
+    assert not is_skin(full)
+
+
+def test_a_first_frame_of_nobody_and_a_second_full_of_person_show_a_card(erase):
+    frame, alpha = scene(160)
+    shown(erase, (frame, np.zeros_like(alpha)))
+    assert (shown(erase, (frame, np.ones_like(alpha))) == CARD).all()
 
 
 def test_hidden_parts_follow_the_exposure(erase):

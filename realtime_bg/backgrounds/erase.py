@@ -71,6 +71,7 @@ class EraseBackground(Background):
         self._room = np.full_like(frame, CARD)
         self._since = np.zeros(side[::-1], np.uint8)  # frames for which a pixel has been free
         self._known = np.zeros(side[::-1], np.bool_)
+        self._lent = np.zeros(side[::-1], np.bool_)  # shown from the first frames, not yet believed
         self._painted = -1.0  # the share that was known when the rest was painted in
         self._gain = np.ones(3)  # change of exposure the hidden part has not followed yet
 
@@ -82,19 +83,24 @@ class EraseBackground(Background):
                 self._start(frame)  # the camera shows another place
             else:
                 self._follow_exposure(small, room, seen)
-        first = not self._known.any()
+        nothing = not self._known.any()
         self._since = np.where(free, np.minimum(self._since, 254) + 1, 0).astype(np.uint8)
-        believed = free if first or self.wait else self._since >= SETTLED
+        believed = self._since >= SETTLED
         again, fresh = believed & self._known, believed & ~self._known
+        lent = free & ~believed & (nothing | self._lent)
+        taken_back = self._lent & ~free  # an engine may find somebody only in its second frame
+        self._known, self._lent = self._known | fresh, lent
         if again.any():
             mixed = cv2.addWeighted(frame, RATE, self._room, 1 - RATE, 0)
             cv2.copyTo(mixed, self._full(again), self._room)
-        if fresh.any():
-            self._known |= fresh
-            cv2.copyTo(frame, self._full(fresh), self._room)
-        share = float(self._known.mean())
-        if 0 < share < 1 and share - self._painted > REPAINT:
-            self._paint(small)
+        if (fresh | lent).any():
+            cv2.copyTo(frame, self._full(fresh | lent), self._room)
+        shown = self._known | lent
+        share = float(shown.mean())
+        if share == 0:
+            self._room[:] = CARD
+        elif share < 1 and (taken_back.any() or share - self._painted > REPAINT):
+            self._paint(small, shown)
             self._painted = share
 
     def _full(self, mask: Mask) -> NDArray[np.uint8]:
@@ -111,12 +117,13 @@ class EraseBackground(Background):
         cv2.copyTo(cv2.LUT(self._room, table[None]), self._full(~seen), self._room)
         self._gain[:] = 1
 
-    def _paint(self, small: Image) -> None:
+    def _paint(self, small: Image, shown: Mask) -> None:
+        """Fill what is not ``shown`` from around."""
         width, height = small.shape[1], small.shape[0]
         room = resize(self._room, (width, height))
         if self._inpainter is not None:
-            room = self._inpainter.fill(room, self._known)
+            room = self._inpainter.fill(room, shown)
         else:
-            room = fill(room, self._known.astype(np.float32))
+            room = fill(room, shown.astype(np.float32))
         full = resize(room, (self._room.shape[1], self._room.shape[0]))
-        cv2.copyTo(full, self._full(~self._known), self._room)
+        cv2.copyTo(full, self._full(~shown), self._room)
