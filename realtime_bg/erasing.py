@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from realtime_bg.engines import _coco
+from realtime_bg.errors import DataError
 from realtime_bg.eye import Eye
 from realtime_bg.frames import Alpha, Image
 from realtime_bg.geometry import resize, shrunk
@@ -42,10 +43,13 @@ class Eraser:
 
 
 def filled(image: Image, alpha: Alpha, inpainter: Inpainter) -> Image:
-    """``image`` painted over, hole by hole, where ``alpha`` ``float32 (H, W)`` sees something."""
+    """``image`` painted over, hole by hole, where ``alpha`` ``float32 (H, W)`` sees something.
+    Raises DataError where it sees nothing else."""
     reach = 2 * max(1, round(RIM * max(image.shape))) + 1
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     mask = cv2.dilate((alpha > SEEN).astype(np.uint8), disk)
+    if mask.all():
+        raise DataError("nothing of the room is seen around what is to be erased")
     count, _, boxes, _ = cv2.connectedComponentsWithStats(mask)
     result = image if count == 1 else image.copy()
     for x, y, width, height, _ in boxes[1:]:

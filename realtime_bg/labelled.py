@@ -98,15 +98,16 @@ def read_image(path: Path) -> Image:
 def read_mask(path: Path, like: Image | None = None) -> Mask:
     """Grey ``uint8 (H, W)``, 255 is person. Raises DataError, also where it is not as large as
     the picture ``like``."""
-    return as_mask(_decoded(path, cv2.IMREAD_GRAYSCALE), path, like)
+    mask = _decoded(path, cv2.IMREAD_GRAYSCALE)
+    if like is not None:
+        _check_size(mask, path, like)
+    return mask * 255 if mask.max() == 1 else mask
 
 
-def as_mask(mask: Mask, path: Path, like: Image | None = None) -> Mask:
-    """A mask with 0 and 1 stretched, checked as in `read_mask`."""
-    if like is not None and mask.shape != like.shape[:2]:
+def _check_size(mask: Mask, path: Path, like: Image) -> None:
+    if mask.shape != like.shape[:2]:
         sizes = ["x".join(map(str, array.shape[1::-1])) for array in (mask, like)]
         raise DataError(f"{path}: the mask is {sizes[0]}, its image {sizes[1]}")
-    return mask * 255 if mask.max() == 1 else mask
 
 
 def _decoded(path: Path, how: int) -> Image:
@@ -124,26 +125,33 @@ def _decoded(path: Path, how: int) -> Image:
 def frames(pair: Pair) -> Iterator[tuple[Image, Mask | None]]:
     """The frames of a clip with their masks (None where the pair has none), in order.
 
-    Raises DataError for a frame without a mask, of another size, or not readable.
+    Raises DataError for a frame without a mask, of another size than it or than the first frame,
+    or not readable, and for more masks than frames.
     """
-    images = _pictures(pair.image)
-    if pair.mask is None:
-        for _, image in images:
+    masks = None if pair.mask is None else _pictures(pair.mask, masks=True)
+    first: tuple[int, ...] | None = None
+    for name, image in _pictures(pair.image):
+        first = first or image.shape
+        if image.shape != first:
+            sizes = ["x".join(map(str, shape[1::-1])) for shape in (image.shape, first)]
+            raise DataError(f"{pair.image}: frame {name} is {sizes[0]}, the first one {sizes[1]}")
+        if masks is None or pair.mask is None:
             yield image, None
-        return
-    masks = _pictures(pair.mask)
-    for name, image in images:
+            continue
         other, mask = next(masks, ("", None))
         if mask is None or (pair.image.is_dir() and pair.mask.is_dir() and name != other):
             raise DataError(f"{pair.mask}: has no mask for frame {name} of {pair.image}")
-        yield image, as_mask(cv2.cvtColor(mask, cv2.COLOR_BGR2GRAY), pair.mask, image)
+        _check_size(mask, pair.mask, image)
+        yield image, mask
+    if masks is not None and next(masks, None) is not None:
+        raise DataError(f"{pair.mask}: has more frames than {pair.image}")
 
 
-def _pictures(path: Path) -> Iterator[tuple[str, Image]]:
-    """Name and picture of every frame of a folder or video."""
+def _pictures(path: Path, masks: bool = False) -> Iterator[tuple[str, Image]]:
+    """Name and picture, or mask, of every frame of a folder or video."""
     if path.is_dir():
         for stem, file in _by_stem(path).items():
-            yield stem, read_image(file)
+            yield stem, read_mask(file) if masks else read_image(file)
         return
     from realtime_bg.decoding import to_bgr
     from realtime_bg.sources._av import open_video, pictures
@@ -151,7 +159,8 @@ def _pictures(path: Path) -> Iterator[tuple[str, Image]]:
     container, stream = open_video(str(path))
     with container:
         for index, picture in enumerate(pictures(container, stream)):
-            yield str(index), to_bgr(picture)
+            image = to_bgr(picture)
+            yield str(index), cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if masks else image
 
 
 def data_root(text: str, kinds: tuple[str, ...]) -> tuple[str, Path]:

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a terminal that closes call ``stop``; the same again ends at once."""
+    """Ctrl-C, SIGTERM and a terminal that closes call ``stop``; the same again ends at once.
+
+    Whoever was started by ``nohup`` outlives the terminal.
+    """
 
     def first(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)
@@ -15,6 +18,8 @@ def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
 
     names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        numbers.remove(signal.SIGHUP)
     before = [signal.signal(number, first) for number in numbers]
     try:
         yield

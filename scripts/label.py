@@ -11,6 +11,7 @@ A labelled photo is as good as the engine: look at some before training on them.
 """
 
 import argparse
+import logging
 import shutil
 import sys
 from collections.abc import Iterator
@@ -21,11 +22,13 @@ import cv2
 import numpy as np
 
 from realtime_bg.batch import WARM_UP
-from realtime_bg.errors import DataError, RealtimeBgError, reason
+from realtime_bg.errors import DataError, RealtimeBgError, SettingsError, reason
 from realtime_bg.eye import Eye
 from realtime_bg.frames import Alpha, Image
 from realtime_bg.labelled import Pair, frames, is_clip, pairs, read_image
 from realtime_bg.terminal import say, show_logs
+
+log = logging.getLogger("realtime_bg.label")
 
 NOBODY = 0.01  # share of the picture below which nobody was found
 
@@ -59,18 +62,28 @@ def label(options: argparse.Namespace) -> None:
     if options.every < 1:
         raise DataError(f"--every {options.every}: from 1 on")
     found = [pair for source in options.sources for pair in _pairs(source)]
+    seen: dict[str, Pair] = {}
+    for pair in found:
+        if pair.name in seen:
+            raise DataError(f"{pair.image} and {seen[pair.name].image} would get the same name; "
+                            "rename one, or use two --out")  # fmt: skip
+        seen[pair.name] = pair
     flags = {"engine.name": options.engine, "engine.model": options.model,
              "engine.device": options.device, "engine.offline": options.offline}  # fmt: skip
     kept = left = 0
     with closing(Eye.of(flags, None)) as eye:
         for pair in found:
-            for name, image, alpha in _labelled(eye, pair, options.every):
-                if not _is_sure(alpha, options.unsure):
-                    left += 1
-                    continue
-                clip = is_clip(pair.image)
-                _write(options.out, name, image, alpha, None if clip else pair.image)
-                kept += 1
+            clip = is_clip(pair.image)
+            try:
+                for name, image, alpha in _labelled(eye, pair, options.every):
+                    if _is_sure(alpha, options.unsure):
+                        _write(options.out, name, image, alpha, None if clip else pair.image)
+                        kept += 1
+                    else:
+                        left += 1
+            except DataError as error:  # of a clip what came before it is kept
+                log.warning("%s; left out", error)
+                left += 1
     say(f"{kept} pictures labelled in {options.out}, {left} left out")
 
 
@@ -113,7 +126,7 @@ def _write(out: Path, name: str, image: Image, alpha: Alpha, photo: Path | None)
             picture = cv2.imencode(".png", image)[1]
             (out / "images" / f"{name}.png").write_bytes(picture.tobytes())
     except OSError as error:
-        raise DataError(f"{out}: cannot be written ({reason(error)})") from None
+        raise SettingsError(f"{out}: cannot be written ({reason(error)})") from None
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ def train(options: argparse.Namespace) -> None:
     from realtime_bg.networks.vgg16 import load_vgg16
     from realtime_bg.terminal import say
     from realtime_bg.training import command
+    from realtime_bg.training.datasets import fingerprint
     from realtime_bg.training.inpainting import inpaint_task, open_pictures
 
     _, root = data_root(options.data, ("folder",))
@@ -65,7 +66,10 @@ def train(options: argparse.Namespace) -> None:
         say(f"without VGG-16's weights the perceptual and style losses are left out; put "
             f"{VGG_URL} at {vgg}, or give it to --vgg")  # fmt: skip
     own = {"levels": options.levels, "width": options.width}
-    run = command.make_run(options, own | {"finetune": options.finetune, "vgg": bool(features)})
+    names = [[path.name for path in part] for part in pictures]
+    run = command.make_run(options, own | {
+        "finetune": options.finetune, "vgg": bool(features), "pictures": fingerprint(*names),
+    })  # fmt: skip
     torch.manual_seed(options.seed)
     model = PartialConvUNet(**own)
     task = inpaint_task(model, options.size, options.seed, options.finetune, *pictures, features)

@@ -57,7 +57,7 @@ def train(options: argparse.Namespace) -> None:
     """Raises RealtimeBgError, and KeyboardInterrupt after a request to stop."""
     from realtime_bg.errors import SettingsError
     from realtime_bg.training import command
-    from realtime_bg.training.datasets import open_all
+    from realtime_bg.training.datasets import fingerprint, open_all
     from realtime_bg.training.segmentation import ARCHS, make_task
 
     arch = ARCHS[options.arch]
@@ -69,8 +69,11 @@ def train(options: argparse.Namespace) -> None:
         network["width"] = options.width
     if options.arch == "deeplabv3":  # a resumed run has its own weights
         network["pretrained"] = not (options.from_scratch or options.resume)
-    run = command.make_run(options, {"arch": options.arch, "width": options.width})
     photos = open_all(options.data, options.val, options.seed)
+    run = command.make_run(options, {
+        "arch": options.arch, "width": options.width, "teacher": options.teacher is not None,
+        "photos": fingerprint(*(part.names for part in photos)),
+    })  # fmt: skip
     if options.arch == "deeplabv3" and min(options.batch, len(photos[0])) < 2:
         raise SettingsError("deeplabv3 needs at least 2 photos in a batch; raise --batch")
     more = {"teacher": options.teacher} if options.arch == "embedded" else {}

@@ -138,6 +138,39 @@ def test_a_clip_without_a_frames_mask_is_left_out(capsys, clips, network):
     assert "has no mask for frame 0002" in said
 
 
+def test_a_clip_whose_frames_differ_in_size_is_left_out(capsys, clips, network):
+    for folder in ("images", "masks"):
+        path = str(clips / folder / "walk/0002.png")
+        cv2.imwrite(path, cv2.resize(cv2.imread(path), (40, 30)))
+    code, means, said = evaluate(capsys, "--engine", "semantic", "--model", network,
+                                 "--data", f"folder:{clips}")  # fmt: skip
+    assert (code, means["count"], means["skipped"]) == (0, 1, 1)
+    assert f"frame 0002 is 40x30, the first one {SIZE[0]}x{SIZE[1]}" in said
+
+
+def test_a_clip_with_more_masks_than_frames_is_left_out(capsys, clips, network):
+    write_video(clips / "masks/film.avi", [photo(20)[1]] * 5)
+    cv2.imwrite(str(clips / "masks/walk/0009.png"), photo(20)[1])
+    code, _, said = evaluate(capsys, "--engine", "semantic", "--model", network,
+                                 "--data", f"folder:{clips}")  # fmt: skip
+    assert code == 2
+    assert said.count("has more frames than") == 2
+
+
+def test_a_videos_faint_noise_is_no_mask_of_0_and_1(capsys, clips, network):
+    masks = [np.ones(SIZE[::-1], np.uint8)] * 4  # lossy black
+    write_video(clips / "masks/film.avi", masks)
+    (clips / "images/film.mkv").unlink()
+    write_video(clips / "images/film.mkv", [np.zeros((*SIZE[::-1], 3), np.uint8)] * 4)
+    for folder in ("images", "masks"):
+        for path in (clips / folder / "walk").iterdir():
+            path.unlink()
+        (clips / folder / "walk").rmdir()
+    _, means, _ = evaluate(capsys, "--engine", "semantic", "--model", network,
+                           "--data", f"folder:{clips}")  # fmt: skip
+    assert means["mad"] < 100
+
+
 @pytest.mark.parametrize(("change", "reason"), [
     (lambda root: (root / "masks").rename(root / "other"), "masks: no such folder"),
     (lambda root: [path.unlink() for path in (root / "images").iterdir()], "holds no images"),

@@ -232,6 +232,17 @@ def test_erased_things_are_painted_over_and_the_rest_stays(image, place, tmp_pat
     assert (np.asarray(read("o.png"))[..., ::-1] == IMAGE).all()
 
 
+def test_a_photo_of_nothing_but_what_is_to_be_erased_is_refused(image, place, tmp_path_factory):
+    everywhere = np.ones((1, 1, HEIGHT, WIDTH), np.float32)
+    car = graphs.constant_detector(tmp_path_factory.mktemp("cars") / "car.onnx", {
+        "boxes": np.float32([[0, 0, WIDTH, HEIGHT]]), "labels": np.int64([3]),
+        "scores": np.float32([0.9]), "masks": everywhere}, (1, 3, HEIGHT, WIDTH))  # fmt: skip
+    code, _, lines = image(photo(place / "me.png"), "--erase", "car", engine=("--model", car))
+    assert (code, len(lines)) == (1, 1), lines
+    assert "me.png: nothing of the room is seen around what is to be erased" in lines[0]
+    assert not (place / "me.erased.png").exists()
+
+
 def test_rvm_sees_a_photo_until_its_answer_stays(image, place, tmp_path_factory):
     """A network that remembers: one look gives half the alpha, many give all of it."""
     path = tmp_path_factory.mktemp("rvm") / "slow.onnx"

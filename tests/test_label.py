@@ -53,3 +53,25 @@ def test_photos_and_frames_become_a_labelled_folder(tmp_path, photos, network, c
 def test_what_is_not_there_is_one_line(tmp_path, capsys):
     assert scripts.run("label", tmp_path / "none", "--out", tmp_path) == 2
     assert "no such file or folder" in capsys.readouterr().err
+
+
+def test_a_picture_that_cannot_be_read_is_left_out(tmp_path, photos, network, capsys):
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    out = tmp_path / "labelled"
+    assert scripts.run("label", photos, "--engine", "semantic", "--model", network,
+                       "--device", "cpu", "--out", out) == 0  # fmt: skip
+    said = capsys.readouterr().err
+    assert "broken.jpg: not a readable image; left out" in said
+    assert "1 pictures labelled" in said
+    assert "2 left out" in said
+
+
+def test_two_of_one_name_are_refused_before_anything_is_written(tmp_path, photos, network, capsys):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "somebody.png").write_bytes((photos / "nobody.png").read_bytes())
+    out = tmp_path / "labelled"
+    assert scripts.run("label", photos, other, "--engine", "semantic", "--model", network,
+                       "--out", out) == 2  # fmt: skip
+    assert "would get the same name" in capsys.readouterr().err
+    assert not out.exists()

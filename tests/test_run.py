@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from realtime_bg import bench, run
 from realtime_bg.errors import ModelError, SettingsError
 from realtime_bg.settings import Settings, load
+from realtime_bg.signals import stop_signals
 
 ROOT = Path(__file__).parents[1]
 
@@ -213,3 +215,21 @@ def test_export_script_writes_what_it_checked(checkpoint, tmp_path):
     assert "bad.safetensors" in result.stderr
     assert "Traceback" not in result.stderr
     assert not list(tmp_path.glob(".*.part"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_what_nohup_started_outlives_the_terminal_and_still_ends_when_asked():
+    asked = []
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_signals(lambda: asked.append(True)):
+            signal.raise_signal(signal.SIGHUP)
+            assert not asked
+            signal.raise_signal(signal.SIGTERM)
+            assert asked
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with stop_signals(lambda: asked.append(True)):
+        signal.raise_signal(signal.SIGHUP)
+    assert len(asked) == 2

@@ -29,7 +29,16 @@ from realtime_bg.networks.fcdensenet import FCDenseNet, FCDenseNet103  # noqa: E
 from realtime_bg.networks.unet import UNet  # noqa: E402
 from realtime_bg.settings import EngineSettings  # noqa: E402
 from realtime_bg.stats import Stats  # noqa: E402
-from realtime_bg.training import augment, inpainting, loop, losses, scenes, segmentation  # noqa: E402
+from realtime_bg.training import (  # noqa: E402
+    augment,
+    datasets,
+    embedded,
+    inpainting,
+    loop,
+    losses,
+    scenes,
+    segmentation,
+)
 from realtime_bg.training.datasets import CocoPhotos, Sample, Windows, open_photos  # noqa: E402
 from realtime_bg.training.export import export  # noqa: E402
 from realtime_bg.training.loop import Task  # noqa: E402
@@ -122,6 +131,51 @@ def test_the_embedded_network_trains_with_a_teacher_and_its_engine_takes_it(
     matte = check_matte(engine.matte(Frame(np.zeros((50, 90, 3), np.uint8), 0, 0.0)))
     assert matte.alpha.shape == (50, 90)
     assert train(photos, out, *more, "--steps", 3, "--resume", arch="embedded") == 0
+    capsys.readouterr()
+    assert train(photos, out, *more[:-2], "--resume", arch="embedded") == 2
+    assert "begun with teacher True, not False" in capsys.readouterr().err
+
+
+def test_a_resumed_run_of_the_embedded_network_is_the_run_that_was_not(
+    photos, tmp_path, monkeypatch
+):
+    """Also in what it is shown as its own last answer."""
+    monkeypatch.setattr(embedded, "OWN_HINTS", 0.5)
+    more = ("--batch", 2, "--save-every", 1)
+    assert train(photos, tmp_path / "whole", *more, "--steps", 4, arch="embedded") == 0
+    for steps in (1, 2, 3):
+        resumed = ("--resume",) if steps > 1 else ()
+        real = embedded._loss
+        seen = []
+
+        def stopping(network, batch, real=real, seen=seen):
+            if seen:
+                raise MemoryError
+            seen.append(1)
+            return real(network, batch)
+
+        monkeypatch.setattr(embedded, "_loss", stopping)
+        with pytest.raises(MemoryError):
+            train(photos, tmp_path / "half", *more, "--steps", 4, *resumed, arch="embedded")
+        monkeypatch.setattr(embedded, "_loss", real)
+    assert train(photos, tmp_path / "half", *more, "--steps", 4, "--resume", arch="embedded") == 0
+    whole, half = (weights(tmp_path / folder / "last.pt") for folder in ("whole", "half"))
+    assert same(whole, half)
+
+
+def test_scenes_pass_over_photos_with_a_crowd():
+    mask = np.zeros((100, 100), np.uint8)
+    mask[30:, 20:80] = 255
+    bright, dark = np.full((100, 100, 3), 255, np.uint8), np.zeros((100, 100, 3), np.uint8)
+    crowd = np.full_like(mask, 255)
+    crowd[:50] = 0
+    mixed = embedded.Scenes([Sample(bright, mask, crowd), Sample(dark, mask)], (64, 36), 0)
+    plain = embedded.Scenes([Sample(dark, mask), Sample(dark, mask)], (64, 36), 0)
+    for step in range(8):
+        for one, other in zip(mixed[0, 0, step], plain[0, 0, step], strict=True):
+            assert torch.equal(one, other)
+    alone = embedded.Scenes([Sample(bright, mask, crowd)], (64, 36), 0)
+    assert alone[0, 0, 0] == "no photo without a crowd"
 
 
 def test_scenes_show_people_where_their_alpha_says(photos):
@@ -370,6 +424,10 @@ def test_runs_are_not_overwritten_nor_mixed_up(photos, tmp_path, capsys):
             arch="unet")  # fmt: skip
     assert train(photos, out, "--steps", 2, "--resume") == 0  # longer is allowed
     assert [row["step"] for row in rows(out / "val.csv")] == ["1", "2"]
+    cv2.imwrite(str(photos / "images/more.png"), np.zeros((36, 40, 3), np.uint8))
+    cv2.imwrite(str(photos / "masks/more.png"), np.zeros((36, 40), np.uint8))
+    refused(capsys, "begun with photos 12 (", photos, out, "--resume")
+    (photos / "images/more.png").unlink()
     (out / "last.pt").write_bytes((out / "last.pt").read_bytes()[:100])
     refused(capsys, "last.pt: not a readable checkpoint", photos, out, "--resume")
     (tmp_path / "file").write_text("")
@@ -560,7 +618,7 @@ def test_two_steps_on_coco(coco, tmp_path):
         path.unlink()
     (coco / "val2017").rmdir()
     train_photos, val_photos = open_photos(f"coco:{coco}", 0.4, 0)
-    assert (len(train_photos), len(val_photos)) == (2, 1)  # by seed
+    assert len(train_photos) + len(val_photos) == 3  # by seed
 
 
 @pytest.mark.parametrize(("spoil", "reason"), [
@@ -678,6 +736,8 @@ def test_holes_are_of_all_sizes_and_their_seeds():
         assert known.shape == (64, 96)
         assert set(np.unique(known)) == {0, 255}
         shares.append((known == 0).mean())
+    for seed in range(300):  # of odd sizes none lies just below the upper bound
+        inpainting.irregular_mask((33, 33), np.random.default_rng(seed))
     low, high = inpainting.HOLE
     assert low <= min(shares) < 0.15
     assert 0.35 < max(shares) <= high
@@ -691,7 +751,7 @@ def test_masks_move_with_their_photos_and_borders_do_not_count():
     plain = Windows([sample], (SIDE, SIDE), seed=None)
     shown = []
     for epoch in range(12):
-        image, (truth, valid) = windows[epoch, 0]
+        image, (truth, _) = windows[epoch, 0]
         assert image.shape == (3, SIDE, SIDE)
         grey = image.float().mean(0).numpy()
         if grey.std() > 40:  # there is a person in the window; colours were changed, places not
@@ -699,16 +759,65 @@ def test_masks_move_with_their_photos_and_borders_do_not_count():
         shown.append(truth.numpy().tobytes())
         assert torch.equal(windows[epoch, 0][1][0], truth)
     assert len(set(shown)) > 10
-    _, (truth, valid) = plain[0, 0]
+    _, (truth, _) = plain[0, 0]
     assert torch.equal(plain[5, 0][1][0], truth)
-    rows = np.flatnonzero(valid.numpy()[:, SIDE // 2] > 127)
-    assert (rows[0], rows[-1]) == pytest.approx((5, 26), abs=1)  # 60x40 in a square: 21 rows
+
+
+@pytest.mark.parametrize("size", [(60, 40), (640, 480), (1280, 720), (3000, 1000)])
+def test_what_lies_beyond_a_photo_does_not_count(size):
+    mask = np.zeros(size[::-1], np.uint8)
+    _, (_, valid) = Windows([Sample(cv2.merge([mask] * 3), mask)], (SIDE, SIDE), seed=None)[0, 0]
+    covered = SIDE * size[1] / size[0]
+    seen = np.flatnonzero(valid.numpy()[:, SIDE // 2] > 127)
+    ends = (SIDE - covered) / 2, (SIDE + covered) / 2 - 1
+    assert (seen[0], seen[-1]) == pytest.approx(ends, abs=1)
+    part = mask + 255
+    part[:, size[0] // 2 :] = 0  # a crowd
+    sample = Sample(cv2.merge([mask] * 3), mask, part)
+    _, (_, some) = Windows([sample], (SIDE, SIDE), seed=None)[0, 0]
+    assert (some[:, : SIDE // 2 - 2] == valid[:, : SIDE // 2 - 2]).all()
+    assert (some[:, SIDE // 2 + 2 :] < 128).all()
+
+
+def test_scores_are_of_what_counts():
+    """A photo that fills half of the window, a quarter of it wrong."""
+    target = torch.zeros(1, 2, 8, 8, dtype=torch.uint8)
+    target[:, 1, :4] = 255
+    logits = torch.full((1, 1, 8, 8), 50.0)
+    logits[:, :, :3] = -50
+    assert segmentation.figures(logits, target)["mad"] == pytest.approx([250], abs=0.1)
+
+
+def test_pictures_stay_on_their_side_and_clips_together():
+    names = [f"{n}" for n in range(200)]
+    train, val = datasets.split(names, 0.2, 0, "here")
+    assert sorted(train + val) == list(range(200))
+    assert 20 < len(val) < 60
+    more = ["extra", *names, *(f"walk-{n:05}" for n in range(30))]
+    again = {more[n] for n in datasets.split(more, 0.2, 0, "here")[1]}
+    assert {names[n] for n in val} == again & set(names)
+    assert len([name for name in again if name.startswith("walk")]) in (0, 30)
+    assert val != datasets.split(names, 0.2, 1, "here")[1]
+    for share in (0.001, 0.999):  # at least one on each side
+        assert all(datasets.split(names[:2], share, 0, "here"))
+    assert all(datasets.split(more[-30:], 0.1, 0, "here"))  # one clip, and nothing else
+    with pytest.raises(DataError, match="at least 2"):
+        datasets.split(["one"], 0.5, 0, "here")
+
+
+def test_style_does_not_suffer_from_half_precision():
+    maps = torch.full((1, 4, 64, 64), 3.0)
+    for kind in (torch.bfloat16, torch.float16):
+        with torch.autocast("cpu", kind):
+            found = losses.gram(maps.to(kind))
+        assert found.dtype == torch.float32
+        assert torch.allclose(found, torch.full((1, 4, 4), 9.0 / 4))
 
 
 def test_windows_show_all_of_a_photo_at_zoom_1():
     photo = np.zeros((40, 80, 3), np.uint8)
     photo[:, :40] = 200
-    (whole,) = augment.whole([photo], (40, 40))
+    whole, _ = augment.whole([photo], (40, 40))
     assert np.allclose(whole[20, :19], 200, atol=2)
     assert np.allclose(whole[20, 21:], 0, atol=2)
 
@@ -765,12 +874,38 @@ def test_a_full_disk_keeps_the_checkpoint_that_was_there(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
 
-def test_too_little_memory_is_one_line(photos, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("error", [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+    RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed. "),
+])  # fmt: skip
+def test_too_little_memory_is_one_line(photos, tmp_path, capsys, monkeypatch, error):
     def full(model, batch):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error
 
     monkeypatch.setattr(segmentation, "_loss", full)
-    refused(capsys, "too little memory; use a smaller --batch or --size", photos, tmp_path / "run")
+    refused(capsys, "use a smaller --batch, --size or --workers", photos, tmp_path / "run")
+
+
+def test_memory_that_ends_before_the_first_step_is_one_line(photos, tmp_path, capsys, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Tiny, "to", full)
+    refused(capsys, "too little memory (CUDA out of memory)", photos, tmp_path / "run")
+
+
+def test_a_score_that_is_no_number_ends_the_run(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(segmentation, "figures", lambda *_: {"iou": [float("nan")], "mad": [1.0]})
+    refused(capsys, "the iou became nan after step 1", photos, tmp_path / "run", "--steps", 1)
+    assert not (tmp_path / "run/best.pt").exists()
+
+
+def test_weights_to_start_with_that_are_none_are_not_to_be_deleted(photos, tmp_path, capsys):
+    (tmp_path / "best.pt").write_bytes(b"no checkpoint")
+    refused(capsys, "not a readable checkpoint", photos, tmp_path / "run", "--start",
+            tmp_path / "best.pt")  # fmt: skip
+    assert "delete" not in capsys.readouterr().err
 
 
 @pytest.fixture(autouse=True)

@@ -20,12 +20,13 @@ TINT = 0.1  # how far each channel goes
 
 def whole(pictures: Sequence[Image], size: Size) -> list[Image]:
     """Pictures that belong together whole inside ``size`` (width, height), their border repeated
-    where they end."""
+    where they end; and one more, ``uint8 (H, W)``, 255 where they have not ended."""
     return _placed(pictures, size, 1.0, 0.0, (0.0, 0.0), False)
 
 
 def window(pictures: Sequence[Image], size: Size, chance: np.random.Generator) -> list[Image]:
-    """A window of ``size`` by chance, the same of each: zoomed, turned, moved, mirrored."""
+    """A window of ``size`` by chance, the same of each: zoomed, turned, moved, mirrored; and where
+    they are, as in `whole`."""
     zoom = math.exp(chance.uniform(math.log(ZOOM[0]), math.log(ZOOM[1])))
     turn = chance.uniform(-TURN, TURN)
     shift = chance.uniform(-1, 1), chance.uniform(-1, 1)
@@ -55,6 +56,7 @@ def _placed(
     placed = [
         cv2.warpAffine(one, matrix, size, borderMode=cv2.BORDER_REPLICATE) for one in pictures
     ]
+    placed.append(cv2.warpAffine(np.full((height, width), 255, np.uint8), matrix, size))
     return [np.ascontiguousarray(one[:, ::-1]) for one in placed] if flip else placed
 
 

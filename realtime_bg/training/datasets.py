@@ -8,7 +8,9 @@ and give tensors, or a text in place of a picture that cannot be read.
 import contextlib
 import io
 import json
+import re
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -24,6 +26,7 @@ from realtime_bg.training import augment
 
 PERSON = "person"
 COCO_SPLITS = ("train2017", "val2017")
+FRAME = re.compile(r"-\d{5}$")  # of a clip
 
 Place: TypeAlias = tuple[int, int, int]  # epoch, index, step
 Item: TypeAlias = tuple[Tensor, ...] | str  # a str says why there is no picture
@@ -49,7 +52,16 @@ class Sample(NamedTuple):
 Photos: TypeAlias = Sequence[Sample]
 
 
-class FolderPhotos(Sequence[Sample]):
+class Named(Sequence[Sample]):
+    """Photos that have ``names``, one each, by which they are told apart."""
+
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class FolderPhotos(Named):
     """The photos of ``root/images`` with their masks in ``root/masks``; clips are left out."""
 
     def __init__(self, root: Path) -> None:
@@ -60,9 +72,7 @@ class FolderPhotos(Sequence[Sample]):
         self._pairs = [pair for pair in found if not is_clip(pair.image)]
         if not self._pairs:
             raise DataError(f"{root / 'images'}: holds no photos")
-
-    def __len__(self) -> int:
-        return len(self._pairs)
+        self.names = [pair.name for pair in self._pairs]
 
     def __getitem__(self, index: Any) -> Any:
         _, image, mask = self._pairs[index]
@@ -71,7 +81,7 @@ class FolderPhotos(Sequence[Sample]):
         return Sample(picture, read_mask(mask, picture))
 
 
-class CocoPhotos(Sequence[Sample]):
+class CocoPhotos(Named):
     """The photos of one split of COCO (Lin et al. 2014, arXiv 1405.0312) with a person in them.
 
     ``root/train2017`` (or ``root/images/train2017``) holds the photos, and
@@ -111,9 +121,7 @@ class CocoPhotos(Sequence[Sample]):
                            if not all(one.get("iscrowd") for one in group))  # fmt: skip
         if not self._ids:
             raise DataError(f"{file}: no photo has a person")
-
-    def __len__(self) -> int:
-        return len(self._ids)
+        self.names = [str(key) for key in self._ids]
 
     def __getitem__(self, index: Any) -> Any:
         key = self._ids[index]
@@ -144,42 +152,67 @@ def coco_annotations(root: Path, split: str) -> Path:
     raise DataError(f"{root / name}: no such file; unpack annotations_trainval2017.zip in {root}")
 
 
-class Part(Sequence[Sample]):
+class Part(Named):
     """Some of the photos, by index."""
 
-    def __init__(self, photos: Photos, indices: Sequence[int]) -> None:
+    def __init__(self, photos: Named, indices: Sequence[int]) -> None:
         self._photos, self._indices = photos, list(indices)
-
-    def __len__(self) -> int:
-        return len(self._indices)
+        self.names = [photos.names[index] for index in indices]
 
     def __getitem__(self, index: Any) -> Any:
         return self._photos[self._indices[index]]
 
 
-def open_photos(data: str, share: float, seed: int) -> tuple[Photos, Photos]:
+def open_photos(data: str, share: float, seed: int) -> tuple[Named, Named]:
     """The photos of ``coco:ROOT`` or ``folder:ROOT`` to train on and to validate on.
 
     COCO has its own validation split; else the ``share`` of the photos, drawn by ``seed``. Raises
     DataError and MissingPackageError.
     """
     kind, root = data_root(data, ("coco", "folder"))
+    photos: Named
     if kind == "folder":
-        return split(FolderPhotos(root), share, seed, data)
+        photos = FolderPhotos(root)
+        return _parts(photos, *split(photos.names, share, seed, data))
     train, val = COCO_SPLITS
     photos = CocoPhotos(root, train)
     if (root / val).is_dir() or (root / "images" / val).is_dir():
         return photos, CocoPhotos(root, val)
-    return split(photos, share, seed, data)
+    return _parts(photos, *split(photos.names, share, seed, data))
 
 
-def split(photos: Photos, share: float, seed: int, what: str) -> tuple[Photos, Photos]:
-    """Training and validation photos, drawn by ``seed``. Raises DataError for fewer than two."""
-    if len(photos) < 2:
-        raise DataError(f"{what}: training needs at least 2 photos with masks, found {len(photos)}")
-    order = np.random.default_rng(seed).permutation(len(photos)).tolist()
-    count = min(len(photos) - 1, max(1, round(share * len(photos))))
-    return Part(photos, sorted(order[count:])), Part(photos, sorted(order[:count]))
+def _parts(photos: Named, train: list[int], val: list[int]) -> tuple[Named, Named]:
+    return Part(photos, train), Part(photos, val)
+
+
+def split(names: Sequence[str], share: float, seed: int, what: str) -> tuple[list[int], list[int]]:
+    """Which of the pictures to train on and which, about ``share`` of them, to validate on.
+
+    Drawn by ``seed`` from a picture's name alone, so that it stays on its side when others come
+    and go; frames of one clip, as scripts/label.py names them, are on the same. Raises DataError
+    for fewer than two.
+    """
+    if len(names) < 2:
+        raise DataError(f"{what}: training needs at least 2 pictures, found {len(names)}")
+    clips = [FRAME.sub("", name) for name in names]
+    if len(set(clips)) == 1:
+        clips = list(names)
+    draws = [_draw(clip, seed) for clip in clips]
+    least, most = min(draws), max(draws)
+    val = [draw == least or (draw < share and draw < most) for draw in draws]
+    return ([index for index, one in enumerate(val) if not one],
+            [index for index, one in enumerate(val) if one])  # fmt: skip
+
+
+def _draw(name: str, seed: int) -> float:
+    """Evenly spread in [0, 1)."""
+    return int.from_bytes(sha256(f"{seed}/{name}".encode()).digest()[:6]) / 2**48
+
+
+def fingerprint(*groups: Sequence[str]) -> str:
+    """How many names there are and which, in short."""
+    text = "\n\n".join("\n".join(names) for names in groups)
+    return f"{sum(map(len, groups))} ({sha256(text.encode()).hexdigest()[:8]})"
 
 
 class Windows:
@@ -200,35 +233,34 @@ class Windows:
             sample = self._photos[place[1]]
         except DataError as error:
             return str(error)
-        valid = np.full_like(sample.mask, 255) if sample.valid is None else sample.valid.copy()
-        # The border is repeated where a window shows more than the photo: nothing to learn there.
-        valid[[0, -1]] = valid[:, [0, -1]] = 0
-        planes = [sample.image, sample.mask, valid]
+        planes = [sample.image, sample.mask]
+        if sample.valid is not None:
+            planes.append(sample.valid)
         if self._seed is None:
-            image, *target = augment.whole(planes, self._size)
+            image, mask, *valid = augment.whole(planes, self._size)
         else:
             chance = np.random.default_rng((self._seed, *place[:2]))
-            image, *target = augment.window(planes, self._size, chance)
+            image, mask, *valid = augment.window(planes, self._size, chance)
             image = augment.recoloured(image, chance)
-        return as_tensor(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)), as_tensor(np.dstack(target))
+        # Where a window shows more than the photo there is nothing to learn.
+        target = np.dstack([mask, np.minimum.reduce(valid)])
+        return as_tensor(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)), as_tensor(target)
 
 
-class Joined(Sequence[Sample]):
+class Joined(Named):
     """Photos of several places, some of them more than once."""
 
-    def __init__(self, parts: Sequence[tuple[Photos, int]]) -> None:
+    def __init__(self, parts: Sequence[tuple[Named, int]]) -> None:
         self._places = [(photos, index) for photos, times in parts
                         for index in range(len(photos)) for _ in range(times)]  # fmt: skip
-
-    def __len__(self) -> int:
-        return len(self._places)
+        self.names = [photos.names[index] for photos, index in self._places]
 
     def __getitem__(self, index: Any) -> Any:
         photos, own = self._places[index]
         return photos[own]
 
 
-def open_all(specs: Sequence[str], share: float, seed: int) -> tuple[Photos, Photos]:
+def open_all(specs: Sequence[str], share: float, seed: int) -> tuple[Named, Named]:
     """`open_photos` for several; ``SPEC*N`` shows each of its photos N times an epoch."""
     train, val = [], []
     for spec in specs:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from realtime_bg.errors import DataError
-from realtime_bg.frames import Size
+from realtime_bg.frames import Image, Size
+from realtime_bg.labelled import Mask
 from realtime_bg.networks.embedded import JOINED, Embedded
 from realtime_bg.terminal import say
 from realtime_bg.training.datasets import Item, Photos, Place, Windows, as_tensor
@@ -54,14 +55,23 @@ class Scenes:
         )
         chance = np.random.default_rng((self._seed, epoch, index))
         try:
-            image, mask, _ = self._photos[index]
-            other = self._photos[int(chance.integers(len(self._photos)))]
+            image, mask = self._without_crowd(index)
+            other = self._without_crowd(int(chance.integers(len(self._photos))))
         except DataError as error:
             return str(error)
-        picture, alpha = scene(image, tidied(mask), other[:2], (width, height), chance)
+        picture, alpha = scene(image, tidied(mask), other, (width, height), chance)
         last = hint(alpha, chance)
         rgb = np.ascontiguousarray(picture[..., ::-1])
         return as_tensor(rgb), torch.from_numpy(alpha[None]), torch.from_numpy(last[None])
+
+    def _without_crowd(self, index: int) -> tuple[Image, Mask]:
+        """The photo and its mask; the next one where parts of it are not known (COCO's crowds),
+        which a scene would show as room. Raises DataError."""
+        for at in range(index, index + len(self._photos)):
+            image, mask, valid = self._photos[at % len(self._photos)]
+            if valid is None or valid.all():
+                return image, mask
+        raise DataError("no photo without a crowd")
 
 
 class Teacher(nn.Module):
@@ -99,12 +109,7 @@ def embedded_task(
         part.requires_grad_(False)
     if teacher is not None:
         model.teacher = Teacher(teacher, JOINED)
-    chance = np.random.default_rng(seed)
-
-    def loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        return _loss(network, batch, own=chance.random() < OWN_HINTS)
-
-    return Task(model, Scenes(train, size, seed), Windows(val, size, None), loss, _scores,
+    return Task(model, Scenes(train, size, seed), Windows(val, size, None), _loss, _scores,
                 _export, rates=RATES, average=AVERAGE)  # fmt: skip
 
 
@@ -123,11 +128,11 @@ def _pictures(rgb: Tensor) -> Tensor:
     return (rgb / 255).contiguous(memory_format=torch.channels_last)
 
 
-def _loss(network: nn.Module, batch: Batch, own: bool) -> dict[str, Tensor]:
+def _loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
     rgb, truth, last = batch
     picture = _pictures(rgb)
     assert isinstance(network, Embedded)
-    if own:
+    if torch.rand(()) < OWN_HINTS:  # of the chance that a checkpoint keeps
         network.eval()
         with torch.no_grad():
             answer = network(picture, torch.zeros_like(last)).float().sigmoid()

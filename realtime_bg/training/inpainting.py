@@ -14,7 +14,7 @@ from realtime_bg.geometry import fit
 from realtime_bg.labelled import Mask, complain, is_clip, pairs, read_image
 from realtime_bg.networks.partial_conv import PartialConvUNet
 from realtime_bg.terminal import say
-from realtime_bg.training.datasets import Item, Place, as_tensor
+from realtime_bg.training.datasets import Item, Place, as_tensor, split
 from realtime_bg.training.export import export
 from realtime_bg.training.loop import Batch, Task
 from realtime_bg.training.losses import inpaint_loss
@@ -28,7 +28,8 @@ def irregular_mask(size: Size, chance: np.random.Generator) -> Mask:
     """``uint8 (H, W)``, 255 is known: strokes and blobs until they cover a share within HOLE."""
     width, height = size
     hole = np.zeros((height, width), np.uint8)
-    wanted = chance.uniform(*HOLE)
+    # With some room to the upper bound: shapes are of whole pixels.
+    wanted = chance.uniform(HOLE[0], HOLE[1] - 0.02)
     while True:
         before = hole.copy()
         (_stroke if chance.random() < 0.7 else _blob)(hole, chance)
@@ -104,11 +105,8 @@ def open_pictures(root: Path, share: float, seed: int) -> tuple[list[Path], list
     found = pairs(root, masks=False)
     complain([one.name for one in found if is_clip(one.image)], f"{root}: no pictures:")
     paths = [one.image for one in found if not is_clip(one.image)]
-    if len(paths) < 2:
-        raise DataError(f"{root}: training needs at least 2 pictures, found {len(paths)}")
-    order = np.random.default_rng(seed).permutation(len(paths)).tolist()
-    count = min(len(paths) - 1, max(1, round(share * len(paths))))
-    return [paths[i] for i in sorted(order[count:])], [paths[i] for i in sorted(order[:count])]
+    train, val = split([path.stem for path in paths], share, seed, str(root))
+    return [paths[i] for i in train], [paths[i] for i in val]
 
 
 def inpaint_task(

@@ -45,6 +45,8 @@ Batch: TypeAlias = tuple[Tensor, ...]
 CLIP = 1.0  # the gradient's norm is cut to this
 WARM_UP = 0.02  # share of the steps in which the learning rate grows from 0
 DECAY = 1e-2  # of weights; norms and biases are left alone
+# How PyTorch says so: of a GPU, of the computer, and when the system ends a reading process.
+TOO_LITTLE = ("out of memory", "can't allocate memory", "is killed by signal: Killed")
 
 
 def warm_cosine(step: int, total: int) -> float:
@@ -179,17 +181,19 @@ def fit(task: Task, run: Run) -> nn.Module:
     SettingsError (a run that cannot be begun or resumed here) and KeyboardInterrupt after a
     request to stop; the run can then be resumed.
     """
-    loop = _Loop(task, run)
-    stop = threading.Event()
+    stop, loop = threading.Event(), None
     try:
+        loop = _Loop(task, run)
         with stop_signals(stop.set), loop.bar:
             loop.train(stop)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in TOO_LITTLE):
+            raise
         raise TrainingError(
-            f"{loop.device} has too little memory; use a smaller --batch or --size"
+            f"too little memory ({reason(error)}); use a smaller --batch, --size or --workers"
         ) from None
     finally:
-        if loop.board is not None:
+        if loop is not None and loop.board is not None:
             loop.board.close()
     best = load_checkpoint(run.out / "best.pt")
     task.model.load_state_dict(best["model"])
@@ -238,7 +242,7 @@ class _Loop:
         path = self.run.out / "last.pt"
         if not path.exists():
             raise SettingsError(f"{path}: no such file; begin the run without --resume")
-        state = load_checkpoint(path)
+        state = load_checkpoint(path, "; delete it to begin anew")
         for name, value in self.run.settings.items():
             was = state["settings"].get(name)
             if was != value and name not in self.run.free:
@@ -326,13 +330,17 @@ class _Loop:
             losses = self.task.loss(self.model, self._moved(batch))
         values = {name: value.item() for name, value in losses.items()}
         if not math.isfinite(values["loss"]):
-            raise TrainingError(self._diverged(f"the loss became {values['loss']}"))
+            raise TrainingError(
+                self._diverged(f"the loss became {values['loss']} at step {self.step + 1}")
+            )
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(losses["loss"]).backward()
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         if not self.scaler.is_enabled() and not norm.isfinite():  # a scaler skips such a step
-            raise TrainingError(self._diverged("the gradient is no number"))
+            raise TrainingError(
+                self._diverged(f"the gradient is no number at step {self.step + 1}")
+            )
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.kept is not self.model:
@@ -354,7 +362,7 @@ class _Loop:
         saved, again = self.run.out / "last.pt", "try again with"
         if saved.exists():
             again = f"{saved} is from before: go on with --resume and"
-        return f"{what} at step {self.step + 1}; {again} a lower --lr, or --no-amp"
+        return f"{what}; {again} a lower --lr, or --no-amp"
 
     def _validate(self, epoch: int) -> None:
         """Score the validation set; keep the network when it is the best so far."""
@@ -376,6 +384,12 @@ class _Loop:
         if not scores:
             raise DataError("not one picture for validation could be read; see above")
         means = {name: float(sum(each) / len(each)) for name, each in scores.items()}
+        if not math.isfinite(means[self.task.best]):
+            raise TrainingError(
+                self._diverged(
+                    f"the {self.task.best} became {means[self.task.best]} after step {self.step}"
+                )
+            )
         better = means[self.task.best] > self.best
         if better or not (self.run.out / "best.pt").exists():
             self.best = means[self.task.best]
@@ -465,8 +479,9 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
         raise TrainingError(f"{path}: cannot be written ({reason(error)})") from None
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A file of `save_checkpoint`, on the CPU. Raises TrainingError."""
+def load_checkpoint(path: Path, advice: str = "") -> dict[str, Any]:
+    """A file of `save_checkpoint`, on the CPU. Raises TrainingError, whose text ends in
+    ``advice``."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         if isinstance(content, dict) and {"settings", "model", "step"} <= content.keys():
@@ -474,7 +489,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         problem = "not written by this program"
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         problem = reason(error)
-    raise TrainingError(f"{path}: not a readable checkpoint ({problem}); delete it to begin anew")
+    raise TrainingError(f"{path}: not a readable checkpoint ({problem}){advice}")
 
 
 def _tensorboard(folder: Path, step: int) -> Any:

@@ -66,9 +66,11 @@ def inpaint_loss(
 
 
 def gram(maps: Tensor) -> Tensor:
-    """How alike the channels are: (N, C, H, W) -> (N, C, C), per element of a map."""
-    flat = maps.flatten(2)
-    return flat @ flat.transpose(1, 2) / flat[0].numel()
+    """How alike the channels are: (N, C, H, W) -> (N, C, C), per element of a map. In float32:
+    the sums are beyond float16's range, and their differences beyond bfloat16's precision."""
+    with torch.autocast(maps.device.type, enabled=False):
+        flat = maps.float().flatten(2)
+        return flat @ flat.transpose(1, 2) / flat[0].numel()
 
 
 def total_variation(filled: Tensor, known: Tensor) -> Tensor:

@@ -138,9 +138,11 @@ def figures(logits: Tensor, target: Tensor) -> dict[str, list[float]]:
     known = (valid > 0.5).float()
     alphas = (logits.float().sigmoid()[:, 0] * known).cpu().numpy()
     truths = (mask * known).cpu().numpy()
-    both = list(zip(alphas, truths, strict=True))
-    return {name: [metric(*pair) for pair in both]
-            for name, metric in (("iou", metrics.iou), ("mad", metrics.mad))}  # fmt: skip
+    shares = known.mean((1, 2)).clamp(min=1e-6).tolist()
+    ious = [metrics.iou(*pair) for pair in zip(alphas, truths, strict=True)]
+    mads = [metrics.mad(*pair) / share
+            for *pair, share in zip(alphas, truths, shares, strict=True)]  # fmt: skip
+    return {"iou": ious, "mad": mads}
 
 
 class _Logits(nn.Module):
