@@ -151,7 +151,7 @@ def run(
     }
     config = chosen_config(config)
     settings = load(config, flags)
-    runner.run(settings, duration, stats, config)
+    runner.run(settings, duration, stats, config, flags)
 
 
 app.command()(cli_files.image)

@@ -66,7 +66,7 @@ def daemon(
     }
     config = chosen_config(config)
     settings = load(config, flags)
-    program = Daemon(settings, config, ring)
+    program = Daemon(settings, config, ring, flags=flags)
     if page:
         import realtime_bg.web.server  # noqa: F401 - says what to install where that is missing
         from realtime_bg.web.hosting import Page

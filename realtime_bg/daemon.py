@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime_bg import __version__, backgrounds
+from realtime_bg.backgrounds.current import stays
 from realtime_bg.control import ControlServer, Endpoint, Lock, Question, endpoint, runtime_folder
 from realtime_bg.errors import BackgroundError, DaemonError, RealtimeBgError, SettingsError
 from realtime_bg.live import Live
@@ -21,7 +22,7 @@ from realtime_bg.pipeline import Pipeline
 from realtime_bg.processor import Processor
 from realtime_bg.reload import ConfigFile, in_use
 from realtime_bg.run import check, with_current_item
-from realtime_bg.settings import Settings, SourceSettings, default_config
+from realtime_bg.settings import Settings, SourceSettings, default_config, load
 from realtime_bg.signals import stop_signals
 from realtime_bg.sinks import classify
 from realtime_bg.sources import open_source
@@ -69,14 +70,22 @@ def _with_a_background(settings: Settings) -> Settings:
 class Daemon:
     """One supervisor around one pipeline, from `run` until `stop`."""
 
-    def __init__(self, settings: Settings, config: Path | None = None, ring: Ring | None = None,
-                 at: Endpoint | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        settings: Settings,
+        config: Path | None = None,
+        ring: Ring | None = None,
+        at: Endpoint | None = None,
+        flags: dict[str, Any] | None = None,
+    ) -> None:
         """``config``: the file whose edits are followed; None: the user's own, once it is there.
+        ``flags``: of the command line, see `load`: what holds where the file says nothing.
         ``ring``: of `daemon_logs`. ``at``: None for where this user's daemon always is. Raises
         RealtimeBgError: settings that cannot work."""
         self.live, self.stats = Live(prepared(settings)), Stats()
         self._ring, self._at = ring or Ring(), at
-        self._config = ConfigFile(config or default_config(), self.live, self.stats)
+        self._config = ConfigFile(config or default_config(), self.live, self.stats,
+                                  lambda: prepared(load(flags=flags)))  # fmt: skip
         self._budget, self._notify, self._sleeping = Budget(), Notify(), Sleeping()
         self._stopping = threading.Event()
         self._begin = time.monotonic()
@@ -264,7 +273,7 @@ class Daemon:
         while time.monotonic() < end and self.processor is not None:
             if self.processor.compositor.background.spec == wanted:
                 return True
-            if self.live.now.background.current == before != wanted:
+            if self.live.now.background.current == stays(before) != wanted:
                 return False
             time.sleep(0.02)
         return True  # still being opened, or changed again meanwhile

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from realtime_bg.settings import Settings, merged, nested, validated
+from realtime_bg.settings import Settings, flattened, merged, nested, validated
 
 
 class Live:
@@ -13,6 +13,7 @@ class Live:
     def __init__(self, settings: Settings) -> None:
         self._now = settings
         self._lock = threading.Lock()
+        self.refused: frozenset[str] = frozenset()  # keys whose last change was taken back
 
     @property
     def now(self) -> Settings:
@@ -33,6 +34,17 @@ class Live:
         The function runs under the lock, so a toggle cannot be lost between two callers.
         """
         with self._lock:
-            changes = nested(change(self._now))
-            self._now = validated(merged(self._now.model_dump(), changes))
+            changes = change(self._now)
+            self._now = validated(merged(self._now.model_dump(), nested(changes)))
+            self.refused -= changes.keys()
+            return self._now
+
+    def take_back(self, tried: dict[str, Any], before: dict[str, Any]) -> Settings:
+        """Go from ``tried``, which turned out not to work, to what was ``before``, both
+        ``{"section.key": value}``; what somebody has chosen meanwhile stays."""
+        with self._lock:
+            present = flattened(self._now.model_dump())
+            if all(present[key] == value for key, value in tried.items()):
+                self._now = validated(merged(self._now.model_dump(), nested(before)))
+                self.refused |= {key for key in tried if tried[key] != before.get(key)}
             return self._now

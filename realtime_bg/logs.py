@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from realtime_bg.terminal import Lines
+from realtime_bg.terminal import Lines, unheard
 
 BURST = 5  # lines of one kind in so many seconds; what is beyond is counted
 PERIOD = 60.0
@@ -62,7 +62,8 @@ class JsonLines(logging.Handler):
     """Records as lines of JSON on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(as_json(record), file=sys.stderr, flush=True)
+        with unheard():
+            print(as_json(record), file=sys.stderr, flush=True)
 
 
 class Ring(logging.Handler):

@@ -253,7 +253,9 @@ class Outlets:
         elif is_camera:
             self._live.update(output__virtualcam=False)
         elif spec in now.sinks:
-            self._live.update(output__sinks=tuple(s for s in now.sinks if s != spec))
+            self._live.modify(lambda s: {
+                "output.sinks": tuple(one for one in s.output.sinks if one != spec)
+            })  # fmt: skip
 
     def _retry(self, outlet: Outlet, error: Exception) -> None:
         spec, text = outlet.spec, str(error)

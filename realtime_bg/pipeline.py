@@ -24,7 +24,7 @@ from realtime_bg.matting import Matting
 from realtime_bg.on_demand import Demand
 from realtime_bg.outlets import Outlets
 from realtime_bg.processor import Processor
-from realtime_bg.settings import SourceSettings
+from realtime_bg.settings import Settings, SourceSettings, flattened
 from realtime_bg.sinks.window import WindowSink
 from realtime_bg.slot import Closed, Slot
 from realtime_bg.sources.base import Source
@@ -37,6 +37,7 @@ STOP_SECONDS = 1.8
 SINK_SECONDS = 1.4
 STALLED = 2.0  # seconds without a frame after which a source no longer wanted is interrupted
 CLOSED_PERIOD = 0.1  # seconds between pictures while there is no person to show
+LOOK = 0.1  # seconds after which a wait for a picture looks whether the last one may stay
 PAUSED_PERIOD = 0.2
 ASLEEP_PERIOD = 0.08  # a reader gets its first picture as soon
 CARRIED = 0.25  # seconds for which a matte may be moved along with the picture
@@ -245,7 +246,9 @@ class Pipeline:
         try:
             self._pump(hand)
         except Exception as error:
-            if not self._persistent or hand is not self._hand:
+            if hand is not self._hand:
+                raise Closed from error
+            if not self._persistent:
                 raise
             self._complain(error)
             self._release()
@@ -314,10 +317,13 @@ class Pipeline:
         try:
             source = self._opener(wanted)
         except RealtimeBgError as error:
+            if hand is not self._hand:
+                raise Closed from None
             self._complain(error)
             if self._source is not None:
-                old = self._source_settings.model_dump()
-                self._live.modify(lambda _: {f"source.{key}": old[key] for key in old})
+                tried, before = (flattened({"source": settings.model_dump()})
+                                 for settings in (wanted, self._source_settings))  # fmt: skip
+                self._live.take_back(tried, before)
                 return True
             self._pause()
             return False
@@ -421,10 +427,7 @@ class Pipeline:
             waits = max(0.0, good_until - time.monotonic())
             period = PAUSED_PERIOD if now.paused else max(waits, CLOSED_PERIOD)
             period = ASLEEP_PERIOD if self.asleep else period
-            if now.output.sync == "locked" or now.paused or self.asleep:
-                item = self._items.take(period)
-            else:
-                item = self._at_once(period)
+            item = self._awaited(now, period)
             now = self._live.now
             leaves_camera = camera_shown and not shows_camera(now)
             self._holding = now.frozen and not now.paused and last is not None and not leaves_camera
@@ -449,10 +452,25 @@ class Pipeline:
                 if last is not None:
                     self._outlets.send(last)
 
+    def _awaited(self, before: Settings, seconds: float) -> Item | None:
+        """What to compose next; None after ``seconds``, or soon after the last picture must not
+        stay: the user has paused, or leaves the camera's own picture."""
+        locked = before.output.sync == "locked" or before.paused or self.asleep
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            item = (self._items.take if locked else self._at_once)(max(0.0, min(left, LOOK)))
+            now = self._live.now
+            hides = (now.paused and not before.paused) or shows_camera(before) > shows_camera(now)
+            if item is not None or left <= LOOK or hides:
+                return item
+
     def _at_once(self, waits: float) -> Item | None:
         """The newest frame with the newest matte, moved along while that makes sense; then, like
         `locked`, the next matte or, after ``waits`` seconds, None."""
+        end = time.monotonic() + waits
         frame = self._newest.take(waits)
+        waits = max(0.0, end - time.monotonic())
         item, matte = self._next_item(0), self._matte
         if frame is None or matte is None or matte.lost or matte.frame.epoch != frame.epoch:
             return item or self._next_item(waits)

@@ -37,13 +37,8 @@ class Processor:
         composite = self.compositor.compose(item, self.live.now)
         rejected = self.compositor.rejected()
         if rejected:  # what is open is also what the settings say
-            self.live.modify(
-                lambda s: (
-                    {"background.current": rejected[1]}
-                    if s.background.current == rejected[0]
-                    else {}
-                )
-            )
+            tried, kept = ({"background.current": spec} for spec in rejected)
+            self.live.take_back(tried, kept)
         return composite
 
     def close(self) -> None:

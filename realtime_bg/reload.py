@@ -1,6 +1,7 @@
 """Edits of config.yaml, applied while the program runs: what changed in the file, nothing else."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from realtime_bg.errors import RealtimeBgError, SettingsError
 from realtime_bg.live import Live
 from realtime_bg.matting import Matting
 from realtime_bg.processor import Processor
-from realtime_bg.settings import default_config, flattened, load, read_file, validated
+from realtime_bg.settings import Settings, default_config, flattened, load, read_file, validated
+from realtime_bg.sinks import classify
 from realtime_bg.stats import Stats
 from realtime_bg.steering import Refused, apply
 from realtime_bg.watching import Wanted
@@ -27,16 +29,28 @@ def chosen_config(given: Path | None) -> Path | None:
 class ConfigFile:
     """What was last read from the file; a bad edit changes nothing."""
 
-    def __init__(self, path: Path, live: Live, stats: Stats) -> None:
-        """The file as it is now counts as applied."""
+    def __init__(
+        self, path: Path, live: Live, stats: Stats, without: Callable[[], Settings] = load
+    ) -> None:
+        """The file as it is now counts as applied. ``without``: the settings of a program that
+        starts without it."""
         self.path = path.expanduser().absolute()
-        self._live, self._stats = live, stats
+        self._live, self._stats, self._without = live, stats, without
         self._values: dict[str, Any] = {}
-        self.problem = ""  # what is wrong with the file as it is now
+        self._problem = ""
         try:
             self._values = flattened(read_file(self.path)[0])
         except SettingsError as error:  # not there yet, or spoiled since it was read
             log.debug("%s", error)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the file as it is now: it cannot be read, or what it names cannot be
+        used, which may show only after it was applied."""
+        refused = sorted(self._live.refused & self._values.keys())
+        if self._problem or not refused:
+            return self._problem
+        return f"{self.path}: {', '.join(refused)} cannot be used, see the log"
 
     def reload(self) -> bool:
         """Apply what has changed in the file since it was last read; say what is wrong with it
@@ -46,9 +60,9 @@ class ConfigFile:
             return False
         try:
             values, lines = read_file(self.path)
-            validated(values, str(self.path), lines)
+            settings = validated(values, str(self.path), lines)
             new = flattened(values)
-            changed = self._changed(new)
+            changed = self._changed(new, settings)
             try:
                 apply(self._live, lambda _: changed)
             except Refused as error:
@@ -58,24 +72,32 @@ class ConfigFile:
             except SettingsError as error:  # not alone, but together with what was set since
                 raise SettingsError(f"{self.path}: {error}") from None
         except RealtimeBgError as error:
-            if self.problem != str(error):
+            if self._problem != str(error):
                 log.error("%s; the old settings stay", error)
-            self.problem = str(error)
+            self._problem = str(error)
             self._stats.notice("config.yaml has an error, see the log")
             return False
-        self.problem, self._values = "", new
+        self._problem, self._values = "", new
         if changed:
             log.info("%s: changed %s", self.path, ", ".join(changed))
         return True
 
-    def _changed(self, new: dict[str, Any]) -> dict[str, Any]:
-        """New values by key; a key that was taken out goes back to what it is without the file."""
-        changed = {key: value for key, value in new.items()
-                   if key not in self._values or self._values[key] != value}  # fmt: skip
+    def _changed(self, new: dict[str, Any], settings: Settings) -> dict[str, Any]:
+        """New values by key, with those that had to be taken back, which may be better now; a key
+        that was taken out goes back to what it is without the file."""
+        refused = self._live.refused
+        changed = {key: value for key, value in new.items() if key not in self._values
+                   or self._values[key] != value or key in refused}  # fmt: skip
         gone = [key for key in self._values if key not in new]
-        if gone:
-            without = flattened(load().model_dump())
-            changed |= {key: without[key] for key in gone if key in without}
+        base = flattened(self._without().model_dump()) if gone or "output.sinks" in changed else {}
+        changed |= {key: base[key] for key in gone if key in base}
+        if "output.sinks" in changed and "output.virtualcam" not in changed:
+            # As at the start: who lists a virtual camera wants it switched on.
+            specs = settings.output.sinks
+            if any(classify(spec)[0] == "virtualcam" for spec in specs):
+                changed["output.virtualcam"] = True
+            elif not specs:
+                changed["output.virtualcam"] = base["output.virtualcam"]
         return changed
 
 

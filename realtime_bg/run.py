@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from realtime_bg import backgrounds as background_kinds
 from realtime_bg import batch, zoo
@@ -20,7 +21,7 @@ from realtime_bg.pipeline import Pipeline
 from realtime_bg.processor import Processor
 from realtime_bg.registry import load_class
 from realtime_bg.reload import ConfigFile, in_use
-from realtime_bg.settings import Settings, SourceSettings
+from realtime_bg.settings import Settings, SourceSettings, load
 from realtime_bg.signals import stop_signals
 from realtime_bg.sinks.window import CHOICES, WindowSink, display_problem
 from realtime_bg.sources import open_source
@@ -36,12 +37,16 @@ STATS_PERIOD = 1.0
 
 
 def run(
-    settings: Settings, duration: float | None, show_stats: bool, config: Path | None = None
+    settings: Settings,
+    duration: float | None,
+    show_stats: bool,
+    config: Path | None = None,
+    flags: dict[str, Any] | None = None,
 ) -> None:
     """Run until the source ends, ``duration`` seconds passed or the user stops it.
 
-    ``config``: the file whose edits a live run follows. Raises RealtimeBgError for anything the
-    user can mend.
+    ``config``: the file whose edits a live run follows; ``flags``: of the command line, see
+    `load`. Raises RealtimeBgError for anything the user can mend.
     """
     check(settings)
     settings = with_outputs(with_current_item(settings))
@@ -57,7 +62,7 @@ def run(
             raise SettingsError(f"{settings.source.spec} never ends; add --duration SECONDS")
         with _statistics(stats) if show_stats else nullcontext():
             if is_live:
-                _run_live(live, stats, source, duration, config)
+                _run_live(live, stats, source, duration, config, flags)
             else:
                 _run_batch(live, stats, source, duration)
     finally:
@@ -134,7 +139,7 @@ def runs_live(settings: Settings) -> bool:
 
 
 def _run_live(live: Live, stats: Stats, source: Source, duration: float | None,
-              config: Path | None) -> None:  # fmt: skip
+              config: Path | None, flags: dict[str, Any] | None) -> None:  # fmt: skip
     window = None
     if "window" in live.now.output.sinks:
         window = WindowSink("", source.size, source.fps)
@@ -149,7 +154,7 @@ def _run_live(live: Live, stats: Stats, source: Source, duration: float | None,
     pipeline = Pipeline(live, stats, processor, source, opener, demand=Demand(awake=True))
     with ExitStack() as stack:
         if config is not None:
-            file = ConfigFile(config, live, stats)
+            file = ConfigFile(config, live, stats, lambda: load(flags=flags))
             stack.enter_context(closing(FileWatch(lambda: in_use(file, live, stats, processor))))
         stack.enter_context(stop_signals(pipeline.ask_to_stop))
         pipeline.run(window, duration)

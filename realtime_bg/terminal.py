@@ -2,13 +2,21 @@
 
 import logging
 import warnings
+from contextlib import AbstractContextManager, suppress
 from traceback import format_exception
 
 from rich.console import Console
 
+
+class _Errors(Console):
+    def on_broken_pipe(self) -> None:
+        """Not rich's own answer, which closes standard output and ends the program."""
+        raise BrokenPipeError
+
+
 out = Console()
 # Never wrapped by us: one message stays one line in logs and pipes.
-err = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+err = _Errors(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
@@ -23,9 +31,16 @@ class Lines(logging.Handler):
         say(text, STYLES.get(record.levelno, ""))
 
 
+def unheard() -> AbstractContextManager[None]:
+    """Where standard error cannot be written (a full disk, a pipe or terminal that is gone)
+    nothing is said, and all else goes on."""
+    return suppress(OSError, ValueError)
+
+
 def say(text: str, style: str = "") -> None:
     """One line on standard error."""
-    err.print(f"realtime-bg: {text}", style=style)
+    with unheard():
+        err.print(f"realtime-bg: {text}", style=style)
 
 
 def show_logs(verbose: bool) -> None:

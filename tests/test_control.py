@@ -186,6 +186,25 @@ def test_the_ring_gives_the_last_lines_and_those_to_come():
     assert not [line for line in lines if line]
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("flag", ["True", "False"])
+def test_logs_that_cannot_be_written_stop_nobody(flag):
+    """A full disk, then a pipe whose reader is gone."""
+    script = (f"from realtime_bg.logs import daemon_logs; ring = daemon_logs(False, {flag})\n"
+              "import logging; log = logging.getLogger('realtime_bg.x')\n"
+              "log.warning('one'); log.error('two'); print(len(ring.last(9)))")  # fmt: skip
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", script], stderr=full, check=False,
+                              stdout=subprocess.PIPE, text=True)  # fmt: skip
+    assert done.stdout == "2\n"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", script], stderr=writer, check=False,
+                          stdout=subprocess.PIPE, text=True)  # fmt: skip
+    os.close(writer)
+    assert done.stdout == "2\n"
+
+
 def test_the_daemons_logs_are_limited_and_remembered(capsys):
     root, own = logging.getLogger(), logging.getLogger("realtime_bg")
     before = root.handlers[:], root.level, own.level

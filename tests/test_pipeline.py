@@ -520,6 +520,107 @@ def test_leaving_none_never_lets_a_late_frame_through(start):
     assert finish(pipeline) is None
 
 
+def test_leaving_none_for_what_cannot_be_opened_does_not_show_the_camera_again(
+    start, tmp_path, caplog
+):
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    pipeline = start(background="none")
+    until(lambda: any(is_raw(image) for image in Seen.images))
+    pipeline.live.update(background__current=str(tmp_path / "bad.jpg"))
+    until(lambda: not is_raw(Seen.images[-1]))
+    Seen.images.clear()
+    until(lambda: pipeline.live.now.background.current == "blur")
+    assert "bad.jpg" in caplog.text
+    assert "blur takes its place" in caplog.text
+    until(lambda: len(Seen.images) > 20)
+    assert finish(pipeline) is None
+
+
+@pytest.mark.parametrize("sync", ["locked", "lowest-latency"])
+@pytest.mark.parametrize("background", ["none", "#00ff00"])
+def test_pausing_hides_the_last_picture_at_once_however_old_it_may_get(start, background, sync):
+    pipeline = start(background=background, sync=sync)
+    pipeline.live.update(privacy__max_age=60.0)
+    until(lambda: len(Seen.images) > 5)
+    shown = Seen.images[-1]
+    begin = time.monotonic()
+    pipeline.live.update(paused=True)
+    until(lambda: Seen.images[-1].shape == shown.shape and (Seen.images[-1] != shown).any())
+    until(lambda: not is_raw(Seen.images[-1]))
+    assert time.monotonic() - begin < 2
+    Seen.images.clear()
+    assert finish(pipeline) is None
+
+
+def test_a_camera_that_stops_is_hidden_after_max_age_also_at_lowest_latency(start):
+    source = RawSource()
+    pipeline = start(source=source, background="none", sync="lowest-latency")
+    pipeline.live.update(privacy__max_age=1.0)
+    until(lambda: any(is_raw(image) for image in Seen.images))
+    source.gone, begin = True, time.monotonic()
+    until(lambda: not is_raw(Seen.images[-1]))
+    assert time.monotonic() - begin < 1.7
+    Seen.images.clear()
+    assert finish(pipeline) is None
+
+
+def test_what_was_chosen_while_a_source_was_tried_stays(start):
+    """A is open, B cannot be; meanwhile C was chosen."""
+    opening, go_on = threading.Event(), threading.Event()
+    pipeline = start()
+    real = pipeline._opener
+
+    def opener(settings):
+        if settings.spec == "camera:1":
+            opening.set()
+            go_on.wait(10)
+            raise SourceError("camera:1 is busy")
+        return real()
+
+    pipeline._opener = opener
+    pipeline.live.update(source__spec="camera:1")
+    until(opening.is_set)
+    pipeline.live.update(source__spec="camera:2")
+    go_on.set()
+    until(lambda: pipeline._source_settings.spec == "camera:2")
+    assert pipeline.live.now.source.spec == "camera:2"
+    pipeline.live.update(source__spec="camera:1")
+    until(lambda: pipeline.live.now.source.spec == "camera:2")  # and without: as it was
+    assert pipeline.live.refused == {"source.spec"}
+    assert finish(pipeline) is None
+
+
+def test_a_thread_that_was_given_up_while_opening_leaves_the_new_one_alone(start, monkeypatch):
+    monkeypatch.setattr("realtime_bg.pipeline.OPENING", 0.3)
+    monkeypatch.setattr("realtime_bg.pipeline.STALLED", 0.3)
+    opening, go_on, tries = threading.Event(), threading.Event(), []
+    pipeline = start()
+    until(lambda: len(Seen.frames) > 3)
+    pipeline.live.update(source__stall=1.0)
+    real = pipeline._opener
+
+    def opener(settings):
+        tries.append(settings.spec)
+        if len(tries) == 1:
+            opening.set()
+            go_on.wait(10)
+            raise SourceError("busy")
+        return real()
+
+    pipeline._opener = opener
+    pipeline.live.update(source__spec="camera:2")
+    until(lambda: len(tries) > 1 and pipeline._source is not None)
+    until(lambda: pipeline._source_settings.spec == "camera:2")
+    source = pipeline._source
+    go_on.set()
+    count = len(Seen.frames)
+    time.sleep(0.3)
+    until(lambda: len(Seen.frames) > count + 20)
+    assert pipeline._source is source
+    assert not source.closed.is_set()
+    assert finish(pipeline) is None
+
+
 def test_freeze_holds_the_picture(start):
     pipeline = start(background="#00ff00")
     until(lambda: len(Seen.images) > 3)

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from realtime_bg import reload
+from realtime_bg.daemon import prepared
 from realtime_bg.errors import SettingsError
 from realtime_bg.frames import Frame
 from realtime_bg.keys import press
 from realtime_bg.live import Live
+from realtime_bg.outlets import wanted_sinks
 from realtime_bg.processor import Processor
 from realtime_bg.reload import ConfigFile, chosen_config, in_use
 from realtime_bg.settings import default_config, load
@@ -85,6 +87,45 @@ def test_a_bad_edit_is_refused_with_file_line_and_reason(opened, caplog, text, l
     assert file.reload()
     assert live.now.refine.feather == 4
     assert file.problem == ""
+
+
+def test_what_was_applied_and_could_not_be_used_is_tried_again(opened):
+    """An engine that does not open is taken back later; the next edit must not half apply it."""
+    path, live, file = opened("engine: {name: rvm}\n")
+    path.write_text("engine: {name: semantic}\n")
+    assert file.reload()
+    live.take_back({"engine.name": "semantic"}, {"engine.name": "rvm"})
+    assert live.now.engine.name == "rvm"
+    assert file.problem == f"{path}: engine.name cannot be used, see the log"
+    path.write_text("engine: {name: semantic, device: cpu}\n")
+    assert file.reload()
+    assert (live.now.engine.name, live.now.engine.device) == ("semantic", "cpu")
+    assert file.problem == ""
+    live.update(engine__name="grabcut")
+    live.take_back({"engine.name": "semantic"}, {"engine.name": "rvm"})
+    assert live.now.engine.name == "grabcut"  # chosen meanwhile
+    assert file.problem == ""
+
+
+def test_edits_of_outputs_mean_what_they_mean_at_the_start(tmp_path):
+    path, flags = tmp_path / "config.yaml", {"background.current": "beach"}
+    text = "output: {{sinks: {}}}\nbackground: {{current: office}}\n"
+    path.write_text(text.format("['null']"))
+    live = Live(prepared(load(path, flags)))
+    file = ConfigFile(path, live, Stats(), lambda: prepared(load(flags=flags)))
+    assert wanted_sinks(live.now.output) == ["null"]
+    path.write_text(text.format("['null', virtualcam]"))
+    assert file.reload()
+    assert wanted_sinks(live.now.output) == ["null", "virtualcam"]
+    path.write_text(text.format("['null']"))
+    assert file.reload()
+    live.update(output__virtualcam=False)
+    path.write_text(text.format("[]"))
+    assert file.reload()
+    assert wanted_sinks(live.now.output) == ["virtualcam"]
+    path.write_text("output: {sinks: []}\n")
+    assert file.reload()
+    assert live.now.background.current == "beach"  # the flag's, not the default
 
 
 def test_a_file_that_is_gone_changes_nothing(opened, caplog):

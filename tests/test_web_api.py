@@ -288,6 +288,7 @@ def test_what_names_files_and_devices_is_not_for_browsers(web, changes):
 
 @pytest.mark.parametrize("changes", [
     {"background": {"current": "/etc/hostname"}}, {"background": {"items": ["beach", "/tmp"]}},
+    {"background": {"items": "/tmp"}}, {"background": {"items": "/tmp", "current": "/tmp"}},
     {"background": {"current": 7}}, {"background": "beach"}, {"nothing": 1}, {"refine": {"x": 1}},
     {"background.current": "beach"}, {"engine": {"name": "x" * 10_000}}, {"paused": "maybe"},
 ])  # fmt: skip

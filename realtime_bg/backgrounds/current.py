@@ -12,6 +12,12 @@ from realtime_bg.stats import Stats
 log = logging.getLogger(__name__)
 
 
+def stays(spec: str) -> str:
+    """What is shown where another background cannot be opened: ``spec``, as before; who leaves
+    the camera's own picture must not be shown in it again."""
+    return "blur" if spec == "none" else spec
+
+
 class CurrentBackground:
     """Follows the settings; `get` never waits for a disk or a decoder in live use."""
 
@@ -60,9 +66,11 @@ class CurrentBackground:
         try:
             new = open_background(settings.current, settings, self._wait)
         except RealtimeBgError as error:
-            log.warning("%s; %s stays", error, self._spec)
+            kept = stays(self._spec)
+            log.warning("%s; %s %s", error, kept,
+                        "stays" if kept == self._spec else "takes its place")  # fmt: skip
             self._stats.notice(f"cannot open {settings.current}")
-            self._rejected = settings.current, self._spec
+            self._rejected = settings.current, kept
             return
         with self._lock:
             self._spec = settings.current
@@ -81,7 +89,7 @@ class CurrentBackground:
         self._stale = True
 
     def rejected(self) -> tuple[str, str] | None:
-        """The spec that could not be opened and the one that stays, since the last call."""
+        """The spec that could not be opened and the one to use instead, since the last call."""
         told, self._rejected = self._rejected, None
         return told
 

@@ -50,8 +50,11 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
         values = dict(dotted)
         if "background.current" in values:
             values["background.current"] = spec(values["background.current"])
-        if isinstance(values.get("background.items"), list):
-            values["background.items"] = [spec(item) for item in values["background.items"]]
+        items = values.get("background.items")
+        if isinstance(items, str):  # which the settings take for a list of one
+            items = [items]
+        if isinstance(items, list):
+            values["background.items"] = [spec(item) for item in items]
         return values
 
     try:
