@@ -32,12 +32,14 @@ OUT_OF_MEMORY = ("outofmemory", "out of memory", "memoryallocation", "alloc_fail
 GOOD_RUN = 100  # frames without a failure after which old failures are forgiven
 
 
-def open_engine(settings: EngineSettings, size: Size, stats: Stats) -> Engine:
-    """The engine called ``settings.name`` (not ``auto``). Raises RealtimeBgError: unknown, not
-    installed, no weights, or not to be loaded."""
-    engine: Engine = open_plugin(
-        ENGINES, settings.name, "engine", EngineError, settings, size, stats
-    )
+def open_engine(
+    settings: EngineSettings, size: Size, stats: Stats, work_size: Size | None = None
+) -> Engine:
+    """The engine called ``settings.name`` (not ``auto``). ``work_size``: in place of the settings',
+    but not for a second engine. Raises RealtimeBgError: unknown, not installed, no weights, or not
+    to be loaded."""
+    own = settings if work_size is None else settings.model_copy(update={"work_size": work_size})
+    engine: Engine = open_plugin(ENGINES, settings.name, "engine", EngineError, own, size, stats)
     second = settings.combine
     if second.engine is not None:
         changes = {"name": second.engine, "model": second.model, "combine": CombineSettings()}
@@ -75,6 +77,7 @@ class Matting:
         self._stale = self._cpu = False  # to be opened anew; not to use the GPU any more
         self._failures = self._good = 0
         self._barred: set[str] = set()
+        self._blamed: Exception | None = None  # what became of its last matte elsewhere
         # Since when an engine has been at a frame, monotonic seconds; loading does not count.
         self.busy_since: float | None = None
 
@@ -96,6 +99,9 @@ class Matting:
         if still and self._last is not None and self._engine is not None and self._engine.waits:
             self._stats.held += 1
             return replace(self._last, frame=frame)
+        blamed, self._blamed = self._blamed, None
+        if blamed is not None and self._engine is not None:
+            self._failed(blamed)
         while True:
             engine = self._engine or self._reopen()
             start = self.busy_since = time.monotonic()
@@ -127,6 +133,11 @@ class Matting:
         self._stats.failures += 1
         log.error("engine %s %s; it is given up", self._name or "(loading)", reason)
         return successor
+
+    def blame(self, error: Exception) -> None:
+        """A matte of the engine failed on its device while it was being blended: that counts as a
+        failure of the engine. From any thread."""
+        self._blamed = error
 
     def reload(self) -> None:
         """Open the engine anew for the next frame: its model's file has changed."""
@@ -206,21 +217,22 @@ class Matting:
         assert self._settings is not None
         own = self._settings.name in ("auto", name)  # a fallback must not get another's weights
         changes: dict[str, Any] = {"name": name}
+        work_size = None
         if self._ladder is not None and self._ladder.rung:
-            changes["work_size"] = shrunk(self._first_size, self._ladder.scale)
+            work_size = shrunk(self._first_size, self._ladder.scale)
         if not own:
             changes |= {"model": None, "combine": CombineSettings()}
         if self._cpu:
             changes["device"] = "cpu"
         settings = self._settings.model_copy(update=changes)
         try:
-            return open_engine(settings, self._size, self._stats)
+            return open_engine(settings, self._size, self._stats, work_size)
         except Exception as error:
             if settings.device == "cpu" or not out_of_memory(error):
                 raise
             self._leave_gpu(name)
             settings = settings.model_copy(update={"device": "cpu"})
-            return open_engine(settings, self._size, self._stats)
+            return open_engine(settings, self._size, self._stats, work_size)
 
     def _leave_gpu(self, name: str) -> None:
         log.warning("the GPU is out of memory: engine %s runs on the CPU now", name)

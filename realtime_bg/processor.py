@@ -1,7 +1,7 @@
 """Frame in, composite out: the whole engine, synchronous, used by everything."""
 
 from realtime_bg.compositor import Compositor, shows_camera
-from realtime_bg.frames import Composite, Frame, Item
+from realtime_bg.frames import Composite, DeviceMatte, Frame, Item
 from realtime_bg.live import Live
 from realtime_bg.matting import Matting
 from realtime_bg.stats import Stats
@@ -23,7 +23,10 @@ class Processor:
 
     def process(self, frame: Frame) -> Composite:
         """Both halves, one after the other. Raises RealtimeBgError when no engine is left."""
-        return self.compose(self.matte(frame))
+        while True:
+            composite = self._composed(self.matte(frame))
+            if composite is not None:
+                return composite
 
     def matte(self, frame: Frame, matting: Matting | None = None) -> Item:
         """The frame's matte, or the frame itself when the user asked to see the camera.
@@ -33,8 +36,23 @@ class Processor:
         return frame if shows_camera(self.live.now) else (matting or self.matting).matte(frame)
 
     def compose(self, item: Item) -> Composite:
-        """The picture for one item of `matte`."""
-        composite = self.compositor.compose(item, self.live.now)
+        """The picture for one item of `matte`; without the person where the engine's device
+        fails to hand it over."""
+        composite = self._composed(item)
+        if composite is None:
+            frame = item if isinstance(item, Frame) else item.frame
+            composite = self.compositor.closed(frame.size, frame.index, self.live.now,
+                                               at=frame.time)  # fmt: skip
+        return composite
+
+    def _composed(self, item: Item) -> Composite | None:
+        try:
+            composite = self.compositor.compose(item, self.live.now)
+        except Exception as error:
+            if not isinstance(item, DeviceMatte):
+                raise
+            self.matting.blame(error)
+            return None
         rejected = self.compositor.rejected()
         if rejected:  # what is open is also what the settings say
             tried, kept = ({"background.current": spec} for spec in rejected)

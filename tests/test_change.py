@@ -9,10 +9,12 @@ import pytest
 from realtime_bg import engines
 from realtime_bg.change import HELD, Change
 from realtime_bg.engines.base import Engine
+from realtime_bg.errors import EngineError
 from realtime_bg.frames import Frame, Matte
 from realtime_bg.ladder import PATIENCE, RUNGS, WINDOW, Ladder
 from realtime_bg.live import Live
 from realtime_bg.matting import Matting
+from realtime_bg.registry import load_class
 from realtime_bg.settings import load
 from realtime_bg.stats import Stats
 
@@ -143,6 +145,38 @@ def test_a_network_that_is_too_slow_sees_less(matting, monkeypatch, caplog):
         for shown in moving(2 * WINDOW):
             pinned.matte(shown)
         assert pinned._stats.work_size == (64, 36)
+
+
+def test_a_second_engine_keeps_its_size_and_one_that_has_learned_is_not_opened_anew(
+    matting, monkeypatch
+):
+    opened = []
+
+    class Second(Counting):
+        least_scale = 0.5
+
+        def __init__(self, settings, size, stats):
+            super().__init__(settings, size, stats)
+            opened.append(settings.work_size)
+
+    monkeypatch.setattr("test_change.Second", Second, raising=False)
+    monkeypatch.setitem(engines.ENGINES, "second", f"{__name__}:Second")
+    monkeypatch.setattr(Counting, "per_pixel", 0.003 / (64 * 36))  # at 1000 frames a second
+    flags = {"engine.combine.engine": "second", "engine.gate": False}
+    used = matting(**flags)
+    for shown in moving(3 * WINDOW):
+        used.matte(shown)
+    assert used._engine.work_size[0] < 64
+    assert len(opened) > 1
+    assert set(opened) == {None}
+    monkeypatch.setattr(Second, "least_scale", 1.0)
+    opened.clear()
+    used = matting(**flags)
+    for shown in moving(3 * WINDOW):
+        used.matte(shown)
+    assert len(opened) == 1
+    for name in ("motion", "plate"):
+        assert load_class(engines.ENGINES, name, "engine", EngineError).least_scale == 1.0
 
 
 def climb(ladder, seconds, windows):

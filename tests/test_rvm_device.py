@@ -1,18 +1,22 @@
 """RVM's step on one device, here the CPU: the same pictures as by way of arrays."""
 
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from realtime_bg import cli
+from realtime_bg import cli, engines
 from realtime_bg.backgrounds import open_background
 from realtime_bg.compositor import Compositor, blend
 from realtime_bg.engines._rvm_device import RvmStep
+from realtime_bg.engines.base import Engine
 from realtime_bg.engines.rvm_torch import load_rvm
 from realtime_bg.frames import DeviceMatte, Frame, Matte, downloaded
+from realtime_bg.live import Live
+from realtime_bg.processor import Processor
 from realtime_bg.settings import BackgroundSettings, load
 from realtime_bg.sources.demo import DemoSource
 from realtime_bg.stats import Stats
@@ -122,6 +126,44 @@ def test_it_is_blended_where_it_is_unless_something_is_done_to_it(shown, monkeyp
     assert Held.used == used
     if "harmonise.match" not in flags:
         assert (image == 50).all()
+
+
+class Full(Held):
+    """Its device has no memory left for the picture."""
+
+    def over(self, background):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+class Rich(Engine):
+    """Leaves its mattes on a device that is full; on the CPU it can work."""
+
+    opened: ClassVar = []
+
+    def __init__(self, settings, size, stats):
+        super().__init__(settings, size, stats)
+        self.work_size, self.provider = size, "CPU" if settings.device == "cpu" else "CUDA:0"
+        Rich.opened.append(settings.device)
+
+    def matte(self, frame):
+        return (Held if self.provider == "CPU" else Full)(frame)
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_a_device_that_fails_while_blending_is_left(shown, monkeypatch, caplog, wait):
+    monkeypatch.setitem(engines.ENGINES, "rich", f"{__name__}:Rich")
+    monkeypatch.setattr(Rich, "opened", [])
+    settings = load(flags={"engine.name": "rich", "background.current": "#010203"})
+    processor = Processor(Live(settings), Stats(), wait)
+    first = processor.process(shown[0]) if wait else processor.compose(processor.matte(shown[0]))
+    if wait:  # a file misses no picture
+        assert (first.image == 50).all()
+    else:
+        assert (first.image == (3, 2, 1)).all()
+        assert (processor.compose(processor.matte(shown[1])).image == 50).all()
+    assert Rich.opened == ["auto", "cpu"]
+    assert "out of memory" in caplog.text
+    processor.close()
 
 
 def test_bench_compares_with_the_usual_loop(checkpoint):

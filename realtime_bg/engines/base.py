@@ -22,7 +22,8 @@ class Engine(ABC):
     After loading: ``provider`` says where it runs ("CPU", "CUDA:0"), ``work_size`` is the
     (width, height) in pixels the network sees, ``model`` the file of its weights, if it has any.
     History (recurrent state, the last mask) belongs to the engine and never leaves its device.
-    ``least_scale``: of the sides it picks for its network, at which it still finds people.
+    ``least_scale``: of the sides it picks for its network, at which it still finds people; 1.0
+    also for one that must not be opened anew only to be faster, because of what it has learned.
     ``waits``: a frame in which nothing has moved need not be shown to it; the last matte holds.
     """
 

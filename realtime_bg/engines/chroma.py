@@ -58,6 +58,8 @@ class Chroma(Engine):
         scale = min(1.0, LONG_SIDE / max(size))
         self._small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
         self._said = False
+        if settings.chroma.pick is not None:  # somebody may stand there by now
+            self.least_scale = 1.0
         self._picked: Image | None = None  # the user's, and no history: a reset keeps it
         self._pick = settings.chroma.pick
         self.reset()

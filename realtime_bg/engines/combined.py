@@ -24,6 +24,7 @@ class Combined(Engine):
         self._main, self._second = main, second
         self.provider, self.work_size, self.model = main.provider, main.work_size, main.model
         self.waits = main.waits and second.waits
+        self.least_scale = max(main.least_scale, second.least_scale)
         self.reset()
 
     def reset(self) -> None:

@@ -34,6 +34,7 @@ class Motion(SmallEngine):
 
     description = "no weights: what moves; for a fixed camera that saw the room empty"
     waits = False  # it learns the room in time
+    least_scale = 1.0  # opened anew it would take the person for a part of the room
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)

@@ -35,6 +35,7 @@ class Plate(SmallEngine):
     description = "no weights: difference to a picture of the empty room (key p); fixed camera"
     LONG_SIDE = 320
     waits = False  # it counts down, and takes its plate when nothing moves
+    least_scale = 1.0  # opened anew it would have lost its plate
     _taken: list[Image] | None = None  # frames for a new plate; None where none is being taken
     _due: float | None = None  # when the first of them is taken
     _said = 0  # seconds of the countdown that were told last
