@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from realtime_bg import backgrounds, sinks, sources, zoo
 from realtime_bg.engines import ENGINES
 from realtime_bg.errors import EngineError, RealtimeBgError, SettingsError
 from realtime_bg.live import Live
 from realtime_bg.registry import load_class
 from realtime_bg.settings import Settings, flattened, merged, nested, validated
+from realtime_bg.yaml_text import parsed
 
 # Values that are looked up where they are written: `ctl` may run in another folder.
 FILES = ("background.current", "background.inpaint", "source.spec", "engine.model",
@@ -88,8 +87,8 @@ def read(now: Settings, key: str, text: str) -> Any:
     ``null``, ``[beach, blur]``), else the text itself. Raises SettingsError."""
     value_of(now, key)
     try:
-        value = yaml.safe_load(text) if text.strip() and not text.startswith("#") else text
-    except yaml.YAMLError:
+        value = parsed(text)[1] if text.strip() and not text.startswith("#") else text
+    except SettingsError:
         value = text
     base = now.model_dump()
     try:
