@@ -239,6 +239,30 @@ def test_systemd_is_told(start, monkeypatch, tmp_path):
             pass
 
 
+def test_a_recording_of_a_pipeline_before_is_not_replaced(start, monkeypatch, tmp_path, caplog):
+    monkeypatch.setattr(daemon_module, "Budget", Tight)
+    talk = tmp_path / "talk.mp4"
+    d = start(flags={"output.sinks": (str(talk),)}).running()
+
+    def another():
+        before = d.daemon.pipeline
+        before.stop(RuntimeError("the sky fell"))
+        until(lambda: d.daemon.pipeline is not before)
+        d.running()
+        until(d.daemon.pipeline.outlets.specs)
+
+    another()
+    first = talk.read_bytes()
+    another()
+    d.stop()
+    assert talk.read_bytes() == first
+    assert sorted(path.name for path in tmp_path.glob("talk*")) == [
+        "talk-2.mp4", "talk-3.mp4", "talk.mp4"]  # fmt: skip
+    said = [line for line in caplog.messages if "is there already" in line]
+    assert said == [f"{talk} is there already and stays; writing {tmp_path / f'talk-{n}.mp4'}"
+                    for n in (2, 3)]  # fmt: skip
+
+
 # the command, in processes of their own
 
 
