@@ -116,11 +116,18 @@ def absolute(key: str, text: str) -> str:
     """``text`` as it is understood in any folder, where ``key`` takes a path."""
     if key not in FILES:
         return text
+    try:
+        is_path = _is_path(key, text)
+    except RealtimeBgError:
+        is_path = False  # the daemon says what is wrong
+    return str(Path(text).expanduser().absolute()) if is_path else text
+
+
+def _is_path(key: str, text: str) -> bool:
+    """Whether ``text`` is a file or folder there is, and no name, for the setting ``key``."""
     if key == "background.current":
-        try:
-            is_file = backgrounds.classify(text)[0] in ("image", "video", "folder")
-        except RealtimeBgError:
-            is_file = False  # the daemon says what is wrong
-    else:
-        is_file = text not in ("demo", "camera") and Path(text).expanduser().exists()
-    return str(Path(text).expanduser().absolute()) if is_file else text
+        return backgrounds.classify(text)[0] in ("image", "video", "folder")
+    if key == "source.spec":
+        return sources.classify(text)[0] in ("image", "video")
+    path = Path(text).expanduser()
+    return path.exists() if key == "output.folder" else path.is_file()
