@@ -100,18 +100,37 @@ def install_service(
 
 def _with_full_paths(options: list[str]) -> list[str]:
     """A service has no working directory of ours. Raises for what `daemon` does not take."""
-    from realtime_bg.backgrounds import BUILT_IN
+    command = typer.main.get_command(_alone())
+    with command.make_context("daemon", list(options)) as context:
+        given = context.params
+    words: list[str] = []
+    for option in command.params:
+        name, value = str(option.name), given.get(str(option.name))
+        flag = max(option.opts, key=len)
+        if value is True:
+            words.append(flag)
+        elif value is not None and value is not False and value != option.default:
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [word for one in values for word in (flag, _full(name, str(one)))]
+    return words
 
-    names = (*BUILT_IN, "blur", "erase", "none", "demo", "camera")  # before they are files
-    checked = typer.main.get_command(_alone())
-    with checked.make_context("daemon", list(options)):
-        pass
-    return [str(Path(word).absolute()) if Path(word).exists() and word not in names else word
-            for word in options]  # fmt: skip
+
+def _full(option: str, text: str) -> str:
+    """The value of an option as it is understood in any folder. Raises SinkError."""
+    from realtime_bg.sinks import classify
+    from realtime_bg.steering import absolute
+
+    if option == "output":
+        kind, target = classify(text)
+        return str(Path(target).absolute()) if kind == "video" else text
+    if option in ("config", "metrics_token"):  # there or not, it is a file
+        return str(Path(text).absolute())
+    keys = {"background": "background.current", "source": "source.spec", "model": "engine.model"}
+    return absolute(keys[option], text) if option in keys else text
 
 
 def _alone() -> typer.Typer:
-    own = typer.Typer()
+    own = typer.Typer(add_completion=False)
     own.command()(daemon)
     return own
 

@@ -153,7 +153,13 @@ class Daemon:
             if pause is None:
                 raise WornOut(f"{self._problem}; it has failed too often, giving up")
             log.error("%s; starting again in %g s", self._problem, pause)
-            self._stopping.wait(pause)
+            self._rest(pause)
+
+    def _rest(self, seconds: float) -> None:
+        """Wait, unless it is to stop; the service manager hears that this is no hang."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self._stopping.wait(min(left, 1.0)):
+            self._notify.alive()
 
     def _run_once(self) -> None:
         try:
@@ -170,6 +176,7 @@ class Daemon:
         if self._stopping.is_set():  # asked before there was a pipeline to tell
             processor.close()
             return
+        self._sleeping = Sleeping()  # nobody asked during the pause before: that was no sleep
         pipeline.run(tick=self._tick)
 
     def _tick(self) -> None:

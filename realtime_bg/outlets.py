@@ -46,10 +46,13 @@ class Outlet:
         fps: float,
         failed: Callable[["Outlet", Exception], None],
         after: "Outlet | None" = None,
+        keep: bool = False,
     ) -> None:
         """``failed(outlet, error)`` is called, on the outlet's thread, when the sink gives up.
-        ``after``: an outlet of the same device that is closing and has to be gone first."""
+        ``after``: an outlet of the same device that is closing and has to be gone first.
+        ``keep``: a video file that is there already stays; another name is taken."""
         self.spec, self._fps, self._failed, self._after = spec, fps, failed, after
+        self._keep = keep
         self.slot: Slot[Composite] = Slot()
         self.sink: Sink | None = None
         self.worked = False
@@ -67,7 +70,8 @@ class Outlet:
                 assert composite is not None
                 if sink is None:
                     height, width = composite.image.shape[:2]
-                    self.sink = sink = open_sink(self.spec, (width, height), self._fps)
+                    spec = _beside_what_is_there(self.spec) if self._keep else self.spec
+                    self.sink = sink = open_sink(spec, (width, height), self._fps)
                     log.info("output %s is open", getattr(sink, "description", self.spec))
                 self.busy_since = time.monotonic()
                 sink.send(fitted(composite, sink))
@@ -121,7 +125,8 @@ class Outlets:
         none is left, unless it is ``persistent``. ``extra``: specs besides those of the settings.
 
         A virtual camera that is gone is opened again: always where the program is persistent,
-        else if it has been there."""
+        else if it has been there. A persistent one, which opens its outputs again and again,
+        replaces no video file: where there is talk.mp4, it writes talk-2.mp4."""
         self._live, self._stats, self._fps, self._stop = live, stats, fps, stop
         self._persistent, self._extra = persistent, extra
         self._broken: dict[str, tuple[int, float]] = {}  # attempts, and when the next one is due
@@ -212,7 +217,8 @@ class Outlets:
             now = time.monotonic()
             for spec in () if self._closed else wanted:
                 if spec not in self._open and now >= self._broken.get(spec, (0, now))[1]:
-                    self._open[spec] = Outlet(spec, self._fps, self._sink_failed, before.get(spec))
+                    self._open[spec] = Outlet(spec, self._fps, self._sink_failed,
+                                              before.get(spec), self._persistent)  # fmt: skip
 
     def _recorded(self, settings: OutputSettings) -> list[str]:
         """The file of the running recording, or of one that starts now, if its folder can be."""
@@ -309,6 +315,18 @@ def new_name(folder: Path, suffix: str, taken: set[Path]) -> Path:
     path = next(path for path in names if path not in taken and not path.exists())
     taken.add(path)
     return path
+
+
+def _beside_what_is_there(spec: str) -> str:
+    """``spec``, or where it is a video file that exists, the next name with a number."""
+    kind, target = classify(spec)
+    path = Path(target)
+    if kind != "video" or not path.is_file():
+        return spec
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+    free = next(name for name in names if not name.exists())
+    log.warning("%s is there already and stays; writing %s", path, free)
+    return str(free)
 
 
 def wanted_sinks(settings: OutputSettings) -> list[str]:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -90,20 +91,25 @@ TASK = """\
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A file that makes the system start the daemon, and the command that makes it known."""
+    """A file that makes the system start the daemon, and the commands that make it known and
+    start it. ``stop``: before these, the one that ends a daemon with the options of before."""
 
     path: Path
     data: bytes
-    enable: tuple[str, ...]
+    start: tuple[tuple[str, ...], ...]
     remove: str
+    stop: tuple[str, ...] = ()
 
 
 def systemd(command: list[str]) -> Service:
     """A user unit (Type=notify, with a watchdog)."""
     path = platformdirs.user_config_path() / "systemd/user" / f"{NAME}.service"
     text = UNIT.format(command=" ".join(map(_quoted, command)))
-    enable = ("systemctl", "--user", "enable", "--now", str(path))
-    return Service(path, text.encode(), enable, f"systemctl --user disable --now {NAME}")
+    start = (
+        ("systemctl", "--user", "enable", str(path)),
+        ("systemctl", "--user", "restart", NAME),  # --now would leave alone one that runs
+    )
+    return Service(path, text.encode(), start, f"systemctl --user disable --now {NAME}")
 
 
 def _quoted(word: str) -> str:
@@ -128,8 +134,9 @@ def launchd(command: list[str]) -> Service:
         "Umask": 0o077,
         "StandardErrorPath": log,
     }
-    enable = ("launchctl", "load", "-w", str(path))
-    return Service(path, plistlib.dumps(values), enable, f"launchctl unload -w {path}")
+    start = (("launchctl", "load", "-w", str(path)),)
+    return Service(path, plistlib.dumps(values), start, f"launchctl unload -w {path}",
+                   ("launchctl", "unload", str(path)))  # fmt: skip
 
 
 def task_scheduler(command: list[str]) -> Service:
@@ -137,10 +144,13 @@ def task_scheduler(command: list[str]) -> Service:
     path = platformdirs.user_config_path(NAME, appauthor=False) / f"{NAME}.xml"
     text = TASK.format(program=escape(command[0]),
                        arguments=escape(subprocess.list2cmdline(command[1:])))  # fmt: skip
-    enable = ("schtasks", "/Create", "/F", "/TN", NAME, "/XML", str(path))
+    start = (
+        ("schtasks", "/Create", "/F", "/TN", NAME, "/XML", str(path)),
+        ("schtasks", "/Run", "/TN", NAME),
+    )
     # The Task Scheduler reads UTF-16 alone.
-    return Service(path, text.replace("\n", "\r\n").encode("utf-16"), enable,
-                   f"schtasks /Delete /TN {NAME}")  # fmt: skip
+    return Service(path, text.replace("\n", "\r\n").encode("utf-16"), start,
+                   f"schtasks /Delete /TN {NAME}", ("schtasks", "/End", "/TN", NAME))  # fmt: skip
 
 
 KINDS: dict[str, Callable[[list[str]], Service]] = {
@@ -167,16 +177,24 @@ def _program() -> list[str]:
 
 
 def install(service: Service, start: bool) -> str:
-    """Write the file and, with ``start``, make it known. What was done and what is left to do.
-    Raises SinkError."""
+    """Write the file and, with ``start``, make it known and start it, anew where it runs. What was
+    done and what is left to do. Raises SinkError."""
     write_whole(service.path, service.data)
-    words = " ".join(service.enable)
-    if not start or shutil.which(service.enable[0]) is None:
+    words = " && ".join(" ".join(command) for command in service.start)
+    if not start or shutil.which(service.start[0][0]) is None:
         return f"{service.path} is written; start it, now and at each login: {words}"
+    if service.stop:
+        with suppress(OSError, subprocess.SubprocessError):  # there may be none
+            _run(service.stop)
     try:
-        subprocess.run(service.enable, check=True, capture_output=True, text=True, timeout=60)
+        for command in service.start:
+            _run(command)
     except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", "") or reason(error)
         first = said.strip().splitlines()[0] if said.strip() else "no reason given"
         return f"{service.path} is written, but it was not started ({first}); run: {words}"
     return f"{service.path} is written and started; undo it with: {service.remove}"
+
+
+def _run(command: tuple[str, ...]) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)

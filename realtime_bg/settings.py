@@ -27,6 +27,7 @@ from pydantic_settings import SettingsError as EnvironmentError_
 
 from realtime_bg.errors import SettingsError
 from realtime_bg.frames import Size
+from realtime_bg.yaml_text import parsed
 
 ENVIRONMENT_PREFIX = "REALTIME_BG_"
 LARGEST_SIDE = 16384
@@ -477,15 +478,10 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     """The values of a YAML file and the line of each key path. Raises SettingsError."""
     try:
         text = path.read_text(encoding="utf-8")
-        node, values = yaml.compose(text), yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SettingsError(f"{path}: {reason}; give an existing YAML file to --config") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}, line {mark.line + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or str(error).split("\n")[0]
-        raise SettingsError(f"{place}: {problem}") from None
+    node, values = parsed(text, str(path))
     if values is None:
         return {}, {}
     if not isinstance(values, dict):

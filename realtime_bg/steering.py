@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from realtime_bg import backgrounds, sinks, sources, zoo
 from realtime_bg.engines import ENGINES
 from realtime_bg.errors import EngineError, RealtimeBgError, SettingsError
 from realtime_bg.live import Live
 from realtime_bg.registry import load_class
 from realtime_bg.settings import Settings, flattened, merged, nested, validated
+from realtime_bg.yaml_text import parsed
 
 # Values that are looked up where they are written: `ctl` may run in another folder.
 FILES = ("background.current", "background.inpaint", "source.spec", "engine.model",
@@ -88,8 +87,8 @@ def read(now: Settings, key: str, text: str) -> Any:
     ``null``, ``[beach, blur]``), else the text itself. Raises SettingsError."""
     value_of(now, key)
     try:
-        value = yaml.safe_load(text) if text.strip() and not text.startswith("#") else text
-    except yaml.YAMLError:
+        value = parsed(text)[1] if text.strip() and not text.startswith("#") else text
+    except SettingsError:
         value = text
     base = now.model_dump()
     try:
@@ -117,11 +116,18 @@ def absolute(key: str, text: str) -> str:
     """``text`` as it is understood in any folder, where ``key`` takes a path."""
     if key not in FILES:
         return text
+    try:
+        is_path = _is_path(key, text)
+    except RealtimeBgError:
+        is_path = False  # the daemon says what is wrong
+    return str(Path(text).expanduser().absolute()) if is_path else text
+
+
+def _is_path(key: str, text: str) -> bool:
+    """Whether ``text`` is a file or folder there is, and no name, for the setting ``key``."""
     if key == "background.current":
-        try:
-            is_file = backgrounds.classify(text)[0] in ("image", "video", "folder")
-        except RealtimeBgError:
-            is_file = False  # the daemon says what is wrong
-    else:
-        is_file = text not in ("demo", "camera") and Path(text).expanduser().exists()
-    return str(Path(text).expanduser().absolute()) if is_file else text
+        return backgrounds.classify(text)[0] in ("image", "video", "folder")
+    if key == "source.spec":
+        return sources.classify(text)[0] in ("image", "video")
+    path = Path(text).expanduser()
+    return path.exists() if key == "output.folder" else path.is_file()

@@ -81,8 +81,8 @@ class _Server:
             raise SettingsError(f"nobody answers at {self._base}; is it still running?") from None
         except requests.Timeout:
             raise SettingsError(f"no answer from {self._base} for {SECONDS:g} s") from None
-        except (requests.RequestException, ValueError):
-            report = None
+        except (requests.RequestException, ValueError):  # also of a name that can be none
+            raise SettingsError(f"{self._base} is no realtime-bg; {HOW}") from None
         if answer.status_code == requests.codes.unauthorized:
             raise SettingsError(f"{self._base} does not know this token; {HOW}")
         if not isinstance(report, dict) or "fps" not in report:

@@ -61,7 +61,11 @@ class FileWatch:
             stamp = _stamp(path)
             if stamp != self._stamps.setdefault(path, stamp):
                 self._stamps[path] = stamp
-                call()
+                try:
+                    call()
+                except Exception as error:  # the others are looked at all the same
+                    log.error("%s has changed, which could not be followed: %r", path, error)
+                    log.debug("following %s", path, exc_info=True)
         for path in self._stamps.keys() - wanted.keys():
             del self._stamps[path]
         # Behind a link, the file itself; a file that is replaced is an event of its folder.

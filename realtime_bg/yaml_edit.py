@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 from realtime_bg.errors import SettingsError
+from realtime_bg.yaml_text import parsed
 
 
 def with_values(text: str, values: dict[str, Any]) -> str:
@@ -25,7 +26,7 @@ def with_values(text: str, values: dict[str, Any]) -> str:
 def _with(text: str, path: str, value: Any) -> str:
     section, key = path.split(".")
     shown = _dumped(value)
-    under = _find(_composed(text), section)
+    under = _find(parsed(text)[0], section)
     if under is None:
         end = "" if not text or text.endswith("\n") else "\n"
         return f"{text}{end}{section}:\n  {key}: {shown}\n"
@@ -46,18 +47,10 @@ def _with(text: str, path: str, value: Any) -> str:
     raise SettingsError(f"{section} is a value, not a section; mend the file by hand")
 
 
-def _composed(text: str) -> yaml.Node | None:
-    try:
-        return yaml.compose(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or str(error).split("\n")[0]
-        raise SettingsError(f"{place}{problem}") from None
-
-
 def _read(text: str) -> dict[str, Any]:
-    read = yaml.safe_load(text) if _composed(text) is not None else {}
+    node, read = parsed(text)
+    if node is None:
+        return {}
     if not isinstance(read, dict):
         raise SettingsError("expected 'section: key: value', see config.yaml")
     return read

@@ -20,7 +20,7 @@ from realtime_bg.daemon import prepared
 from realtime_bg.errors import DaemonError, EngineError, SettingsError
 from realtime_bg.overlays import STAGES
 from realtime_bg.settings import load
-from realtime_bg.supervisor import WornOut
+from realtime_bg.supervisor import Sleeping, WornOut
 
 
 @pytest.fixture
@@ -154,6 +154,48 @@ class Tight(daemon_module.Budget):
         return None if super().spend() is None else 0.01
 
 
+def test_systemd_is_told_during_the_pause_before_a_restart(start, monkeypatch, tmp_path):
+    def fail(*_, **__):
+        raise RuntimeError("the sky fell")
+
+    monkeypatch.setattr(daemon_module.Pipeline, "run", fail)
+    monkeypatch.setattr(daemon_module.Budget, "spend", lambda _: 30.0)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "200000")
+        monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+        d = start()
+        assert [manager.recv(500) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+        assert d.stop() < 2.5
+
+
+def test_the_pause_before_a_restart_is_not_taken_for_sleep(start, monkeypatch, caplog):
+    clock, spend, run = [0.0], daemon_module.Budget.spend, daemon_module.Pipeline.run
+    tell = lambda: clock[0]  # noqa: E731
+    monkeypatch.setattr(daemon_module, "Sleeping", lambda: Sleeping(tell, tell))
+    failures = []
+
+    def fail_once(self, tick):
+        if not failures:
+            failures.append(1)
+            raise RuntimeError("the sky fell")
+        return run(self, tick=tick)
+
+    def spend_long(self):
+        clock[0] += 8.0
+        return min(0.01, spend(self))
+
+    monkeypatch.setattr(daemon_module.Pipeline, "run", fail_once)
+    monkeypatch.setattr(daemon_module.Budget, "spend", spend_long)
+    caplog.set_level("INFO", "realtime_bg.daemon")
+    d = start().running()
+    until(d.daemon.pipeline.outlets.specs)
+    assert d.ask("status")["restarts"] == 1
+    assert "the computer slept" not in caplog.text
+
+
 def test_a_pipeline_that_makes_no_pictures_is_built_anew(start, monkeypatch):
     from realtime_bg.backgrounds.still import ColourBackground
 
@@ -195,6 +237,30 @@ def test_systemd_is_told(start, monkeypatch, tmp_path):
         d.stop()
         while manager.recv(500) != b"STOPPING=1":
             pass
+
+
+def test_a_recording_of_a_pipeline_before_is_not_replaced(start, monkeypatch, tmp_path, caplog):
+    monkeypatch.setattr(daemon_module, "Budget", Tight)
+    talk = tmp_path / "talk.mp4"
+    d = start(flags={"output.sinks": (str(talk),)}).running()
+
+    def another():
+        before = d.daemon.pipeline
+        before.stop(RuntimeError("the sky fell"))
+        until(lambda: d.daemon.pipeline is not before)
+        d.running()
+        until(d.daemon.pipeline.outlets.specs)
+
+    another()
+    first = talk.read_bytes()
+    another()
+    d.stop()
+    assert talk.read_bytes() == first
+    assert sorted(path.name for path in tmp_path.glob("talk*")) == [
+        "talk-2.mp4", "talk-3.mp4", "talk.mp4"]  # fmt: skip
+    said = [line for line in caplog.messages if "is there already" in line]
+    assert said == [f"{talk} is there already and stays; writing {tmp_path / f'talk-{n}.mp4'}"
+                    for n in (2, 3)]  # fmt: skip
 
 
 # the command, in processes of their own

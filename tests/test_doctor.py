@@ -14,7 +14,7 @@ from conftest import ROOT
 
 from realtime_bg import cli, devices, doctor, v4l2
 from realtime_bg.doctor import asking, packages, runtimes, speed, video, virtual, weights
-from realtime_bg.doctor.findings import Machine, Needs
+from realtime_bg.doctor.findings import Finding, Machine, Needs
 from realtime_bg.settings import load
 from realtime_bg.v4l2 import Format
 from realtime_bg.zoo import PACKAGED
@@ -473,6 +473,16 @@ def test_this_machine_for_files(tmp_path):
     assert cpu["data"]["milliseconds"] > 0
     assert str(Path(sys.prefix).parent) not in done.stdout
     assert "~/" in done.stdout
+
+
+@pytest.mark.parametrize("home", ["/home/jérôme", r"C:\Users\me", '/home/"me"'])
+def test_the_home_folder_is_in_no_report(home, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: home)
+    data = {f"{home}/a": {"paths": [f"{home}/b", 3, None]}, "pair": (f"{home}/c", 1.5)}
+    found = Finding("models", "ok", f"in {home}/x", f"delete {home}/y", data)
+    one = json.loads(doctor.as_json([("Models", found)]))["findings"][0]
+    assert (one["text"], one["fix"]) == ("in ~/x", "delete ~/y")
+    assert one["data"] == {"~/a": {"paths": ["~/b", 3, None]}, "pair": ["~/c", 1.5]}
 
 
 def test_this_machine_without_a_display():

@@ -272,7 +272,8 @@ def test_values_are_quoted_where_they_must_be():
 
 
 @pytest.mark.parametrize("text", ["a: 1\n---\n", "s:\n- k: 1\n", "s: 1\n", "[1]\n",
-                                  "s: *x\n", "a: [\n", "t: &t\n  l: 1\ns: *t\n"])  # fmt: skip
+                                  "s: 2026-13-45\n", "s: " + "[" * 10_000, "s: *x\n",
+                                  "a: [\n", "t: &t\n  l: 1\ns: *t\n"])  # fmt: skip
 def test_what_cannot_be_edited_is_said_in_one_line(text):
     with pytest.raises(SettingsError) as refused:
         with_values(text, {"s.k": "new"})

@@ -156,6 +156,8 @@ def test_values_are_read_as_yaml_where_that_is_allowed(tmp_path, monkeypatch):
     assert read(now, "background.current", "#00b140") == "#00b140"
     assert read(now, "background.items", "[beach, blur]") == ["beach", "blur"]
     assert read(now, "source.spec", "7") == "7"
+    for text in ("2026-13-45", "1" * 5000, "[" * 10_000):
+        assert read(now, "source.spec", text) == text
     for key, text in {"refine.feather": "x", "refine.nope": "1", "nope": "1"}.items():
         with pytest.raises(SettingsError, match=key):
             read(now, key, text)
@@ -204,6 +206,27 @@ def test_writing_replacing_and_deleting_are_seen(tmp_path):
     finally:
         watch.close()
     assert not [t for t in threading.enumerate() if t.name == "file-watch"]
+
+
+def test_a_change_that_cannot_be_followed_is_said_and_no_other_misses_its_own(tmp_path, caplog):
+    calls = []
+
+    def fail():
+        calls.append("fail")
+        raise RuntimeError("the sky fell")
+
+    first, second = tmp_path / "first", tmp_path / "second"
+    watch = FileWatch(lambda: {first: fail, second: lambda: calls.append("second")})
+    try:
+        (tmp_path / "new").write_text("1")
+        second.write_text("1")
+        os.replace(tmp_path / "new", first)
+        until(lambda: set(calls) == {"fail", "second"})
+    finally:
+        watch.close()
+    (said,) = (record for record in caplog.records if record.levelname == "ERROR")
+    assert f"{first} has changed" in said.message
+    assert "the sky fell" in said.message
 
 
 def test_other_files_can_be_wanted_later_and_folders_can_come(tmp_path):

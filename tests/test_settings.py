@@ -153,6 +153,24 @@ def test_broken_yaml_says_file_and_line(config, text, line):
     assert refused(path).startswith(f"{path}, line {line}: ")
 
 
+@pytest.mark.parametrize(("text", "line", "reason"), [
+    ("output:\n  folder: 2026-13-45\n", 2, "month must be in 1..12"),
+    ("source:\n  fps: " + "1" * 5000, 2, "4300 digits"),
+    ("a: !!float x\n", 1, "a value that cannot be read"),
+    ("a: !!timestamp x\n", 1, "a value that cannot be read"),
+])  # fmt: skip
+def test_a_value_that_yaml_cannot_make_says_file_and_line(config, text, line, reason):
+    path = config(text)
+    message = refused(path)
+    assert message.startswith(f"{path}, line {line}: ")
+    assert reason in message
+
+
+def test_a_file_of_brackets_is_refused(config):
+    path = config("a: " + "[" * 10_000)
+    assert refused(path) == f"{path}: nested too deeply"
+
+
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just words\n", "7\n"])
 def test_a_file_that_is_no_mapping_says_what_was_expected(config, text):
     path = config(text)

@@ -128,6 +128,17 @@ def test_nobody_there_is_one_line(monkeypatch, capsys):
     assert "abc" not in err
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+def test_a_name_that_no_computer_can_have_is_one_line(host, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["realtime-bg", "top", f"http://{host}:5003/?token=abc"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    err = capsys.readouterr().err
+    assert (ended.value.code, err.count("\n")) == (2, 1)
+    assert f"{host}:5003 is no realtime-bg" in err
+    assert "abc" not in err
+
+
 @pytest.fixture
 def served(tmp_path):
     """A real server with its camera on, and its address."""

@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import shutil
+import tempfile
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -184,12 +186,27 @@ def test_a_video_can_be_cancelled_and_too_many_are_refused(web, clip):
     gate = threading.Event()
     desk._worker.submit(gate.wait)  # what comes now has to queue
     jobs = [web.post("/api/jobs", files={"video": clip}).json() for _ in range(2)]
+    folders = [desk.get(job["id"]).folder for job in jobs]
     assert web.post("/api/jobs", files={"video": clip}).status_code == 429
     assert web.get(f"/api/jobs/{jobs[0]['id']}/result").status_code == 409
     for job in jobs:
         assert web.delete(f"/api/jobs/{job['id']}").status_code == 204
     gate.set()
-    web.wait(lambda: not any(desk._folder.iterdir()))
+    web.wait(lambda: not any(folder.exists() for folder in folders))
+
+
+def test_a_server_survives_that_the_system_empties_its_temporary_folder(
+    clip, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with served(tmp_path / "gallery", limits=LIMITS) as web:
+        for old in tmp_path.glob("realtime-bg-*"):  # as systemd-tmpfiles does after ten days
+            shutil.rmtree(old)
+        job = web.post("/api/jobs", files={"video": clip})
+        assert job.status_code == 201, job.text
+        (own,) = tmp_path.glob("realtime-bg-*")
+        assert own.stat().st_mode & 0o077 == 0
+    assert not list(tmp_path.glob("realtime-bg-*"))
 
 
 @pytest.mark.parametrize(("video", "status", "reason"), [

@@ -1,7 +1,7 @@
 """`realtime-bg doctor`: what works here, what does not, and what to do about it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -52,5 +52,16 @@ def as_json(found: list[tuple[str, Finding]]) -> str:
     """The report for programs."""
     findings: list[dict[str, Any]] = [{"section": at, **asdict(one)} for at, one in found]
     fine = all(one.state != "fault" for _, one in found)
-    report = {"version": __version__, "ok": fine, "findings": findings}
-    return without_home(json.dumps(report, indent=2))
+    report = {"version": __version__, "ok": fine, "findings": _homeless(findings)}
+    return json.dumps(report, indent=2)
+
+
+def _homeless(value: Any) -> Any:
+    """As `without_home`, all through plain values: JSON writes a path in other letters."""
+    if isinstance(value, str):
+        return without_home(value)
+    if isinstance(value, Mapping):
+        return {_homeless(key): _homeless(under) for key, under in value.items()}
+    if isinstance(value, list | tuple):
+        return [_homeless(under) for under in value]
+    return value

@@ -55,12 +55,11 @@ class Job:
 
 
 class Jobs:
-    """All jobs of a server, in a temporary folder that goes with it."""
+    """All jobs of a server, each in a temporary folder that goes with it."""
 
     def __init__(self, settings: Settings, limits: Limits, changed: Callable[[], None]) -> None:
         """``changed`` is called, from any thread, whenever a job has news."""
         self._settings, self._limits, self._changed = settings, limits, changed
-        self._folder = Path(tempfile.mkdtemp(prefix="realtime-bg-"))  # only this user's
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, "videos")
@@ -73,11 +72,11 @@ class Jobs:
         with self._lock:
             if len(self._jobs) >= self._limits.jobs:
                 raise busy(f"there are {self._limits.jobs} videos; delete one")
-            folder = self._folder / name
+            # Only this user's. None for all: what lies long in /tmp is removed by the system.
+            folder = Path(tempfile.mkdtemp(prefix="realtime-bg-"))
             job = Job(name, folder, folder / ("result.webm" if transparent else "result.mp4"))
             self._jobs[name] = job
         try:
-            folder.mkdir()
             source = folder / "source"
             with source.open("wb") as file:
                 shutil.copyfileobj(video, file, CHUNK)
@@ -186,10 +185,12 @@ class Jobs:
 
     def close(self) -> None:
         """Stop and delete everything."""
-        for job in list(self._jobs.values()):
+        jobs = list(self._jobs.values())
+        for job in jobs:
             job.stop.set()
         self._worker.shutdown(wait=True, cancel_futures=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        for job in jobs:
+            shutil.rmtree(job.folder, ignore_errors=True)
 
 
 def _without_paths(text: str, folder: Path) -> str:
