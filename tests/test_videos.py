@@ -463,23 +463,42 @@ def test_an_interrupted_run_goes_on_where_it_was(video, phone, place, counted, m
         assert np.abs(decoded(name) - decoded(name.replace("out", "whole"))).mean() < 2
 
 
-def test_parts_of_another_job_are_not_used(video, plain, place, counted, monkeypatch):
-    counting = PartWriter.add
+@pytest.fixture
+def stopped(video, counted, monkeypatch):
+    """Run `realtime-bg video`, and interrupt it at one of the pictures that are `counted`."""
 
-    def interrupted(*arguments):
-        counting(*arguments)
-        if len(counted) == 12:
-            os.kill(os.getpid(), signal.SIGINT)
+    def run(*words, at):
+        counted.clear()
+        counting = PartWriter.add
 
-    with monkeypatch.context() as patched:
-        patched.setattr(PartWriter, "add", interrupted)
-        assert video(plain, "-o", "out.mp4", "-b", "blue")[0] == 130
-    counted.clear()
+        def interrupted(*arguments):
+            counting(*arguments)
+            if len(counted) == at:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(PartWriter, "add", interrupted)
+            assert video(*words)[0] == 130
+        counted.clear()
+
+    return run
+
+
+def test_parts_of_another_job_are_not_used(video, plain, place, counted, stopped):
+    stopped(plain, "-o", "out.mp4", "-b", "blue", at=12)
     code, lines = video(plain, "-o", "out.mp4", "-b", "#00ff00")
     assert code == 0
     assert "are of another job; starting again" in lines[0]
     assert len(counted) == COUNT
     assert far(decoded("out.mp4")[:, :10, -8:], (0, 255, 0)).mean() < 8
+
+
+def test_parts_of_two_jobs_are_never_mixed(video, plain, place, stopped):
+    stopped(plain, "-o", "out.mp4", "-b", "blue", at=12)
+    stopped(plain, "-o", "out.mp4", "-b", "#00ff00", at=5)
+    assert video(plain, "-o", "out.mp4", "-b", "#00ff00")[0] == 0
+    assert far(decoded("out.mp4")[:, :10, -8:], (0, 255, 0)).mean(axis=(1, 2)).max() < 8
+    assert times("out.mp4") == times(plain)
 
 
 def test_a_killed_run_goes_on(place, phone):
