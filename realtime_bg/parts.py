@@ -108,10 +108,10 @@ class Parts:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Let another run take over; a folder without parts goes."""
+        """Let another run take over; a folder without parts, of whichever run, goes."""
         with suppress(OSError):
             (self.folder / OWNER).unlink()
-        if not self.done:
+        if not self.done and self._part(0) is None:
             self.remove()
 
 

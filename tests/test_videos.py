@@ -501,6 +501,18 @@ def test_parts_of_two_jobs_are_never_mixed(video, plain, place, stopped):
     assert times("out.mp4") == times(plain)
 
 
+
+def test_a_run_that_fails_early_leaves_the_parts_of_another(video, place, stopped):
+    clip("wma.mkv", "-c:a", "wmav2")
+    stopped("wma.mkv", "-o", "out.mp4", "-b", "blue", "--no-sound", at=7)
+    parts = parts_folder(place / "out.mp4")
+    before = results(parts)
+    code, lines = video("wma.mkv", "-o", "out.mp4", "-b", "blue")
+    assert (code, "cannot hold the sound" in lines[0]) == (2, True)
+    assert set(before) <= set(results(parts))
+    assert not (parts / "owner").exists()
+
+
 def test_a_killed_run_goes_on(place, phone):
     """SIGKILL in the middle, of the real program: the rest is done, the result is whole."""
     long = place / "long.mp4"
