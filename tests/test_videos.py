@@ -24,6 +24,7 @@ from realtime_bg import cli, videos
 from realtime_bg.codings import PartWriter
 from realtime_bg.errors import SinkError
 from realtime_bg.parts import parts_folder
+from realtime_bg.settings import load
 
 pytestmark = [
     pytest.mark.usefixtures("place"),
@@ -501,7 +502,6 @@ def test_parts_of_two_jobs_are_never_mixed(video, plain, place, stopped):
     assert times("out.mp4") == times(plain)
 
 
-
 def test_a_run_that_fails_early_leaves_the_parts_of_another(video, place, stopped):
     clip("wma.mkv", "-c:a", "wmav2")
     stopped("wma.mkv", "-o", "out.mp4", "-b", "blue", "--no-sound", at=7)
@@ -582,6 +582,26 @@ def test_an_error_leaves_what_was_there(video, plain, place, monkeypatch):
     monkeypatch.setattr(videos.joining, "join_video", full)
     assert refused(video(plain, "-o", "out.mp4", "--overwrite"), "No space left on device")
     assert (place / "out.mp4").read_bytes() == b"mine"
+
+
+def test_a_job_is_all_that_its_pictures_depend_on(place):
+    (place / "show").mkdir()
+    names = ("second.onnx", "plate.png", "fill.onnx", "show/1.png", "show/2.png")
+    flags = {"engine.combine.model": "second.onnx", "engine.plate.file": "plate.png",
+             "background.inpaint": "fill.onnx", "background.current": "show"}  # fmt: skip
+
+    def job(**more):
+        return videos._job(load(flags=flags | more), place / "in.mp4", videos.VideoOptions())
+
+    for name in names:
+        (place / name).write_bytes(b"1")
+    before = job()
+    assert job() == before
+    for name in names:
+        (place / name).write_bytes(b"12")
+        assert job() != before, name
+        before = job()
+    assert job(**{"harmonise.match": 0.5}) != before
 
 
 # What cannot be
