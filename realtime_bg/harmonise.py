@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_bg.frames import Alpha, Image, Matte
+from realtime_bg.frames import Alpha, Frame, Image, Matte
 from realtime_bg.geometry import enlarged, resize
 from realtime_bg.refine import Refined
 from realtime_bg.settings import HarmoniseSettings
+from realtime_bg.steady import follows
 
 SIDE = 96, 54  # width and height of the small pictures
 MATCH = 0.5  # exponent: a person half as bright as the background becomes 1.4 times as bright
@@ -25,10 +26,10 @@ Floats = NDArray[np.float32]
 
 
 class Harmony:
-    """Lights persons as their background is; remembers what it did to the last one."""
+    """Lights persons as their background is; remembers what it did in the last frame."""
 
     def __init__(self) -> None:
-        self._gain: Floats | None = None
+        self._last: tuple[Frame, Floats] | None = None
         self._background: tuple[Image, Floats] | None = None
 
     def __call__(
@@ -41,6 +42,7 @@ class Harmony:
         behind = self._small(background)
         picture = matte.frame.image if matte.guide is None else matte.guide
         gain = self._matched(resize(picture, SIDE).astype(np.float32), alpha, behind)
+        gain = self._calmed(gain, matte.frame)
         light = np.broadcast_to(np.power(gain, np.float32(settings.match)), behind.shape)
         if settings.ambient:
             around = cv2.GaussianBlur(behind, (0, 0), SOFTEST, borderType=cv2.BORDER_REPLICATE) + 8
@@ -62,8 +64,9 @@ class Harmony:
             self._background = background, resize(background, SIDE).astype(np.float32)
         return self._background[1]
 
-    def _matched(self, picture: Floats, alpha: Alpha, behind: Floats) -> Floats:
-        """Gains ``float32 (3,)`` towards the background's light, calm over time.
+    @staticmethod
+    def _matched(picture: Floats, alpha: Alpha, behind: Floats) -> Floats:
+        """Gains ``float32 (3,)`` towards the background's light.
 
         How bright it is shows in the person's mean (as in Reinhard et al. 2001, Color Transfer
         between Images); of which colour, in the mean of everything the camera sees (grey world):
@@ -74,10 +77,13 @@ class Harmony:
         there, here = behind.mean((0, 1)) + 8, picture.mean((0, 1)) + 8
         tint = there / there.mean() / (here / here.mean())
         gain = (there.mean() / (mean.mean() + 8)) ** MATCH * tint**TINT
-        gain = np.clip(gain, 1 / MOST, MOST).astype(np.float32)
-        if self._gain is not None:
-            gain = np.float32(CALM) * self._gain + np.float32(1 - CALM) * gain
-        self._gain = gain
+        return np.clip(gain, 1 / MOST, MOST).astype(np.float32)
+
+    def _calmed(self, gain: Floats, frame: Frame) -> Floats:
+        """The gains of a frame, near to those of the one it follows."""
+        if self._last is not None and follows(frame, self._last[0]):
+            gain = np.float32(CALM) * self._last[1] + np.float32(1 - CALM) * gain
+        self._last = frame, gain
         return gain
 
 

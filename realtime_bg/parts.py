@@ -60,8 +60,20 @@ class Parts:
         if before == written:
             while (part := self._part(len(self.done))) is not None:
                 self.done.append(part)
+        else:
+            self._clear()
         self._write(self.folder / JOB, written)
         return before not in (None, written)
+
+    def _clear(self) -> None:
+        """Drop what another job left. Raises SinkError."""
+        try:
+            (self.folder / JOB).unlink(missing_ok=True)  # first: without it, the rest is nobody's
+            for path in self.folder.iterdir():
+                if path.name != OWNER and not path.is_dir():
+                    path.unlink()
+        except OSError as error:
+            raise SinkError(f"{self.folder}: cannot be emptied ({reason(error)})") from None
 
     def _part(self, number: int) -> Part | None:
         files = self.files(number)
@@ -96,10 +108,10 @@ class Parts:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Let another run take over; a folder without parts goes."""
+        """Let another run take over; a folder without parts, of whichever run, goes."""
         with suppress(OSError):
             (self.folder / OWNER).unlink()
-        if not self.done:
+        if not self.done and self._part(0) is None:
             self.remove()
 
 

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 
 from realtime_bg.flow import Flow, Grey, grey, moved
-from realtime_bg.frames import Alpha, Matte
+from realtime_bg.frames import Alpha, Frame, Matte
 
-GAP = 0.5  # seconds after which the last alpha says nothing any more
+GAP = 0.5  # seconds after which the last frame says nothing any more
 SAME = 8.0  # grey levels by which a place may differ from where it came from, and be the same place
 FAINTEST = 0.01  # alpha that is nothing
 AROUND = 5, 5  # small pixels that this is judged by
@@ -28,7 +28,7 @@ class Steady:
         """The alpha ``float32 (h, w)`` of a matte with a guide; ``weight``: of what was, 0 to 1."""
         assert matte.guide is not None
         alpha, seen = matte.alpha, grey(matte.guide)
-        if weight and self._last is not None and _follows(matte, self._last[0]):
+        if weight and self._last is not None and _continues(matte, self._last[0]):
             _, before, then = self._last
             places = self._flow.places(seen, then)
             off = cv2.blur(cv2.absdiff(seen, moved(then, places)), AROUND).astype(np.float32)
@@ -42,7 +42,10 @@ class Steady:
         return alpha
 
 
-def _follows(matte: Matte, last: Matte) -> bool:
-    here, there = matte.frame, last.frame
-    same = matte.alpha.shape == last.alpha.shape and here.epoch == there.epoch
-    return same and 0 < here.time - there.time < GAP
+def _continues(matte: Matte, last: Matte) -> bool:
+    return matte.alpha.shape == last.alpha.shape and follows(matte.frame, last.frame)
+
+
+def follows(frame: Frame, last: Frame) -> bool:
+    """Whether a frame comes soon after another one of the same scene."""
+    return frame.epoch == last.epoch and 0 < frame.time - last.time < GAP

@@ -28,6 +28,7 @@ class Stills:
         self.settings = self._eye.settings
         self._compositor: Compositor | None = None
         self._background = ""
+        self._epoch = 0  # no photo has to do with the one before
 
     def matte(self, image: Image) -> Cutout:
         """Cut the person out of BGR ``uint8 (H, W, 3)``, colours and all. Raises
@@ -49,7 +50,8 @@ class Stills:
             self._drop_background()
             self._compositor = Compositor(settings, self.stats, wait=True, previews=False)
             self._background = spec
-        frame = Frame(cutout.image, 0, 0.0)
+        self._epoch += 1
+        frame = Frame(cutout.image, 0, 0.0, self._epoch)
         matte = Matte(frame, cutout.alpha, cutout.foreground)
         return self._compositor.compose(matte, settings).image
 

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from realtime_bg import __version__, joining
 from realtime_bg import run as runner
+from realtime_bg.backgrounds.folder import media
 from realtime_bg.clips import Clip, Shot
 from realtime_bg.codings import SUFFIXES, AlphaKind, PartWriter, codings
 from realtime_bg.cutouts import decontaminated
@@ -152,8 +153,10 @@ def _check(settings: Settings, source: Path, target: Path, options: VideoOptions
 
 def _job(settings: Settings, source: Path, options: VideoOptions) -> dict[str, Any]:
     """All that the pictures depend on: parts of another job are of no use."""
-    named = (source, settings.engine.model, Path(settings.background.current).expanduser())
-    keys = {"engine", "background", "refine", "output"}
+    engine, behind = settings.engine, Path(settings.background.current).expanduser()
+    named = (source, engine.model, engine.combine.model, engine.plate.file,
+             settings.background.inpaint, behind, *media(behind))  # fmt: skip
+    keys = {"engine", "background", "refine", "harmonise", "output"}
     return {
         "version": __version__,
         "settings": settings.model_dump(mode="json", include=keys),

@@ -80,16 +80,31 @@ def test_light_wraps_around_the_edge_and_stays_out_of_the_middle():
 
 def test_exposure_does_not_pump():
     """A background that jumps from dark to bright changes the person slowly."""
-    frame, alpha = person()
-    matte, harmony = Matte(frame, alpha), Harmony()
-    refined, settings = refine(matte, RefineSettings()), HarmoniseSettings(match=1)
-    levels = [
-        harmony(refined, matte, plain(level, level, level), settings).foreground[INSIDE].mean()
-        for level in [20] * 5 + [240] * 60
-    ]
+    levels = lit_in_turn(
+        [(20, 0, n / 30) for n in range(5)] + [(240, 0, n / 30) for n in range(5, 65)]
+    )
     steps = np.diff(levels)
     assert steps.max() < 12
     assert levels[-1] > levels[0] + 60
+
+
+def lit_in_turn(moments):
+    """The person's mean before backgrounds of a level, each in an epoch and at a time."""
+    frame, alpha = person()
+    harmony, levels = Harmony(), []
+    for level, epoch, at in moments:
+        matte = Matte(Frame(frame.image, 0, at, epoch), alpha)
+        after = harmony(refine(matte, RefineSettings()), matte, plain(level, level, level),
+                        HarmoniseSettings(match=1))  # fmt: skip
+        levels.append(after.foreground[INSIDE].mean())
+    return levels
+
+
+@pytest.mark.parametrize(("epoch", "at"), [(1, 1.03), (0, 2.0), (0, 0.5)])
+def test_what_follows_nothing_is_lit_as_if_it_were_the_first(epoch, at):
+    (wanted,) = lit_in_turn([(240, epoch, at)])
+    assert lit_in_turn([(20, 0, 1.0), (240, epoch, at)])[1] == wanted
+    assert lit_in_turn([(20, 0, 1.0), (240, 0, 1.03)])[1] < wanted - 20
 
 
 @pytest.mark.parametrize(("background", "same"), [("blur", True), ("beach", False)])

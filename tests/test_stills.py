@@ -81,6 +81,16 @@ def test_a_photo_is_no_mirror_whatever_the_camera_is():
         assert np.abs(opened.over(whole, "red").astype(int) - image).max() <= 1
 
 
+def test_a_photo_is_not_lit_as_the_one_before():
+    settings = load(flags={"engine.name": "grabcut", "harmonise.match": 1})
+    image, soft = photo()
+    dark, bright = Cutout(image // 4, soft, image // 4), Cutout(image, soft, image)
+    with closing(Stills(settings)) as first, closing(Stills(settings)) as second:
+        alone = first.over(bright, "beach")
+        assert (second.over(dark, "beach") != alone).any()
+        np.testing.assert_array_equal(second.over(bright, "beach"), alone)
+
+
 def test_a_background_that_cannot_be_read_leaves_the_next_one_working(stills, tmp_path):
     image, _ = photo()
     cutout = stills.matte(image)

@@ -24,6 +24,7 @@ from realtime_bg import cli, videos
 from realtime_bg.codings import PartWriter
 from realtime_bg.errors import SinkError
 from realtime_bg.parts import parts_folder
+from realtime_bg.settings import load
 
 pytestmark = [
     pytest.mark.usefixtures("place"),
@@ -463,23 +464,53 @@ def test_an_interrupted_run_goes_on_where_it_was(video, phone, place, counted, m
         assert np.abs(decoded(name) - decoded(name.replace("out", "whole"))).mean() < 2
 
 
-def test_parts_of_another_job_are_not_used(video, plain, place, counted, monkeypatch):
-    counting = PartWriter.add
+@pytest.fixture
+def stopped(video, counted, monkeypatch):
+    """Run `realtime-bg video`, and interrupt it at one of the pictures that are `counted`."""
 
-    def interrupted(*arguments):
-        counting(*arguments)
-        if len(counted) == 12:
-            os.kill(os.getpid(), signal.SIGINT)
+    def run(*words, at):
+        counted.clear()
+        counting = PartWriter.add
 
-    with monkeypatch.context() as patched:
-        patched.setattr(PartWriter, "add", interrupted)
-        assert video(plain, "-o", "out.mp4", "-b", "blue")[0] == 130
-    counted.clear()
+        def interrupted(*arguments):
+            counting(*arguments)
+            if len(counted) == at:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(PartWriter, "add", interrupted)
+            assert video(*words)[0] == 130
+        counted.clear()
+
+    return run
+
+
+def test_parts_of_another_job_are_not_used(video, plain, place, counted, stopped):
+    stopped(plain, "-o", "out.mp4", "-b", "blue", at=12)
     code, lines = video(plain, "-o", "out.mp4", "-b", "#00ff00")
     assert code == 0
     assert "are of another job; starting again" in lines[0]
     assert len(counted) == COUNT
     assert far(decoded("out.mp4")[:, :10, -8:], (0, 255, 0)).mean() < 8
+
+
+def test_parts_of_two_jobs_are_never_mixed(video, plain, place, stopped):
+    stopped(plain, "-o", "out.mp4", "-b", "blue", at=12)
+    stopped(plain, "-o", "out.mp4", "-b", "#00ff00", at=5)
+    assert video(plain, "-o", "out.mp4", "-b", "#00ff00")[0] == 0
+    assert far(decoded("out.mp4")[:, :10, -8:], (0, 255, 0)).mean(axis=(1, 2)).max() < 8
+    assert times("out.mp4") == times(plain)
+
+
+def test_a_run_that_fails_early_leaves_the_parts_of_another(video, place, stopped):
+    clip("wma.mkv", "-c:a", "wmav2")
+    stopped("wma.mkv", "-o", "out.mp4", "-b", "blue", "--no-sound", at=7)
+    parts = parts_folder(place / "out.mp4")
+    before = results(parts)
+    code, lines = video("wma.mkv", "-o", "out.mp4", "-b", "blue")
+    assert (code, "cannot hold the sound" in lines[0]) == (2, True)
+    assert set(before) <= set(results(parts))
+    assert not (parts / "owner").exists()
 
 
 def test_a_killed_run_goes_on(place, phone):
@@ -551,6 +582,26 @@ def test_an_error_leaves_what_was_there(video, plain, place, monkeypatch):
     monkeypatch.setattr(videos.joining, "join_video", full)
     assert refused(video(plain, "-o", "out.mp4", "--overwrite"), "No space left on device")
     assert (place / "out.mp4").read_bytes() == b"mine"
+
+
+def test_a_job_is_all_that_its_pictures_depend_on(place):
+    (place / "show").mkdir()
+    names = ("second.onnx", "plate.png", "fill.onnx", "show/1.png", "show/2.png")
+    flags = {"engine.combine.model": "second.onnx", "engine.plate.file": "plate.png",
+             "background.inpaint": "fill.onnx", "background.current": "show"}  # fmt: skip
+
+    def job(**more):
+        return videos._job(load(flags=flags | more), place / "in.mp4", videos.VideoOptions())
+
+    for name in names:
+        (place / name).write_bytes(b"1")
+    before = job()
+    assert job() == before
+    for name in names:
+        (place / name).write_bytes(b"12")
+        assert job() != before, name
+        before = job()
+    assert job(**{"harmonise.match": 0.5}) != before
 
 
 # What cannot be
