@@ -11,7 +11,7 @@ import av
 from realtime_bg.decoding import HD_HEIGHT, UNSPECIFIED, to_bgr
 from realtime_bg.errors import SourceError
 from realtime_bg.frames import Size
-from realtime_bg.sources._av import open_video, pictures
+from realtime_bg.sources._av import in_order, open_video, pictures
 
 RGB, BT709, SMPTE170M = 0, 1, 6  # matrix coefficients (H.273)
 STUDIO, FULL = 1, 2  # AVColorRange
@@ -106,12 +106,14 @@ class Clip:
                 except (av.FFmpegError, OSError):
                     return  # not seekable
             last: int | None = None
+            second = round(1 / self.time_base)
             for picture in pictures(container, stream):
-                pts = picture.pts
-                if pts is None or (last is not None and pts <= last):  # broken timestamps
-                    pts = self.origin if last is None else last + self.step
-                last = pts
-                yield Shot(pts, picture)
+                pts: int | None = picture.pts
+                if last is None:
+                    last = self.origin if pts is None else pts
+                else:
+                    last = in_order(pts, last, self.step, 1, second)
+                yield Shot(last, picture)
 
 
 def _colour(picture: Any) -> Colour:

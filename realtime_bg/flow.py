@@ -11,6 +11,9 @@ Grey = NDArray[np.uint8]  # (h, w)
 Places = NDArray[np.float32]  # (h, w, 2): x and y in the earlier picture
 
 
+SMALLEST = 12  # side of a picture in which the search works; in a smaller one nothing moves
+
+
 class Flow:
     """Dense inverse search (Kroeger et al. 2016, arXiv 1603.03590), which takes a fifth of a
     millisecond at the size of the network."""
@@ -24,6 +27,8 @@ class Flow:
         if self._grid.shape[:2] != now.shape:
             rows, columns = np.indices(now.shape, np.float32)
             self._grid = np.dstack([columns, rows])
+        if min(now.shape) < SMALLEST:
+            return self._grid
         way: Places = self._search.calc(now, before, None)
         way += self._grid
         return way

@@ -9,11 +9,14 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Pillow
+from PIL import ImageOps
 
 from realtime_bg.backgrounds import BACKGROUNDS, BUILT_IN, cycle, open_background, parse_colour
 from realtime_bg.backgrounds import video as video_module
 from realtime_bg.backgrounds.blur import BlurBackground
 from realtime_bg.backgrounds.folder import media
+from realtime_bg.backgrounds.still import TURNS, read_image
 from realtime_bg.errors import BackgroundError
 from realtime_bg.geometry import fit, scaled_size
 from realtime_bg.settings import BackgroundSettings
@@ -537,3 +540,25 @@ def test_depth_blurs_less_below():
     assert falling[below].std() > 1.5 * even[below].std()
     assert falling[above].std() < 1.15 * even[above].std()
     assert open_background("blur:depth:bokeh", SETTINGS, True).radius == 24.0
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "tiff"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_picture_keeps_its_transparency_where_it_is(tmp_path, suffix, orientation):
+    """Above left opaque and grey, the rest transparent over white."""
+    stored = np.full((12, 20, 4), 255, np.uint8)
+    stored[..., 3] = 0
+    stored[:6, :10] = (90, 90, 90, 255)
+    path = tmp_path / f"room.{suffix}"
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    Pillow.fromarray(stored).save(path, exif=exif, **({"lossless": True, "exact": True}
+                                                      if suffix == "webp" else {}))  # fmt: skip
+    turned = TURNS.get(orientation, lambda image: image)(stored)
+    if suffix != "tiff":  # which Pillow turns once more
+        with Pillow.open(path) as file:
+            assert (np.asarray(ImageOps.exif_transpose(file).convert("RGBA")) == turned).all()
+    seen = read_image(path)
+    expected = turned[..., :3] * (turned[..., 3:] > 0)
+    assert seen.shape == expected.shape
+    assert np.abs(seen[..., ::-1].astype(int) - expected).max() <= 2

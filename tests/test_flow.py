@@ -2,9 +2,13 @@
 
 import cv2
 import numpy as np
+import pytest
 
+from realtime_bg.compositor import Compositor
 from realtime_bg.flow import Flow, carried, grey
 from realtime_bg.frames import Frame, Matte
+from realtime_bg.settings import load
+from realtime_bg.stats import Stats
 
 SIZE = (640, 360)
 
@@ -44,3 +48,20 @@ def test_nothing_moves_in_a_still_picture():
     places = Flow().places(grey(small(image)), grey(small(image)))
     rows, columns = np.indices((90, 160), np.float32)
     assert np.abs(places - np.dstack([columns, rows])).max() < 0.2
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (8, 8), (640, 11), (11, 300), (1280, 8), (16, 9), (13, 37)]
+)
+def test_frames_that_are_too_small_for_a_search_are_composed_all_the_same(size):
+    settings = load(flags={"background.current": "#102030"})
+    compositor = Compositor(settings, Stats(), wait=True)
+    image = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    alpha = np.ones(size[::-1], np.float32)
+    for index in range(3):
+        matte = Matte(Frame(image, index, index / 30), alpha, guide=image)
+        composite = compositor.compose(matte, settings)
+        assert np.abs(composite.image.astype(int) - image).mean() < 2
+    moved = carried(matte, Frame(image, 3, 0.1), Flow())
+    assert np.allclose(moved.alpha, 1, atol=1e-3)
+    compositor.close()

@@ -22,6 +22,7 @@ from realtime_bg.settings import SourceSettings
 from realtime_bg.sources import SOURCES, classify, open_source, reopening
 from realtime_bg.sources import camera as camera_module
 from realtime_bg.sources import video as video_module
+from realtime_bg.sources._av import in_order
 from realtime_bg.sources.camera import CameraSource
 from realtime_bg.sources.image import ImageSource
 from realtime_bg.sources.stream import StreamSource
@@ -1003,3 +1004,19 @@ def test_a_paced_picture_ends_while_it_waits(tmp_path):
     source.close()
     thread.join(0.5)
     assert not thread.is_alive()
+
+
+def test_a_picture_out_of_order_delays_no_other():
+    """Its neighbours keep their times; where a clock begins anew, or is missing, steps are made."""
+
+    def times(*given, step=40, tick=1, second=1000):
+        last, shown = -step, []
+        for at in given:
+            last = in_order(at, last, step, tick, second)
+            shown.append(last)
+        return shown
+
+    assert times(0, 40, 120, 80, 160, 200) == [0, 40, 120, 121, 160, 200]
+    assert times(0, 40, None, 120) == [0, 40, 80, 120]
+    assert times(5000, 5040, 0, 40, 80) == [5000, 5040, 5080, 5120, 5160]
+    assert times(0, 0, 0) == [0, 1, 2]

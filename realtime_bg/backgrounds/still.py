@@ -2,6 +2,8 @@
 
 import re
 from abc import abstractmethod
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,16 @@ from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.geometry import fit
 from realtime_bg.settings import BackgroundSettings
 
+# By EXIF's orientation: what makes a picture upright.
+TURNS: dict[int, Callable[[Image], Image]] = {
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: image.swapaxes(0, 1)[::-1, ::-1],
+    8: np.rot90,
+}
 LONGEST_SIDE = 4096  # pixels kept of a huge picture: more than any output shows
 
 # The named colours of CSS Color Module Level 4, "name rrggbb".
@@ -137,14 +149,33 @@ def is_animated_webp(head: bytes) -> bool:
     return moves and head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X"
 
 
+def _decoded(data: NDArray[np.uint8]) -> Image | None:
+    """BGR, upright, over black where it is transparent; None for what is no picture."""
+    full = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    if full is None or full.ndim != 3 or full.shape[2] != 4:
+        return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    # OpenCV turns the alpha of a TIFF alone: for the others, blended first, turned then.
+    stored = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if stored is None:
+        return None
+    image = over_black(stored, full)
+    from PIL import ExifTags
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(BytesIO(data.tobytes()), formats=("PNG", "WEBP")) as file:
+            turn = TURNS.get(file.getexif().get(ExifTags.Base.Orientation, 1))
+    except (OSError, SyntaxError, ValueError):  # another format
+        turn = None
+    return image if turn is None else np.ascontiguousarray(turn(image))
+
+
 def read_image(path: Path) -> Image:
     """The picture in a file: BGR ``uint8 (H, W, 3)``. Raises BackgroundError."""
     advice = "give a JPEG, PNG, WebP, BMP or TIFF file"
     try:
         data = np.fromfile(path, np.uint8)  # cv2.imread cannot open every name on Windows
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        if image is not None:
-            image = over_black(image, cv2.imdecode(data, cv2.IMREAD_UNCHANGED))
+        image = _decoded(data) if data.size else None
     except OSError as error:
         reason = error.strerror or error
         raise BackgroundError(f"background {str(path)!r}: {reason}; {advice}") from None

@@ -1,11 +1,13 @@
 """Decoding with PyAV: what video files and streams have in common."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import av
 
 from realtime_bg.errors import SourceError, reason
+
+Number = TypeVar("Number", int, float)
 
 
 def open_video(target: str, **options: Any) -> tuple[Any, Any]:
@@ -26,6 +28,18 @@ def open_video(target: str, **options: Any) -> tuple[Any, Any]:
         raise SourceError(f"{target}: its video has a format nobody here can decode")
     stream.thread_type = "AUTO"
     return container, stream
+
+
+def in_order(at: Number | None, last: Number, step: Number, tick: Number, second: Number) -> Number:
+    """The time of a picture that comes after ``last``, where its own may be missing or broken.
+
+    One that lies a little behind is put just after it (``tick``), so that those that follow are
+    shown in time; one that lies a second or more behind, as where files were joined, and one
+    without a time, come one ``step`` later.
+    """
+    if at is None or at <= last - second:
+        return last + step
+    return max(at, last + tick)
 
 
 def pictures(container: Any, stream: Any) -> Iterator[Any]:

@@ -10,10 +10,11 @@ from realtime_bg.errors import SourceError
 from realtime_bg.frames import Frame, Image
 from realtime_bg.geometry import fit
 from realtime_bg.settings import SourceSettings
-from realtime_bg.sources._av import open_video, pictures
+from realtime_bg.sources._av import in_order, open_video, pictures
 from realtime_bg.sources.base import Source
 
 LATE = 0.1  # seconds behind its clock after which a paced clip skips pictures
+TICK = 0.001  # seconds after the last one at which a picture is shown that should be before it
 SKIPS = 8  # in a row, then one is shown all the same
 
 
@@ -87,13 +88,10 @@ class VideoSource(Source):
                 step = self._step
                 first, last = None, -step
                 for picture in pictures(container, stream):
-                    at = picture.time if picture.time is not None else last + step
-                    first = at if first is None else first
-                    at -= first
-                    if at <= last:  # broken timestamps
-                        at = last + step
-                    last = at
-                    yield picture, offset + at, epoch
+                    first = picture.time if first is None else first
+                    at = None if picture.time is None else picture.time - first
+                    last = in_order(at, last, step, TICK, 1.0)
+                    yield picture, offset + last, epoch
             if not self.settings.loop:
                 return
             offset += last + step
