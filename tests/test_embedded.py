@@ -17,7 +17,7 @@ from realtime_bg.settings import BackgroundSettings, EngineSettings, SourceSetti
 from realtime_bg.sources import demo
 from realtime_bg.stats import Stats
 
-HELD_OUT = {"portraits": (5, 0.86), "ccp": (8, 0.93)}  # one photo of so many; the mean IoU
+HELD_OUT = {"portraits": (5, 0.89), "ccp": (8, 0.935)}  # one photo of so many; the mean IoU
 
 
 @pytest.fixture
@@ -69,13 +69,15 @@ def test_it_finds_a_person_and_not_the_room(eye):
     assert eye.settled(room, 4).alpha.mean() < 0.01
 
 
-def test_the_alpha_of_the_frame_before_is_its_memory(portrait):
-    engine = open_engine(EngineSettings(name="embedded", device="cpu"), portrait.size, Stats())
-    first = engine.matte(portrait).alpha
-    second = engine.matte(portrait).alpha
+def test_the_alpha_of_the_frame_before_is_its_memory():
+    source = demo.DemoSource("", SourceSettings(spec="demo", size=(320, 180)), False)
+    frame = Frame(source.image(0), 0, 0.0)
+    engine = open_engine(EngineSettings(name="embedded", device="cpu"), source.size, Stats())
+    first = engine.matte(frame).alpha
+    second = engine.matte(frame).alpha
     assert not np.array_equal(first, second)
     engine.reset()
-    assert np.array_equal(engine.matte(portrait).alpha, first)
+    assert np.array_equal(engine.matte(frame).alpha, first)
     engine.close()
 
 
