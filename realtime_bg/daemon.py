@@ -176,7 +176,7 @@ class Daemon:
         if self._stopping.is_set():  # asked before there was a pipeline to tell
             processor.close()
             return
-        self._sleeping = Sleeping()  # nobody asked during the pause before: that was no sleep
+        self._sleeping.slept()  # nobody asked during the pause before: that was no sleep
         pipeline.run(tick=self._tick)
 
     def _tick(self) -> None:

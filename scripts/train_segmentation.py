@@ -76,7 +76,9 @@ def train(options: argparse.Namespace) -> None:
     })  # fmt: skip
     if options.arch == "deeplabv3" and min(options.batch, len(photos[0])) < 2:
         raise SettingsError("deeplabv3 needs at least 2 photos in a batch; raise --batch")
-    more = {"teacher": options.teacher} if options.arch == "embedded" else {}
+    more = {}
+    if options.arch == "embedded":
+        more = {"teacher": options.teacher, "pretrained": not (options.start or options.resume)}
     task = make_task(arch, network, options.size, options.seed, *photos, options.start, **more)
     command.train_and_export(task, run, options.arch)
 

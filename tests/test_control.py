@@ -42,7 +42,7 @@ def server(at):
     end = time.monotonic() + 3
     while threading.active_count() > before and time.monotonic() < end:
         time.sleep(0.01)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # one of another test may end meanwhile
     with pytest.raises(DaemonError, match="no daemon is running; start it with: realtime-bg"):
         list(ask({"command": "x"}, at))
 

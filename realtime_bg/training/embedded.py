@@ -99,12 +99,19 @@ class Teacher(nn.Module):
 
 
 def embedded_task(
-    model: nn.Module, size: Size, seed: int, train: Photos, val: Photos, teacher: Path | None = None
+    model: nn.Module,
+    size: Size,
+    seed: int,
+    train: Photos,
+    val: Photos,
+    teacher: Path | None = None,
+    pretrained: bool = True,
 ) -> Task:
-    """``model`` is an `Embedded`. It starts from ImageNet's EfficientNet-Lite0 where the package
-    of these weights is installed."""
+    """``model`` is an `Embedded`. ``pretrained``: it starts from ImageNet's EfficientNet-Lite0,
+    where the package of these weights is installed."""
     assert isinstance(model, Embedded)
-    start_from_imagenet(model)
+    if pretrained:
+        start_from_imagenet(model)
     for part in (model.stem, *list(model.blocks)[:FROZEN]):
         part.requires_grad_(False)
     if teacher is not None:
