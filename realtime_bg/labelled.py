@@ -106,8 +106,13 @@ def read_mask(path: Path, like: Image | None = None) -> Mask:
 
 def _check_size(mask: Mask, path: Path, like: Image) -> None:
     if mask.shape != like.shape[:2]:
-        sizes = ["x".join(map(str, array.shape[1::-1])) for array in (mask, like)]
-        raise DataError(f"{path}: the mask is {sizes[0]}, its image {sizes[1]}")
+        raise DataError(f"{path}: the mask is {_size(mask)}, its image {_size(like)}")
+
+
+def _size(picture: Image) -> str:
+    """WIDTHxHEIGHT."""
+    height, width = picture.shape[:2]
+    return f"{width}x{height}"
 
 
 def _decoded(path: Path, how: int) -> Image:
@@ -129,12 +134,12 @@ def frames(pair: Pair) -> Iterator[tuple[Image, Mask | None]]:
     or not readable, and for more masks than frames.
     """
     masks = None if pair.mask is None else _pictures(pair.mask, masks=True)
-    first: tuple[int, ...] | None = None
+    first = ""
     for name, image in _pictures(pair.image):
-        first = first or image.shape
-        if image.shape != first:
-            sizes = ["x".join(map(str, shape[1::-1])) for shape in (image.shape, first)]
-            raise DataError(f"{pair.image}: frame {name} is {sizes[0]}, the first one {sizes[1]}")
+        size = _size(image)
+        first = first or size
+        if size != first:
+            raise DataError(f"{pair.image}: frame {name} is {size}, the first one {first}")
         if masks is None or pair.mask is None:
             yield image, None
             continue

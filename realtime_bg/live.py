@@ -40,8 +40,9 @@ class Live:
             return self._now
 
     def take_back(self, tried: dict[str, Any], before: dict[str, Any]) -> Settings:
-        """Go from ``tried``, which turned out not to work, to what was ``before``, both
-        ``{"section.key": value}``; what somebody has chosen meanwhile stays."""
+        """Go from ``tried``, which turned out not to work, to what was ``before``, both parts of
+        the tree; what somebody has chosen meanwhile stays."""
+        tried, before = flattened(tried), flattened(before)
         with self._lock:
             present = flattened(self._now.model_dump())
             if all(present[key] == value for key, value in tried.items()):

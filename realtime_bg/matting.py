@@ -19,7 +19,7 @@ from realtime_bg.geometry import shrunk
 from realtime_bg.ladder import Ladder
 from realtime_bg.live import Live
 from realtime_bg.registry import open_plugin
-from realtime_bg.settings import CombineSettings, EngineSettings, flattened
+from realtime_bg.settings import CombineSettings, EngineSettings
 from realtime_bg.stats import Stats
 
 log = logging.getLogger(__name__)
@@ -168,10 +168,8 @@ class Matting:
             log.warning("%s; %s stays in use", error, self._name)
             self._stats.notice(f"{settings.name} cannot be used, {self._name} stays")
             self._settings = previous
-            tried, before = (
-                flattened({"engine": one.model_dump()}) for one in (settings, previous)
-            )
-            self._live.take_back(tried, before)
+            self._live.take_back({"engine": settings.model_dump()},
+                                 {"engine": previous.model_dump()})  # fmt: skip
             return
         self._use(engine, name)
 

@@ -3,9 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 
 import platformdirs
@@ -309,12 +309,17 @@ def new_name(folder: Path, suffix: str, taken: set[Path]) -> Path:
     """A file name by date and time that nothing has yet, added to ``taken``; makes the folder.
     Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    stem = time.strftime("realtime-bg-%Y%m%d-%H%M%S")
-    numbers = chain([""], (f"-{number}" for number in count(2)))
-    names = (folder / f"{stem}{number}{suffix}" for number in numbers)
-    path = next(path for path in names if path not in taken and not path.exists())
+    path = folder / f"{time.strftime('realtime-bg-%Y%m%d-%H%M%S')}{suffix}"
+    path = next(path for path in _numbered(path) if path not in taken and not path.exists())
     taken.add(path)
     return path
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    """``a.mp4``, ``a-2.mp4``, ``a-3.mp4``, ..."""
+    yield path
+    for number in count(2):
+        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def _beside_what_is_there(spec: str) -> str:
@@ -323,8 +328,7 @@ def _beside_what_is_there(spec: str) -> str:
     path = Path(target)
     if kind != "video" or not path.is_file():
         return spec
-    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
-    free = next(name for name in names if not name.exists())
+    free = next(name for name in _numbered(path) if not name.exists())
     log.warning("%s is there already and stays; writing %s", path, free)
     return str(free)
 

@@ -24,7 +24,7 @@ from realtime_bg.matting import Matting
 from realtime_bg.on_demand import Demand
 from realtime_bg.outlets import Outlets
 from realtime_bg.processor import Processor
-from realtime_bg.settings import Settings, SourceSettings, flattened
+from realtime_bg.settings import Settings, SourceSettings
 from realtime_bg.sinks.window import WindowSink
 from realtime_bg.slot import Closed, Slot
 from realtime_bg.sources.base import Source
@@ -321,9 +321,8 @@ class Pipeline:
                 raise Closed from None
             self._complain(error)
             if self._source is not None:
-                tried, before = (flattened({"source": settings.model_dump()})
-                                 for settings in (wanted, self._source_settings))  # fmt: skip
-                self._live.take_back(tried, before)
+                self._live.take_back({"source": wanted.model_dump()},
+                                     {"source": self._source_settings.model_dump()})  # fmt: skip
                 return True
             self._pause()
             return False

@@ -89,11 +89,12 @@ class ConfigFile:
         changed = {key: value for key, value in new.items() if key not in self._values
                    or self._values[key] != value or key in refused}  # fmt: skip
         gone = [key for key in self._values if key not in new]
-        base = flattened(self._without().model_dump()) if gone or "output.sinks" in changed else {}
+        specs = settings.output.sinks
+        emptied = "output.sinks" in changed and not specs
+        base = flattened(self._without().model_dump()) if gone or emptied else {}
         changed |= {key: base[key] for key in gone if key in base}
         if "output.sinks" in changed and "output.virtualcam" not in changed:
             # As at the start: who lists a virtual camera wants it switched on.
-            specs = settings.output.sinks
             if any(classify(spec)[0] == "virtualcam" for spec in specs):
                 changed["output.virtualcam"] = True
             elif not specs:

@@ -154,21 +154,27 @@ class Tight(daemon_module.Budget):
         return None if super().spend() is None else 0.01
 
 
-def test_systemd_is_told_during_the_pause_before_a_restart(start, monkeypatch, tmp_path):
-    def fail(*_, **__):
-        raise RuntimeError("the sky fell")
-
-    monkeypatch.setattr(daemon_module.Pipeline, "run", fail)
-    monkeypatch.setattr(daemon_module.Budget, "spend", lambda _: 30.0)
+@pytest.fixture
+def manager(monkeypatch, tmp_path):
+    """systemd's end of the socket, which wants to hear of it five times a second."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(10)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "200000")
         monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-        d = start()
-        assert [manager.recv(500) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
-        assert d.stop() < 2.5
+        yield manager
+
+
+def test_systemd_is_told_during_the_pause_before_a_restart(start, monkeypatch, manager):
+    def fail(*_, **__):
+        raise RuntimeError("the sky fell")
+
+    monkeypatch.setattr(daemon_module.Pipeline, "run", fail)
+    monkeypatch.setattr(daemon_module.Budget, "spend", lambda _: 30.0)
+    d = start()
+    assert [manager.recv(500) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+    assert d.stop() < 2.5
 
 
 def test_the_pause_before_a_restart_is_not_taken_for_sleep(start, monkeypatch, caplog):
@@ -224,19 +230,13 @@ def test_a_pipeline_that_makes_no_pictures_is_built_anew(start, monkeypatch):
     until(lambda: not [t for t in threading.enumerate() if t.name in ("sink-null", "compositor")])
 
 
-def test_systemd_is_told(start, monkeypatch, tmp_path):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(10)
-        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        monkeypatch.setenv("WATCHDOG_USEC", "200000")
-        monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-        d = start()
-        said = {manager.recv(500).decode() for _ in range(15)}
-        assert {"READY=1", "STATUS=running", "WATCHDOG=1"} <= said
-        d.stop()
-        while manager.recv(500) != b"STOPPING=1":
-            pass
+def test_systemd_is_told(start, manager):
+    d = start()
+    said = {manager.recv(500).decode() for _ in range(15)}
+    assert {"READY=1", "STATUS=running", "WATCHDOG=1"} <= said
+    d.stop()
+    while manager.recv(500) != b"STOPPING=1":
+        pass
 
 
 def test_a_recording_of_a_pipeline_before_is_not_replaced(start, monkeypatch, tmp_path, caplog):

@@ -564,20 +564,26 @@ def test_a_camera_that_stops_is_hidden_after_max_age_also_at_lowest_latency(star
     assert finish(pipeline) is None
 
 
-def test_what_was_chosen_while_a_source_was_tried_stays(start):
-    """A is open, B cannot be; meanwhile C was chosen."""
-    opening, go_on = threading.Event(), threading.Event()
-    pipeline = start()
-    real = pipeline._opener
+def refuse(pipeline, which):
+    """Its opener hangs where ``which(settings)`` says so, and then finds the camera busy. The
+    events that it hangs and that it may go on."""
+    opening, go_on, real = threading.Event(), threading.Event(), pipeline._opener
 
     def opener(settings):
-        if settings.spec == "camera:1":
+        if which(settings):
             opening.set()
             go_on.wait(10)
-            raise SourceError("camera:1 is busy")
+            raise SourceError(f"{settings.spec} is busy")
         return real()
 
     pipeline._opener = opener
+    return opening, go_on
+
+
+def test_what_was_chosen_while_a_source_was_tried_stays(start):
+    """A is open, B cannot be; meanwhile C was chosen."""
+    pipeline = start()
+    opening, go_on = refuse(pipeline, lambda settings: settings.spec == "camera:1")
     pipeline.live.update(source__spec="camera:1")
     until(opening.is_set)
     pipeline.live.update(source__spec="camera:2")
@@ -593,21 +599,16 @@ def test_what_was_chosen_while_a_source_was_tried_stays(start):
 def test_a_thread_that_was_given_up_while_opening_leaves_the_new_one_alone(start, monkeypatch):
     monkeypatch.setattr("realtime_bg.pipeline.OPENING", 0.3)
     monkeypatch.setattr("realtime_bg.pipeline.STALLED", 0.3)
-    opening, go_on, tries = threading.Event(), threading.Event(), []
+    tries = []
     pipeline = start()
     until(lambda: len(Seen.frames) > 3)
     pipeline.live.update(source__stall=1.0)
-    real = pipeline._opener
 
-    def opener(settings):
+    def first(settings):
         tries.append(settings.spec)
-        if len(tries) == 1:
-            opening.set()
-            go_on.wait(10)
-            raise SourceError("busy")
-        return real()
+        return len(tries) == 1
 
-    pipeline._opener = opener
+    _, go_on = refuse(pipeline, first)
     pipeline.live.update(source__spec="camera:2")
     until(lambda: len(tries) > 1 and pipeline._source is not None)
     until(lambda: pipeline._source_settings.spec == "camera:2")

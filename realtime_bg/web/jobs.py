@@ -190,7 +190,7 @@ class Jobs:
             job.stop.set()
         self._worker.shutdown(wait=True, cancel_futures=True)
         for job in jobs:
-            shutil.rmtree(job.folder, ignore_errors=True)
+            self._forget(job)
 
 
 def _without_paths(text: str, folder: Path) -> str:
