@@ -234,6 +234,20 @@ def test_lamplight_darkens_what_is_far_from_the_lamp():
         assert lit.min() < 200, seed
 
 
+@pytest.mark.parametrize("thing", [scenes.hung, scenes.globe, scenes.railing, scenes.drawn])
+def test_a_room_gets_something_that_is_no_person(thing):
+    y, x = np.mgrid[:72, :128]
+    empty = np.stack([x * 1.9, y * 3, x + y], -1).astype(np.uint8)
+    changed = 0
+    for seed in range(20):
+        shown = thing(empty, np.random.default_rng(seed))
+        assert shown.dtype == np.uint8
+        assert shown.shape == empty.shape
+        changed += (shown != empty).any()
+        assert (shown == thing(empty, np.random.default_rng(seed))).all()
+    assert changed > 12
+
+
 def weights(path):
     return torch.load(path, weights_only=True)["model"]
 

@@ -16,7 +16,8 @@ from realtime_bg.training.augment import recoloured
 EMPTY = 0.03  # share of scenes with nobody in them
 SWAPPED = 0.35  # share that get another room
 PASSING = 0.3  # share that get a further person, smaller and behind the first
-LAMPS = 0.12  # share lit by one lamp
+LAMPS = 0.15  # share lit by one lamp
+FURNISHED = 0.35  # share of rooms with something more in them that may be taken for a person
 SPECKS = 0.001  # of the picture; smaller pieces and holes of a mask are threshold noise
 TALL = 2.2  # a person that much taller than broad stands in full length
 LEAST = 90  # pixels of the photo a scene is at least high
@@ -179,6 +180,9 @@ def room(image: Image, mask: Mask, size: Size, chance: np.random.Generator) -> I
     if chance.random() < 0.5:
         matrix[0] = -1 / scale, 0, (left + w * scale) / scale
     shown = cv2.warpAffine(part, matrix, size, borderMode=cv2.BORDER_REFLECT)
+    if chance.random() < FURNISHED:
+        things = (hung, globe, railing, drawn)
+        shown = things[chance.integers(len(things))](shown, chance)
     if chance.random() < 0.4:  # out of focus
         shown = cv2.GaussianBlur(shown, (0, 0), chance.uniform(0.5, 6))
     return shown
@@ -203,6 +207,70 @@ def wall(size: Size, chance: np.random.Generator) -> Image:
         corners = corners[:1, :1] + chance.normal(0, 15, (2, 2, 3)).astype(np.float32)
     noise = chance.normal(0, chance.uniform(0, 6), (size[1], size[0], 3))
     return np.clip(cv2.resize(corners, size) + noise, 0, 255).astype(np.uint8)
+
+
+def hung(behind: Image, chance: np.random.Generator) -> Image:
+    """A room with pictures on its walls, more or less from the side; they show parts of the room
+    in other colours."""
+    height, width = behind.shape[:2]
+    behind = behind.copy()
+    for _ in range(chance.integers(1, 4)):
+        high, broad = height * chance.uniform(0.15, 0.7, 2)
+        middle = chance.uniform(size=2) * (width, height)
+        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (broad / 2, high / 2)
+        place = (corners * chance.uniform(0.85, 1.15, (4, 2)) + middle).astype(np.float32)
+        shown = np.ascontiguousarray(recoloured(behind, chance)[:, ::-1])
+        edge = int(chance.uniform(0, 0.08) * height)
+        if edge:
+            frame = tuple(int(value) for value in chance.integers(0, 256, 3))
+            cv2.rectangle(shown, (0, 0), (width - 1, height - 1), frame, 2 * edge)
+        inner = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+        matrix = cv2.getPerspectiveTransform(inner, place)
+        cv2.warpPerspective(
+            shown, matrix, (width, height), behind, borderMode=cv2.BORDER_TRANSPARENT
+        )
+    return behind
+
+
+def globe(behind: Image, chance: np.random.Generator) -> Image:
+    """A room with something large and round in it, lit from one side, often before the dark: a
+    globe, a lamp, the back of a chair."""
+    height, width = behind.shape[:2]
+    axes = height * chance.uniform(0.15, 0.6) * np.exp(chance.normal(0, 0.15, 2))
+    middle = chance.uniform(size=2) * (width, height)
+    y, x = ((np.arange(side) - at) / reach for side, at, reach in
+            zip((height, width), middle[::-1], axes, strict=True))  # fmt: skip
+    y, x = np.meshgrid(y, x, indexing="ij")
+    away = np.sqrt(x**2 + y**2)
+    inside = np.clip((1 - away) * axes.min(), 0, 1).astype(np.float32)
+    angle = chance.uniform(0, 2 * math.pi)
+    light = 1 + chance.uniform(0, 0.8) * (x * math.cos(angle) + y * math.sin(angle))
+    shown = recoloured(behind, chance)[::-1] * np.clip(light, 0, 2)[..., None]
+    shown = np.clip(shown, 0, 255).astype(np.uint8)
+    if chance.random() < 0.6:
+        behind = (behind * chance.uniform(0, 0.3)).astype(np.uint8)
+    return cv2.blendLinear(shown, behind, inside, 1 - inside)
+
+
+def railing(behind: Image, chance: np.random.Generator) -> Image:
+    """A room with bars, blinds or stripes before a part of it."""
+    height, width = behind.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    angle = chance.choice((0, math.pi / 2)) + chance.normal(0, 0.12)
+    step, share = height * chance.uniform(0.03, 0.2), chance.uniform(0.15, 0.6)
+    far = (x * math.cos(angle) + y * math.sin(angle)) % step
+    bars = np.clip(np.minimum(far, share * step - far) + 0.5, 0, 1)
+    (left, right), (top, foot) = (np.sort(chance.uniform(-0.2, 1.2, 2)) for _ in range(2))
+    bars *= (x > left * width) & (x < right * width) & (y > top * height) & (y < foot * height)
+    colour = np.full_like(behind, chance.integers(0, 256, 3))
+    return cv2.blendLinear(colour, behind, bars, 1 - bars)
+
+
+def drawn(behind: Image, chance: np.random.Generator) -> Image:
+    """A room as in an illustration: flat colours, few of them."""
+    step = int(chance.integers(20, 64))
+    flat = cv2.medianBlur(behind, int(chance.choice((3, 5, 7))))
+    return np.asarray(flat // step * step + step // 2, np.uint8)
 
 
 def hint(alpha: Alpha, chance: np.random.Generator) -> Alpha:
