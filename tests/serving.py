@@ -18,10 +18,10 @@ TOKEN = "t" * 43
 class Client(requests.Session):
     """Asks the server, with the token."""
 
-    def __init__(self, port, app):
+    def __init__(self, port, app, token):
         super().__init__()
         self.port, self.base, self.server = port, f"http://127.0.0.1:{port}", app
-        self.headers["Authorization"] = f"Bearer {TOKEN}"
+        self.headers["Authorization"] = f"Bearer {token}"
         self.trust_env = False
 
     def request(self, method, url, **options):
@@ -37,10 +37,10 @@ class Client(requests.Session):
 
 
 @contextlib.contextmanager
-def served(folder, flags=None, **options):
+def served(folder, flags=None, token=TOKEN, **options):
     flags = {"source.spec": "demo", "source.size": "320x180", "engine.name": "embedded",
              "engine.offline": True, "background.current": "#00ff00"} | (flags or {})  # fmt: skip
-    app = create_app(load(flags=flags), TOKEN, folder=folder, **options)
+    app = create_app(load(flags=flags), token, folder=folder, **options)
     own = socket.socket()
     own.bind(("127.0.0.1", 0))
     server = uvicorn.Server(configuration(app))
@@ -48,7 +48,7 @@ def served(folder, flags=None, **options):
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    with Client(own.getsockname()[1], app) as client:
+    with Client(own.getsockname()[1], app, token) as client:
         try:
             yield client
         finally:

@@ -66,6 +66,14 @@ def test_the_address_with_the_token_becomes_a_cookie(web):
     assert (bad.status_code, "Set-Cookie" in bad.headers) == (401, False)
 
 
+def test_one_browser_opens_two_servers_of_a_host(web, tmp_path):
+    with served(tmp_path, token="other") as second, requests.Session() as browser:
+        for client, token in ((web, TOKEN), (second, "other")):
+            assert browser.get(f"{client.base}/?token={token}", timeout=30).status_code == 200
+        for client in (web, second):
+            assert browser.get(f"{client.base}/api/stats", timeout=30).status_code == 200
+
+
 def test_the_pages_own_files_are_no_secret(web):
     answer = raw(web, path="/static/app.js", Authorization=None)
     assert answer.status == 200

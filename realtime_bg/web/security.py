@@ -88,7 +88,7 @@ class Guard:
         if path == "/" and scope["type"] == "http" and scope["method"] == "GET":
             given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
             if self._is_token(given):
-                return self._welcome()
+                return self._welcome(headers)
         presented = _presented(headers)
         if path == METRICS and not changes and self._is_scraper(presented):
             return None
@@ -99,10 +99,11 @@ class Guard:
             return self._too_large()
         return None
 
-    def _welcome(self) -> Response:
+    def _welcome(self, headers: Headers) -> Response:
         """The token moves from the address, which stays in histories, into a cookie."""
         response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
-        response.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", path="/")
+        name = _cookie_name(headers)
+        response.set_cookie(name, self._token, httponly=True, samesite="strict", path="/")
         return response
 
     def _is_token(self, text: str) -> bool:
@@ -152,13 +153,20 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+def _cookie_name(headers: Headers) -> str:
+    """Of this server: a browser sends a host's cookies to all its ports, and two servers there
+    would overwrite each other's."""
+    port = headers.get("host", "").rpartition(":")[2]
+    return f"{COOKIE}_{port}" if port.isdecimal() else COOKIE
+
+
 def _presented(headers: Headers) -> str:
     """The token of a request, by header or cookie; empty without one."""
     scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
     try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        morsel = SimpleCookie(headers.get("cookie", "")).get(_cookie_name(headers))
     except CookieError:
         return ""
     return morsel.value if morsel else ""
