@@ -33,6 +33,7 @@ def doctor(
     The exit code is 1 when something does not work that `run` with the same options needs.
     """
     from realtime_bg.doctor import MARKS, as_json, examine, without_home
+    from realtime_bg.reload import chosen_config
     from realtime_bg.settings import load
 
     flags = {
@@ -41,7 +42,7 @@ def doctor(
         "output.sinks": tuple(output) if output else None,
         **engine_flags(engine, model, device, None, False),
     }
-    settings = load(config, flags)
+    settings = load(chosen_config(config), flags)
     found, last = [], ""
     for section, finding in examine(settings):
         found.append((section, finding))

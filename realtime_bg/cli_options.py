@@ -37,8 +37,9 @@ OwnConfig = Annotated[Path | None, typer.Option("--config",
     help="A YAML file of settings; see config.yaml.")]  # fmt: skip
 Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing: use what is here.")]
 Background = Annotated[list[str] | None, typer.Option("--background", "-b", show_default="blur",
-    help="An image, video, GIF or folder; #rrggbb or a colour name; blur or blur:RADIUS; beach, "
-    "office, studio or gradient; none. Several times: a list to cycle through.")]  # fmt: skip
+    help="An image, video, GIF or folder; #rrggbb or a colour name; blur or blur:RADIUS, with "
+    ":bokeh and :depth; beach, office, studio or gradient; erase; none. Several times: a list to "
+    "cycle through.")]  # fmt: skip
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 
 

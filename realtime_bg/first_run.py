@@ -47,8 +47,9 @@ source:
   spec: camera
 
 background:
-  # an image, video, GIF or folder; "#rrggbb" (in quotes) or a colour name; blur or blur:RADIUS;
-  # beach, office, studio or gradient; erase shows the room without you, none shows the camera
+  # an image, video, GIF or folder; "#rrggbb" (in quotes) or a colour name; blur or blur:RADIUS,
+  # with :bokeh and :depth; beach, office, studio or gradient; erase shows the room without you,
+  # none shows the camera
   current: blur
 
 output:

@@ -36,13 +36,18 @@ It is done, or was asked to stop.
 .TP
 .B 1
 .B doctor
-found a fault; elsewhere: a defect of the program.
+found a fault; a photo of several could not be read; the daemon failed too often; elsewhere a defect
+of the program.
 .TP
 .B 2
 What was asked for cannot be; one line says why and what to do.
 .TP
 .B 130
-It was interrupted before it began.
+It was interrupted before it was done. The same
+.B image
+or
+.B video
+goes on from there.
 .SH EXAMPLES
 .nf
 realtime\-bg \-\-background beach.jpg

@@ -367,7 +367,7 @@ def test_odd_kinds_of_pixels(image, place):
 def album(place):
     """Two photos, one in a subfolder, a hidden one, one that is damaged, and what is no photo."""
     photo(place / "album/a.jpg", quality=95)
-    photo(place / "album/trip/b.png")
+    photo(place / "album/trip/b.gif")
     photo(place / "album/.thumbnails/a.png")
     (place / "album/trip/damaged.jpg").write_bytes((place / "album/a.jpg").read_bytes()[:700])
     (place / "album/notes.txt").write_text("no photo")

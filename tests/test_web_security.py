@@ -1,6 +1,7 @@
 """Nobody without the token sees or changes anything; other sites' pages neither."""
 
 import http.client
+import json
 from contextlib import closing
 
 import pytest
@@ -49,6 +50,7 @@ def test_without_a_token_there_is_nothing(web):
             answer = raw(web, method, path, Authorization=token)
             assert answer.status == 401, (method, path, token)
             assert "?token=" in answer.text
+            assert not path.startswith("/api/") or "?token=" in json.loads(answer.text)["error"]
     assert raw(web, path=f"/api/stats?token={TOKEN}", Authorization=None).status == 401
 
 

@@ -19,6 +19,7 @@ NEEDED = {
     "pydantic": ("pydantic",), "pydantic_settings": ("pydantic-settings",), "yaml": ("PyYAML",),
     "typer": ("typer",), "rich": ("rich",), "pooch": ("pooch",), "requests": ("requests",),
     "platformdirs": ("platformdirs",), "psutil": ("psutil",), "av": ("av",), "PIL": ("pillow",),
+    "watchfiles": ("watchfiles",),
 }  # fmt: skip
 # Extras: what they are for, and the packages that make them.
 EXTRAS = {

@@ -13,11 +13,12 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "realtime_bg_token"
 SAFE = ("GET", "HEAD", "OPTIONS")
+API = "/api/"
 PUBLIC = "/static/"  # the page's own files: the same for everybody
 METRICS = "/metrics"
 HEADERS = {
@@ -75,13 +76,13 @@ class Guard:
         if not self._is_own(host):
             # A page elsewhere can point a name of its own at this machine (DNS rebinding).
             text = f"unknown host {host[:100]!r}; allow it with --allow-host"
-            return _refused(HTTPStatus.MISDIRECTED_REQUEST, text)
+            return _refused(scope, HTTPStatus.MISDIRECTED_REQUEST, text)
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
         origin = headers.get("origin")
         if changes and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return _refused(HTTPStatus.FORBIDDEN, "another site may not do this")
+            return _refused(scope, HTTPStatus.FORBIDDEN, "another site may not do this")
         if changes and headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return _refused(HTTPStatus.FORBIDDEN, "another site may not do this")
+            return _refused(scope, HTTPStatus.FORBIDDEN, "another site may not do this")
         path = scope["path"]
         if path.startswith(PUBLIC):
             return None
@@ -93,10 +94,10 @@ class Guard:
         if path == METRICS and not changes and self._is_scraper(presented):
             return None
         if not self._is_token(presented):
-            return _refused(HTTPStatus.UNAUTHORIZED, f"no valid token; {HINT}")
+            return _refused(scope, HTTPStatus.UNAUTHORIZED, f"no valid token; {HINT}")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._largest:
-            return self._too_large()
+            return self._too_large(scope)
         return None
 
     def _welcome(self, headers: Headers) -> Response:
@@ -120,9 +121,9 @@ class Guard:
             return False
         return name in self._hosts or _is_address(name)
 
-    def _too_large(self) -> Response:
+    def _too_large(self, scope: Scope) -> Response:
         limit = f"{self._largest / 1e6:g} MB"
-        return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"larger than {limit}")
+        return _refused(scope, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"larger than {limit}")
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the body: not every client says its length, or the truth."""
@@ -145,7 +146,7 @@ class Guard:
         with suppress(TooLarge):
             await self._app(scope, receiving, sending)
         if count > self._largest and not begun:
-            await self._too_large()(scope, receive, send)
+            await self._too_large(scope)(scope, receive, send)
 
 
 def new_token() -> str:
@@ -181,8 +182,11 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _refused(status: HTTPStatus, text: str) -> Response:
+def _refused(scope: Scope, status: HTTPStatus, text: str) -> Response:
+    """For programs as JSON, as all the API answers; else for people to read."""
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    if scope["path"].startswith(API):
+        return JSONResponse({"error": text}, status, headers)
     return PlainTextResponse(f"realtime-bg: {text}\n", status, headers)
 
 
