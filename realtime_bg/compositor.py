@@ -38,12 +38,16 @@ class Compositor:
         self._steady, self._harmony = Steady(), Harmony()
         self._background = CurrentBackground(settings.background, stats, wait)
         self._stats = stats
+        self._epoch = 0
 
     def compose(self, item: Item, settings: Settings) -> Composite:
         """The picture for one frame: a matte of it, or the bare frame where no engine ran
         because the background is ``none``."""
         frame = item if isinstance(item, Frame) else item.frame
         background = self._background.get(settings.background)
+        if frame.epoch != self._epoch:
+            self._epoch = frame.epoch
+            background.reset()
         if shows_camera(settings) and background.passthrough:
             return self._finish(frame.image, frame, None, settings)
         if isinstance(item, Frame) or item.lost:

@@ -20,11 +20,12 @@ FPS = 30.0  # what folders of frames are taken for
 class Cutout(NamedTuple):
     """A matted picture at full size: ``image`` and ``foreground`` BGR ``uint8 (H, W, 3)``, the
     latter the image itself where the engine predicts no colour; ``alpha`` ``float32 (H, W)`` in
-    [0, 1]."""
+    [0, 1]; ``lost``: the engine cannot tell the person, and the alpha is 0 everywhere."""
 
     image: Image
     alpha: Alpha
     foreground: Image
+    lost: bool = False
 
 
 def cutout(matte: Matte | DeviceMatte, settings: RefineSettings, steady: Steady) -> Cutout:
@@ -32,7 +33,7 @@ def cutout(matte: Matte | DeviceMatte, settings: RefineSettings, steady: Steady)
     engine is lost."""
     image = matte.frame.image
     if matte.lost:  # shown as the background alone
-        return Cutout(image, np.zeros(image.shape[:2], np.float32), image)
+        return Cutout(image, np.zeros(image.shape[:2], np.float32), image, lost=True)
     refined = refine(downloaded(matte), settings, steady)
     return Cutout(image, refined.alpha, refined.foreground)
 

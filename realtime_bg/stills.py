@@ -37,8 +37,8 @@ class Stills:
         return seen._replace(foreground=decontaminated(seen))
 
     def over(self, cutout: Cutout, background_spec: str | None = None) -> Image:
-        """The person before a background (None: that of the settings), BGR ``uint8 (H, W, 3)``.
-        Raises BackgroundError."""
+        """The person before a background (None: that of the settings), BGR ``uint8 (H, W, 3)``;
+        the background alone, or a card, where the engine is lost. Raises BackgroundError."""
         spec = background_spec or self.settings.background.current
         background = self.settings.background.model_copy(update={"current": spec})
         # The alpha is refined already, and a photo is not a mirror.
@@ -52,7 +52,7 @@ class Stills:
             self._background = spec
         self._epoch += 1
         frame = Frame(cutout.image, 0, 0.0, self._epoch)
-        matte = Matte(frame, cutout.alpha, cutout.foreground)
+        matte = Matte(frame, cutout.alpha, cutout.foreground, lost=cutout.lost)
         return self._compositor.compose(matte, settings).image
 
     def close(self) -> None:

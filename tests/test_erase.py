@@ -103,6 +103,42 @@ def test_hidden_parts_follow_the_exposure(erase):
     assert np.abs(image - room(0.7)).mean() < 4
 
 
+@pytest.mark.parametrize("light", [0.92, 1.02, 1.08])
+def test_a_small_change_of_exposure_is_followed_once(erase, light):
+    """What rounding keeps the room from learning does not add up behind the person."""
+    image = shown(erase, *[scene(None)] * 5, *[scene(160, light)] * 240)
+    assert np.abs(image - room(light)).mean() < 4
+
+
+def test_another_room_of_the_same_light_is_learned_anew_after_a_jump():
+    """The room before it would stay behind who sits still."""
+    settings = load(flags={"background.current": "erase"})
+    compositor = Compositor(settings, Stats(), True)
+    for epoch in range(2):
+        for index in range(8):
+            frame, alpha = scene(None if epoch == 0 and index < 4 else 160)
+            mark, place = (250, 250, 250), (slice(100, 140), slice(140, 180))  # where they will sit
+            if epoch == 1:
+                frame = np.where(alpha[..., None] > 0, frame, room()[:, ::-1])
+            elif index < 4:
+                frame[place] = mark
+            matte = Matte(Frame(frame, index, index / 30, epoch), alpha)
+            image = compositor.compose(matte, settings).image
+        assert (image[place].astype(int).min() > 240) == (epoch == 0)
+    assert np.abs(image[30:90, 30:90].astype(int) - (200, 190, 120)).mean() < 10
+
+
+def test_the_same_room_after_a_jump_is_not_forgotten():
+    settings = load(flags={"background.current": "erase"})
+    compositor = Compositor(settings, Stats(), True)
+    for epoch in range(2):
+        for index in range(8):
+            frame, alpha = scene(None if epoch == 0 and index < 4 else 160)
+            matte = Matte(Frame(frame, index, index / 30, epoch), alpha)
+            image = compositor.compose(matte, settings).image
+    assert np.abs(image.astype(int) - room()).max() <= 2
+
+
 def test_another_place_is_learned_anew(erase):
     shown(erase, *[scene(160)] * 5)
     other = np.full((HEIGHT, WIDTH, 3), 20, np.uint8)

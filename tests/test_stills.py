@@ -62,6 +62,19 @@ def test_it_looks_as_if_shot_there(stills):
     assert np.abs(shown - wanted).mean() < 3
 
 
+@pytest.mark.parametrize("background", ["erase", "blur", "beach"])
+def test_where_the_engine_is_lost_nothing_of_the_photo_is_shown(background):
+    image, _ = photo()
+    flags = {"engine.name": "chroma", "background.current": background}  # and there is no screen
+    with closing(Stills(load(flags=flags))) as lost:
+        cutout = lost.matte(image)
+        shown = lost.over(cutout)
+    assert cutout.lost
+    assert (shown == image).all(-1).mean() < 0.01
+    grey, room = (cv2.cvtColor(one, cv2.COLOR_BGR2GRAY).ravel() for one in (shown, image))
+    assert abs(np.corrcoef(grey, room)[0, 1]) < 0.35
+
+
 def test_photos_of_any_size_one_after_the_other(stills):
     for size in ((160, 120), (96, 200), (1, 1), (2, 301), (160, 120)):
         image = np.full((size[1], size[0], 3), PERSON, np.uint8)

@@ -38,5 +38,8 @@ class Background(ABC):
         ``needs_frame``. The result is BGR ``uint8 (H, W, 3)``; the caller does not change it.
         """
 
+    def reset(self) -> None:  # noqa: B027 - most backgrounds learn nothing
+        """The camera's picture has jumped: it may show another room from now on."""
+
     def close(self) -> None:  # noqa: B027 - most backgrounds hold nothing to release
         """Release decoders and threads. Idempotent."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.blur import CARD, fill
+from realtime_bg.change import ALIKE, correlation
 from realtime_bg.exposure import exposure
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.geometry import fit, resize, shrunk
@@ -41,6 +42,10 @@ class EraseBackground(Background):
         # Live, a smooth surface has to do: a picture must not wait.
         self._inpainter = Inpainter(settings.inpaint) if wait else None
         self._room: Image = np.empty((0, 0, 3), np.uint8)  # as far as known, else painted in
+        self._jumped = False
+
+    def reset(self) -> None:
+        self._jumped = True  # often it is the same room again, whose hidden part is worth keeping
 
     def render(
         self, size: Size, time: float, frame: Image | None = None, alpha: Alpha | None = None
@@ -77,12 +82,9 @@ class EraseBackground(Background):
 
     def _learn(self, frame: Image, small: Image, free: Mask) -> None:
         seen = free & self._known
-        if seen.any():
-            room = resize(self._room, (small.shape[1], small.shape[0]))
-            if np.median(cv2.absdiff(small, room)[seen]) > MOVED:
-                self._start(frame)  # the camera shows another place
-            else:
-                self._follow_exposure(small, room, seen)
+        room = resize(self._room, (small.shape[1], small.shape[0]))
+        if seen.any() and self._elsewhere(small, room, seen):
+            self._start(frame)
         nothing = not self._known.any()
         self._since = np.where(free, np.minimum(self._since, 254) + 1, 0).astype(np.uint8)
         believed = self._since >= SETTLED
@@ -92,7 +94,9 @@ class EraseBackground(Background):
         self._known, self._lent = self._known | fresh, lent
         if again.any():
             mixed = cv2.addWeighted(frame, RATE, self._room, 1 - RATE, 0)
+            before = room.copy() if room is self._room else room
             cv2.copyTo(mixed, self._full(again), self._room)
+            self._follow_exposure(before, again)
         if (fresh | lent).any():
             cv2.copyTo(frame, self._full(fresh | lent), self._room)
         shown = self._known | lent
@@ -107,14 +111,25 @@ class EraseBackground(Background):
         size = self._room.shape[1], self._room.shape[0]
         return cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
 
-    def _follow_exposure(self, small: Image, room: Image, seen: Mask) -> None:
-        """Brighten or darken what is hidden as the camera does what is seen."""
-        change = exposure(small.astype(np.float32), room.astype(np.float32), seen)
-        self._gain *= 1 + RATE * (change - 1)  # as fast as `_learn` follows
+    def _elsewhere(self, small: Image, room: Image, seen: Mask) -> bool:
+        """Whether the camera shows another place than it did."""
+        if np.median(cv2.absdiff(small, room)[seen]) > MOVED:
+            return True
+        jumped, self._jumped = self._jumped, False
+        if not jumped:
+            return False
+        now, then = (cv2.cvtColor(one, cv2.COLOR_BGR2GRAY)[seen] for one in (small, room))
+        return correlation(now.astype(np.float32), then.astype(np.float32)) < ALIKE
+
+    def _follow_exposure(self, before: Image, learned: Mask) -> None:
+        """Brighten or darken what is hidden as what was ``learned`` just now has become: what is
+        rounded away there must not add up here."""
+        after = resize(self._room, (before.shape[1], before.shape[0])).astype(np.float32)
+        self._gain *= exposure(after, before.astype(np.float32), learned)
         if np.abs(self._gain - 1).max() < GAIN_STEP:
             return
         table = np.clip(np.arange(256)[:, None] * self._gain + 0.5, 0, 255).astype(np.uint8)
-        cv2.copyTo(cv2.LUT(self._room, table[None]), self._full(~seen), self._room)
+        cv2.copyTo(cv2.LUT(self._room, table[None]), self._full(~learned), self._room)
         self._gain[:] = 1
 
     def _paint(self, small: Image, shown: Mask) -> None:
