@@ -162,7 +162,8 @@ class NetworkSettings(_Section):
     """How a network is fed and read; None: as its row in models.yaml says, else guessed.
 
     ``mean`` and ``std`` are in units of the picture scaled to 0..1, in the order of ``order``;
-    networks with uint8 inputs are fed bytes as they are. ``person`` is the index of its map.
+    networks with uint8 inputs are fed bytes as they are. ``person`` is the index of its map, or
+    its number where the output is one map of class numbers (``classes``).
     """
 
     layout: Literal["nchw", "nhwc"] | None = None
@@ -170,7 +171,7 @@ class NetworkSettings(_Section):
     order: Literal["rgb", "bgr"] | None = None
     mean: Triple | None = None
     std: Triple | None = None
-    output: Literal["probability", "sigmoid", "softmax"] | None = None
+    output: Literal["probability", "sigmoid", "softmax", "classes"] | None = None
     person: Annotated[int, Field(ge=0)] | None = None
 
     def over(self, other: "NetworkSettings") -> "NetworkSettings":

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-FLOAT, INT = TensorProto.FLOAT, TensorProto.INT64
+FLOAT, HALF, INT = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64
 
 
 def save(path, nodes, inputs, outputs, constants=None, opset=17):
@@ -54,6 +54,20 @@ def person_map(path, layout="nchw", classes=1, person=0, logits=True, fixed=None
     return save(path, nodes, {"x": (kind, shape)}, {"y": (FLOAT, out)}, constants)
 
 
+def number_map(path, kind, number):
+    """A network that gives whole numbers: ``number`` where it is brighter than half, else 0."""
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Greater", ["mean", "half"], ["person"]),
+        helper.make_node("Cast", ["person"], ["one"], to=FLOAT),
+        helper.make_node("Mul", ["one", "number"], ["map"]),
+        helper.make_node("Cast", ["map"], ["y"], to=kind),
+    ]
+    constants = {"half": np.float32(0.5), "number": np.float32(number)}
+    return save(path, nodes, {"x": (FLOAT, [1, 3, "h", "w"])}, {"y": (kind, [1, 1, "h", "w"])},
+                constants)  # fmt: skip
+
+
 def whole_picture_detector(path):
     """torchvision's outputs for one person: the picture's brightness is the mask."""
     nodes = [helper.make_node("ReduceMean", ["image"], ["masks"], axes=[1], keepdims=1)]
@@ -63,9 +77,10 @@ def whole_picture_detector(path):
                            {"masks": (FLOAT, [1, 1, "h", "w"])})  # fmt: skip
 
 
-def constant_detector(path, outputs, shape=(1, 3, "h", "w")):
-    """A detector that always gives ``outputs``: name -> array; shapes are left free in N."""
-    return _with_constants(path, [], list(shape), outputs, {})
+def constant_detector(path, outputs, shape=(1, 3, "h", "w"), kind=FLOAT):
+    """A detector that always gives ``outputs``: name -> array; shapes are left free in N. ``kind``
+    of its input and of its outputs of that kind."""
+    return _with_constants(path, [], list(shape), outputs, {}, kind)
 
 
 def rvm(path):
@@ -118,7 +133,7 @@ def yunet(path, colour, face=160, side=640):
     return save(path, nodes, *ends, constants, opset=11)
 
 
-def _with_constants(path, nodes, shape, constants, more):
+def _with_constants(path, nodes, shape, constants, more, real=FLOAT):
     outputs = dict(more)
     weights = {}
     # The input has to matter to the graph: nothing is added to every float output.
@@ -128,9 +143,9 @@ def _with_constants(path, nodes, shape, constants, more):
     for name, given in constants.items():
         values = np.asarray(given)
         weights[f"{name}_value"] = values
-        kind = FLOAT if values.dtype == np.float32 else INT
+        kind = real if values.dtype.kind == "f" else INT
         nodes.append(helper.make_node(
-            "Add", [f"{name}_value", "nothing" if kind == FLOAT else "no"], [name]))  # fmt: skip
+            "Add", [f"{name}_value", "nothing" if kind == real else "no"], [name]))  # fmt: skip
         free = [f"{name}_{n}" if n in (0, 1) and name not in ("output0", "output1") else side
                 for n, side in enumerate(values.shape)]  # fmt: skip
         if values.ndim == 2 and values.shape[1] in (4, 5):
@@ -138,7 +153,7 @@ def _with_constants(path, nodes, shape, constants, more):
         if values.ndim >= 3:
             free = list(values.shape)
         outputs[name] = (kind, free)
-    return save(path, nodes, {"image": (FLOAT, shape)}, outputs, weights)
+    return save(path, nodes, {"image": (real, shape)}, outputs, weights)
 
 
 def painter(path, value=1.0):

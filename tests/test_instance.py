@@ -10,7 +10,7 @@ from realtime_bg.engines._detections import Detections, overlap
 from realtime_bg.engines.instance import PATIENCE, Instance
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Frame, check_matte
-from realtime_bg.settings import EngineSettings, InstanceSettings
+from realtime_bg.settings import EngineSettings, InstanceSettings, NetworkSettings
 from realtime_bg.stats import Stats
 
 SIZE = (128, 96)
@@ -28,9 +28,9 @@ def inside(box):
     return np.outer(y, x).astype(np.float32)
 
 
-def yolo(boxes=BOXES, scores=SCORES, names=NAMES, objectness=False):
+def yolo(boxes=BOXES, scores=SCORES, names=NAMES, objectness=False, classes=80):
     """YOLO-seg's table and prototypes: prototype n is box n's own mask, as logits."""
-    table = np.zeros((1, 4 + objectness + 80 + 32, 12), np.float32)
+    table = np.zeros((1, 4 + objectness + classes + 32, 12), np.float32)
     prototypes = np.full((1, 32, 24, 32), -8, np.float32)
     for n, (box, score, name) in enumerate(zip(boxes, scores, names, strict=True)):
         column = table[0, :, n]
@@ -38,7 +38,7 @@ def yolo(boxes=BOXES, scores=SCORES, names=NAMES, objectness=False):
         if objectness:
             column[4] = 1
         column[4 + objectness + _coco.NAMES.index(name)] = score
-        column[4 + objectness + 80 + n] = 1
+        column[4 + objectness + classes + n] = 1
         x1, y1, x2, y2 = (box / 4).astype(int)
         prototypes[0, n, y1:y2, x1:x2] = 8
     return table, prototypes
@@ -130,6 +130,29 @@ def test_classes_and_instances_are_chosen(name, wanted, kept, tmp_path):
         kept = [0, 1]  # a panoptic map has no scores: all are certain
     alpha = engine(dialect(name, tmp_path / "net.onnx"), **wanted).matte(FRAME).alpha
     assert iou(alpha, *BOXES[kept]) > 0.97
+
+
+@pytest.mark.parametrize(("version", "classes"), [(8, 1), (8, 2), (8, 3), (5, 1), (5, 2)])
+def test_a_yolo_of_few_classes_is_no_end_to_end_table(version, classes, tmp_path):
+    scores = SCORES + 0.01  # no class number
+    table, prototypes = yolo(BOXES, scores, ("person",) * 3, version == 5, classes)
+    table = np.concatenate([table, np.zeros((1, table.shape[1], 300), np.float32)], axis=2)
+    table = np.ascontiguousarray(table.transpose(0, 2, 1)) if version == 5 else table
+    outputs = {"output0": table, "output1": prototypes}
+    net = engine(graphs.constant_detector(tmp_path / "net.onnx", outputs, (1, 3, 96, 128)))
+    assert iou(net.matte(FRAME).alpha, *BOXES) > 0.97
+
+
+def test_half_precision_and_a_size_of_its_own(tmp_path):
+    table, prototypes = yolo()
+    table = np.concatenate([table, np.zeros((1, 116, 300), np.float32)], axis=2)
+    outputs = {"output0": table.astype(np.float16), "output1": prototypes.astype(np.float16)}
+    path = graphs.constant_detector(tmp_path / "net.onnx", outputs, kind=graphs.HALF)
+    settings = EngineSettings(name="instance", model=path, device="cpu", work_size=(1280, 960),
+                              network=NetworkSettings(size=(128, 96)))  # fmt: skip
+    net = Instance(settings, (1280, 960), Stats())
+    image = cv2.resize(FRAME.image, (1280, 960))
+    assert iou(net.matte(Frame(image, 0, 0.0)).alpha, *BOXES[:2]) > 0.97
 
 
 def test_nobody_there_is_lost_and_not_a_crash(tmp_path):

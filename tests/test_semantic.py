@@ -121,6 +121,44 @@ def test_what_cannot_be_guessed_names_its_option(tmp_path, changes, said):
         engine(path).matte(bright_right())
 
 
+def test_class_numbers_want_to_know_which_is_the_person(tmp_path):
+    path = graphs.number_map(tmp_path / "net.onnx", graphs.INT, 15)
+    with pytest.raises(EngineError, match=r"class numbers; .* Set engine\.network\.person"):
+        engine(path)
+    assert is_right_half(engine(path, person=15).matte(bright_right()).alpha)
+    assert engine(path, person=1).matte(bright_right()).alpha.max() == 0
+
+
+def test_bytes_are_a_mask(tmp_path):
+    path = graphs.number_map(tmp_path / "net.onnx", graphs.TensorProto.UINT8, 255)
+    assert is_right_half(engine(path).matte(bright_right()).alpha)
+    classes = graphs.number_map(tmp_path / "net.onnx", graphs.TensorProto.UINT8, 2)
+    known = engine(classes, person=2, output="classes")
+    assert is_right_half(known.matte(bright_right()).alpha)
+
+
+def test_two_maps_of_their_own_are_probabilities(tmp_path):
+    """Sigmoids of the room and of the person, which need not sum to 1."""
+    nodes = [graphs.helper.make_node("ReduceMean", ["x"], ["m"], axes=[1], keepdims=1),
+             graphs.helper.make_node("Sub", ["m", "m"], ["z"]),
+             graphs.helper.make_node("Concat", ["z", "m"], ["y"], axis=1)]  # fmt: skip
+    path = graphs.save(tmp_path / "net.onnx", nodes, {"x": (graphs.FLOAT, [1, 3, "h", "w"])},
+                       {"y": (graphs.FLOAT, [1, 2, "h", "w"])})  # fmt: skip
+    alpha = engine(path).matte(bright_right()).alpha
+    assert alpha[:, :10].max() < 0.1
+    assert alpha[:, -10:].min() > 0.88
+
+
+def test_an_open_side_suits_deep_networks_and_a_fixed_one_stays(tmp_path):
+    path = graphs.person_map(tmp_path / "net.onnx")
+    assert all(side % 32 == 0 for side in engine(path, size=(1280, 720)).work_size)
+    path = graphs.person_map(tmp_path / "net.onnx", fixed=(100, "w"))
+    net = engine(path, size=(1280, 720))
+    assert net.work_size[1] == 100
+    frame = Frame(cv2.resize(bright_right().image, (1280, 720)), 0, 0.0)
+    assert is_right_half(net.matte(frame).alpha)
+
+
 def test_a_class_that_is_not_there_is_refused(tmp_path):
     path = graphs.person_map(tmp_path / "net.onnx", classes=2, person=1)
     with pytest.raises(EngineError, match=r"2 classes, engine\.network\.person is 5"):

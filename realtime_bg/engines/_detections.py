@@ -162,14 +162,16 @@ def _bounds(mask: Floats) -> tuple[int, int, int, int]:
 
 def _yolo(table: NDArray[Any], prototypes: NDArray[Any], score: float) -> Detections:
     rows = table[0].astype(np.float32)
-    if rows.shape[0] < rows.shape[1] and rows.shape[1] != 6 + COEFFICIENTS:
+    turned = rows.shape[0] < rows.shape[1] and rows.shape[1] != 6 + COEFFICIENTS
+    if turned:
         rows = rows.T  # (4 + C + 32, anchors)
-    if rows.shape[1] == 6 + COEFFICIENTS:  # end to end: x1, y1, x2, y2, score, class
+    # End to end: x1, y1, x2, y2, score, class; v5 with one class has its probability there.
+    elif rows.shape[1] == 6 + COEFFICIENTS and (rows[:, 5] == np.round(rows[:, 5])).all():
         found = Detections(rows[:, :4], rows[:, 5].astype(np.int64), rows[:, 4],
                            rows[:, 6:], prototypes[0].astype(np.float32))  # fmt: skip
         return found.only((found.scores >= score) & np.isfinite(rows).all(axis=1))
-    # v5 has an objectness before the classes; COCO's 80 classes tell the two apart.
-    objectness = (rows.shape[1] - COEFFICIENTS - 4) == 81
+    # v5 has an objectness before the classes, and anchors down the table.
+    objectness = not turned and rows.shape[1] - COEFFICIENTS - 4 != 80
     chances = rows[:, 5 if objectness else 4 : -COEFFICIENTS]
     if objectness:
         chances = chances * rows[:, 4:5]

@@ -1,12 +1,23 @@
 """From a small picture to what a network takes: channel order, mean and deviation, layout."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime_bg.errors import EngineError
 from realtime_bg.frames import Image
 from realtime_bg.settings import NetworkSettings
+
+TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(float16)": np.float16}
+
+
+def dtype_of(end: Any, path: Path) -> type:
+    """What a graph's input takes. Raises EngineError for what no picture is."""
+    if end.type not in TYPES:
+        raise EngineError(f"{path}: takes {end.type}, expected float or uint8")
+    return TYPES[end.type]
 
 
 class Feed:

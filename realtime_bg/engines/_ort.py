@@ -63,7 +63,7 @@ def running(path: Path) -> Iterator[None]:
     except Exception as error:  # a graph may answer anything, and each library objects its way
         raise EngineError(
             f"{path}: the network's answer cannot be used ({_words(error)}); is this file for "
-            "another engine?"
+            "another engine, or for pictures of another size (engine.network.size)?"
         ) from None
 
 

@@ -2,12 +2,17 @@
 
 import math
 from pathlib import Path
+from typing import TypeAlias
 
 from realtime_bg.engines._ort import threads
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Size
 
+Sides: TypeAlias = tuple[int | None, int | None]
+"""Width and height, None where any will do."""
+
 STEP = 8  # sides are multiples of this, so that strided layers lose nothing
+STRIDE = 32  # of deep networks, such as U-Nets of five levels and feature pyramids
 CPU_AREA = 256 * 144  # what two cores do in real time
 MANY_CORES_AREA = 384 * 216
 FINE_AREA = 448 * 256  # half the error of two cores' real-time size, three times its cost
@@ -39,16 +44,20 @@ def fitting(size: Size, area: int) -> Size:
     return _stepped(width * scale, width), _stepped(height * scale, height)
 
 
-def fixed_size(width: object, height: object, path: Path) -> Size | None:
-    """The size a graph's input fixes, None where it leaves a side open. Raises EngineError for
+def as_fixed(width: object, height: object, path: Path) -> Sides:
+    """The sides a graph's input fixes, None for one that it leaves open. Raises EngineError for
     one that no picture has."""
-    if not (isinstance(width, int) and isinstance(height, int)):
-        return None
-    if not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
+    if any(isinstance(side, int) and not 1 <= side <= LARGEST for side in (width, height)):
         raise EngineError(
             f"{path}: takes pictures of {width}x{height}; sides from 1 to {LARGEST} are usable"
         )
-    return width, height
+    across, down = (side if isinstance(side, int) else None for side in (width, height))
+    return across, down
+
+
+def strided(size: Size) -> Size:
+    """``size`` or a little more: sides that networks of any usual depth halve evenly."""
+    return -(-size[0] // STRIDE) * STRIDE, -(-size[1] // STRIDE) * STRIDE
 
 
 def _stepped(side: float, limit: int) -> int:

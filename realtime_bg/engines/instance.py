@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from realtime_bg import zoo
 from realtime_bg.engines import _coco
 from realtime_bg.engines._detections import Detections, Dialect, overlap, read, recognise
-from realtime_bg.engines._feed import Feed
+from realtime_bg.engines._feed import Feed, dtype_of
 from realtime_bg.engines._ort import open_session, running
-from realtime_bg.engines._worksize import fixed_size, work_size
+from realtime_bg.engines._worksize import as_fixed, strided, work_size
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
@@ -52,12 +52,14 @@ class Instance(Engine):
         self._wanted = _coco.indices(settings.instance.classes, sparse)
         self._persons = _coco.indices((PERSON,), sparse)
         feed = settings.network.over(zoo.network_of(self._path)).over(FEEDS[self._dialect])
-        self._canvas = feed.size or self._fixed_size() or self._free_size()
-        self._feed = Feed(feed)
+        fixed = as_fixed(self._input.shape[-1], self._input.shape[-2], self._path)
+        free = self._free_size()
+        self._canvas = feed.size or (fixed[0] or free[0], fixed[1] or free[1])
+        self._feed = Feed(feed, dtype_of(self._input, self._path))
         # The picture keeps its shape and lies at the canvas's upper left.
         scale = min(self._canvas[0] / size[0], self._canvas[1] / size[1], 1.0)
         self.work_size = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-        if settings.work_size is not None and self._fixed_size() is None:
+        if settings.work_size is not None and self._canvas == free:
             self.work_size = work_size(settings.work_size, size, cuda=False)
         self.reset()
 
@@ -65,15 +67,11 @@ class Instance(Engine):
         self._followed: list[NDArray[np.float32]] = []
         self._missed = 0
 
-    def _fixed_size(self) -> Size | None:
-        height, width = self._input.shape[-2:]
-        return fixed_size(width, height, self._path)
-
     def _free_size(self) -> Size:
         width, height = work_size(self.settings.work_size, self.size, self.provider != "CPU")
         if self.settings.work_size is None:
             width, height = width * int(DETAIL**0.5), height * int(DETAIL**0.5)
-        return -(-width // 32) * 32, -(-height // 32) * 32  # the stride of feature pyramids
+        return strided((width, height))
 
     def matte(self, frame: Frame) -> Matte:
         with self.stats.stage("resize"):

@@ -5,6 +5,7 @@ in the settings `engine.network`; what is nowhere written is guessed from the gr
 """
 
 import logging
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,9 +15,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from realtime_bg import zoo
-from realtime_bg.engines._feed import Feed
+from realtime_bg.engines._feed import Feed, dtype_of
 from realtime_bg.engines._ort import open_session, running
-from realtime_bg.engines._worksize import fixed_size, work_size
+from realtime_bg.engines._worksize import Sides, as_fixed, strided, work_size
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Frame, Matte, Size
@@ -29,13 +30,13 @@ log = logging.getLogger(__name__)
 PERSON_OF = {1: 0, 2: 1, 19: 11, 21: 15, 81: 1, 91: 1, 150: 12}
 LABEL_SETS = {19: "Cityscapes", 21: "Pascal VOC", 81: "COCO", 91: "COCO", 150: "ADE20K"}
 LARGEST_LOGIT = 60.0  # far beyond certainty, and its exponential is a number still
-Kind = Literal["probability", "sigmoid", "softmax"]
+Kind = Literal["probability", "sigmoid", "softmax", "classes"]
 MEANING = {
     "probability": "probabilities",
     "sigmoid": "logits of the person",
     "softmax": "logits of classes",
+    "classes": "class numbers",
 }
-TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(float16)": np.float16}
 
 
 class Semantic(Engine):
@@ -49,16 +50,22 @@ class Semantic(Engine):
         self._session, self.provider = open_session(self._path, settings.device)
         known = settings.network.over(zoo.network_of(self._path))
         self._input, self._output = _ends(self._session, self._path)
-        if self._input.type not in TYPES:
-            raise EngineError(f"{self._path}: takes {self._input.type}, expected float or uint8")
-        dtype = TYPES[self._input.type]
+        self._feed = Feed(known, dtype_of(self._input, self._path))
         self._channels_first, fixed = _layout(self._input.shape, known, self._path)
         wanted = work_size(
             settings.work_size, size, self.provider != "CPU", settings.quality == "fine"
         )
-        self.work_size = known.size or fixed or wanted
-        self._feed = Feed(known, dtype)
+        if settings.work_size is None:
+            wanted = strided(wanted)
+        self.work_size = known.size or (fixed[0] or wanted[0], fixed[1] or wanted[1])
         self._kind, self._person = known.output, known.person
+        # A map of whole numbers, which an argmax gives, says of each pixel what it is.
+        self._bytes = self._output.type == "tensor(uint8)" and self._kind != "classes"
+        if self._kind is None and re.fullmatch(r"tensor\(u?int\d+\)", self._output.type):
+            self._kind = "probability" if self._bytes else "classes"
+        if self._kind == "classes" and self._person is None:
+            raise EngineError(f"{self._path}: gives class numbers; which one is the person? Set "
+                              "engine.network.person to it")  # fmt: skip
 
     def matte(self, frame: Frame) -> Matte:
         with self.stats.stage("resize"):
@@ -66,7 +73,9 @@ class Semantic(Engine):
             feed = self._feed(small, self._channels_first)[None]
         with self.stats.stage("network"), running(self._path):
             (maps,) = self._session.run([self._output.name], {self._input.name: feed})
-            alpha = self._alpha(np.asarray(maps, np.float32))
+            alpha = self._alpha(
+                np.asarray(maps, np.float32) / np.float32(255 if self._bytes else 1)
+            )
         width, height = min(self.work_size[0], frame.size[0]), min(self.work_size[1], frame.size[1])
         if alpha.shape != (height, width):  # a frame smaller than the network's fixed size
             alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA)
@@ -80,6 +89,8 @@ class Semantic(Engine):
             raise EngineError(f"{self._path}: gives NaN or infinity")
         planes = _planes(maps, self.work_size, self._channels_first, self._path)
         person = self._person
+        if self._kind == "classes":
+            return (planes[0] == person).astype(np.float32)
         if person is None:
             person = self._guess_person(len(planes))
         if not 0 <= person < len(planes):
@@ -108,10 +119,8 @@ class Semantic(Engine):
         return PERSON_OF[count]
 
     def _guess_kind(self, planes: NDArray[np.float32]) -> Kind:
-        inside = planes.min() >= -1e-3 and planes.max() <= 1 + 1e-3
-        sums = len(planes) == 1 or np.abs(planes.sum(0) - 1).max() < 1e-2
         kind: Kind = "probability"
-        if not (inside and sums):
+        if planes.min() < -1e-3 or planes.max() > 1 + 1e-3:
             kind = "sigmoid" if len(planes) == 1 else "softmax"
         log.warning("%s: its output is taken for %s (engine.network.output)",
                     self._path.name, MEANING[kind])  # fmt: skip
@@ -131,14 +140,14 @@ def _ends(session: ort.InferenceSession, path: Path) -> tuple[Any, Any]:
     return inputs[0], maps[0]
 
 
-def _layout(shape: list[Any], known: NetworkSettings, path: Path) -> tuple[bool, Size | None]:
-    """Whether channels come first, and the (width, height) where the graph fixes it."""
+def _layout(shape: list[Any], known: NetworkSettings, path: Path) -> tuple[bool, Sides]:
+    """Whether channels come first, and the width and height where the graph fixes them."""
     first, last = shape[1] == 3, shape[3] == 3
     if known.layout is None and first == last:
         raise EngineError(f"{path}: input {shape} could be NCHW or NHWC; set engine.network.layout")
     channels_first = known.layout == "nchw" if known.layout else first
     height, width = shape[2:4] if channels_first else shape[1:3]
-    return channels_first, fixed_size(width, height, path)
+    return channels_first, as_fixed(width, height, path)
 
 
 def _planes(maps: NDArray[np.float32], size: Size, first: bool, path: Path) -> NDArray[np.float32]:
