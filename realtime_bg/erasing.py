@@ -64,7 +64,10 @@ def _painted_over(image: Image, mask: Image, inpainter: Inpainter) -> Image:
     height, width = image.shape[:2]
     size = shrunk((width, height), min(1.0, WORK_SIDE / max(width, height)))
     hole = resize(mask.astype(np.float32), size)
-    fill = resize(inpainter.fill(resize(image, size), hole == 0), (width, height))
+    known = hole == 0
+    if not known.any():  # a strip narrower than these pixels
+        known = hole < 1
+    fill = resize(inpainter.fill(resize(image, size), known), (width, height))
     # Detail ends at the hole's rim, not before it; the seam is a short ramp.
     soft = np.clip(2 * cv2.blur(mask.astype(np.float32), (5, 5)), 0, 1)
     return cv2.blendLinear(fill, np.ascontiguousarray(image), soft, 1 - soft)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from realtime_bg.backgrounds.blur import fill
 from realtime_bg.engines._ort import check_names, open_session, running
-from realtime_bg.errors import ModelError
+from realtime_bg.errors import EngineError, ModelError
 from realtime_bg.frames import Image
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -41,6 +41,8 @@ class Inpainter:
             feed = {"image": np.float32(image[None, :, :, ::-1].transpose(0, 3, 1, 2) / 255),
                     "mask": known[None, None].astype(np.float32)}  # fmt: skip
             (filled,) = self._session.run(["filled"], feed)
+            if not np.isfinite(filled).all():
+                raise EngineError(f"{self._model}: gives NaN or infinity")
             rgb = np.rint(filled[0].clip(0, 1) * 255).astype(np.uint8)
             return np.where(known[..., None], image, rgb.transpose(1, 2, 0)[..., ::-1])
 

@@ -43,9 +43,20 @@ def open_engine(
     second = settings.combine
     if second.engine is not None:
         changes = {"name": second.engine, "model": second.model, "combine": CombineSettings()}
-        beside = open_engine(settings.model_copy(update=changes), size, Stats())
+        beside = open_engine(settings.model_copy(update=changes), size, _Beside(stats))
         engine = Combined(engine, beside, settings, size, stats)
     return engine
+
+
+class _Beside(Stats):
+    """A second engine's: its times are nobody's, but what it says is for the user."""
+
+    def __init__(self, stats: Stats) -> None:
+        super().__init__()
+        self._stats = stats
+
+    def notice(self, text: str) -> None:
+        self._stats.notice(text)
 
 
 def out_of_memory(error: BaseException | None) -> bool:

@@ -7,6 +7,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -101,11 +102,17 @@ def resolve(
         for model in models().values()
         if model.engine == engine and model.file.endswith(suffixes)
     ]
+    damaged: ModelError | None = None
     for folder in folders():
         for model in rows:
             path = folder / model.file
-            if path.is_file():
-                return checked_size(path, model)
+            try:
+                if path.is_file():
+                    return checked_size(path, model)
+            except ModelError as error:  # a whole one may lie further on
+                damaged = damaged or error
+    if damaged is not None:
+        raise damaged
     if not rows:
         raise ModelError(f"engine {engine!r} has no model of its own; give one with --model PATH")
     return fetch(rows[0], settings.offline)
@@ -119,6 +126,11 @@ def _chosen(engine: str, given: Path, offline: bool, suffixes: tuple[str, ...]) 
     model = row(str(given))
     if model.engine != engine:
         raise ModelError(f"model {model.name!r} belongs to --engine {model.engine}, not {engine}")
+    if not model.file.endswith(suffixes):
+        fit = [one.name for one in models().values()
+               if one.engine == engine and one.file.endswith(suffixes)]  # fmt: skip
+        raise ModelError(f"model {model.name!r} is no {' or '.join(suffixes)} file, which this "
+                         f"engine takes; take {' or '.join(fit)}")  # fmt: skip
     path = find(model)
     return checked_size(path, model) if path else fetch(model, offline)
 
@@ -177,6 +189,8 @@ def fetch(
     target = folder / model.file
     if not force and target.is_file() and model.sha256 in (None, digest(target)):
         return target
+    if model.url is None and (here := find(model)) is not None:
+        return here
     if model.url is None:
         raise ModelError(
             f"{model.file} has no public address; put it into one of: "
@@ -302,6 +316,8 @@ def export_cached(checkpoint: Path) -> Path:
         partial.write_bytes(graph)
         partial.replace(target)
     except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
         raise ModelError(f"{target}: cannot be written ({reason(error)})") from None
     log.info("exported %s to %s", checkpoint.name, target)
     return target

@@ -96,7 +96,7 @@ def compare(module, names: list[str], file: Path, picture) -> None:
             raise SystemExit(f"{key}: {ours.shape} instead of {theirs.shape}")
         worst = float(np.abs(ours - theirs).max(initial=0))
         print(f"{key} {ours.shape}: largest difference {worst:.2e}")
-        if worst > TOLERANCE * max(1.0, float(np.abs(theirs).max(initial=0))):
+        if not worst <= TOLERANCE * max(1.0, float(np.abs(theirs).max(initial=0))):
             raise SystemExit("the file differs from PyTorch; not to be trusted")
     if "boxes" in names and not len(got[0]):
         print("nothing was found in the picture: boxes and masks are not compared; give --photo")

@@ -43,7 +43,7 @@ def export(weights: str, output: Path, size: tuple[int, int]) -> None:
         ours, theirs = (rows[:, theirs[0, :, 4] > CERTAIN] for rows in (ours, theirs))
     worst = float(np.abs(ours - theirs).max(initial=0))
     print(f"table {got[0].shape}: largest difference {worst:.2e}; prototypes {got[1].shape}")
-    if worst > TOLERANCE:
+    if not worst <= TOLERANCE:
         raise SystemExit("the file differs from Ultralytics; not to be trusted")
     shutil.move(written, output)
     print(f"use it: realtime-bg --engine instance --model {output}")

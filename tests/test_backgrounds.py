@@ -439,6 +439,23 @@ def test_cycle_expands_folders(specs):
     assert cycle((), "beach", 1) == "beach"
 
 
+@pytest.mark.parametrize("spec", ["~nosuchuser/p.png", "p" * 300 + ".png"])
+def test_a_path_that_the_system_refuses_is_our_error(spec):
+    with pytest.raises(BackgroundError, match="give an image, video"):
+        open_background(spec, SETTINGS, True)
+    assert cycle(("blur", spec), "blur", 1) == spec
+
+
+@pytest.mark.parametrize("pixels", ["rgba64be", "yuva444p10le", "bgra"])
+def test_the_transparent_part_of_a_clip_is_black(pixels):
+    picture = np.full((8, 8, 4), 200, np.uint8)
+    picture[:, :4, 3], picture[:, 4:, 3] = 0, 255
+    frame = av.VideoFrame.from_ndarray(picture, "bgra").reformat(format=pixels)
+    shown = video_module.fitted(frame, (8, 8), "cover")
+    assert shown[:, :3].max() < 8
+    assert np.abs(shown[:, 5:].astype(int) - 200).max() < 12
+
+
 # ------------------------------------------------------------------------------------ blur
 
 

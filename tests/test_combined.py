@@ -53,6 +53,19 @@ def test_a_gate_keeps_what_both_see():
     assert columns(check_matte(engine.matte(FRAME)).alpha) == set(range(30, 50))
 
 
+def test_the_engine_that_takes_a_plate_says_so_whichever_it_is():
+    stats = Stats()
+    settings = EngineSettings(name="motion", offline=True,
+                              combine=CombineSettings(engine="plate"))  # fmt: skip
+    engine = open_engine(settings, SIZE, stats)
+    engine.take_plate()
+    engine.matte(FRAME)
+    assert "clean plate in" in stats.current_notice()
+    neither = combined(Columns(0, 1), Columns(0, 1))
+    neither.take_plate()
+    assert "needs no clean plate" in neither.stats.current_notice()
+
+
 def test_a_gate_reaches_around_a_coarse_mask():
     engine = combined(Columns(10, 70), Columns(3, 5, size=(8, 4)), how="gate", margin=0.1)
     kept = columns(engine.matte(FRAME).alpha)

@@ -4,6 +4,7 @@ import graphs
 import numpy as np
 import pytest
 
+from realtime_bg import erasing
 from realtime_bg.backgrounds import open_background
 from realtime_bg.errors import EngineError, ModelError
 from realtime_bg.inpainting import Inpainter
@@ -31,6 +32,21 @@ def test_what_is_known_stays(picture, network, tmp_path):
     assert np.abs(filled[known].astype(int) - image[known]).max() <= 1
     assert (filled[HOLE] == 255).all() if network else np.abs(
         filled[HOLE].astype(int) - image[HOLE]).mean() < 35  # fmt: skip
+
+
+def test_a_network_that_paints_nan_is_an_error(picture, tmp_path):
+    image, known = picture
+    inpainter = Inpainter(graphs.painter(tmp_path / "p.onnx", np.nan))
+    with pytest.raises(EngineError, match="NaN"):
+        inpainter.fill(image, known)
+
+
+def test_a_strip_of_room_is_enough_to_paint_from():
+    """Narrower than the pixels of the small picture in which a hole is filled."""
+    image = np.full((300, 2000, 3), 180, np.uint8)
+    alpha = np.ones((300, 2000), np.float32)
+    alpha[:, :24] = 0
+    assert np.abs(erasing.filled(image, alpha, Inpainter(None)).astype(int) - 180).max() < 5
 
 
 def test_erase_in_files_paints_with_the_network(picture, tmp_path):

@@ -214,7 +214,28 @@ def test_a_truncated_file_is_found_out_by_its_size(rows, given):
     assert zoo.resolve("rvm", EngineSettings(model=given)) == path
 
 
+def test_a_whole_file_further_on_wins_over_a_damaged_one(rows, place, monkeypatch):
+    rows(make_row(bytes=100))
+    monkeypatch.setenv("REALTIME_BG_MODELS", str(place / "one"))
+    put(place / "one", "first.onnx", b"x" * 99)
+    path = put(Path("models"), "first.onnx", b"x" * 100)
+    assert zoo.resolve("rvm", EngineSettings()) == path
+
+
+def test_a_row_whose_file_the_engine_cannot_read_names_those_it_can(rows):
+    rows(make_row("first"), make_row("second", file="second.pth"))
+    put(Path("models"), "first.onnx")
+    message = refused(zoo.resolve, "rvm", EngineSettings(model=Path("first")), (".pth",))
+    assert "'first' is no .pth file" in message
+    assert "take second" in message
+
+
 # fetching
+
+
+def test_what_comes_with_the_program_needs_no_address(capsys):
+    embedded = zoo.row("embedded")
+    assert zoo.fetch(embedded, offline=True) == zoo.find(embedded)
 
 
 def test_offline_names_the_command_that_helps(rows):

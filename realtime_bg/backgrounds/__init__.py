@@ -6,7 +6,7 @@ from pathlib import Path
 
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.still import find_colour, is_still, parse_colour
-from realtime_bg.errors import BackgroundError
+from realtime_bg.errors import BackgroundError, reason
 from realtime_bg.registry import open_plugin
 from realtime_bg.settings import BackgroundSettings
 
@@ -59,11 +59,16 @@ def classify(spec: str) -> tuple[str, str]:
         return "colour", spec
     if re.fullmatch("[A-Za-z]+", spec) and find_colour(spec):
         return "colour", spec
-    path = Path(spec).expanduser()
-    if not spec or not path.exists():
-        raise _unknown(spec)
-    if path.is_dir():
-        return "folder", str(path)
+    try:
+        path = Path(spec).expanduser()
+        if not spec or not path.exists():
+            raise _unknown(spec)
+        if path.is_dir():
+            return "folder", str(path)
+    except (OSError, RuntimeError) as error:  # no such user, not allowed in there, too long a name
+        if isinstance(error, BackgroundError):
+            raise
+        raise BackgroundError(f"background {spec!r}: {reason(error)}; give {_KINDS}") from None
     return ("image" if is_still(path) else "video"), str(path)
 
 
@@ -71,6 +76,14 @@ def _unknown(spec: str) -> BackgroundError:
     near = get_close_matches(spec.lower(), (*BUILT_IN, "blur", "erase", "none"), n=1)
     hint = f"did you mean {near[0]!r}? Or give" if near else "give a path to"
     return BackgroundError(f"background {spec!r}: no such file or name; {hint} {_KINDS}")
+
+
+def _folder(item: str) -> Path | None:
+    try:
+        kind, target = classify(item)
+    except BackgroundError:
+        return None
+    return Path(target) if kind == "folder" else None
 
 
 def cycle(items: tuple[str, ...], current: str, step: int) -> str:
@@ -84,11 +97,10 @@ def cycle(items: tuple[str, ...], current: str, step: int) -> str:
     places: dict[str, None] = {}  # in order, each once: a double would trap the walk
     folder_start = None
     for item in items:
-        path = Path(item).expanduser()
-        is_folder = item not in BUILT_IN and path.is_dir()
-        if is_folder and item == current:
+        folder = _folder(item)
+        if folder is not None and item == current:
             folder_start = len(places)
-        places.update(dict.fromkeys(map(str, media(path)) if is_folder else (item,)))
+        places.update(dict.fromkeys((item,) if folder is None else map(str, media(folder))))
     order = list(places)
     if not order:
         return current

@@ -43,7 +43,7 @@ def fitted(native: Any, size: Size, mode: Fit) -> Image:
     """A decoded picture upright and fitted: BGR ``uint8 (H, W, 3)``."""
     if isinstance(native, np.ndarray):
         return fit(native, size, mode)
-    if native.format.name in _ALPHA:
+    if native.format.has_palette or any(one.is_alpha for one in native.format.components):
         full = native.to_ndarray(format="bgra")
         return fit(over_black(np.ascontiguousarray(full[..., :3]), full), size, mode)
     stored = (size[1], size[0]) if round(native.rotation / 90) % 2 else size
@@ -51,9 +51,6 @@ def fitted(native: Any, size: Size, mode: Fit) -> Image:
     if shape[0] * shape[1] > native.width * native.height:
         shape = (native.width, native.height)
     return fit(to_bgr(native, shape), size, mode)
-
-
-_ALPHA = frozenset(("bgra", "rgba", "argb", "abgr", "pal8", "ya8", "yuva420p", "yuva444p"))
 
 
 def decode(path: Path) -> Iterator[Picture]:
@@ -98,7 +95,7 @@ def _animated_webp(path: Path) -> Iterator[Picture]:
 
 
 def _with_av(path: Path) -> Iterator[Picture]:
-    with av.open(str(path)) as container:
+    with av.open(str(path.absolute())) as container:
         if not container.streams.video:
             return
         stream = container.streams.video[0]

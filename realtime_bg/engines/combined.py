@@ -34,8 +34,12 @@ class Combined(Engine):
         self._second.reset()
 
     def take_plate(self) -> None:
-        self._main.take_plate()
-        self._second.take_plate()
+        both = self._main, self._second
+        takers = [one for one in both if type(one).take_plate is not Engine.take_plate]
+        if not takers:
+            super().take_plate()
+        for engine in takers:
+            engine.take_plate()
 
     def matte(self, frame: Frame) -> Matte:
         matte = downloaded(self._main.matte(frame))

@@ -18,7 +18,9 @@ def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
         from safetensors.numpy import load_file
 
         try:
-            return dict(load_file(path))
+            return {
+                name: np.asarray(tensor, np.float32) for name, tensor in load_file(path).items()
+            }
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{path}: not a readable safetensors file ({error})") from None
     try:

@@ -46,7 +46,7 @@ class VideoSink(Sink):
             raise SinkError(f"{target}: cannot be written (it is a folder); name a file in it")
         try:
             self._partial.touch()  # a place that cannot be written is known now, not at the end
-            self._container = av.open(str(self._partial), "w")
+            self._container = av.open(str(self._partial.absolute()), "w")
             rate = Fraction(fps).limit_denominator(1001)
             stream: Any = self._container.add_stream(codec, rate=rate, options=options)
         except (OSError, ValueError, av.FFmpegError) as error:

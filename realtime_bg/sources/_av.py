@@ -1,5 +1,6 @@
 """Decoding with PyAV: what video files and streams have in common."""
 
+import os
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -16,7 +17,9 @@ def open_video(target: str, **options: Any) -> tuple[Any, Any]:
     Raises SourceError when it cannot be read or holds no video.
     """
     try:
-        container = av.open(target, **options)
+        # What stands before a colon in a bare file name would be taken for a protocol.
+        name = os.path.abspath(target) if os.path.isfile(target) else target
+        container = av.open(name, **options)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"{target}: cannot be read as video ({reason(error)})") from None
     if not container.streams.video:

@@ -48,7 +48,7 @@ def export(
                               dynamo=False)  # fmt: skip
         if half:
             halve(partial)
-        worst = max(_difference(model, case, partial) for case in cases)
+        worst = float(np.max([_difference(model, case, partial) for case in cases]))  # NaN stays
         if not worst <= (HALF_TOLERANCE if half else TOLERANCE):
             raise TrainingError(
                 f"{path}: differs from PyTorch by {worst:.2g}; nothing was written, train longer "
