@@ -61,14 +61,13 @@ def classify(spec: str) -> tuple[str, str]:
         return "colour", spec
     try:
         path = Path(spec).expanduser()
-        if not spec or not path.exists():
-            raise _unknown(spec)
-        if path.is_dir():
-            return "folder", str(path)
+        is_there, is_folder = path.exists(), path.is_dir()
     except (OSError, RuntimeError) as error:  # no such user, not allowed in there, too long a name
-        if isinstance(error, BackgroundError):
-            raise
         raise BackgroundError(f"background {spec!r}: {reason(error)}; give {_KINDS}") from None
+    if not spec or not is_there:
+        raise _unknown(spec)
+    if is_folder:
+        return "folder", str(path)
     return ("image" if is_still(path) else "video"), str(path)
 
 

@@ -55,9 +55,8 @@ class Semantic(Engine):
         wanted = work_size(
             settings.work_size, size, self.provider != "CPU", settings.quality == "fine"
         )
-        if settings.work_size is None:
-            wanted = strided(wanted)
-        self.work_size = known.size or (fixed[0] or wanted[0], fixed[1] or wanted[1])
+        width, height = strided(wanted)
+        self.work_size = known.size or (fixed[0] or width, fixed[1] or height)
         self._kind, self._person = known.output, known.person
         # A map of whole numbers, which an argmax gives, says of each pixel what it is.
         self._bytes = self._output.type == "tensor(uint8)" and self._kind != "classes"
