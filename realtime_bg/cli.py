@@ -186,7 +186,7 @@ def serve(
 ) -> None:  # fmt: skip
     """A web page for photos, videos and the live picture; prints the address to open."""
     from realtime_bg.reload import chosen_config
-    from realtime_bg.run import check
+    from realtime_bg.run import check, with_current_item
     from realtime_bg.settings import load
     from realtime_bg.web.server import serve as run_server
 
@@ -200,7 +200,7 @@ def serve(
     config = chosen_config(config)
     settings = load(config, flags)
     check(settings)
-    run_server(settings, host, port, tuple(allow_host or ()), metrics_token)
+    run_server(with_current_item(settings), host, port, tuple(allow_host or ()), metrics_token)
 
 
 @app.command()

@@ -171,7 +171,7 @@ class Daemon:
         extra = () if self.page is None else (self.page.sink,)
         demand = Demand(awake=not self.live.now.output.on_demand)
         pipeline = Pipeline(self.live, self.stats, processor, None, _open, demand=demand,
-                            persistent=True, extra_sinks=extra)  # fmt: skip
+                            persistent=True, keep=True, extra_sinks=extra)  # fmt: skip
         self.processor, self.pipeline = processor, pipeline
         if self._stopping.is_set():  # asked before there was a pipeline to tell
             processor.close()

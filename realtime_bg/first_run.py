@@ -5,6 +5,7 @@ shown. Whatever is written before the end lies in a temporary folder, or beside 
 another name, and is gone when the setup is left.
 """
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import NamedTuple, TypeVar
 import typer
 
 from realtime_bg import backgrounds, sinks, sources
-from realtime_bg.devices import cameras, virtual_cameras
+from realtime_bg.devices import Camera, cameras, virtual_cameras
 from realtime_bg.errors import RealtimeBgError, SettingsError, reason
 from realtime_bg.frames import Composite
 from realtime_bg.live import Live
@@ -82,12 +83,15 @@ def setup(path: Path) -> None:
             new = with_values(text, values)
         except SettingsError as error:
             raise SettingsError(f"{path}: {error}") from None
-        with _beside(path, new) as partial:
+        real = path.resolve()  # a link stays one
+        with _beside(real, new) as partial:
             settings, lines = read_file(partial)
             validated(settings, str(path), lines)
-            _try_out(partial)
+            _try_out(partial, output, Path(folder))
             left()
-            partial.replace(path)
+            if real.exists():
+                shutil.copymode(real, partial)
+            partial.replace(real)
     named = "" if path == default_config() else f" --config {_quoted(path)}"
     typer.echo(f"\nwritten: {path}\nnext: realtime-bg{named}")
     if "virtualcam" in output:
@@ -172,7 +176,7 @@ def _asked(title: str, choices: list[Choice], accept: Callable[[str], T], defaul
         typer.echo(f"  {number}  {choice.text}")
     while True:
         answer = str(typer.prompt("Number", default=str(default))).strip()
-        if answer.isdigit():
+        if answer.isdecimal():
             if not 1 <= int(answer) <= len(choices):
                 typer.echo(f"  choose 1 to {len(choices)}")
                 continue
@@ -190,7 +194,7 @@ def _asked(title: str, choices: list[Choice], accept: Callable[[str], T], defaul
 
 def _camera(folder: Path) -> str:
     found = [camera for camera in cameras() if not camera.virtual]
-    choices = [Choice(f"{camera.name} ({camera.path})", camera.path if index else "camera")
+    choices = [Choice(f"{camera.name} ({camera.path})", _spec(camera, index))
                for index, camera in enumerate(found)]  # fmt: skip
     choices.append(Choice("the demo: a person who is not you, for trying it out", "demo"))
     choices.append(Choice("another: a device, a video file or a stream", None))
@@ -202,6 +206,12 @@ def _camera(folder: Path) -> str:
         return absolute("source.spec", spec)
 
     return _asked("1 of 3: which camera?", choices, accept)
+
+
+def _spec(camera: Camera, index: int) -> str:
+    if camera.path.startswith("/dev/"):
+        return camera.path if index else "camera"
+    return "camera" if camera.path == "0" else f"camera:{camera.path}"
 
 
 def _preview(spec: str, folder: Path) -> None:
@@ -269,22 +279,32 @@ def _output() -> list[str]:
             kind = sinks.classify(spec)[0]
             if kind == "window" and problem:
                 raise SettingsError(f"no preview window: {problem}")
-        return specs
+        return [_absolute(spec) for spec in specs]
 
     return _asked("3 of 3: where shall the picture go?", choices, accept, 2 if problem else 1)
 
 
-def _try_out(config: Path) -> None:
-    """Run it as the user will, for a moment. Raises SettingsError."""
-    typer.echo(f"\ntrying it out for {TRY_SECONDS:g} seconds ...")
-    command = [sys.executable, "-m", "realtime_bg.cli", "run", "--config", str(config),
-               "--duration", str(TRY_SECONDS), "--stats"]  # fmt: skip
-    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        raise SettingsError(
-            "this does not work here yet, and nothing was written; mend what stands above "
-            "(`realtime-bg doctor` helps), then: realtime-bg setup"
-        )
+def _absolute(spec: str) -> str:
+    kind, target = sinks.classify(spec)
+    return str(Path(target).expanduser().absolute()) if kind == "video" else spec
+
+
+def _try_out(config: Path, outputs: list[str], folder: Path) -> None:
+    """Run it as the user will, for a moment, with each output alone: beside another one its failure
+    would end nothing. A video goes into ``folder``, not over one of the user's. Raises
+    SettingsError."""
+    for spec in outputs:
+        typer.echo(f"\ntrying it out for {TRY_SECONDS:g} seconds ({spec}) ...")
+        kind, target = sinks.classify(spec)
+        output = str(folder / Path(target).name) if kind == "video" else spec
+        command = [sys.executable, "-m", "realtime_bg.cli", "run", "--config", str(config),
+                   "--output", output, "--duration", str(TRY_SECONDS), "--stats"]  # fmt: skip
+        done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
+        if done.returncode:
+            raise SettingsError(
+                "this does not work here yet, and nothing was written; mend what stands above "
+                "(`realtime-bg doctor` helps), then: realtime-bg setup"
+            )
 
 
 def _quoted(path: Path) -> str:

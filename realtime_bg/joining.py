@@ -1,6 +1,7 @@
 """From parts to the finished file: stream copies, with the source's own sound packets beside."""
 
 import heapq
+import re
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ from realtime_bg.parts import Part
 
 MARGIN = 1.0  # seconds before the start from which sound is looked for
 TRANSPARENT, LEVELS = 255, 254  # GIF: the palette's place without colour, and places with one
+SEQUENCE = re.compile(r"\d{6,}\.png|frames\.ffconcat")
 GIF_CLOCK = Fraction(1, 100)
 
 
@@ -157,6 +159,15 @@ def write_sequence(folder: Path, parts: list[Part], span: Span, stop: threading.
         (folder / "frames.ffconcat").write_text("\n".join(lines) + "\n")
     except OSError as error:
         raise SinkError(f"{folder}: cannot be written ({reason(error)})") from None
+
+
+def not_of_a_sequence(folder: Path) -> str | None:
+    """The name of something in ``folder`` that `write_sequence` does not make. Raises SinkError."""
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise SinkError(f"{folder}: cannot be read ({reason(error)})") from None
+    return next((name for name in names if not SEQUENCE.fullmatch(name)), None)
 
 
 def write_gif(path: Path, parts: list[Part], span: Span, stop: threading.Event) -> None:

@@ -120,15 +120,16 @@ class Outlets:
         stop: Callable[[Exception], None],
         persistent: bool = False,
         extra: tuple[str, ...] = (),
+        keep: bool = False,
     ) -> None:
         """``stop(error)`` ends the program: called when an output the user listed fails and
         none is left, unless it is ``persistent``. ``extra``: specs besides those of the settings.
 
         A virtual camera that is gone is opened again: always where the program is persistent,
-        else if it has been there. A persistent one, which opens its outputs again and again,
-        replaces no video file: where there is talk.mp4, it writes talk-2.mp4."""
+        else if it has been there. ``keep``, for who opens the same outputs again and again: no
+        video file is replaced; where there is talk.mp4, talk-2.mp4 is written."""
         self._live, self._stats, self._fps, self._stop = live, stats, fps, stop
-        self._persistent, self._extra = persistent, extra
+        self._persistent, self._extra, self._keep = persistent, extra, keep
         self._broken: dict[str, tuple[int, float]] = {}  # attempts, and when the next one is due
         self.problems: dict[str, str] = {}  # of outputs that are waited for
         self._settings: OutputSettings | None = None
@@ -218,7 +219,7 @@ class Outlets:
             for spec in () if self._closed else wanted:
                 if spec not in self._open and now >= self._broken.get(spec, (0, now))[1]:
                     self._open[spec] = Outlet(spec, self._fps, self._sink_failed,
-                                              before.get(spec), self._persistent)  # fmt: skip
+                                              before.get(spec), self._keep)  # fmt: skip
 
     def _recorded(self, settings: OutputSettings) -> list[str]:
         """The file of the running recording, or of one that starts now, if its folder can be."""

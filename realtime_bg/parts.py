@@ -12,6 +12,7 @@ import psutil
 from realtime_bg.errors import SinkError, reason
 
 JOB, OWNER = "job.json", "owner"
+CLOCK_SECONDS = 2.0  # by which clocks of processes and of files may differ
 
 
 class Part(NamedTuple):
@@ -37,18 +38,22 @@ class Parts:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             owner = self._owner()
-            if owner is not None:
-                raise SinkError(f"{target} is being written by process {owner}; wait for it")
-            (self.folder / OWNER).write_text(str(os.getpid()))
+            if owner is None:
+                (self.folder / OWNER).write_text(str(os.getpid()))
         except OSError as error:
             raise SinkError(
                 f"{target}: cannot be written ({reason(error)}); name another place"
             ) from None
+        if owner is not None:
+            raise SinkError(f"{target} is being written by process {owner}; wait for it")
 
     def _owner(self) -> int | None:
-        with suppress(OSError, ValueError):
-            owner = int((self.folder / OWNER).read_text())
-            if owner != os.getpid() and psutil.pid_exists(owner):
+        with suppress(OSError, ValueError, psutil.Error):
+            path = self.folder / OWNER
+            owner = int(path.read_text())
+            # After a restart of the computer its number may be another's.
+            began = psutil.Process(owner).create_time()
+            if owner != os.getpid() and began < path.stat().st_mtime + CLOCK_SECONDS:
                 return owner
         return None
 
@@ -78,7 +83,10 @@ class Parts:
     def _part(self, number: int) -> Part | None:
         files = self.files(number)
         listed = _read(self._list(number))
-        if listed is None or not all(path.is_file() for path in files.values()):
+        try:
+            if listed is None or _sizes(files) != listed.get("bytes"):
+                return None
+        except OSError:
             return None
         return Part(files, listed["pts"], listed["end"])
 
@@ -92,8 +100,16 @@ class Parts:
     def seal(self, pts: list[int], end: int) -> None:
         """The files of the next part are complete. Raises SinkError."""
         number = len(self.done)
-        self._write(self._list(number), {"pts": pts, "end": end})
-        self.done.append(Part(self.files(number), pts, end))
+        files = self.files(number)
+        try:
+            for path in files.values():
+                with path.open("rb+") as file:  # on the disk before its list is: power may fail
+                    os.fsync(file.fileno())
+            sizes = _sizes(files)
+        except OSError as error:
+            raise SinkError(f"{self.folder}: cannot be written ({reason(error)})") from None
+        self._write(self._list(number), {"pts": pts, "end": end, "bytes": sizes})
+        self.done.append(Part(files, pts, end))
 
     def _write(self, path: Path, values: Any) -> None:
         partial = path.with_suffix(".part")
@@ -113,6 +129,10 @@ class Parts:
             (self.folder / OWNER).unlink()
         if not self.done and self._part(0) is None:
             self.remove()
+
+
+def _sizes(files: dict[str, Path]) -> dict[str, int]:
+    return {track: path.stat().st_size for track, path in files.items()}
 
 
 def _read(path: Path) -> Any:

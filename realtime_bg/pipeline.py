@@ -72,12 +72,14 @@ class Pipeline:
         *,
         demand: Demand | None = None,
         persistent: bool = False,
+        keep: bool = False,
         extra_sinks: tuple[str, ...] = (),
     ) -> None:
         """``source`` is open already, or None: then ``opener``, which also opens it again after a
         pause or a change, does so when it is needed. ``demand``: whether somebody looks; None:
-        always. ``persistent``: a source or an output that fails never ends it. ``extra_sinks``:
-        outputs besides those of the settings."""
+        always. ``persistent``: a source or an output that fails never ends it. ``keep``: no
+        video file that is there is written over. ``extra_sinks``: outputs besides those of the
+        settings."""
         self._live, self._stats, self._processor = live, stats, processor
         self._source: Source | None = source
         self._source_settings = live.now.source
@@ -89,7 +91,7 @@ class Pipeline:
         self._newest: Slot[Frame] = Slot()  # what is shown with an earlier matte, if so wished
         self._matte: Matte | None = None
         self._flow = Flow()
-        self._outlets = Outlets(live, stats, fps, self.stop, persistent, extra_sinks)
+        self._outlets = Outlets(live, stats, fps, self.stop, persistent, extra_sinks, keep)
         self._stopping = threading.Event()
         self._finished = threading.Event()
         self._error: Exception | None = None

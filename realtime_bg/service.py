@@ -1,5 +1,7 @@
 """Starting the daemon with the user's session: systemd, launchd or the Task Scheduler."""
 
+import getpass
+import os
 import plistlib
 import shutil
 import subprocess
@@ -61,7 +63,7 @@ TASK = """\
     <URI>\\realtime-bg</URI>
   </RegistrationInfo>
   <Triggers>
-    <LogonTrigger><Enabled>true</Enabled></LogonTrigger>
+    <LogonTrigger><Enabled>true</Enabled><UserId>{user}</UserId></LogonTrigger>
   </Triggers>
   <Principals>
     <Principal id="Author">
@@ -142,7 +144,9 @@ def launchd(command: list[str]) -> Service:
 def task_scheduler(command: list[str]) -> Service:
     """A task at logon."""
     path = platformdirs.user_config_path(NAME, appauthor=False) / f"{NAME}.xml"
-    text = TASK.format(program=escape(command[0]),
+    domain = os.environ.get("USERDOMAIN")  # without the user it would be anybody's logon
+    user = f"{domain}\\{getpass.getuser()}" if domain else getpass.getuser()
+    text = TASK.format(user=escape(user), program=escape(command[0]),
                        arguments=escape(subprocess.list2cmdline(command[1:])))  # fmt: skip
     start = (
         ("schtasks", "/Create", "/F", "/TN", NAME, "/XML", str(path)),

@@ -142,7 +142,9 @@ Names = Annotated[tuple[Name, ...], BeforeValidator(_as_list)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class SourceSettings(_Section):

@@ -96,6 +96,8 @@ def convert(
     Raises RealtimeBgError.
     """
     settings = _settings(settings, options)
+    if target.name in ("", ".."):  # a folder without a name to put another beside
+        target = Path(os.path.abspath(target))
     _check(settings, source, target, options)
     clip = Clip(source)
     span = Span(clip, options.start, options.end)
@@ -149,6 +151,9 @@ def _check(settings: Settings, source: Path, target: Path, options: VideoOptions
             raise SettingsError(f"{path} is one of the backgrounds; give --output another name")
         if path.is_dir() and options.alpha != "png-sequence":
             raise SinkError(f"{path}: cannot be written (it is a folder); name a file in it")
+        if path.is_dir() and (other := joining.not_of_a_sequence(path)):  # it is replaced whole
+            raise SinkError(f"{path}: holds {other}, which is no picture of a video; "
+                            "name a new folder")  # fmt: skip
 
 
 def _job(settings: Settings, source: Path, options: VideoOptions) -> dict[str, Any]:

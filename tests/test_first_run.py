@@ -116,7 +116,7 @@ def test_cameras_are_offered_by_name(answered, monkeypatch):
     monkeypatch.setattr(first_run, "cameras", lambda: listed)
     tried = []
     monkeypatch.setattr(first_run, "_preview", lambda spec, folder: tried.append(spec))
-    monkeypatch.setattr(first_run, "_try_out", lambda config: None)
+    monkeypatch.setattr(first_run, "_try_out", lambda *_: None)
     code, out, _ = answered("", "", NULL)
     assert code == 0
     assert "1  HD Cam (/dev/video0)" in out
@@ -162,6 +162,41 @@ def test_what_cannot_work_is_not_written(answered, place):
     assert "nothing was written" in err
     assert "written:" not in out
     assert left(place) == ["settings", "temporary"]
+
+
+def test_one_output_that_works_does_not_hide_one_that_does_not(answered, place):
+    code, out, err = answered(DEMO, BEACH, "null,virtualcam:/dev/video77")
+    assert (code, "nothing was written" in err, "written:" in out) == (2, True, False)
+
+
+def test_trying_a_video_out_writes_over_nothing(answered, place, monkeypatch):
+    monkeypatch.chdir(place)
+    (place / "mine.mp4").write_bytes(b"mine")
+    assert answered(DEMO, BEACH, "mine.mp4")[0] == 0
+    assert (place / "mine.mp4").read_bytes() == b"mine"
+    assert load(default_config()).output.sinks == (str(place / "mine.mp4"),)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_configuration_that_is_a_link_stays_one(answered, place):
+    real, link = place / "dotfiles.yaml", place / "config.yaml"
+    real.write_text("source:\n  spec: camera\n")
+    real.chmod(0o644)
+    link.symlink_to(real)
+    assert answered(DEMO, BEACH, NULL, config=link)[0] == 0
+    assert link.is_symlink()
+    assert load(real).source.spec == "demo"
+    assert real.stat().st_mode & 0o777 == 0o644
+
+
+def test_cameras_that_have_numbers_only(answered, monkeypatch):
+    monkeypatch.setattr(first_run, "cameras", lambda: [Camera("1", "one"), Camera("3", "three")])
+    tried = []
+    monkeypatch.setattr(first_run, "_preview", lambda spec, folder: tried.append(spec))
+    monkeypatch.setattr(first_run, "_try_out", lambda *_: None)
+    answered("1", "", NULL)
+    answered("\u00b2", "2", "", NULL)  # a raised two is no number to choose
+    assert tried == ["camera:1", "camera:3"]
 
 
 @pytest.mark.parametrize("answers", [(), (DEMO,), (DEMO, BEACH), (DEMO, "6")])

@@ -386,3 +386,10 @@ def test_a_colour_without_quotes_says_what_is_wrong(config):
     message = refused(config("background:\n  current: #00b140\n"))
     assert "background.current" in message
     assert "quotes" in message
+
+
+@pytest.mark.parametrize("key", ["engine.hang", "background.interval", "privacy.max_age"])
+def test_endless_numbers_are_refused(key):
+    """JSON has none: the page could not read the settings."""
+    with pytest.raises(SettingsError):
+        load(flags={key: float("inf")})

@@ -554,6 +554,23 @@ def test_two_at_the_same_file(video, plain, place):
     assert video(plain, "-o", "out.mp4")[0] == 0  # an owner that is gone stops nobody
 
 
+def test_a_number_that_is_another_process_after_a_restart_stops_nobody(video, plain, place):
+    parts = parts_folder(place / "out.mp4")
+    parts.mkdir()
+    (parts / "owner").write_text(str(os.getppid()))
+    os.utime(parts / "owner", (0, 0))  # long before that one began
+    assert video(plain, "-o", "out.mp4")[0] == 0
+
+
+def test_a_part_that_the_power_cut_short_is_made_again(video, plain, place, counted, stopped):
+    stopped(plain, "-o", "out.mp4", "-b", "blue", at=12)
+    part = parts_folder(place / "out.mp4") / "000001.video"
+    part.write_bytes(part.read_bytes()[:50])
+    assert video(plain, "-o", "out.mp4", "-b", "blue")[0] == 0
+    assert len(counted) == COUNT - 5
+    assert times("out.mp4") == times(plain)
+
+
 def test_what_is_there_stays_until_overwrite(video, plain, place):
     (place / "out.mp4").write_bytes(b"mine")
     assert refused(video(plain, "-o", "out.mp4"), "out.mp4 is there already; --overwrite")
@@ -571,6 +588,16 @@ def test_a_folder_of_pictures_is_replaced_as_a_whole(video, plain, place):
     assert video(plain, "-o", "frames", "--alpha", "png-sequence", "--overwrite")[0] == 0
     assert not (place / "frames/000099.png").exists()
     assert results(place) == ["frames"]
+
+
+@pytest.mark.parametrize("target", ["pictures", "."])
+def test_a_folder_with_other_things_in_it_is_not_replaced(video, plain, place, target):
+    (place / "pictures").mkdir(exist_ok=True)
+    (place / "pictures/diary.txt").write_text("mine")
+    (place / "diary.txt").write_text("mine")
+    words = "-o", target, "--alpha", "png-sequence", "--overwrite"
+    assert refused(video(plain, *words), "which is no picture of a video; name a new folder")
+    assert (place / "pictures/diary.txt").read_text() == "mine"
 
 
 def test_an_error_leaves_what_was_there(video, plain, place, monkeypatch):

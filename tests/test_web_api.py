@@ -393,6 +393,28 @@ def test_events_tell_what_changes(web):
         web.post("/api/keys", json={"key": "f"})
 
 
+def test_events_go_on_when_a_picture_is_gone_meanwhile(web, tmp_path_factory):
+    folder = web.server._app.state.server.gallery._folder
+    folder.mkdir(parents=True, exist_ok=True)
+    gone = folder / "0123456789abcdef.jpg"
+    gone.symlink_to(folder / "nowhere.jpg")
+    try:
+        assert web.get("/api/backgrounds").status_code == 200
+    finally:
+        gone.unlink()
+
+
+def test_a_recording_is_not_written_over_by_the_next_start(tmp_path):
+    flags = {"output.sinks": [str(tmp_path / "talk.mp4")]}
+    with served(tmp_path / "gallery", flags) as web:
+        for count in (1, 2):
+            web.post("/api/live", json={"on": True})
+            web.wait(lambda: web.get("/api/stats").json()["fps"] > 0)
+            web.post("/api/live", json={"on": False})
+            web.wait(lambda n=count: len(list(tmp_path.glob("talk*.mp4"))) == n)
+    assert {path.name for path in tmp_path.glob("*.mp4")} == {"talk.mp4", "talk-2.mp4"}
+
+
 def test_viewers_have_an_end(web):
     web.post("/api/live", json={"on": True})
     try:

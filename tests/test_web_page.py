@@ -237,6 +237,26 @@ def test_other_programs_changes_are_shown(page):
     page.wait(lambda: page.web.get("/api/settings").json()["engine"]["name"] == "embedded")
 
 
+def test_the_end_of_the_program_is_said(chromium, tmp_path):
+    with served(tmp_path) as web:
+        page = Page(chromium, web).open("live")
+        page("#camera").click()
+        page.wait(lambda: page("#engine-now").text.startswith("embedded"))
+    page.wait(lambda: "does not answer" in page("#screen-text").text)
+    assert page("#camera").text == "Start the camera"
+    assert not page("#stream").is_displayed()
+
+
+def test_photos_take_the_engine_the_program_was_started_with(chromium, tmp_path, photo):
+    with served(tmp_path, {"engine.name": "threshold"}) as web:
+        desk = web.server._app.state.server.photos
+        page = Page(chromium, web).open()
+        page("#photo input[type=file]").send_keys(str(photo))
+        page("#photo [type=submit]").click()
+        page.wait(lambda: desk._open)
+        assert list(desk._open) == ["threshold"]
+
+
 def test_tabs_work_by_keyboard_and_everything_has_a_name(page):
     page.open()
     page("#tab-photo").send_keys(Keys.ARROW_RIGHT)

@@ -20,7 +20,9 @@ SUFFIXES = frozenset(f".{suffix}" for suffix in (*IMAGES, *CLIPS))
 def natural(path: Path) -> list[tuple[bool, int, str]]:
     """A sort key under which ``2.png`` comes before ``10.png``."""
     parts = re.split(r"(\d+)", path.name.lower())
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts if part]
+    return [
+        (part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part
+    ]
 
 
 def media(folder: Path) -> list[Path]:

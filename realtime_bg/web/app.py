@@ -331,13 +331,10 @@ def _live(app: FastAPI) -> None:
         here.viewers += 1
         try:
             await socket.accept()
-            telling = asyncio.create_task(_tell(here, socket))
-            try:
-                while True:
-                    await socket.receive_text()  # nothing is asked for here
-            finally:
-                telling.cancel()
-        except WebSocketDisconnect:
+            async with asyncio.TaskGroup() as both:  # the end of one is that of the other
+                both.create_task(_tell(here, socket))
+                both.create_task(_listen(socket))
+        except* WebSocketDisconnect:
             pass
         finally:
             here.viewers -= 1
@@ -356,6 +353,12 @@ async def _pictures(here: Server, request: Request) -> AsyncIterator[bytes]:
                 return
     finally:
         here.viewers -= 1
+
+
+async def _listen(socket: WebSocket) -> None:
+    """Until the browser is gone, which raises WebSocketDisconnect."""
+    while True:
+        await socket.receive_text()  # nothing is asked for here
 
 
 async def _tell(here: Server, socket: WebSocket) -> None:

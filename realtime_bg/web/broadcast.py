@@ -64,7 +64,8 @@ class Broadcast:
             except RealtimeBgError as error:
                 self.problem = str(error)
                 raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
-            self._pipeline = Pipeline(self.live, self.stats, processor, source, self._open)
+            self._pipeline = Pipeline(self.live, self.stats, processor, source, self._open,
+                                      keep=True)  # fmt: skip
             self._thread = threading.Thread(target=self._run, args=(self._pipeline,), daemon=True,
                                             name="live")  # fmt: skip
             self._thread.start()

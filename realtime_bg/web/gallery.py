@@ -7,15 +7,16 @@ metadata or its form reaches the disk.
 import hashlib
 import re
 import threading
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import platformdirs
 
 from realtime_bg.atomic import write_whole
 from realtime_bg.backgrounds import BUILT_IN, open_background
-from realtime_bg.errors import DataError
+from realtime_bg.backgrounds.still import read_image
+from realtime_bg.errors import BackgroundError, DataError
 from realtime_bg.frames import Image, Size
 from realtime_bg.geometry import fit, resize, shrunk
 from realtime_bg.settings import BackgroundSettings
@@ -39,8 +40,11 @@ class Gallery:
 
     def names(self) -> list[str]:
         """What `spec` understands: built-in names, then ``upload:ID``, oldest first."""
-        files = sorted(self._folder.glob("*.jpg"), key=lambda path: path.stat().st_mtime)
-        return [*BUILT_IN, *(UPLOAD + path.stem for path in files)]
+        found: list[tuple[float, str]] = []
+        for path in self._folder.glob("*.jpg"):
+            with suppress(OSError):  # deleted meanwhile
+                found.append((path.stat().st_mtime, UPLOAD + path.stem))
+        return [*BUILT_IN, *(name for _, name in sorted(found))]
 
     def add(self, data: bytes) -> str:
         """Keep a picture; its name. Raises Refusal."""
@@ -76,9 +80,10 @@ class Gallery:
         """A small JPEG. Raises Refusal."""
         if name in BUILT_IN:
             return _drawn(name)
-        image = cv2.imread(str(self.path(name)))
-        if image is None:
-            raise missing("background")
+        try:
+            image = read_image(self.path(name))
+        except BackgroundError:
+            raise missing("background") from None
         return encode(fit(image, THUMBNAIL, "cover"), "jpg", quality=80)
 
     def path(self, name: str) -> Path:

@@ -1,6 +1,7 @@
 """Videos: converted one after the other in the background, kept until they are fetched or old."""
 
 import logging
+import os
 import secrets
 import shutil
 import tempfile
@@ -13,13 +14,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-import cv2
-
+from realtime_bg.atomic import write_whole
 from realtime_bg.clips import Clip
 from realtime_bg.errors import RealtimeBgError, SinkError
 from realtime_bg.frames import Image
 from realtime_bg.joining import check_sound
 from realtime_bg.settings import Settings
+from realtime_bg.still_files import encode
 from realtime_bg.videos import VideoOptions, convert
 from realtime_bg.web.answers import Refusal, busy, missing, too_large, unusable
 from realtime_bg.web.limits import Limits
@@ -111,7 +112,7 @@ class Jobs:
         background = wish.background
         if behind is not None:
             background = str(folder / "background.png")
-            cv2.imwrite(background, behind)
+            write_whole(Path(background), encode(behind, "png"))
         if background is not None:
             changes["background"] = settings.background.model_copy(update={"current": background})
         if wish.engine is not None and wish.engine != settings.engine.name:
@@ -195,4 +196,4 @@ class Jobs:
 
 def _without_paths(text: str, folder: Path) -> str:
     """Where our temporary files lie is nobody's business."""
-    return text.replace(f"{folder}/", "")
+    return text.replace(f"{folder}{os.sep}", "")

@@ -51,7 +51,9 @@ def bind(host: str, port: int) -> tuple[socket.socket, int]:
     """A socket for the server, and its port. Raises SinkError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     own = socket.socket(family, socket.SOCK_STREAM)
-    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # On Windows REUSEADDR would let others take the port while it is in use.
+    option = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+    own.setsockopt(socket.SOL_SOCKET, option, 1)
     try:
         own.bind((host, port))
         own.listen()  # who reads the address may connect at once

@@ -117,7 +117,8 @@ function wholeForm(form, field, submit) {
     event.preventDefault();
     const data = new FormData();
     data.append(field, input.files[0]);
-    data.append("engine", form.querySelector(".engines").value);
+    const engine = form.querySelector(".engines").value;
+    if (engine) data.append("engine", engine);
     if (!fill(data)) return;
     button.disabled = true;
     try { await submit(data, input.files[0]); } catch { /* said already */ } finally { button.disabled = !input.files[0]; }
@@ -342,6 +343,17 @@ function keyButtons(keys) {
 
 // ---- events
 
+function gone() { // what was shown last is not what is now
+  running = false;
+  $("camera").textContent = "Start the camera";
+  $("camera").setAttribute("aria-pressed", false);
+  $("fps").textContent = $("latency").textContent = "–";
+  $("engine-now").textContent = "none";
+  $("screen-text").textContent =
+    "The program does not answer. If it was started anew, open the address that it printed.";
+  watch();
+}
+
 function listen(wait = 500) {
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/events`);
   socket.addEventListener("message", (event) => {
@@ -349,7 +361,10 @@ function listen(wait = 500) {
     const { type, value } = JSON.parse(event.data);
     show[type]?.(value);
   });
-  socket.addEventListener("close", () => setTimeout(() => listen(Math.min(wait * 2, 10000)), wait));
+  socket.addEventListener("close", () => {
+    gone();
+    setTimeout(() => listen(Math.min(wait * 2, 10000)), wait);
+  });
 }
 
 const about = await (await ask("/api/about")).json();
