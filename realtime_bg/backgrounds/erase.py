@@ -94,7 +94,7 @@ class EraseBackground(Background):
         self._known, self._lent = self._known | fresh, lent
         if again.any():
             mixed = cv2.addWeighted(frame, RATE, self._room, 1 - RATE, 0)
-            before = room.copy() if room is self._room else room
+            before = self._samples(again)
             cv2.copyTo(mixed, self._full(again), self._room)
             self._follow_exposure(before, again)
         if (fresh | lent).any():
@@ -121,11 +121,15 @@ class EraseBackground(Background):
         now, then = (cv2.cvtColor(one, cv2.COLOR_BGR2GRAY)[seen] for one in (small, room))
         return correlation(now.astype(np.float32), then.astype(np.float32)) < ALIKE
 
-    def _follow_exposure(self, before: Image, learned: Mask) -> None:
+    def _samples(self, like: Mask) -> NDArray[np.float32]:
+        """Pixels of the room, as many as ``like`` has."""
+        size = like.shape[1], like.shape[0]
+        return cv2.resize(self._room, size, interpolation=cv2.INTER_NEAREST).astype(np.float32)
+
+    def _follow_exposure(self, before: NDArray[np.float32], learned: Mask) -> None:
         """Brighten or darken what is hidden as what was ``learned`` just now has become: what is
         rounded away there must not add up here."""
-        after = resize(self._room, (before.shape[1], before.shape[0])).astype(np.float32)
-        self._gain *= exposure(after, before.astype(np.float32), learned)
+        self._gain *= exposure(self._samples(learned), before, learned)
         if np.abs(self._gain - 1).max() < GAIN_STEP:
             return
         table = np.clip(np.arange(256)[:, None] * self._gain + 0.5, 0, 255).astype(np.uint8)
