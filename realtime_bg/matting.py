@@ -11,6 +11,7 @@ from typing import Any
 
 from realtime_bg.change import Change
 from realtime_bg.engines import ENGINES, UNUSABLE
+from realtime_bg.engines._worksize import strided
 from realtime_bg.engines.base import Engine
 from realtime_bg.engines.combined import Combined
 from realtime_bg.errors import EngineError, RealtimeBgError
@@ -85,6 +86,7 @@ class Matting:
         self._last: Matte | None = None
         self._ladder: Ladder | None = None
         self._first_size: Size = (0, 0)  # that the network saw before any step of the ladder
+        self._stride = 1  # of its sides
         self._stale = self._cpu = False  # to be opened anew; not to use the GPU any more
         self._failures = self._good = 0
         self._barred: set[str] = set()
@@ -228,7 +230,7 @@ class Matting:
         changes: dict[str, Any] = {"name": name}
         work_size = None
         if self._ladder is not None and self._ladder.rung:
-            work_size = shrunk(self._first_size, self._ladder.scale)
+            work_size = strided(shrunk(self._first_size, self._ladder.scale), self._stride)
         if not own:
             changes |= {"model": None, "combine": CombineSettings()}
         if self._cpu:
@@ -255,7 +257,7 @@ class Matting:
         self._stats.engine, self._stats.provider = name, engine.provider
         self._stats.work_size = engine.work_size
         if self._ladder is None or not self._ladder.rung:
-            self._first_size = engine.work_size
+            self._first_size, self._stride = engine.work_size, engine.stride
         self._stats.model = str(engine.model or "")
         log.info("engine %s on %s at %dx%d%s", name, engine.provider, *engine.work_size,
                  f", {engine.model}" if engine.model else "")  # fmt: skip

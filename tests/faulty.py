@@ -34,7 +34,7 @@ class Bench:
         self.size = SIZE
         self.healed = threading.Event()  # lets go whoever hangs
         self.healed.set()
-        self.opened = 0  # cameras
+        self.opened = set()  # cameras
         self.engines = []  # (name, device) of those that were opened
         self.leaks = 0
         self.model = None
@@ -67,8 +67,7 @@ class Camera(ReopeningSource):
         if bench.camera in ("gone", "busy"):
             raise SourceError(f"the camera is {bench.camera}")
         self.size, self.fps, self.description = bench.size, 200.0, "faulty"
-        bench.opened += 1
-        self._has = True
+        bench.opened.add(self)
 
     def _read(self):
         time.sleep(0.005)
@@ -85,8 +84,7 @@ class Camera(ReopeningSource):
         return image
 
     def _disconnect(self):
-        bench.opened -= getattr(self, "_has", False)
-        self._has = False
+        bench.opened.discard(self)  # by any thread: one that hung ends late
 
 
 class Network(Engine):

@@ -3,6 +3,7 @@
 import time
 
 import cv2
+import graphs
 import numpy as np
 import pytest
 
@@ -215,3 +216,21 @@ def test_dropped_frames_are_no_slower_camera():
     for index in range(0, 4 * WINDOW, 2):  # every other one was dropped
         ladder.moves(frame(np.zeros((4, 4, 3), np.uint8), index), 0.04 * ladder.scale**2)
     assert ladder.rung == 1
+
+
+def test_a_step_of_the_ladder_keeps_the_networks_stride(tmp_path, monkeypatch):
+    """A deep network cannot be fed sides that it cannot halve evenly."""
+    monkeypatch.setattr(Ladder, "moves", lambda self, *_: self.rung == 0 and self._to(1))
+    path = graphs.person_map(tmp_path / "net.onnx")
+    flags = {"engine.name": "semantic", "engine.model": str(path), "engine.gate": False}
+    matting = Matting(Live(load(flags=flags)), Stats(), in_time=True)
+    sizes = set()
+    for index in range(200):
+        matting.matte(frame(np.zeros((720, 1280, 3), np.uint8), index))
+        sizes.add(matting._stats.work_size)
+        if len(sizes) == 2:
+            break
+        time.sleep(0.02)  # the next engine is opened beside
+    matting.close()
+    assert len(sizes) == 2
+    assert all(side % 32 == 0 for size in sizes for side in size)

@@ -55,9 +55,10 @@ def as_fixed(width: object, height: object, path: Path) -> Sides:
     return across, down
 
 
-def strided(size: Size) -> Size:
-    """``size`` or a little more: sides that networks of any usual depth halve evenly."""
-    return -(-size[0] // STRIDE) * STRIDE, -(-size[1] // STRIDE) * STRIDE
+def strided(size: Size, stride: int = STRIDE) -> Size:
+    """``size`` or a little more: sides that are multiples of ``stride``, by default such as
+    networks of any usual depth halve evenly."""
+    return -(-size[0] // stride) * stride, -(-size[1] // stride) * stride
 
 
 def _stepped(side: float, limit: int) -> int:

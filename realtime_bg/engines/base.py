@@ -24,12 +24,14 @@ class Engine(ABC):
     History (recurrent state, the last mask) belongs to the engine and never leaves its device.
     ``least_scale``: of the sides it picks for its network, at which it still finds people; 1.0
     also for one that must not be opened anew only to be faster, because of what it has learned.
+    ``stride``: the sides it picks for its network are multiples of it.
     ``waits``: a frame in which nothing has moved need not be shown to it; the last matte holds.
     """
 
     description: str = ""
     waits: bool = True
     least_scale: float = 0.5
+    stride: int = 1
     provider: str = "CPU"
     work_size: Size
     model: Path | None = None

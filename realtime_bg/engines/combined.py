@@ -23,7 +23,7 @@ class Combined(Engine):
         super().__init__(settings, size, stats)
         self._main, self._second = main, second
         self.provider, self.work_size, self.model = main.provider, main.work_size, main.model
-        self.waits = main.waits and second.waits
+        self.waits, self.stride = main.waits and second.waits, main.stride
         self.least_scale = max(main.least_scale, second.least_scale)
         self.reset()
 

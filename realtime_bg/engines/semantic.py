@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from realtime_bg import zoo
 from realtime_bg.engines._feed import Feed, dtype_of
 from realtime_bg.engines._ort import open_session, running
-from realtime_bg.engines._worksize import Sides, as_fixed, strided, work_size
+from realtime_bg.engines._worksize import STRIDE, Sides, as_fixed, strided, work_size
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Frame, Matte, Size
@@ -43,6 +43,7 @@ class Semantic(Engine):
     """Feeds the whole frame at the network's size; the person's probability is the alpha."""
 
     description = "any ONNX net with a person map (U-Net, DeepLab, MediaPipe, SINet ...)"
+    stride = STRIDE
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
@@ -55,7 +56,7 @@ class Semantic(Engine):
         wanted = work_size(
             settings.work_size, size, self.provider != "CPU", settings.quality == "fine"
         )
-        width, height = strided(wanted)
+        width, height = strided(wanted, self.stride) if settings.work_size is None else wanted
         self.work_size = known.size or (fixed[0] or width, fixed[1] or height)
         self._kind, self._person = known.output, known.person
         # A map of whole numbers, which an argmax gives, says of each pixel what it is.
