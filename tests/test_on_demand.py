@@ -240,7 +240,7 @@ def sleeper(tmp_path, monkeypatch):
     yield run
     run.stop()
     assert not bench.leaks
-    assert bench.opened == 0
+    assert not bench.opened
 
 
 def state(run):
@@ -249,7 +249,7 @@ def state(run):
 
 def test_the_camera_opens_for_a_reader_and_closes_after_it(sleeper):
     until(lambda: "virtualcam" in bench.seen)
-    assert bench.opened == 0  # nobody looks: no camera
+    assert not bench.opened  # nobody looks: no camera
     until(lambda: "asleep" in state(sleeper))
     until(lambda: bench.engines)  # but the model is loaded
     for _ in range(3):
@@ -263,7 +263,7 @@ def test_the_camera_opens_for_a_reader_and_closes_after_it(sleeper):
         assert len(bench.engines) == count  # warm
         begin = time.monotonic()
         Watchable.reading = False
-        until(lambda: bench.opened == 0)
+        until(lambda: not bench.opened)
         assert time.monotonic() - begin < 5.0
         until(lambda: not bench.seen["virtualcam"].well, 1)
         assert "asleep" in state(sleeper)
@@ -276,7 +276,7 @@ def test_brief_looks_do_not_open_it(sleeper):
         time.sleep(0.15)
         Watchable.reading = False
         time.sleep(0.2)
-        assert bench.opened == 0
+        assert not bench.opened
 
 
 def test_it_can_be_told_to_stay_awake_and_a_recording_keeps_it_so(sleeper):
@@ -284,11 +284,11 @@ def test_it_can_be_told_to_stay_awake_and_a_recording_keeps_it_so(sleeper):
     sleeper.set(output__on_demand="false")
     until(lambda: bench.seen["virtualcam"].well)
     sleeper.set(output__on_demand="true")
-    until(lambda: bench.opened == 0)
+    until(lambda: not bench.opened)
     sleeper.ask("toggle", key="record")
     until(lambda: bench.seen["virtualcam"].well)
     sleeper.ask("toggle", key="record")
-    until(lambda: bench.opened == 0)
+    until(lambda: not bench.opened)
 
 
 @linux
