@@ -189,9 +189,9 @@ def fetch(
     target = folder / model.file
     if not force and target.is_file() and model.sha256 in (None, digest(target)):
         return target
-    if model.url is None and (here := find(model)) is not None:
-        return here
     if model.url is None:
+        if (here := find(model)) is not None:
+            return here
         raise ModelError(
             f"{model.file} has no public address; put it into one of: "
             f"{', '.join(str(folder) for folder in folders()[:-1])}"

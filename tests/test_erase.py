@@ -110,33 +110,33 @@ def test_a_small_change_of_exposure_is_followed_once(erase, light):
     assert np.abs(image - room(light)).mean() < 4
 
 
-def test_another_room_of_the_same_light_is_learned_anew_after_a_jump():
-    """The room before it would stay behind who sits still."""
+def composites(*scenes):
+    """The compositor's picture of each (frame, alpha, epoch)."""
     settings = load(flags={"background.current": "erase"})
     compositor = Compositor(settings, Stats(), True)
-    for epoch in range(2):
-        for index in range(8):
-            frame, alpha = scene(None if epoch == 0 and index < 4 else 160)
-            mark, place = (250, 250, 250), (slice(100, 140), slice(140, 180))  # where they will sit
-            if epoch == 1:
-                frame = np.where(alpha[..., None] > 0, frame, room()[:, ::-1])
-            elif index < 4:
-                frame[place] = mark
-            matte = Matte(Frame(frame, index, index / 30, epoch), alpha)
-            image = compositor.compose(matte, settings).image
-        assert (image[place].astype(int).min() > 240) == (epoch == 0)
-    assert np.abs(image[30:90, 30:90].astype(int) - (200, 190, 120)).mean() < 10
+    return [
+        compositor.compose(Matte(Frame(frame, index, index / 30, epoch), alpha), settings).image
+        for index, (frame, alpha, epoch) in enumerate(scenes)
+    ]
+
+
+def test_another_room_of_the_same_light_is_learned_anew_after_a_jump():
+    """The room before it would stay behind who sits still."""
+    place = slice(100, 140), slice(140, 180)  # where they will sit
+    (marked, nobody), (frame, alpha) = scene(None), scene(160)
+    marked[place] = (250, 250, 250)
+    other = np.where(alpha[..., None] > 0, frame, room()[:, ::-1])
+    images = composites(*[(marked, nobody, 0)] * 4, *[(frame, alpha, 0)] * 4,
+                        *[(other, alpha, 1)] * 8)  # fmt: skip
+    assert images[7][place].astype(int).min() > 240
+    assert not images[-1][place].astype(int).min() > 240
+    assert np.abs(images[-1][30:90, 30:90].astype(int) - (200, 190, 120)).mean() < 10
 
 
 def test_the_same_room_after_a_jump_is_not_forgotten():
-    settings = load(flags={"background.current": "erase"})
-    compositor = Compositor(settings, Stats(), True)
-    for epoch in range(2):
-        for index in range(8):
-            frame, alpha = scene(None if epoch == 0 and index < 4 else 160)
-            matte = Matte(Frame(frame, index, index / 30, epoch), alpha)
-            image = compositor.compose(matte, settings).image
-    assert np.abs(image.astype(int) - room()).max() <= 2
+    empty, sitting = scene(None), scene(160)
+    images = composites(*[(*empty, 0)] * 4, *[(*sitting, 0)] * 4, *[(*sitting, 1)] * 8)
+    assert np.abs(images[-1].astype(int) - room()).max() <= 2
 
 
 def test_another_place_is_learned_anew(erase):

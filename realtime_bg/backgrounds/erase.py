@@ -82,8 +82,7 @@ class EraseBackground(Background):
 
     def _learn(self, frame: Image, small: Image, free: Mask) -> None:
         seen = free & self._known
-        room = resize(self._room, (small.shape[1], small.shape[0]))
-        if seen.any() and self._elsewhere(small, room, seen):
+        if seen.any() and self._elsewhere(small, seen):
             self._start(frame)
         nothing = not self._known.any()
         self._since = np.where(free, np.minimum(self._since, 254) + 1, 0).astype(np.uint8)
@@ -111,8 +110,9 @@ class EraseBackground(Background):
         size = self._room.shape[1], self._room.shape[0]
         return cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
 
-    def _elsewhere(self, small: Image, room: Image, seen: Mask) -> bool:
+    def _elsewhere(self, small: Image, seen: Mask) -> bool:
         """Whether the camera shows another place than it did."""
+        room = resize(self._room, (small.shape[1], small.shape[0]))
         if np.median(cv2.absdiff(small, room)[seen]) > MOVED:
             return True
         jumped, self._jumped = self._jumped, False

@@ -73,9 +73,10 @@ class Semantic(Engine):
             feed = self._feed(small, self._channels_first)[None]
         with self.stats.stage("network"), running(self._path):
             (maps,) = self._session.run([self._output.name], {self._input.name: feed})
-            alpha = self._alpha(
-                np.asarray(maps, np.float32) / np.float32(255 if self._bytes else 1)
-            )
+            values = np.asarray(maps, np.float32)
+            if self._bytes:
+                values /= 255  # in place: the conversion has made it ours
+            alpha = self._alpha(values)
         width, height = min(self.work_size[0], frame.size[0]), min(self.work_size[1], frame.size[1])
         if alpha.shape != (height, width):  # a frame smaller than the network's fixed size
             alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA)
