@@ -33,7 +33,8 @@ class Parts:
 
     def __init__(self, target: Path, tracks: tuple[str, ...]) -> None:
         """Raises SinkError: not writable, or another process is at it."""
-        self._tracks, self.folder = tracks, parts_folder(target)
+        # Absolute: FFmpeg takes what stands before a colon in a bare name for a protocol.
+        self._tracks, self.folder = tracks, parts_folder(target).absolute()
         self.done: list[Part] = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -251,6 +251,16 @@ def test_a_clip_without_sound(video, place):
     assert len(times("out.mp4")) == COUNT
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no colon in names there")
+def test_a_colon_in_a_name_is_no_protocol(video, place):
+    clip("plain.mkv")
+    (place / "10:30.mkv").symlink_to("plain.mkv")
+    assert video("10:30.mkv", "-o", "11:30.mkv")[0] == 0
+    made = place / "11:30.mkv"
+    assert times(made) == times("plain.mkv")
+    assert sound(made) == sound("plain.mkv")
+
+
 def test_two_languages_stay_two(video, plain, place):
     ffmpeg("-i", plain, "-f", "lavfi", "-i", "sine=880:duration=1", "-map", "0", "-map", "1:a",
            "-c:v", "copy", "-c:a", "aac", "two.mkv")  # fmt: skip
