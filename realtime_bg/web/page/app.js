@@ -343,16 +343,10 @@ function keyButtons(keys) {
 
 // ---- events
 
-function gone() { // what was shown last is not what is now
-  running = false;
-  $("camera").textContent = "Start the camera";
-  $("camera").setAttribute("aria-pressed", false);
-  $("fps").textContent = $("latency").textContent = "–";
-  $("engine-now").textContent = "none";
-  $("screen-text").textContent =
-    "The program does not answer. If it was started anew, open the address that it printed.";
-  watch();
-}
+const gone = { // instead of what was shown last
+  running: false, fps: 0, latency_ms: 0,
+  problem: "The program does not answer. If it was started anew, open the address that it printed.",
+};
 
 function listen(wait = 500) {
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/events`);
@@ -362,7 +356,7 @@ function listen(wait = 500) {
     show[type]?.(value);
   });
   socket.addEventListener("close", () => {
-    gone();
+    show.stats(gone);
     setTimeout(() => listen(Math.min(wait * 2, 10000)), wait);
   });
 }
