@@ -39,7 +39,10 @@ return [...context.getImageData(x, y, 1, 1).data];
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("gallery"), limits=Limits(backgrounds=4)) as client:
+    den = tmp_path_factory.mktemp("mine") / "den.png"
+    cv2.imwrite(str(den), np.zeros((36, 64, 3), np.uint8))
+    flags = {"background.items": ("blur", "beach", "#0000ff", str(den))}
+    with served(tmp_path_factory.mktemp("gallery"), flags, limits=Limits(backgrounds=4)) as client:
         yield client
 
 
@@ -212,6 +215,16 @@ def test_the_live_picture_follows_the_buttons_keys_and_gallery(page, tmp_path):
         np.subtract(page.pixel("stream", 0.02, 0.05), (200, 0, 0, 255))).max() < 25)  # fmt: skip
     page("#gallery .remove").click()
     page.wait(lambda: not page.all("#gallery .remove"))
+
+    assert page('#gallery [data-name$="den.png"]').text == "den.png"
+    blue = page('#gallery [data-name="#0000ff"]')
+    assert "0, 0, 255" in blue.find_element(By.CLASS_NAME, "sample").value_of_css_property(
+        "background-color"
+    )
+    blue.click()
+    page.wait(lambda: np.abs(
+        np.subtract(page.pixel("stream", 0.02, 0.05), (0, 0, 255, 255))).max() < 25)  # fmt: skip
+    page.wait(lambda: blue.get_attribute("aria-pressed") == "true")
 
     page.key("m").click()
     page.wait(lambda: page.web.get("/api/settings").json()["output"]["mirror"])

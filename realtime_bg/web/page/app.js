@@ -222,42 +222,60 @@ show.jobs = (jobs) => {
   }
 };
 
+let current = "blur", pictures = [], items = []; // of the background: chosen, with a thumbnail, by the key b
+
 show.settings = (settings) => {
-  for (const button of $("gallery").querySelectorAll(".pick")) {
-    button.setAttribute("aria-pressed", button.dataset.name === settings.background.current);
-  }
+  ({ current, items } = settings.background);
+  tile();
   const states = { m: settings.output.mirror, v: settings.output.virtualcam, " ": settings.paused,
-    f: settings.frozen, r: settings.output.record, 0: settings.background.current === "none",
-    u: settings.background.current.startsWith("blur"), x: settings.background.current === "erase" };
+    f: settings.frozen, r: settings.output.record, 0: current === "none",
+    u: current.startsWith("blur"), x: current === "erase" };
   for (const button of $("keys").children) {
     if (button.dataset.key in states) button.setAttribute("aria-pressed", states[button.dataset.key]);
   }
   if (document.activeElement !== $("live-engine")) $("live-engine").value = settings.engine.name;
 };
 
+show.backgrounds = (names) => {
+  pictures = names;
+  tile();
+};
+
 let tiled = "";
 
-show.backgrounds = (names) => {
-  if (tiled === names.join()) return; // the focus stays where it is
-  tiled = names.join();
-  const tiles = names.map((name) => {
-    const label = name.startsWith("upload:") ? "picture" : name;
-    const pick = make("button", { type: "button", className: "pick" },
-      make("img", { src: `/api/backgrounds/${name}/thumbnail`, alt: "", loading: "lazy" }), label);
-    pick.dataset.name = name;
-    pick.addEventListener("click", () => change({ background: { current: name } }).catch(() => {}));
-    const tile = make("div", {}, pick);
-    if (name.startsWith("upload:")) {
-      const remove = make("button", { type: "button", className: "remove", textContent: "×", ariaLabel: "Delete this picture" });
-      remove.addEventListener("click", async () => {
-        try { await ask(`/api/backgrounds/${name}`, { method: "DELETE" }); await gallery(); } catch { /* said */ }
-      });
-      tile.append(remove);
-    }
-    return tile;
+function tile() {
+  const names = [...pictures, ...items.filter((name) => !pictures.includes(name))];
+  if (tiled !== names.join()) { // else the focus stays where it is
+    tiled = names.join();
+    $("gallery").replaceChildren(...names.map(tileOf));
+  }
+  for (const button of $("gallery").querySelectorAll(".pick")) {
+    button.setAttribute("aria-pressed", button.dataset.name === current);
+  }
+}
+
+function tileOf(name) {
+  const upload = name.startsWith("upload:");
+  const pick = make("button", { type: "button", className: "pick", title: upload ? "" : name },
+    sample(name), upload ? "picture" : name.split(/[\\/]/).pop());
+  pick.dataset.name = name;
+  pick.addEventListener("click", () => change({ background: { current: name } }).catch(() => {}));
+  if (!upload) return make("div", {}, pick);
+  const remove = make("button", { type: "button", className: "remove", textContent: "×", ariaLabel: "Delete this picture" });
+  remove.addEventListener("click", async () => {
+    try { await ask(`/api/backgrounds/${name}`, { method: "DELETE" }); await gallery(); } catch { /* said */ }
   });
-  $("gallery").replaceChildren(...tiles);
-};
+  return make("div", {}, pick, remove);
+}
+
+function sample(name) { // a file is for the program to open, not for the page: no more than its name is shown
+  if (pictures.includes(name)) {
+    return make("img", { src: `/api/backgrounds/${name}/thumbnail`, alt: "", loading: "lazy" });
+  }
+  const plain = make("span", { className: "sample" });
+  plain.style.backgroundColor = name; // where it is a colour
+  return plain;
+}
 
 async function gallery() { // at once: an event may come late, or not where all is as before
   show.backgrounds((await (await ask("/api/backgrounds")).json()).map((one) => one.name));
