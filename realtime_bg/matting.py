@@ -226,7 +226,9 @@ class Matting:
 
     def _open(self, name: str) -> Engine:
         assert self._settings is not None
-        own = self._settings.name in ("auto", name)  # a fallback must not get another's weights
+        # A fallback must not get another's weights.
+        wanted, named = self._settings.name, self._settings.model is not None
+        own = name == wanted or (wanted == "auto" and (not named or name == AUTO[0]))
         changes: dict[str, Any] = {"name": name}
         work_size = None
         if self._ladder is not None and self._ladder.rung:
