@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 
@@ -100,6 +101,8 @@ class Pipeline:
         self._last_frame = self.composed = time.monotonic()
         self._hand = _Hand()
         self._given_up = self._attempts = 0
+        self._epoch = -1  # of the last frame
+        self._epochs = 0  # of the sources before this one, each of which counts from 0
         self._problem = ""
 
     @property
@@ -273,6 +276,9 @@ class Pipeline:
                 if frame is None:
                     self._finish()
                     return
+                if self._epochs:
+                    frame = replace(frame, epoch=self._epochs + frame.epoch)
+                self._epoch = frame.epoch
                 self._last_frame = hand.moved = time.monotonic()
                 self._size, self._attempts, self._problem = frame.size, 0, ""
                 self._frames.put(frame)
@@ -336,6 +342,7 @@ class Pipeline:
         self._release()
         log.log(logging.WARNING if self._problem else logging.INFO, "%s", source.description)
         self._source, self._source_settings = source, wanted
+        self._epochs = self._epoch + 1
         hand.moved = time.monotonic()
         self._live.modify(lambda s: {"resets": s.resets + 1})
         if self._stopping.is_set():
@@ -379,7 +386,7 @@ class Pipeline:
             self._processor.matting = matting.abandoned(f"has not answered for {hang:g} s")
             self._start_inference()
         source = self._source
-        unwanted = now.paused or now.source != self._source_settings
+        unwanted = self._resting() or now.source != self._source_settings
         if source is not None and unwanted and time.monotonic() - self._last_frame > STALLED:
             self._interrupted = True
             source.close()
@@ -392,13 +399,16 @@ class Pipeline:
     def _watch_capture(self, now: float) -> None:
         """Interrupt a source that has stalled; leave it, and its thread, when that is no use."""
         hand, source = self._hand, self._source
-        if self._resting() or self._finished.is_set() or (source is not None and source.waiting):
+        if self._resting() or self._finished.is_set():
             hand.moved = now
             return
         stall = self._live.now.source.stall
         if source is not None:
             stall = max(stall, 3.0 / source.fps)
-        if hand.opening:
+        waiting = source is not None and source.waiting
+        if source is not None and waiting:
+            hand.moved = max(hand.moved, source.tried)
+        if hand.opening or waiting:
             stall = max(stall, OPENING)
         if now - hand.moved < stall:
             return
@@ -421,6 +431,7 @@ class Pipeline:
 
     def _compose(self) -> None:
         last: Composite | None = None
+        whole = False  # whether `last` is more than a card, and may be held
         camera_shown = False  # whether `last` is the camera's own picture, as the user chose
         index, good_until = 0, 0.0
         while True:
@@ -431,15 +442,15 @@ class Pipeline:
             item = self._awaited(now, period)
             now = self._live.now
             leaves_camera = camera_shown and not shows_camera(now)
-            self._holding = now.frozen and not now.paused and last is not None and not leaves_camera
-            if now.paused:
-                last, camera_shown = self._closed(index, "Camera paused"), False
-            elif self.asleep:
-                last, camera_shown = self._closed(index, "One moment"), False
+            resting = now.paused or self.asleep
+            self._holding = now.frozen and whole and not resting and not leaves_camera
+            if resting:
+                text = "Camera paused" if now.paused else "One moment"
+                last, whole, camera_shown = self._closed(index, text), False, False
             elif self._holding and last is not None:
                 last = self._processor.compositor.again(last, now)
             elif item is not None and self._age(item) <= now.privacy.max_age:
-                last = self._processor.compose(item)
+                last, whole = self._processor.compose(item), True
                 # The setting may have changed in between: either way counts as shown.
                 camera_shown = shows_camera(now) or shows_camera(self._live.now)
                 index = last.index
@@ -447,7 +458,7 @@ class Pipeline:
                 self._stats.tick()
                 self._stats.add("latency", time.monotonic() - last.time)
             elif not self._finished.is_set():
-                last, camera_shown = self._closed(index), False
+                last, whole, camera_shown = self._closed(index), False, False
             self.composed = time.monotonic()
             with self._stats.stage("hand-over"):
                 if last is not None:
@@ -488,7 +499,7 @@ class Pipeline:
         return item
 
     def _closed(self, index: int, text: str = "") -> Composite:
-        return self._processor.compositor.closed(self._size, index, self._live.now, text)
+        return self._processor.closed(self._size, index, text)
 
     @staticmethod
     def _age(item: Item) -> float:

@@ -1,7 +1,7 @@
 """Frame in, composite out: the whole engine, synchronous, used by everything."""
 
 from realtime_bg.compositor import Compositor, shows_camera
-from realtime_bg.frames import Composite, DeviceMatte, Frame, Item
+from realtime_bg.frames import Composite, DeviceMatte, Frame, Item, Size
 from realtime_bg.live import Live
 from realtime_bg.matting import Matting
 from realtime_bg.stats import Stats
@@ -41,8 +41,13 @@ class Processor:
         composite = self._composed(item)
         if composite is None:
             frame = item if isinstance(item, Frame) else item.frame
-            composite = self.compositor.closed(frame.size, frame.index, self.live.now,
-                                               at=frame.time)  # fmt: skip
+            composite = self.closed(frame.size, frame.index, at=frame.time)
+        return composite
+
+    def closed(self, size: Size, index: int, text: str = "", at: float | None = None) -> Composite:
+        """A picture without the camera, see `Compositor.closed`."""
+        composite = self.compositor.closed(size, index, self.live.now, text, at)
+        self._take_back()
         return composite
 
     def _composed(self, item: Item) -> Composite | None:
@@ -53,11 +58,15 @@ class Processor:
                 raise
             self.matting.blame(error)
             return None
+        self._take_back()
+        return composite
+
+    def _take_back(self) -> None:
+        """A background that could not be opened: what is open is also what the settings say."""
         rejected = self.compositor.rejected()
-        if rejected:  # what is open is also what the settings say
+        if rejected:
             tried, kept = ({"background.current": spec} for spec in rejected)
             self.live.take_back(tried, kept)
-        return composite
 
     def close(self) -> None:
         """Release engine and background. Idempotent."""

@@ -9,12 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from realtime_bg import engines, outlets
+from realtime_bg import engines, matting, outlets
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import SinkError, SourceError
 from realtime_bg.frames import Frame, Matte
@@ -267,10 +268,12 @@ def start():
         sinks=("null",),
         source=None,
         sync="locked",
+        stall=5.0,
         **engine_changes,
     ):
         settings = Settings.model_validate(
             {
+                "source": {"stall": stall},
                 "engine": {"name": engine, "gate": False, **engine_changes},
                 "background": {"current": background},
                 "output": {"sinks": sinks, "sync": sync},
@@ -355,6 +358,28 @@ def test_an_engine_that_keeps_raising_falls_back_and_says_so(start, caplog):
 def test_an_engine_that_says_nan_is_a_failing_engine(start):
     pipeline = start("lying", retries=0)
     until(lambda: pipeline.stats.engine == "embedded")
+    assert finish(pipeline) is None
+
+
+def test_a_fallback_does_not_get_the_weights_that_were_named(start, monkeypatch, tmp_path):
+    """`--model rvm.onnx` with the engine left at auto."""
+    opened = []
+
+    class Noting(RoomEngine):
+        def __init__(self, settings, size, stats):
+            super().__init__(settings, size, stats)
+            opened.append((settings.name, settings.model))
+
+        def matte(self, frame):
+            if self.settings.name == "rvm":
+                raise RuntimeError("bad")
+            return super().matte(frame)
+
+    monkeypatch.setattr(matting, "open_engine", lambda *args: Noting(*args[:3]))
+    pipeline = start("auto", model=str(tmp_path / "rvm.onnx"))
+    until(lambda: pipeline.stats.engine == "embedded")
+    assert opened[-1] == ("embedded", None)
+    assert ("rvm", tmp_path / "rvm.onnx") in opened
     assert finish(pipeline) is None
 
 
@@ -636,6 +661,38 @@ def test_freeze_holds_the_picture(start):
     assert finish(pipeline) is None
 
 
+def test_a_card_is_not_held_when_frozen(start):
+    """Frozen from the start, and through a pause: a picture of now is held, not the card."""
+    pipeline = start("slow", background="blur")
+    pipeline.live.update(frozen=True)
+    until(lambda: len(Seen.images) > 3)
+    card = Seen.images[-1]
+    assert not pipeline._holding
+    SlowToLoad.release.set()
+    until(lambda: pipeline._holding)
+    assert (Seen.images[-1] != card).any()
+    pipeline.live.update(paused=True)
+    until(lambda: not pipeline._holding)
+    pipeline.live.update(paused=False)
+    until(lambda: pipeline._holding)
+    assert (Seen.images[-1] != card).any()
+    assert finish(pipeline) is None
+
+
+def test_epochs_grow_from_source_to_source(start):
+    """What is known of a room is void where the next camera may see another."""
+    source, epochs = RawSource(), []
+    pipeline = start(source=source)
+    compose = pipeline._processor.compose
+    pipeline._processor.compose = lambda item: epochs.append(item.frame.epoch) or compose(item)
+    until(lambda: epochs)
+    for number in (1, 2):
+        pipeline.live.update(source__spec=f"camera:{number}")
+        until(lambda number=number: epochs and epochs[-1] == number)
+    assert epochs == sorted(epochs)
+    assert finish(pipeline) is None
+
+
 def test_leaving_none_while_frozen_hides_the_camera(start):
     pipeline = start(background="none")
     until(lambda: any(is_raw(image) for image in Seen.images))
@@ -703,6 +760,44 @@ def test_pausing_while_the_camera_is_gone_stops_looking_for_it(start):
     assert finish(pipeline) is None
 
 
+def test_falling_asleep_ends_the_wait_for_a_camera_that_is_gone(start):
+    source = RawSource()
+    pipeline = start(source=source)
+    until(lambda: len(Seen.images) > 3)
+    source.gone = True
+    pipeline._demand = SimpleNamespace(awake=False, update=lambda watched: False)
+    until(lambda: source.released)
+    assert not pipeline.camera_open
+    assert RawSource.opened == 1
+    assert finish(pipeline) is None
+
+
+def test_a_driver_that_hangs_while_its_camera_is_waited_for_is_left_behind(start, monkeypatch):
+    monkeypatch.setattr("realtime_bg.pipeline.OPENING", 0.3)
+    monkeypatch.setattr("realtime_bg.pipeline.STALLED", 0.3)
+    hung = threading.Event()
+
+    class Returning(RawSource):
+        """Vanishes at once; tries for half a second, then hangs until the end of the test."""
+
+        def __iter__(self):
+            self.waiting = True
+            end = time.monotonic() + 0.5
+            while time.monotonic() < end:
+                self.tried = time.monotonic()
+                time.sleep(0.05)
+            hung.wait(30)
+            self.released = True
+            yield from ()
+
+    pipeline = start(source=Returning(), stall=1.0)
+    until(lambda: Seen.frames and pipeline._given_up)
+    assert RawSource.opened == 2
+    hung.set()
+    until(lambda: pipeline.source.released)
+    assert finish(pipeline) is None
+
+
 def test_recording_again_within_a_second_makes_another_file(start, tmp_path, monkeypatch):
     monkeypatch.setattr(outlets, "open_sink", lambda spec, size, fps: Seen("", size, fps))
     pipeline = start()
@@ -734,8 +829,16 @@ def test_a_background_that_cannot_be_opened_is_taken_back(start):
     until(lambda: len(Seen.images) > 3)
     pipeline.live.update(background__current="#00ff00")
     until(lambda: last_is((0, 255, 0)))
+    kept = pipeline._processor.compositor.background._open
     pipeline.live.update(background__current="nowhere.jpg")
     until(lambda: pipeline.live.now.background.current == "#00ff00")
+    pipeline.live.update(paused=True)  # it is refused then, too
+    until(lambda: not last_is((0, 255, 0)))
+    pipeline.live.update(background__current="nowhere.jpg")
+    until(lambda: pipeline.live.now.background.current == "#00ff00")
+    pipeline.live.update(paused=False)
+    until(lambda: last_is((0, 255, 0)))
+    assert pipeline._processor.compositor.background._open is kept  # a clip would begin again
     Seen.images.clear()
     assert finish(pipeline) is None
 

@@ -28,7 +28,7 @@ class CurrentBackground:
         Raises BackgroundError.
         """
         self._stats, self._wait = stats, wait
-        self._settings = settings
+        self._settings = self._opened = settings  # asked for, and what is open
         self._open = open_background(settings.current, settings, wait)
         self._spec = settings.current
         self._rejected: tuple[str, str] | None = None
@@ -39,6 +39,8 @@ class CurrentBackground:
     def get(self, settings: BackgroundSettings) -> Background:
         """The background for ``settings``, or the last good one while that is being opened or
         when it cannot be."""
+        if self._rejected is not None:  # the settings are about to be taken back
+            return self._open
         if self._stale and not self._opening():
             self._stale, self._settings = False, settings
             self._start(settings)
@@ -70,10 +72,13 @@ class CurrentBackground:
             log.warning("%s; %s %s", error, kept,
                         "stays" if kept == self._spec else "takes its place")  # fmt: skip
             self._stats.notice(f"cannot open {settings.current}")
-            self._rejected = settings.current, kept
+            if kept == self._spec != settings.current:
+                self._settings = self._opened
+            if kept != settings.current:
+                self._rejected = settings.current, kept
             return
         with self._lock:
-            self._spec = settings.current
+            self._spec, self._opened = settings.current, settings
             # The compositor may still be rendering the old one: it reads `_open` once a frame,
             # and backgrounds survive a close while a picture of theirs is being used.
             old, self._open = (self._open, new) if not self._closed else (new, self._open)

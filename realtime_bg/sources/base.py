@@ -17,11 +17,13 @@ class Source(ABC):
     After opening: ``size`` is (width, height) in pixels, ``fps`` frames per second,
     ``description`` one line on what was really got (device, format, size, rate).
     ``live`` sources cannot wait: what is not taken in time is dropped by them. ``waiting`` is
-    True while a device that vanished is waited for: then there are no frames, and that is known.
+    True while a device that vanished is waited for: then there are no frames, and that is known;
+    ``tried`` is when it was last asked for, on the monotonic clock.
     """
 
     live: bool = False
     waiting: bool = False
+    tried: float = 0.0
     size: Size
     fps: float
     description: str

@@ -43,6 +43,7 @@ class ReopeningSource(Source):
         index = epoch = attempts = 0
         try:
             while not self._closed.is_set():
+                self.tried = time.monotonic()
                 with self._using:
                     image = None if self._closed.is_set() else self._read()
                 if image is not None:
@@ -56,7 +57,7 @@ class ReopeningSource(Source):
                         log.warning("%s sends no pictures any more; waiting for it to come back",
                                     self.settings.spec)  # fmt: skip
                     epoch += attempts == 0
-                    self.waiting = True
+                    self.waiting, self.tried = True, time.monotonic()
                     self._reconnect(PAUSES[min(attempts, len(PAUSES) - 1)])
                     attempts += 1
         finally:
@@ -69,6 +70,7 @@ class ReopeningSource(Source):
             self._disconnect()
         if self._closed.wait(pause):
             return
+        self.tried = time.monotonic()
         try:
             with self._using:
                 self._connect()
