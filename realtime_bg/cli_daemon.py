@@ -21,7 +21,7 @@ from realtime_bg.cli_options import (
     background_flags,
     engine_flags,
 )
-from realtime_bg.control import ask
+from realtime_bg.control import ask, ask_once
 from realtime_bg.errors import SettingsError
 from realtime_bg.terminal import say
 
@@ -137,7 +137,7 @@ def _alone() -> typer.Typer:
 
 def _say(command: str, **details: Any) -> Any:
     """Ask, print a short answer, return it."""
-    answer = next(ask({"command": command, **details}), None)
+    answer = ask_once({"command": command, **details})
     if isinstance(answer, dict):
         for key, value in answer.items():
             typer.echo(f"{key}: {_word(value)}")
@@ -158,7 +158,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """What it is doing."""
-    answer = next(ask({"command": "status"}))
+    answer = ask_once({"command": "status"})
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
         return
@@ -229,7 +229,7 @@ def stop() -> None:
     end = time.monotonic() + 10
     while time.monotonic() < end:
         try:
-            next(ask({"command": "status"}))
+            ask_once({"command": "status"})
         except DaemonError:
             return
         time.sleep(0.1)

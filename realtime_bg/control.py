@@ -26,6 +26,7 @@ from realtime_bg.errors import DaemonError, RealtimeBgError, reason
 log = logging.getLogger(__name__)
 
 LONGEST = 1_000_000  # bytes of one line
+SETTING = 60.0  # seconds for a change, which may load an engine's library first
 PATIENCE = 5.0  # seconds a client waits for the next line, and the server for a question
 CLIENTS = 16  # at a time
 START = "start it with: realtime-bg daemon"
@@ -270,6 +271,13 @@ class ControlServer:
         self._thread.join(1.0)
 
 
+def ask_once(question: Question, at: Endpoint | None = None) -> Any:
+    """The first value of `ask`. Raises DaemonError, also where the daemon ends without one."""
+    for value in ask(question, at):
+        return value
+    raise DaemonError("the daemon ended before it answered")
+
+
 def ask(question: Question, at: Endpoint | None = None) -> Iterator[Any]:
     """The values of the daemon's answer as they come. Raises DaemonError: nobody runs, or the
     daemon's refusal."""
@@ -278,6 +286,8 @@ def ask(question: Question, at: Endpoint | None = None) -> Iterator[Any]:
         with closing(at.connect()) as own, own.makefile("rwb") as lines:
             if question.get("follow"):
                 own.settimeout(None)
+            elif question.get("command") == "set":
+                own.settimeout(SETTING)
             token = at.token()
             lines.write(json.dumps(question | ({"token": token} if token else {})).encode() + b"\n")
             lines.flush()
@@ -289,9 +299,7 @@ def ask(question: Question, at: Endpoint | None = None) -> Iterator[Any]:
     except (FileNotFoundError, ConnectionRefusedError):
         raise DaemonError(f"no daemon is running; {START}") from None
     except TimeoutError:
-        raise DaemonError(
-            f"the daemon has not answered for {PATIENCE:g} s; end its process, then {START}"
-        ) from None
+        raise DaemonError(f"the daemon does not answer; end its process, then {START}") from None
     except DaemonError:
         raise
     except (OSError, ValueError) as error:

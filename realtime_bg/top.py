@@ -52,10 +52,10 @@ def instance(address: str | None) -> Ask:
 
 
 def _daemon() -> Report:
-    from realtime_bg.control import ask
+    from realtime_bg.control import ask_once
 
     try:
-        return {"address": DAEMON, **next(ask({"command": "status"}))}
+        return {"address": DAEMON, **ask_once({"command": "status"})}
     except DaemonError as error:
         raise SettingsError(f"{error}; or {HOW}") from None
 

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from realtime_bg import control
-from realtime_bg.control import ControlServer, Lock, LoopbackEndpoint, UnixEndpoint, ask
+from realtime_bg.control import ControlServer, Lock, LoopbackEndpoint, UnixEndpoint, ask, ask_once
 from realtime_bg.errors import DaemonError, SettingsError
 from realtime_bg.logs import BURST, PERIOD, RateLimit, Ring, as_json, daemon_logs
 
@@ -54,6 +54,13 @@ def test_a_question_and_its_answers(server):
 def test_a_refusal_arrives_as_it_was_said(server):
     with pytest.raises(DaemonError, match=r"^engine.name: no$"):
         list(ask({"command": "refuse"}, server))
+
+
+def test_a_daemon_that_ends_without_an_answer_is_said(at):
+    server = ControlServer(at, lambda _: iter(()))
+    with pytest.raises(DaemonError, match="ended before it answered"):
+        ask_once({"command": "status"}, at)
+    server.close()
 
 
 def test_a_defect_is_an_answer_too(server, caplog):
