@@ -85,7 +85,7 @@ class Daemon:
         self.live, self.stats = Live(prepared(settings)), Stats()
         self._ring, self._at = ring or Ring(), at
         self._config = ConfigFile(config or default_config(), self.live, self.stats,
-                                  lambda: prepared(load(flags=flags)))  # fmt: skip
+                                  lambda path: prepared(load(path, flags=flags)))  # fmt: skip
         self._budget, self._notify, self._sleeping = Budget(), Notify(), Sleeping()
         self._stopping = threading.Event()
         self._begin = time.monotonic()

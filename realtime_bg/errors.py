@@ -3,7 +3,8 @@
 
 def reason(error: Exception) -> str:
     """What the system or a library says of a failure, in one line."""
-    return getattr(error, "strerror", None) or str(error).split("\n")[0] or type(error).__name__
+    text = str(error).split("\n")[0].rstrip(".")
+    return getattr(error, "strerror", None) or text or type(error).__name__
 
 
 class RealtimeBgError(Exception):

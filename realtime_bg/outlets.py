@@ -1,6 +1,7 @@
 """Sinks on threads of their own: a slow or blocked one delays nobody else."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,11 +11,11 @@ from pathlib import Path
 
 import platformdirs
 
-from realtime_bg.errors import RealtimeBgError, SinkError
+from realtime_bg.errors import RealtimeBgError, SettingsError, SinkError
 from realtime_bg.frames import Composite
 from realtime_bg.geometry import fit
 from realtime_bg.live import Live
-from realtime_bg.settings import OutputSettings
+from realtime_bg.settings import OutputSettings, Settings
 from realtime_bg.sinks import classify, open_sink
 from realtime_bg.sinks.base import Sink
 from realtime_bg.sinks.image import save_png
@@ -296,7 +297,7 @@ class Outlets:
     def close(self, deadline: float) -> None:
         """Close all sinks and wait for them until ``deadline`` (monotonic seconds)."""
         with self._lock:
-            self._closed = True
+            self._closed, self._stats.recording_since = True, None
             outlets = [*self._open.values(), *self._closing]
             self._open.clear()
         for outlet in outlets:
@@ -345,6 +346,28 @@ def wanted_sinks(settings: OutputSettings) -> list[str]:
     if settings.virtualcam and "virtualcam" not in kinds.values():
         wanted.append("virtualcam")
     return wanted
+
+
+def check_sinks(settings: Settings) -> None:
+    """Whether every output is one, named once, and writes over nothing that is read. Raises
+    RealtimeBgError."""
+
+    def whole(spec: str) -> str:
+        return os.path.realpath(os.path.expanduser(spec))
+
+    background = settings.background
+    backgrounds = {whole(spec) for spec in (background.current, *background.items)}
+    written: set[str] = set()
+    for spec in settings.output.sinks:
+        is_file = classify(spec)[0] == "video"
+        name = whole(spec) if is_file else spec
+        if name in written:
+            raise SettingsError(f"output {spec} is given twice; give each --output another name")
+        written.add(name)
+        if name == whole(settings.source.spec):
+            raise SettingsError(f"{spec} is the source itself; give --output another name")
+        if is_file and name in backgrounds:
+            raise SettingsError(f"{spec} is one of the backgrounds; give --output another name")
 
 
 def media_folder(settings: OutputSettings) -> Path:

@@ -12,7 +12,6 @@ from realtime_bg.live import Live
 from realtime_bg.matting import Matting
 from realtime_bg.processor import Processor
 from realtime_bg.settings import Settings, default_config, flattened, load, read_file, validated
-from realtime_bg.sinks import classify
 from realtime_bg.stats import Stats
 from realtime_bg.steering import Refused, apply
 from realtime_bg.watching import Wanted
@@ -30,12 +29,17 @@ class ConfigFile:
     """What was last read from the file; a bad edit changes nothing."""
 
     def __init__(
-        self, path: Path, live: Live, stats: Stats, without: Callable[[], Settings] = load
+        self,
+        path: Path,
+        live: Live,
+        stats: Stats,
+        start: Callable[[Path | None], Settings] = load,
     ) -> None:
-        """The file as it is now counts as applied. ``without``: the settings of a program that
-        starts without it."""
+        """The file as it is now counts as applied. ``start``: the settings of a program that
+        starts with a file, or with none."""
         self.path = path.expanduser().absolute()
-        self._live, self._stats, self._without = live, stats, without
+        self._live, self._stats, self._start = live, stats, start
+        self._virtualcam = live.now.output.virtualcam  # as a start with this file has it
         self._values: dict[str, Any] = {}
         self._problem = ""
         try:
@@ -60,9 +64,14 @@ class ConfigFile:
             return False
         try:
             values, lines = read_file(self.path)
-            settings = validated(values, str(self.path), lines)
+            validated(values, str(self.path), lines)
             new = flattened(values)
-            changed = self._changed(new, settings)
+            changed = self._changed(new)
+            virtualcam = self._virtualcam
+            if "output.sinks" in changed:
+                virtualcam = self._start(self.path).output.virtualcam
+            if virtualcam != self._virtualcam:
+                changed.setdefault("output.virtualcam", virtualcam)
             try:
                 apply(self._live, lambda _: changed)
             except Refused as error:
@@ -77,29 +86,20 @@ class ConfigFile:
             self._problem = str(error)
             self._stats.notice("config.yaml has an error, see the log")
             return False
-        self._problem, self._values = "", new
+        self._problem, self._values, self._virtualcam = "", new, virtualcam
         if changed:
             log.info("%s: changed %s", self.path, ", ".join(changed))
         return True
 
-    def _changed(self, new: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    def _changed(self, new: dict[str, Any]) -> dict[str, Any]:
         """New values by key, with those that had to be taken back, which may be better now; a key
         that was taken out goes back to what it is without the file."""
         refused = self._live.refused
         changed = {key: value for key, value in new.items() if key not in self._values
                    or self._values[key] != value or key in refused}  # fmt: skip
         gone = [key for key in self._values if key not in new]
-        specs = settings.output.sinks
-        emptied = "output.sinks" in changed and not specs
-        base = flattened(self._without().model_dump()) if gone or emptied else {}
-        changed |= {key: base[key] for key in gone if key in base}
-        if "output.sinks" in changed and "output.virtualcam" not in changed:
-            # As at the start: who lists a virtual camera wants it switched on.
-            if any(classify(spec)[0] == "virtualcam" for spec in specs):
-                changed["output.virtualcam"] = True
-            elif not specs:
-                changed["output.virtualcam"] = base["output.virtualcam"]
-        return changed
+        base = flattened(self._start(None).model_dump()) if gone else {}
+        return changed | {key: base[key] for key in gone if key in base}
 
 
 def in_use(config: ConfigFile, live: Live, stats: Stats, processor: Processor | None) -> Wanted:

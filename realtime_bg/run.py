@@ -1,7 +1,6 @@
 """The main job: from settings to a running program, live on threads or file to file."""
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
@@ -17,6 +16,7 @@ from realtime_bg.errors import EngineError, SettingsError, SourceError
 from realtime_bg.frames import Frame
 from realtime_bg.live import Live
 from realtime_bg.on_demand import Demand
+from realtime_bg.outlets import check_sinks
 from realtime_bg.pipeline import Pipeline
 from realtime_bg.processor import Processor
 from realtime_bg.registry import load_class
@@ -97,6 +97,12 @@ def with_outputs(settings: Settings) -> Settings:
         if problem:
             raise SettingsError(f"no preview window: {problem}; {CHOICES}")
         output = output.model_copy(update={"sinks": ("window",)})
+    return with_virtual_camera(settings.model_copy(update={"output": output}))
+
+
+def with_virtual_camera(settings: Settings) -> Settings:
+    """Settings in which a virtual camera that is listed is switched on."""
+    output = settings.output
     if any(sink_kinds.classify(spec)[0] == "virtualcam" for spec in output.sinks):
         output = output.model_copy(update={"virtualcam": True})
     return settings.model_copy(update={"output": output})
@@ -111,23 +117,11 @@ def check(settings: Settings, with_backgrounds: bool = True) -> None:
     for model in (settings.engine.model, settings.engine.combine.model):
         if model is not None:
             zoo.check_named(model)
-    backgrounds = set()
-    for spec in (settings.background.current, *settings.background.items):
-        if with_backgrounds:
+    if with_backgrounds:
+        for spec in (settings.background.current, *settings.background.items):
             background_kinds.classify(spec)
-        backgrounds.add(os.path.realpath(os.path.expanduser(spec)))
-    kind, source = source_kinds.classify(settings.source.spec)
-    written: set[str] = set()
-    for spec in settings.output.sinks:
-        sink, target = sink_kinds.classify(spec)
-        name = os.path.realpath(target) if sink == "video" else spec
-        if name in written:
-            raise SettingsError(f"output {spec} is given twice; give each --output another name")
-        written.add(name)
-        if kind in ("video", "image") and name == os.path.realpath(source):
-            raise SettingsError(f"{spec} is the source itself; give --output another name")
-        if sink == "video" and name in backgrounds:
-            raise SettingsError(f"{spec} is one of the backgrounds; give --output another name")
+    source_kinds.classify(settings.source.spec)
+    check_sinks(settings)
 
 
 def runs_live(settings: Settings) -> bool:
@@ -154,7 +148,11 @@ def _run_live(live: Live, stats: Stats, source: Source, duration: float | None,
     pipeline = Pipeline(live, stats, processor, source, opener, demand=Demand(awake=True))
     with ExitStack() as stack:
         if config is not None:
-            file = ConfigFile(config, live, stats, lambda: load(flags=flags))
+
+            def start(path: Path | None) -> Settings:
+                return with_virtual_camera(load(path, flags=flags))
+
+            file = ConfigFile(config, live, stats, start)
             stack.enter_context(closing(FileWatch(lambda: in_use(file, live, stats, processor))))
         stack.enter_context(stop_signals(pipeline.ask_to_stop))
         pipeline.run(window, duration)

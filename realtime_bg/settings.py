@@ -118,6 +118,18 @@ def check_box(box: Quad | None) -> Quad | None:
     return box
 
 
+def check_home(path: Path) -> Path:
+    """``path``, unless it begins with a user there is not. Raises ValueError."""
+    try:
+        path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path}: there is no user {path.parts[0][1:]}") from None
+    return path
+
+
+File = Annotated[Path, AfterValidator(check_home)]
+
+
 def check_screen(text: str) -> str:
     """``auto``, or a colour that is no grey, as `find_colour` reads it. Raises ValueError."""
     from realtime_bg.backgrounds.still import find_colour  # backgrounds need settings themselves
@@ -195,7 +207,7 @@ class CombineSettings(_Section):
 
     engine: Name | None = None
     how: Literal["gate", "add"] = "gate"
-    model: Path | None = None
+    model: File | None = None
     margin: Annotated[float, Field(ge=0, le=0.5)] = 0.03
     every: Annotated[int, Field(ge=1, le=60)] = 1
 
@@ -276,7 +288,7 @@ class MotionSettings(_Section):
 class PlateSettings(_Section):
     """The engine `plate`."""
 
-    file: Path | None = None
+    file: File | None = None
     tolerance: Annotated[float, Field(ge=1, le=100)] = 12.0
     shadow: Annotated[float, Field(ge=0.1, le=1)] = 0.6
 
@@ -295,7 +307,7 @@ class EngineSettings(_Section):
     """How the person is found."""
 
     name: Name = "auto"
-    model: Path | None = None
+    model: File | None = None
     device: Annotated[str, AfterValidator(check_device)] = "auto"
     work_size: WorkSizeField = None
     quality: Literal["auto", "fast", "fine"] = "auto"
@@ -324,7 +336,7 @@ class BackgroundSettings(_Section):
     items: Names = ("blur", "beach", "office", "studio", "gradient")
     fit: Literal["cover", "contain", "stretch"] = "cover"
     interval: Annotated[float, Field(gt=0)] = 10.0
-    inpaint: Path | None = None
+    inpaint: File | None = None
 
 
 class RefineSettings(_Section):
@@ -362,7 +374,7 @@ class OutputSettings(_Section):
     mirror: bool = False
     virtualcam: bool = False
     record: bool = False
-    folder: Path | None = None
+    folder: File | None = None
     sync: Literal["locked", "lowest-latency"] = "locked"
     on_demand: bool = True
 

@@ -11,6 +11,7 @@ from realtime_bg import backgrounds, sinks, sources, zoo
 from realtime_bg.engines import ENGINES
 from realtime_bg.errors import EngineError, RealtimeBgError, SettingsError
 from realtime_bg.live import Live
+from realtime_bg.outlets import check_sinks
 from realtime_bg.registry import load_class
 from realtime_bg.settings import Settings, flattened, merged, nested, validated
 from realtime_bg.yaml_text import parsed
@@ -35,22 +36,30 @@ def apply(live: Live, change: Callable[[Settings], dict[str, Any]]) -> Settings:
     def checked(now: Settings) -> dict[str, Any]:
         changes = change(now)
         new = validated(merged(now.model_dump(), nested(changes)))
-        check(new, [key for key in changes if value_of(new, key) != value_of(now, key)])
+        check(new, [key for key in changes if value_of(new, key) != value_of(now, key)], now)
+        listed = lists_virtual_camera(new)
+        if listed != lists_virtual_camera(now) and "output.virtualcam" not in changes:
+            changes = changes | {"output.virtualcam": listed}
         return changes
 
     return live.modify(checked)
 
 
-def check(settings: Settings, keys: Iterable[str]) -> None:
-    """Whether what the changed ``keys`` name is there. Raises Refused."""
+def lists_virtual_camera(settings: Settings) -> bool:
+    """Whether one of the outputs is a virtual camera by name. Raises SinkError."""
+    return any(sinks.classify(spec)[0] == "virtualcam" for spec in settings.output.sinks)
+
+
+def check(settings: Settings, keys: Iterable[str], now: Settings) -> None:
+    """Whether what the ``keys`` that changed since ``now`` name is there. Raises Refused."""
     for key in keys:
         try:
-            _check(settings, key)
+            _check(settings, key, now)
         except RealtimeBgError as error:
             raise Refused(key, str(error)) from None
 
 
-def _check(s: Settings, key: str) -> None:
+def _check(s: Settings, key: str, now: Settings) -> None:
     if key == "background.current":
         backgrounds.classify(s.background.current)
     elif key == "background.items":
@@ -67,9 +76,9 @@ def _check(s: Settings, key: str) -> None:
     elif key == "source.spec":
         sources.classify(s.source.spec)
     elif key == "output.sinks":
-        for spec in s.output.sinks:
-            if sinks.classify(spec)[0] == "window":
-                raise SettingsError("a running program cannot open a window; leave it out")
+        check_sinks(s)
+        if "window" in s.output.sinks and "window" not in now.output.sinks:
+            raise SettingsError("a running program cannot open a window; leave it out")
 
 
 def value_of(settings: Settings, key: str) -> Any:
@@ -129,5 +138,6 @@ def _is_path(key: str, text: str) -> bool:
         return backgrounds.classify(text)[0] in ("image", "video", "folder")
     if key == "source.spec":
         return sources.classify(text)[0] in ("image", "video")
-    path = Path(text).expanduser()
-    return path.exists() if key == "output.folder" else path.is_file()
+    if key in ("output.folder", "engine.plate.file"):  # there or not
+        return text not in ("", "null", "~")
+    return Path(text).expanduser().is_file()

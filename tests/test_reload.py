@@ -112,17 +112,24 @@ def test_edits_of_outputs_mean_what_they_mean_at_the_start(tmp_path):
     text = "output: {{sinks: {}}}\nbackground: {{current: office}}\n"
     path.write_text(text.format("['null']"))
     live = Live(prepared(load(path, flags)))
-    file = ConfigFile(path, live, Stats(), lambda: prepared(load(flags=flags)))
+    file = ConfigFile(path, live, Stats(), lambda path: prepared(load(path, flags=flags)))
     assert wanted_sinks(live.now.output) == ["null"]
     path.write_text(text.format("['null', virtualcam]"))
     assert file.reload()
     assert wanted_sinks(live.now.output) == ["null", "virtualcam"]
     path.write_text(text.format("['null']"))
     assert file.reload()
-    live.update(output__virtualcam=False)
+    assert wanted_sinks(live.now.output) == ["null"]
     path.write_text(text.format("[]"))
     assert file.reload()
     assert wanted_sinks(live.now.output) == ["virtualcam"]
+    path.write_text(text.format("['null']"))
+    assert file.reload()
+    assert wanted_sinks(live.now.output) == ["null"]
+    live.update(output__virtualcam=True)  # somebody has pressed v: no matter of the file
+    path.write_text(text.format("['null', talk.mp4]"))
+    assert file.reload()
+    assert wanted_sinks(live.now.output) == ["null", "talk.mp4", "virtualcam"]
     path.write_text("output: {sinks: []}\n")
     assert file.reload()
     assert live.now.background.current == "beach"  # the flag's, not the default
@@ -172,6 +179,8 @@ def test_values_are_read_as_yaml_where_that_is_allowed(tmp_path, monkeypatch):
     assert absolute("background.current", "beach") == "beach"
     assert absolute("background.current", "nope.png") == "nope.png"
     assert absolute("refine.feather", "x.png") == "x.png"
+    assert absolute("output.folder", "not-there-yet") == str(tmp_path / "not-there-yet")
+    assert absolute("engine.plate.file", "null") == "null"
 
 
 def test_several_changes_are_made_together_or_not_at_all():
@@ -179,6 +188,24 @@ def test_several_changes_are_made_together_or_not_at_all():
     with pytest.raises(SettingsError, match=r"background.current: background 'nope'"):
         apply(live, lambda _: {"refine.feather": 3, "background.current": "nope"})
     assert live.now == load()
+
+
+def test_outputs_by_name(tmp_path):
+    """A virtual camera that is listed or no longer listed is switched; a window that is open may
+    stay; nothing that is read may be written."""
+    live = Live(load(flags={"output.sinks": ("window",), "source.spec": str(tmp_path / "me.mp4")}))
+
+    def set_to(*specs):
+        apply(live, lambda _: {"output.sinks": specs})
+        return wanted_sinks(live.now.output)
+
+    assert set_to("window", "virtualcam:/dev/video10") == ["virtualcam:/dev/video10"]
+    assert set_to("window", "talk.mp4") == ["talk.mp4"]
+    with pytest.raises(SettingsError, match="is the source itself"):
+        set_to("window", str(tmp_path / "me.mp4"))
+    assert set_to("null") == ["null"]
+    with pytest.raises(SettingsError, match="cannot open a window"):
+        set_to("null", "window")
 
 
 # watching

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from realtime_bg.errors import SinkError
+from realtime_bg.errors import SinkError, reason
 from realtime_bg.frames import Size
 from realtime_bg.registry import open_plugin
 from realtime_bg.sinks.base import Sink
@@ -26,7 +26,10 @@ def classify(spec: str) -> tuple[str, str]:
     ):
         return name, rest
     if Path(spec).suffix.lower() in VIDEO_SUFFIXES:
-        return "video", str(Path(spec).expanduser())
+        try:
+            return "video", str(Path(spec).expanduser())
+        except RuntimeError as error:  # no such user
+            raise SinkError(f"output {spec!r}: {reason(error)}; give another file") from None
     raise SinkError(
         f"output {spec!r}: choose window, virtualcam, virtualcam:/dev/video10, null or a file "
         f"ending in {', '.join(VIDEO_SUFFIXES)}"

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from realtime_bg.errors import SourceError
+from realtime_bg.errors import SourceError, reason
 from realtime_bg.registry import open_plugin
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.base import Source
@@ -32,8 +32,12 @@ def classify(spec: str) -> tuple[str, str]:
         return "demo", ""
     if re.match(r"[a-z][a-z0-9+.]{1,9}://", spec):
         return "stream", spec
-    path = Path(spec).expanduser()
-    if not path.exists():
+    try:
+        path = Path(spec).expanduser()
+        is_there = path.exists()
+    except (OSError, RuntimeError) as error:  # no such user, not allowed in there, too long a name
+        raise SourceError(f"source {spec!r}: {reason(error)}; give another file") from None
+    if not is_there:
         raise SourceError(
             f"source {spec!r}: no such file; give a video or image file, camera, camera:1, "
             f"/dev/video0, demo or a stream URL"
