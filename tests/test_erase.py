@@ -91,6 +91,16 @@ def test_an_engine_that_finds_the_person_late_leaves_no_ghost(erase, blind):
     assert not is_skin(full)
 
 
+def test_an_engine_that_finds_the_person_late_after_a_jump_leaves_no_ghost(erase):
+    """The room is known; a clip begins again, and the first answers are of nobody."""
+    shown(erase, *[scene(60)] * 5, *[scene(250)] * 5)
+    erase.reset()
+    frame, alpha = scene(160)
+    shown(erase, *[(frame, np.zeros_like(alpha))] * 2)
+    image = shown(erase, *[(frame, alpha)] * 5)
+    assert np.abs(image - room())[alpha > 0].mean() < 4
+
+
 def test_a_first_frame_of_nobody_and_a_second_full_of_person_show_a_card(erase):
     frame, alpha = scene(160)
     shown(erase, (frame, np.zeros_like(alpha)))

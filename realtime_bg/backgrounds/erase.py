@@ -46,6 +46,8 @@ class EraseBackground(Background):
 
     def reset(self) -> None:
         self._jumped = True  # often it is the same room again, whose hidden part is worth keeping
+        if self._room.size:  # an engine that begins anew may find somebody only in a later frame
+            self._since[:] = 0
 
     def render(
         self, size: Size, time: float, frame: Image | None = None, alpha: Alpha | None = None
