@@ -25,6 +25,7 @@ MARGIN = 1.0  # seconds before the start from which sound is looked for
 TRANSPARENT, LEVELS = 255, 254  # GIF: the palette's place without colour, and places with one
 SEQUENCE = re.compile(r"\d{6,}\.png|frames\.ffconcat")
 GIF_CLOCK = Fraction(1, 100)
+GIF_LEAST = 2  # of these a picture lasts; browsers show a shorter one for ten
 
 
 class Stopped(Exception):  # noqa: N818 - not an error, as StopIteration is none
@@ -179,15 +180,17 @@ def write_gif(path: Path, parts: list[Part], span: Span, stop: threading.Event) 
             stream.width, stream.height = clip.size
             stream.pix_fmt = "pal8"
             stream.codec_context.time_base = GIF_CLOCK
-            last = -1
+            last = -GIF_LEAST
             for packet, start, _ in _packets(parts, "video"):
                 if stop.is_set():
                     raise Stopped
+                at = round((start - span.start) * clip.time_base / GIF_CLOCK)
+                if at < last + GIF_LEAST:
+                    continue
                 png = np.frombuffer(bytes(packet), np.uint8)
                 full: Any = cv2.imdecode(png, cv2.IMREAD_UNCHANGED)
                 picture = av.VideoFrame.from_ndarray(paletted(full), "pal8")
-                at = round((start - span.start) * clip.time_base / GIF_CLOCK)
-                last = picture.pts = max(last + 1, at)
+                last = picture.pts = at
                 picture.time_base = GIF_CLOCK
                 out.mux(stream.encode(picture))
             out.mux(stream.encode(None))

@@ -403,6 +403,16 @@ def test_gif(video, plain, place, transparent):
             assert transparent or far(corner[..., :3], (0, 255, 0)).max() < 8
 
 
+def test_a_gif_of_a_fast_clip_lasts_as_long(video, place, tmp_path):
+    """Browsers show pictures that last 1/100 s for 1/10 s."""
+    fast = clip(tmp_path / "fast.mp4", times=[round(1000 * n / 60) for n in range(COUNT)])
+    assert video(fast, "-o", "out.gif", "-b", "#00ff00")[0] == 0
+    with Pillow.open("out.gif") as file:
+        lasting = [file.seek(index) or file.info["duration"] for index in range(file.n_frames)]
+    assert min(lasting[:-1]) >= 20
+    assert sum(lasting[:-1]) == pytest.approx(1000 * COUNT / 60, abs=60)
+
+
 def test_matte_and_foreground_in_two_files(video, plain, place):
     code, lines = video(plain, "-o", "out.mp4", "--alpha", "matte")
     assert (code, lines) == (0, ["realtime-bg: written: out.foreground.mp4, out.matte.mp4"])
