@@ -297,6 +297,8 @@ class Studio:
             image = self._eraser.erase(still.image)
             if image is still.image:
                 say(f"{name}: no {' and no '.join(options.erase)} is seen in it", "yellow")
+            if still.alpha is not None and format != "jpg":
+                image = np.dstack([image, np.rint(still.alpha * 255).astype(np.uint8)])
             return encode(image, format, quality=options.quality, **kept)
         cutout = still.limit(self._stills.matte(still.image))
         if cutout.alpha.max() < NOBODY:

@@ -230,6 +230,11 @@ def test_erased_things_are_painted_over_and_the_rest_stays(image, place, tmp_pat
     assert (code, len(lines)) == (0, 1)
     assert "no dog is seen in it" in lines[0]
     assert (np.asarray(read("o.png"))[..., ::-1] == IMAGE).all()
+    full = np.dstack([IMAGE[..., ::-1], np.full((HEIGHT, WIDTH), 255, np.uint8)])
+    full[:, :9, 3] = 0
+    Pillow.fromarray(full).save("cut.png")
+    assert image("cut.png", "--erase", "car", engine=("--model", car))[0] == 0
+    assert (alpha_of("cut.erased.png") == full[..., 3]).all()
 
 
 def test_a_photo_of_nothing_but_what_is_to_be_erased_is_refused(image, place, tmp_path_factory):
