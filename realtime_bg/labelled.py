@@ -10,13 +10,13 @@ greys are partly person; files that hold only 0 and 1 are read as black and whit
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_bg.errors import DataError, reason
+from realtime_bg.errors import DataError, SourceError, reason
 from realtime_bg.frames import Image
 from realtime_bg.sources import IMAGE_SUFFIXES
 
@@ -98,7 +98,11 @@ def read_image(path: Path) -> Image:
 def read_mask(path: Path, like: Image | None = None) -> Mask:
     """Grey ``uint8 (H, W)``, 255 is person. Raises DataError, also where it is not as large as
     the picture ``like``."""
-    mask = _decoded(path, cv2.IMREAD_GRAYSCALE)
+    mask: Any = _decoded(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    if mask.dtype == np.uint16:  # that of 8 bits, or of 0 and 1, may lie in 16
+        mask = (mask // (257 if mask.max() > 255 else 1)).astype(np.uint8)
+    elif mask.dtype != np.uint8:
+        mask = _decoded(path, cv2.IMREAD_GRAYSCALE)
     if like is not None:
         _check_size(mask, path, like)
     return mask * 255 if mask.max() == 1 else mask
@@ -161,7 +165,10 @@ def _pictures(path: Path, masks: bool = False) -> Iterator[tuple[str, Image]]:
     from realtime_bg.decoding import to_bgr
     from realtime_bg.sources._av import open_video, pictures
 
-    container, stream = open_video(str(path))
+    try:
+        container, stream = open_video(str(path))
+    except SourceError as error:
+        raise DataError(str(error)) from None
     with container:
         for index, picture in enumerate(pictures(container, stream)):
             image = to_bgr(picture)

@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -162,7 +163,7 @@ def as_table(summary: dict[str, Any], rows: dict[str, dict[str, float]]) -> Tabl
         table.add_column(name, justify="right")
     for label, row in (*rows.items(), ("mean", summary)):
         cells = [f"{row[name]:.{DIGITS.get(name, 2)}f}" if name in row else "" for name in names]
-        table.add_row(label, *cells, style="bold" if row is summary else "")
+        table.add_row(escape(label), *cells, style="bold" if row is summary else "")
     return table
 
 
@@ -181,7 +182,7 @@ def write(path: Path, text: str) -> None:
     """The whole file or none. Raises DataError."""
     partial = path.with_name(f".{path.name}.part")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="surrogateescape")
         partial.replace(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({reason(error)})") from None
@@ -210,6 +211,9 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--repeats: at least 1")
     show_logs(False)
     try:
+        for file in (options.csv, Path(options.json or "-")):  # before an hour of measuring
+            if file is not None and not file.parent.is_dir():
+                raise DataError(f"{file.parent}: no such folder; make it first")
         summary, rows = evaluate(options)
         if options.csv:
             write(options.csv, as_csv(summary, rows))

@@ -68,15 +68,22 @@ def label(options: argparse.Namespace) -> None:
             raise DataError(f"{pair.image} and {seen[pair.name].image} would get the same name; "
                             "rename one, or use two --out")  # fmt: skip
         seen[pair.name] = pair
+        if pair.image.resolve().parent == (options.out / "images").resolve():
+            raise DataError(f"{pair.image} is in --out, whose masks would be lost; choose another")
     flags = {"engine.name": options.engine, "engine.model": options.model,
              "engine.device": options.device, "engine.offline": options.offline}  # fmt: skip
-    kept = left = 0
+    kept = left = there = 0
     with closing(Eye.of(flags, None)) as eye:
         for pair in found:
             clip = is_clip(pair.image)
             try:
+                if not clip and (options.out / "images" / pair.image.name).exists():
+                    there += 1
+                    continue
                 for name, image, alpha in _labelled(eye, pair, options.every):
-                    if _is_sure(alpha, options.unsure):
+                    if (options.out / "images" / f"{name}.png").exists():
+                        there += 1
+                    elif _is_sure(alpha, options.unsure):
                         _write(options.out, name, image, alpha, None if clip else pair.image)
                         kept += 1
                     else:
@@ -84,7 +91,8 @@ def label(options: argparse.Namespace) -> None:
             except DataError as error:  # of a clip what came before it is kept
                 log.warning("%s; left out", error)
                 left += 1
-    say(f"{kept} pictures labelled in {options.out}, {left} left out")
+    stay = f", {there} were there and stay (delete their pictures to label them anew)"
+    say(f"{kept} pictures labelled in {options.out}, {left} left out{stay if there else ''}")
 
 
 def _pairs(source: Path) -> list[Pair]:

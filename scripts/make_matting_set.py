@@ -37,7 +37,7 @@ from realtime_bg.cutouts import decontaminated
 from realtime_bg.errors import DataError, RealtimeBgError, reason
 from realtime_bg.eye import Cutout, Eye
 from realtime_bg.frames import Alpha, Image, Size
-from realtime_bg.labelled import data_root, frames, pairs, read_image, read_mask
+from realtime_bg.labelled import Pair, data_root, frames, pairs, read_image, read_mask
 from realtime_bg.settings import load
 from realtime_bg.terminal import say, show_logs
 from realtime_bg.training.command import number, size
@@ -206,8 +206,7 @@ def _bytes(picture: NDArray[np.floating]) -> Image:
 
 def cut_clip(path: Path, count: int, engine: str, chance: np.random.Generator) -> list[Cutout]:
     """``count`` frames of a clip with the alphas of an engine that sees every pixel."""
-    (pair,) = (one for one in pairs(path.parent, masks=False) if one.image == path)
-    images = [image for image, _ in frames(pair)]
+    images = [image for image, _ in frames(Pair(path.stem, path, None))]
     if len(images) < count + 8:
         raise DataError(f"{path}: has {len(images)} frames, {count + 8} are needed")
     first = int(chance.integers(8, len(images) - count + 1))
@@ -317,11 +316,11 @@ def main(arguments: list[str] | None = None) -> int:
     show_logs(False)
     try:
         make(options)
-    except OSError as error:
-        say(f"{options.out}: {reason(error)}", "red")
-        return 2
     except RealtimeBgError as error:
         say(str(error), "red")
+        return 2
+    except OSError as error:
+        say(f"{options.out}: {reason(error)}", "red")
         return 2
     return 0
 

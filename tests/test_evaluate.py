@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import sys
 
 import cv2
 import graphs
@@ -9,6 +11,9 @@ import numpy as np
 import pytest
 
 import scripts
+from realtime_bg.labelled import read_mask
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are bytes there")
 
 SIZE = (64, 48)
 
@@ -121,13 +126,46 @@ def test_what_is_wrong_is_named_and_left_out(capsys, photos, network):
     (photos / "images/a.png").write_bytes(b"no picture")
     cv2.imwrite(str(photos / "masks/b.png"), np.zeros((10, 10), np.uint8))
     cv2.imwrite(str(photos / "images/lonely.png"), photo(5)[0])
+    for folder in ("images", "masks"):
+        (photos / folder / "clip.mp4").write_bytes(b"no video")
     code, means, said = evaluate(capsys, "--engine", "semantic", "--model", network,
                                  "--data", f"folder:{photos}")  # fmt: skip
-    assert (code, means["count"], means["skipped"]) == (0, 1, 2)
+    assert (code, means["count"], means["skipped"]) == (0, 1, 3)
     assert "a.png: not a readable image; left out" in said
+    assert "clip.mp4" in said
     assert "the mask is 10x10, its image 80x60; left out" in said
     assert "no mask" in said
     assert "lonely.png" in said
+
+
+@pytest.mark.parametrize("values", [(0, 1), (0, 255), (0, 65535)])
+def test_masks_of_16_bits_are_those_of_8(tmp_path, values):
+    mask = np.zeros((8, 8), np.uint16)
+    mask[:4] = values[1]
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    read = read_mask(tmp_path / "mask.png")
+    assert read.dtype == np.uint8
+    assert (read == np.where(mask > 0, 255, 0)).all()
+
+
+def test_results_that_cannot_be_written_are_known_before(capsys, photos, network, tmp_path):
+    code, _, said = evaluate(capsys, "--engine", "semantic", "--model", network, "--data",
+                             f"folder:{photos}", "--csv", tmp_path / "none/a.csv")  # fmt: skip
+    assert code == 2
+    assert "none: no such folder; make it first" in said
+
+
+@linux
+def test_a_name_that_is_no_utf8_is_written_as_it_is(capsys, photos, network, tmp_path):
+    for folder in ("images", "masks"):
+        os.rename(photos / folder / "a.png", os.fsencode(photos / folder) + b"/Jos\xe9.png")
+    code, means, said = evaluate(capsys, "--engine", "semantic", "--model", network, "--data",
+                                 f"folder:{photos}", "--csv", tmp_path / "a.csv")  # fmt: skip
+    assert (code, means["count"]) == (0, 3), said
+    assert b"Jos\xe9," in (tmp_path / "a.csv").read_bytes()
+    datasets = pytest.importorskip("realtime_bg.training.datasets", exc_type=ImportError)
+    train, val = datasets.open_photos(f"folder:{photos}", 0.4, 0)
+    assert datasets.fingerprint(train.names, val.names).startswith("3 (")
 
 
 def test_a_clip_without_a_frames_mask_is_left_out(capsys, clips, network):

@@ -1,5 +1,7 @@
 """scripts/label.py: an engine's alphas as masks to train on, in the layout that training reads."""
 
+import shutil
+
 import cv2
 import graphs
 import numpy as np
@@ -48,6 +50,21 @@ def test_photos_and_frames_become_a_labelled_folder(tmp_path, photos, network, c
     mask = cv2.imread(str(out / "masks/somebody.png"), cv2.IMREAD_GRAYSCALE)
     assert mask[:, 40:].min() > 200
     assert mask[:, :24].max() < 60
+
+
+def test_masks_that_are_there_are_never_written_over(tmp_path, photos, network, capsys):
+    own = tmp_path / "own"
+    for folder in ("images", "masks"):
+        (own / folder).mkdir(parents=True)
+    shutil.copy(photos / "somebody.jpg", own / "images")
+    cv2.imwrite(str(own / "masks/somebody.png"), np.full((48, 64), 99, np.uint8))
+    drawn = (own / "masks/somebody.png").read_bytes()
+    engine = ("--engine", "semantic", "--model", network, "--device", "cpu")
+    assert scripts.run("label", own, *engine, "--out", own) == 2
+    assert "is in --out, whose masks would be lost" in capsys.readouterr().err
+    assert scripts.run("label", photos, *engine, "--out", own) == 0
+    assert "1 were there and stay" in capsys.readouterr().err
+    assert (own / "masks/somebody.png").read_bytes() == drawn
 
 
 def test_what_is_not_there_is_one_line(tmp_path, capsys):

@@ -665,9 +665,30 @@ def test_a_coco_photo_of_another_size_than_its_annotation_is_left_out(coco):
         CocoPhotos(coco, "train2017")[1]
 
 
+@pytest.mark.parametrize("spoil", [
+    lambda content: content["annotations"][3].update(segmentation=[]),
+    lambda content: content["annotations"][3].pop("segmentation"),
+    lambda content: content["images"].pop(1),
+])  # fmt: skip
+def test_a_coco_photo_with_an_odd_annotation_is_left_out(coco, spoil):
+    path = coco / "annotations/instances_train2017.json"
+    content = json.loads(path.read_text())
+    spoil(content)
+    path.write_text(json.dumps(content))
+    photos = CocoPhotos(coco, "train2017")
+    with pytest.raises(DataError, match="COCO's photo 2: annotation cannot be read"):
+        photos[1]
+    assert photos[0].mask.any()
+
+
 def inpaint(photos, out, *more):
     return train(photos, out, "--width", 4, "--levels", 2, "--batch", 3, *more, arch=None,
                  script="train_inpaint", data=f"folder:{photos / 'images'}")  # fmt: skip
+
+
+def test_too_deep_a_network_for_one_picture_ends_in_one_line(photos, tmp_path, capsys):
+    assert inpaint(photos, tmp_path / "run", "--size", 32, "--levels", 5, "--batch", 1) == 2
+    assert "batch norm needs more than one picture" in capsys.readouterr().err
 
 
 @pytest.fixture

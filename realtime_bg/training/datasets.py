@@ -26,7 +26,7 @@ from realtime_bg.training import augment
 
 PERSON = "person"
 COCO_SPLITS = ("train2017", "val2017")
-FRAME = re.compile(r"-\d{5}$")  # of a clip
+FRAME = re.compile(r"-(\d{5}|[1-9]\d{5,})$")  # of a clip
 
 Place: TypeAlias = tuple[int, int, int]  # epoch, index, step
 Item: TypeAlias = tuple[Tensor, ...] | str  # a str says why there is no picture
@@ -125,6 +125,14 @@ class CocoPhotos(Named):
 
     def __getitem__(self, index: Any) -> Any:
         key = self._ids[index]
+        try:
+            return self._sample(key)
+        except DataError:
+            raise
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise DataError(f"COCO's photo {key}: annotation cannot be read ({error!r})") from None
+
+    def _sample(self, key: int) -> Sample:
         assert self._folder is not None
         path = self._folder / self._coco.imgs[key]["file_name"]
         image = read_image(path)
@@ -206,13 +214,17 @@ def split(names: Sequence[str], share: float, seed: int, what: str) -> tuple[lis
 
 def _draw(name: str, seed: int) -> float:
     """Evenly spread in [0, 1)."""
-    return int.from_bytes(sha256(f"{seed}/{name}".encode()).digest()[:6]) / 2**48
+    return int.from_bytes(_hashed(f"{seed}/{name}").digest()[:6]) / 2**48
 
 
 def fingerprint(*groups: Sequence[str]) -> str:
     """How many names there are and which, in short."""
     text = "\n\n".join("\n".join(names) for names in groups)
-    return f"{sum(map(len, groups))} ({sha256(text.encode()).hexdigest()[:8]})"
+    return f"{sum(map(len, groups))} ({_hashed(text).hexdigest()[:8]})"
+
+
+def _hashed(text: str) -> Any:
+    return sha256(text.encode(errors="surrogateescape"))  # names of files may be no UTF-8
 
 
 class Windows:

@@ -46,7 +46,8 @@ CLIP = 1.0  # the gradient's norm is cut to this
 WARM_UP = 0.02  # share of the steps in which the learning rate grows from 0
 DECAY = 1e-2  # of weights; norms and biases are left alone
 # How PyTorch says so: of a GPU, of the computer, and when the system ends a reading process.
-TOO_LITTLE = ("out of memory", "can't allocate memory", "is killed by signal: Killed")
+TOO_LITTLE = ("out of memory", "can't allocate memory", "is killed by signal: Killed",
+              "out of shared memory")  # fmt: skip
 
 
 def warm_cosine(step: int, total: int) -> float:
@@ -186,6 +187,13 @@ def fit(task: Task, run: Run) -> nn.Module:
         loop = _Loop(task, run)
         with stop_signals(stop.set), loop.bar:
             loop.train(stop)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise TrainingError(
+            "batch norm needs more than one picture, or place, in a step; use a larger --batch or "
+            "--size, or fewer --levels"
+        ) from None
     except RuntimeError as error:
         if not any(sign in str(error) for sign in TOO_LITTLE):
             raise
