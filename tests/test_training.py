@@ -234,6 +234,34 @@ def test_lamplight_darkens_what_is_far_from_the_lamp():
         assert lit.min() < 200, seed
 
 
+def test_a_print_stays_on_the_clothes_and_below_the_head():
+    grey = np.full((96, 128, 3), 120, np.uint8)
+    person = np.zeros((96, 128), np.float32)
+    person[16:, 40:90] = 1
+    printed = 0
+    for seed in range(30):
+        shown = scenes.patterned(grey, person, np.random.default_rng(seed))
+        changed = (shown != grey).any(-1)
+        assert not changed[16:30, 40:90].any(), seed  # the head
+        if not changed[person == 0].any():  # else a part of the room has it, too
+            printed += changed[person == 1].mean() > 0.05
+    assert printed > 10
+
+
+def test_what_stands_before_people_is_none_of_them():
+    person = np.zeros((96, 128), np.float32)
+    person[16:, 40:90] = 1
+    picture = np.full((96, 128, 3), 200, np.uint8)
+    hidden = 0
+    for seed in range(30):
+        chance = np.random.default_rng(seed)
+        shown, alpha = scenes.standing_before(picture, person, picture // 4, chance)
+        assert (alpha <= person).all()
+        assert (np.abs(shown[alpha > 0.995].astype(int) - 200) < 3).all(), seed
+        hidden += ((person == 1) & (alpha < 0.5)).any()
+    assert hidden > 8
+
+
 @pytest.mark.parametrize("thing", [scenes.hung, scenes.globe, scenes.railing, scenes.drawn])
 def test_a_room_gets_something_that_is_no_person(thing):
     y, x = np.mgrid[:72, :128]

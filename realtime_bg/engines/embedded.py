@@ -21,7 +21,7 @@ from realtime_bg.geometry import resize
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 
-AREAS = 256 * 144, 448 * 256, 640 * 360  # in which a photo is seen
+AREAS = 448 * 256, 640 * 360, 900 * 506  # in which a photo is seen
 # Answers this near to 0 and 1 are meant to be 0 and 1, which the network's sigmoid never reaches:
 # a tenth less error (MAD) on photos, and nothing to blend where nobody is.
 SURE = 0.05
@@ -67,22 +67,43 @@ class Embedded(Engine):
 
     def still(self, frame: Frame, repeats: int) -> Matte:
         """Without haste a photo is seen in several sizes, each also mirrored, and what the network
-        says of them is averaged, as logits; it makes a quarter fewer mistakes."""
+        says of them is averaged, as logits; then all but the largest once more, with that as the
+        alpha of the frame before, and the mean of both counts. It makes a quarter fewer mistakes.
+        """
         if self.settings.quality != "fine" or self.settings.work_size is not None:
             return super().still(frame, repeats)
         sizes = [fitting(frame.size, area) for area in AREAS]
-        logits = np.zeros(sizes[-1][::-1], np.float32)
+        out = sizes[-2]
+        nothing = np.zeros(out[::-1], np.float32)
+        first = self._averaged(frame, sizes, nothing)
+        known = _stretched(_sigmoid(first), REMEMBERED)
+        both = (first + self._averaged(frame, sizes[:-1], known)) * np.float32(0.5)
+        guide = cv2.resize(frame.image, out, interpolation=cv2.INTER_AREA)
+        return Matte(frame, _stretched(_sigmoid(both), SURE), guide=guide)
+
+    def _averaged(
+        self, frame: Frame, sizes: list[Size], before: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """The mean logits of a photo seen in ``sizes``, at the size of ``before``, which is the
+        alpha it is seen with."""
+        height, width = before.shape
+        logits = np.zeros_like(before)
         for size in sizes:
             src = np.empty((1, 3, *size[::-1]), np.float32)
-            guide = _resized(frame.image, size, src)
-            last = np.zeros((1, 1, *size[::-1]), np.float32)
+            _resized(frame.image, size, src)
+            last = resize(before, size)[None, None]
             for flip in (slice(None), slice(None, None, -1)):
-                feed = {"src": np.ascontiguousarray(src[..., flip]), "last": last}
+                feed = {"src": src[..., flip], "last": last[..., flip]}
+                feed = {name: np.ascontiguousarray(value) for name, value in feed.items()}
                 alpha = self._session.run(["pha"], feed)[0][0, 0, :, flip]
-                alpha = resize(np.ascontiguousarray(alpha), sizes[-1]).clip(LEAST, 1 - LEAST)
+                alpha = resize(np.ascontiguousarray(alpha), (width, height))
+                alpha = alpha.clip(LEAST, 1 - LEAST)
                 logits += np.log(alpha / (1 - alpha))
-        mean = logits / np.float32(2 * len(sizes))
-        return Matte(frame, _stretched(ONE / (ONE + np.exp(-mean)), SURE), guide=guide)
+        return logits / np.float32(2 * len(sizes))
+
+
+def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(ONE / (ONE + np.exp(-logits)), np.float32)
 
 
 def _stretched(alpha: NDArray[np.float32], ends: float) -> NDArray[np.float32]:

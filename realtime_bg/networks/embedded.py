@@ -1,9 +1,11 @@
-"""The network of the embedded model: EfficientNet-Lite0, a small decoder, the last matte as a hint.
+"""The network of the embedded model: EfficientNet-Lite0, attention, a small decoder, the last matte
+as a hint.
 
 Backbone: Tan and Le, EfficientNet, ICML 2019, in the Lite0 variant (no squeeze-and-excitation,
-ReLU6). Decoder: skip connections as in U-Net, depthwise separable, gated by the pooled picture as
-LR-ASPP (Howard et al., Searching for MobileNetV3, ICCV 2019). The alpha of the last frame comes in
-as a fourth channel: memory that costs nothing, and that training on photos can teach.
+ReLU6), then two blocks of attention at 1/32, where it costs little. Decoder: skip connections as in
+U-Net, depthwise separable, gated by the pooled picture as LR-ASPP (Howard et al., Searching for
+MobileNetV3, ICCV 2019). The alpha of the last frame comes in as a fourth channel: memory that costs
+nothing, and that training on photos can teach.
 """
 
 from typing import Any, cast
@@ -71,6 +73,33 @@ class Join(nn.Module):
         return F.relu(self.bn2(self.mix(F.relu(self.bn1(self.depthwise(x))))))
 
 
+class Attention(nn.Module):
+    """Every place of a map (B, C, H, W) sees all others: a depthwise convolution that says where it
+    is (Chu et al., Conditional positional encodings, ICLR 2023), attention (Vaswani et al., NeurIPS
+    2017) and two layers for each place alone, all of them added to what was there."""
+
+    def __init__(self, channels: int, inner: int, heads: int) -> None:
+        super().__init__()
+        self.heads, self.scale = heads, (inner // heads) ** -0.5
+        self.around = nn.Conv2d(channels, channels, 3, 1, 1, groups=channels)
+        self.norm1, self.norm2 = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.qkv = nn.Linear(channels, 3 * inner)
+        self.proj = nn.Linear(inner, channels)
+        self.up, self.down = nn.Linear(channels, 2 * channels), nn.Linear(2 * channels, channels)
+        for last in (self.around, self.proj, self.down):  # it begins as if it were not there
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(cast(Tensor, last.bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = (x + self.around(x)).flatten(2).transpose(1, 2)  # (B, H * W, C)
+        qkv = self.qkv(self.norm1(places)).unflatten(-1, (3, self.heads, -1))
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind()  # (B, heads, H * W, C)
+        weights = torch.softmax(query @ key.transpose(-1, -2) * self.scale, -1)
+        places = places + self.proj((weights @ value).transpose(1, 2).flatten(2))
+        places = places + self.down(F.relu(self.up(self.norm2(places))))
+        return places.transpose(1, 2).reshape(x.shape)
+
+
 class Embedded(nn.Module):
     """RGB in 0..1, ``(B, 3, H, W)``, and the last alpha, ``(B, 1, H, W)``, zeros where there is
     none -> logits of alpha, ``(B, 1, H, W)``. Any H and W; multiples of 32 lose nothing."""
@@ -83,6 +112,7 @@ class Embedded(nn.Module):
             blocks.append(Block(channels, expand, kernel, stride, out))
             channels = out
         self.blocks = nn.ModuleList(blocks)
+        self.attention = nn.Sequential(*(Attention(192, 96, 4) for _ in range(2)))
         self.context = nn.Conv2d(192, 96, 1, bias=False)
         self.context_bn = nn.BatchNorm2d(96)
         self.gate = nn.Conv2d(192, 96, 1)
@@ -110,6 +140,7 @@ class Embedded(nn.Module):
             if index in SKIPS:
                 skips.append(y)
         s2, s4, s8, s16, s32 = skips
+        s32 = self.attention(s32)
         gate = torch.sigmoid(self.gate(s32.mean((2, 3), keepdim=True)))
         y = F.relu(self.context_bn(self.context(s32))) * gate
         at16 = self.join16(y, s16, last)

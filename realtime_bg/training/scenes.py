@@ -20,6 +20,8 @@ LAMPS = 0.15  # share lit by one lamp
 FURNISHED = 0.35  # share of rooms with something more in them that may be taken for a person
 SPECKS = 0.001  # of the picture; smaller pieces and holes of a mask are threshold noise
 TALL = 2.2  # a person that much taller than broad stands in full length
+PATTERNED = 0.15  # share whose clothes have stripes, checks or another print
+BEFORE = 0.12  # share with a table or a post before the people
 LEAST = 90  # pixels of the photo a scene is at least high
 
 Matrix = NDArray[np.float32]
@@ -61,6 +63,10 @@ def scene(
         warped, alpha = _before(warped, alpha, room(*other, size, chance), chance)
     if chance.random() < PASSING:
         warped, alpha = passing(warped, alpha, *other, chance)
+    if chance.random() < PATTERNED:
+        warped = patterned(warped, alpha, chance)
+    if chance.random() < BEFORE:
+        warped, alpha = standing_before(warped, alpha, other[0], chance)
     if chance.random() < LAMPS:
         warped = lamplit(warped, chance)
     return recoloured(warped, chance), alpha
@@ -152,6 +158,68 @@ def passing(
     further = cv2.warpAffine(mask, matrix, (width, height)) / np.float32(255) * (1 - alpha)
     picture, further = _before(there, further.astype(np.float32), picture, chance)
     return picture, np.asarray(np.minimum(alpha + further, 1), np.float32)
+
+
+def patterned(image: Image, alpha: Alpha, chance: np.random.Generator) -> Image:
+    """The people in striped, checked or printed clothes, from somewhere below the head on; the same
+    print now and then on a part of the room."""
+    height, width = alpha.shape
+    y, x = np.mgrid[:height, :width].astype(np.float32) / height
+    angle, step = chance.uniform(0, math.pi), chance.uniform(0.012, 0.1)
+    bend = chance.uniform(0, 0.05) * np.sin(
+        x * chance.uniform(3, 20) + y * chance.uniform(3, 20) + chance.uniform(0, 6)
+    )
+    across = x * math.cos(angle) + y * math.sin(angle) + bend
+    down = y * math.cos(angle) - x * math.sin(angle) + bend
+    wave = np.sin(2 * math.pi * across / step)
+    kind = chance.random()
+    if kind > 0.6:
+        other = np.sin(2 * math.pi * down / step)
+        wave = wave * other if kind > 0.8 else np.maximum(wave, other)
+    shape = np.clip(wave * chance.uniform(1, 6) + chance.uniform(-0.5, 0.5), -1, 1) / 2 + 0.5
+    rows = np.flatnonzero((alpha > 0.5).any(1))
+    top, tall = (rows[0], rows[-1] - rows[0]) if len(rows) else (0, height)
+    collar = (top + chance.uniform(0.2, 0.7) * tall) / height
+    where = alpha * np.clip((y - collar) * 20, 0, 1)
+    if chance.random() < 0.25:
+        edge = (y if chance.random() < 0.5 else x) - chance.uniform(0.2, 0.9)
+        where = np.maximum(where, (1 - alpha) * (edge > 0))
+    share = (shape * where * chance.uniform(0.3, 1)).astype(np.float32)
+    colour = np.full_like(image, chance.integers(0, 256, 3))
+    return cv2.blendLinear(colour, image, share, 1 - share)
+
+
+def standing_before(
+    picture: Image, alpha: Alpha, image: Image, chance: np.random.Generator
+) -> tuple[Image, Alpha]:
+    """A scene with a table, the back of a chair or a post between camera and people, covered with a
+    part of ``image`` in other colours."""
+    height, width = alpha.shape
+    cover = np.zeros((height, width), np.float32)
+    if chance.random() < 0.6:  # from the lower edge up
+        high, broad = height * chance.uniform(0.05, 0.35), width * chance.uniform(0.2, 1.3)
+        middle = chance.uniform(0, width)
+        lean = chance.normal(0, 0.15, 2) * height
+        inset = broad * chance.uniform(-0.1, 0.3)
+        left, right, top = middle - broad / 2, middle + broad / 2, height - high + lean
+        corners = [[left, height + 9], [left + inset, top[0]], [right - inset, top[1]],
+                   [right, height + 9]]  # fmt: skip
+    else:
+        thick = height * chance.uniform(0.015, 0.1)
+        ends = chance.uniform(0, width, 2)
+        if chance.random() < 0.7:
+            ends[1] = ends[0] + chance.normal(0, 0.05) * width
+        corners = [[ends[0], -9], [ends[0] + thick, -9], [ends[1] + thick, height + 9],
+                   [ends[1], height + 9]]  # fmt: skip
+    cv2.fillPoly(cover, [np.round(np.array(corners)).astype(np.int32)], 1.0)
+    cover = cv2.GaussianBlur(cover, (0, 0), chance.uniform(0.4, 1.2))
+    if chance.random() < 0.5:
+        skin = wall((width, height), chance)
+    else:
+        skin = recoloured(cv2.resize(image, (width, height)), chance)[::-1]
+        skin = cv2.GaussianBlur(skin, (0, 0), chance.uniform(2, 20))
+    free = 1 - cover
+    return cv2.blendLinear(np.ascontiguousarray(skin), picture, cover, free), alpha * free
 
 
 def lamplit(image: Image, chance: np.random.Generator) -> Image:
