@@ -17,6 +17,7 @@ from realtime_bg.live import Live
 from realtime_bg.logs import Ring
 from realtime_bg.notify import Notify
 from realtime_bg.on_demand import Demand
+from realtime_bg.outlets import lists_virtual_camera
 from realtime_bg.overlays import STAGES
 from realtime_bg.pipeline import Pipeline
 from realtime_bg.processor import Processor
@@ -24,7 +25,6 @@ from realtime_bg.reload import ConfigFile, in_use
 from realtime_bg.run import check, with_current_item
 from realtime_bg.settings import Settings, SourceSettings, default_config, load
 from realtime_bg.signals import stop_signals
-from realtime_bg.sinks import classify
 from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
 from realtime_bg.stats import Stats
@@ -45,11 +45,10 @@ def prepared(settings: Settings) -> Settings:
     """Settings for use without a window: the virtual camera where no output is named. Raises
     RealtimeBgError for what cannot work."""
     output = settings.output
-    kinds = {classify(spec)[0] for spec in output.sinks}
-    if "window" in kinds:
+    if "window" in output.sinks:
         raise SettingsError("output.sinks: the daemon has no window; leave it out, or use "
                             "`realtime-bg run`")  # fmt: skip
-    if not output.sinks or "virtualcam" in kinds:
+    if not output.sinks or lists_virtual_camera(output):
         output = output.model_copy(update={"virtualcam": True})
     settings = settings.model_copy(update={"output": output})
     check(settings, with_backgrounds=False)

@@ -343,9 +343,14 @@ def wanted_sinks(settings: OutputSettings) -> list[str]:
         for spec, kind in kinds.items()
         if kind != "window" and (kind != "virtualcam" or settings.virtualcam)
     ]
-    if settings.virtualcam and "virtualcam" not in kinds.values():
+    if settings.virtualcam and not lists_virtual_camera(settings):
         wanted.append("virtualcam")
     return wanted
+
+
+def lists_virtual_camera(settings: OutputSettings) -> bool:
+    """Whether one of the outputs is a virtual camera by name. Raises SinkError."""
+    return any(classify(spec)[0] == "virtualcam" for spec in settings.sinks)
 
 
 def check_sinks(settings: Settings) -> None:
@@ -357,6 +362,7 @@ def check_sinks(settings: Settings) -> None:
 
     background = settings.background
     backgrounds = {whole(spec) for spec in (background.current, *background.items)}
+    source = whole(settings.source.spec)
     written: set[str] = set()
     for spec in settings.output.sinks:
         is_file = classify(spec)[0] == "video"
@@ -364,7 +370,7 @@ def check_sinks(settings: Settings) -> None:
         if name in written:
             raise SettingsError(f"output {spec} is given twice; give each --output another name")
         written.add(name)
-        if name == whole(settings.source.spec):
+        if name == source:
             raise SettingsError(f"{spec} is the source itself; give --output another name")
         if is_file and name in backgrounds:
             raise SettingsError(f"{spec} is one of the backgrounds; give --output another name")

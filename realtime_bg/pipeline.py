@@ -402,12 +402,11 @@ class Pipeline:
         if self._resting() or self._finished.is_set():
             hand.moved = now
             return
-        stall = self._live.now.source.stall
+        stall, waiting = self._live.now.source.stall, False
         if source is not None:
-            stall = max(stall, 3.0 / source.fps)
-        waiting = source is not None and source.waiting
-        if source is not None and waiting:
-            hand.moved = max(hand.moved, source.tried)
+            stall, waiting = max(stall, 3.0 / source.fps), source.waiting
+            if waiting:
+                hand.moved = max(hand.moved, source.tried)
         if hand.opening or waiting:
             stall = max(stall, OPENING)
         if now - hand.moved < stall:

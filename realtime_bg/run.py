@@ -16,7 +16,7 @@ from realtime_bg.errors import EngineError, SettingsError, SourceError
 from realtime_bg.frames import Frame
 from realtime_bg.live import Live
 from realtime_bg.on_demand import Demand
-from realtime_bg.outlets import check_sinks
+from realtime_bg.outlets import check_sinks, lists_virtual_camera
 from realtime_bg.pipeline import Pipeline
 from realtime_bg.processor import Processor
 from realtime_bg.registry import load_class
@@ -103,7 +103,7 @@ def with_outputs(settings: Settings) -> Settings:
 def with_virtual_camera(settings: Settings) -> Settings:
     """Settings in which a virtual camera that is listed is switched on."""
     output = settings.output
-    if any(sink_kinds.classify(spec)[0] == "virtualcam" for spec in output.sinks):
+    if lists_virtual_camera(output):
         output = output.model_copy(update={"virtualcam": True})
     return settings.model_copy(update={"output": output})
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from realtime_bg import backgrounds, sinks, sources, zoo
+from realtime_bg import backgrounds, sources, zoo
 from realtime_bg.engines import ENGINES
 from realtime_bg.errors import EngineError, RealtimeBgError, SettingsError
 from realtime_bg.live import Live
-from realtime_bg.outlets import check_sinks
+from realtime_bg.outlets import check_sinks, lists_virtual_camera
 from realtime_bg.registry import load_class
 from realtime_bg.settings import Settings, flattened, merged, nested, validated
 from realtime_bg.yaml_text import parsed
@@ -37,17 +37,12 @@ def apply(live: Live, change: Callable[[Settings], dict[str, Any]]) -> Settings:
         changes = change(now)
         new = validated(merged(now.model_dump(), nested(changes)))
         check(new, [key for key in changes if value_of(new, key) != value_of(now, key)], now)
-        listed = lists_virtual_camera(new)
-        if listed != lists_virtual_camera(now) and "output.virtualcam" not in changes:
+        listed = lists_virtual_camera(new.output)
+        if listed != lists_virtual_camera(now.output) and "output.virtualcam" not in changes:
             changes = changes | {"output.virtualcam": listed}
         return changes
 
     return live.modify(checked)
-
-
-def lists_virtual_camera(settings: Settings) -> bool:
-    """Whether one of the outputs is a virtual camera by name. Raises SinkError."""
-    return any(sinks.classify(spec)[0] == "virtualcam" for spec in settings.output.sinks)
 
 
 def check(settings: Settings, keys: Iterable[str], now: Settings) -> None:

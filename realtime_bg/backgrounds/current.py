@@ -30,7 +30,6 @@ class CurrentBackground:
         self._stats, self._wait = stats, wait
         self._settings = self._opened = settings  # asked for, and what is open
         self._open = open_background(settings.current, settings, wait)
-        self._spec = settings.current
         self._rejected: tuple[str, str] | None = None
         self._lock = threading.Lock()
         self._opener: threading.Thread | None = None
@@ -68,17 +67,17 @@ class CurrentBackground:
         try:
             new = open_background(settings.current, settings, self._wait)
         except RealtimeBgError as error:
-            kept = stays(self._spec)
+            kept = stays(self.spec)
             log.warning("%s; %s %s", error, kept,
-                        "stays" if kept == self._spec else "takes its place")  # fmt: skip
+                        "stays" if kept == self.spec else "takes its place")  # fmt: skip
             self._stats.notice(f"cannot open {settings.current}")
-            if kept == self._spec != settings.current:
-                self._settings = self._opened
             if kept != settings.current:
                 self._rejected = settings.current, kept
+                if kept == self.spec:
+                    self._settings = self._opened
             return
         with self._lock:
-            self._spec, self._opened = settings.current, settings
+            self._opened = settings
             # The compositor may still be rendering the old one: it reads `_open` once a frame,
             # and backgrounds survive a close while a picture of theirs is being used.
             old, self._open = (self._open, new) if not self._closed else (new, self._open)
@@ -87,7 +86,7 @@ class CurrentBackground:
     @property
     def spec(self) -> str:
         """What is open."""
-        return self._spec
+        return self._opened.current
 
     def reload(self) -> None:
         """Open it anew: its file has changed. What is open stays where that fails."""

@@ -72,26 +72,25 @@ class Embedded(Engine):
         """
         if self.settings.quality != "fine" or self.settings.work_size is not None:
             return super().still(frame, repeats)
-        sizes = [fitting(frame.size, area) for area in AREAS]
-        out = sizes[-2]
-        nothing = np.zeros(out[::-1], np.float32)
-        first = self._averaged(frame, sizes, nothing)
+        views, pictures = [], []
+        for size in (fitting(frame.size, area) for area in AREAS):
+            views.append(np.empty((1, 3, *size[::-1]), np.float32))
+            pictures.append(_resized(frame.image, size, views[-1]))
+        guide = pictures[-2]
+        first = self._averaged(views, np.zeros(guide.shape[:2], np.float32))
         known = _stretched(_sigmoid(first), REMEMBERED)
-        both = (first + self._averaged(frame, sizes[:-1], known)) * np.float32(0.5)
-        guide = cv2.resize(frame.image, out, interpolation=cv2.INTER_AREA)
+        both = (first + self._averaged(views[:-1], known)) * np.float32(0.5)
         return Matte(frame, _stretched(_sigmoid(both), SURE), guide=guide)
 
     def _averaged(
-        self, frame: Frame, sizes: list[Size], before: NDArray[np.float32]
+        self, views: list[NDArray[np.float32]], before: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """The mean logits of a photo seen in ``sizes``, at the size of ``before``, which is the
-        alpha it is seen with."""
+        """The mean logits of a photo in several sizes, RGB (1, 3, h, w) each, at the size of
+        ``before``, which is the alpha it is seen with."""
         height, width = before.shape
         logits = np.zeros_like(before)
-        for size in sizes:
-            src = np.empty((1, 3, *size[::-1]), np.float32)
-            _resized(frame.image, size, src)
-            last = resize(before, size)[None, None]
+        for src in views:
+            last = resize(before, (src.shape[3], src.shape[2]))[None, None]
             for flip in (slice(None), slice(None, None, -1)):
                 feed = {"src": src[..., flip], "last": last[..., flip]}
                 feed = {name: np.ascontiguousarray(value) for name, value in feed.items()}
@@ -99,7 +98,7 @@ class Embedded(Engine):
                 alpha = resize(np.ascontiguousarray(alpha), (width, height))
                 alpha = alpha.clip(LEAST, 1 - LEAST)
                 logits += np.log(alpha / (1 - alpha))
-        return logits / np.float32(2 * len(sizes))
+        return logits / np.float32(2 * len(views))
 
 
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
