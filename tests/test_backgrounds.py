@@ -450,7 +450,7 @@ def test_a_path_that_the_system_refuses_is_our_error(spec):
 def test_the_transparent_part_of_a_clip_is_black(pixels):
     picture = np.full((8, 8, 4), 200, np.uint8)
     picture[:, :4, 3], picture[:, 4:, 3] = 0, 255
-    frame = av.VideoFrame.from_ndarray(picture, "bgra").reformat(format=pixels)
+    frame = av.VideoFrame.from_ndarray(picture, "bgra").reformat(format=pixels, threads=1)
     shown = video_module.fitted(frame, (8, 8), "cover")
     assert shown[:, :3].max() < 8
     assert np.abs(shown[:, 5:].astype(int) - 200).max() < 12
