@@ -27,7 +27,7 @@ from realtime_bg.cli_options import (
     listed,
 )
 from realtime_bg.errors import SettingsError, SinkError
-from realtime_bg.settings import Settings, load
+from realtime_bg.settings import Settings, at_home, load
 from realtime_bg.terminal import err, say, show_logs
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -143,13 +143,14 @@ def video(
                        end=_seconds("--end", end), sound=sound)  # fmt: skip
     settings = _settings(config, background, classes, instances, score,
                          engine_flags(engine, model, device, work_size, offline), {})  # fmt: skip
-    made = list(videos.outputs(output.expanduser(), options).values())
+    source, output = at_home(source), at_home(output)
+    made = list(videos.outputs(output, options).values())
     there = [str(path) for path in made if path.exists()]
     if there and not overwrite:
         raise SinkError(f"{there[0]} is there already; --overwrite writes over it")
     stop = threading.Event()
     with stop_signals(stop.set), _video_bar() as progress:
-        videos.convert(settings, source.expanduser(), output.expanduser(), options, progress, stop)
+        videos.convert(settings, source, output, options, progress, stop)
     if stop.is_set():
         say("interrupted; the same command goes on from here")
         raise typer.Exit(130)

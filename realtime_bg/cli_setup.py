@@ -15,8 +15,8 @@ def setup(
     What the file says besides, comments included, stays. Ctrl-C changes nothing.
     """
     from realtime_bg import first_run
-    from realtime_bg.settings import default_config
+    from realtime_bg.settings import at_home, default_config
     from realtime_bg.terminal import show_logs
 
     show_logs(False)
-    first_run.setup(config.expanduser().absolute() if config else default_config())
+    first_run.setup(at_home(config).absolute() if config else default_config())

@@ -286,7 +286,7 @@ def _output() -> list[str]:
 
 def _absolute(spec: str) -> str:
     kind, target = sinks.classify(spec)
-    return str(Path(target).expanduser().absolute()) if kind == "video" else spec
+    return str(Path(target).absolute()) if kind == "video" else spec
 
 
 def _try_out(config: Path, outputs: list[str], folder: Path) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from realtime_bg.errors import DataError, SourceError, reason
 from realtime_bg.frames import Image
+from realtime_bg.settings import at_home
 from realtime_bg.sources import IMAGE_SUFFIXES
 
 log = logging.getLogger(__name__)
@@ -180,7 +181,7 @@ def data_root(text: str, kinds: tuple[str, ...]) -> tuple[str, Path]:
     kind, colon, root = text.partition(":")
     if kind not in kinds or not colon or not root:
         raise DataError(f"--data {text!r}: write {' or '.join(f'{kind}:ROOT' for kind in kinds)}")
-    path = Path(root).expanduser()
+    path = at_home(root)
     if not path.is_dir():
         raise DataError(f"--data {text!r}: no such folder")
     return kind, path

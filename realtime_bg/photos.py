@@ -25,7 +25,7 @@ from realtime_bg.errors import (
     SourceError,
 )
 from realtime_bg.run import check
-from realtime_bg.settings import Settings
+from realtime_bg.settings import Settings, at_home
 from realtime_bg.still_files import (
     FORMATS,
     NOBODY,
@@ -123,7 +123,7 @@ def _piped(
         raise SinkError("- is one photo from standard input; give nothing else, and --output")
     if output in (None, PIPE):
         return Job(None, None, _format(None, None, options))
-    target = Path(output).expanduser()
+    target = at_home(output)
     return Job(None, target, _format(target, None, options))
 
 
@@ -134,7 +134,7 @@ def _single(source: Path, output: str | None, options: PhotoOptions) -> Job:
         format = _format(None, source, options)
         target = source.with_name(f"{source.stem}.{options.name}.{format}")
     else:
-        target = Path(output).expanduser()
+        target = at_home(output)
         format = _format(target, source, options)
     return _checked(Job(source, target, format))
 
@@ -188,7 +188,7 @@ def _format(target: Path | None, source: Path | None, options: PhotoOptions) -> 
 
 def _found(name: str, out: Path | None) -> Iterator[_Found]:
     """The photos a name, folder or pattern stands for. Raises SourceError."""
-    path = Path(name).expanduser()
+    path = at_home(name)
     if path.is_dir():
         photos = [_Found(file, file.relative_to(path)) for file in sorted(path.rglob("*"))
                   if _is_photo(file, path, out)]  # fmt: skip

@@ -127,6 +127,14 @@ def check_home(path: Path) -> Path:
     return path
 
 
+def at_home(name: str | Path) -> Path:
+    """The path that ``name`` is, with the folder of the user for ``~``. Raises SettingsError."""
+    try:
+        return check_home(Path(name)).expanduser()
+    except ValueError as error:
+        raise SettingsError(f"{error}; write the whole path") from None
+
+
 File = Annotated[Path, AfterValidator(check_home)]
 
 

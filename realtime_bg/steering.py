@@ -121,10 +121,9 @@ def absolute(key: str, text: str) -> str:
     if key not in FILES:
         return text
     try:
-        is_path = _is_path(key, text)
-    except RealtimeBgError:
-        is_path = False  # the daemon says what is wrong
-    return str(Path(text).expanduser().absolute()) if is_path else text
+        return str(Path(text).expanduser().absolute()) if _is_path(key, text) else text
+    except (RealtimeBgError, RuntimeError):  # no such user
+        return text  # the daemon says what is wrong
 
 
 def _is_path(key: str, text: str) -> bool:

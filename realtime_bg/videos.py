@@ -138,7 +138,9 @@ def _check(settings: Settings, source: Path, target: Path, options: VideoOptions
         raise SinkError(f"output {str(target)!r}: the name of the result {how} {form}")
     spec = settings.source.model_copy(update={"spec": str(source.absolute())})
     output = settings.output.model_copy(update={"sinks": ()})
-    runner.check(settings.model_copy(update={"source": spec, "output": output}))
+    background = settings.background.model_copy(update={"items": ()})  # no key is pressed here
+    parts = {"source": spec, "output": output, "background": background}
+    runner.check(settings.model_copy(update=parts))
     if classify(spec.spec)[0] == "image":
         raise SourceError(f"{source} is a still picture; use: realtime-bg image")
     taken = {os.path.realpath(os.path.expanduser(name)): name

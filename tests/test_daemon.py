@@ -316,6 +316,9 @@ def test_ctl_daemon_and_a_second_daemon(tmp_path, spawn):
     assert str(tmp_path / "green.png") in command(tmp_path, "ctl", "background", "green.png").stdout
     bad = command(tmp_path, "ctl", "set", "refine.feather=x")
     assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)
+    bad = command(tmp_path, "ctl", "set", "output.folder=~nosuchuser/clips")
+    assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)
+    assert "there is no user nosuchuser" in bad.stderr
     assert command(tmp_path, "ctl", "set", "refine.feather=2").stdout == "refine.feather: 2\n"
     assert "threshold on CPU" in command(tmp_path, "ctl", "logs").stdout
     assert command(tmp_path, "ctl", "stop").returncode == 0

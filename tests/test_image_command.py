@@ -558,6 +558,8 @@ def test_the_photo_is_never_its_result(image, place):
     (("me.png", "--quality", "0"), "--quality"),
     (("me.png", "--format", "gif"), "--format"),
     (("me.png", "-b", "nosuch.jpg"), "background 'nosuch.jpg': no such file or name"),
+    (("~nosuchuser/me.png",), "there is no user nosuchuser"),
+    (("me.png", "-o", "~nosuchuser/o.png"), "there is no user nosuchuser"),
     ((), "Missing argument"),
 ])  # fmt: skip
 def test_what_cannot_be_meant_is_one_line(image, place, words, why):

@@ -691,6 +691,8 @@ def test_a_file_that_was_cut_off_gives_what_it_has_and_says_so(video, place, nam
     (("in.mp4", "-o", "o.mp4", "--start", "2", "--end", "1"), "the end must come after the start"),
     (("in.mp4", "-o", "o.mp4", "--start", "noon"), "--start 'noon': write seconds"),
     (("in.mp4", "-o", "o.mp4", "--start", "100"), "no picture in this span"),
+    (("in.mp4", "-o", "~nosuchuser/o.mp4"), "there is no user nosuchuser"),
+    (("~nosuchuser/in.mp4", "-o", "o.mp4"), "there is no user nosuchuser"),
     (("in.mp4",), "Missing option"),
     (("-o", "o.mp4"), "Missing argument"),
 ])  # fmt: skip
@@ -713,6 +715,12 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(video, plain, place, word
     assert refused(video(*words), why)
     assert results(place) == before
     assert (place / "in.mp4").read_bytes() == data
+
+
+def test_a_background_of_the_list_that_is_gone_is_not_missed(video, plain, place):
+    (place / "config.yaml").write_text("background:\n  items: [gone.jpg, blur]\n")
+    code, lines = video(plain, "-o", "o.mp4", "--config", "config.yaml", "-b", "blue")
+    assert code == 0, lines
 
 
 def test_a_folder_is_no_video_file(video, plain, place):
