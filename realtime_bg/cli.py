@@ -34,7 +34,7 @@ from realtime_bg.cli_options import (
     engine_flags,
     listed,
 )
-from realtime_bg.errors import RealtimeBgError
+from realtime_bg.errors import RealtimeBgError, reason
 from realtime_bg.terminal import out, say, show_logs
 
 
@@ -346,11 +346,14 @@ def main() -> None:
     except RealtimeBgError as error:
         code = _refused(str(error))
     except usage_error as error:
-        reason = error.format_message().rstrip(".")  # empty where a bare group has shown its help
+        problem = error.format_message().rstrip(".")  # empty where a bare group has shown its help
         path = error.ctx.command_path if getattr(error, "ctx", None) else "realtime-bg"
-        code = _refused(f"{reason}; `{path} --help` lists the options") if reason else 2
+        code = _refused(f"{problem}; `{path} --help` lists the options") if problem else 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
+    except OSError as error:  # a name too long, a folder that may not be read
+        logging.getLogger(__name__).debug("unexpected", exc_info=True)
+        code = _refused(f"{error.filename or 'input or output'}: {reason(error)}")
     except Exception as error:  # a defect of ours: one line, the rest with --verbose
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
         say(f"{type(error).__name__}: {error} (details: --verbose)", "red")
@@ -358,8 +361,8 @@ def main() -> None:
     sys.exit(code or 0)
 
 
-def _refused(reason: str) -> int:
-    say(reason, "red")
+def _refused(problem: str) -> int:
+    say(problem, "red")
     return 2
 
 

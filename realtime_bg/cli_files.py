@@ -150,8 +150,8 @@ def video(
         raise SinkError(f"{there[0]} is there already; --overwrite writes over it")
     stop = threading.Event()
     with stop_signals(stop.set), _video_bar() as progress:
-        videos.convert(settings, source, output, options, progress, stop)
-    if stop.is_set():
+        finished = videos.convert(settings, source, output, options, progress, stop)
+    if not finished:
         say("interrupted; the same command goes on from here")
         raise typer.Exit(130)
     say(f"written: {', '.join(map(str, made))}")

@@ -21,6 +21,7 @@ from realtime_bg.errors import SinkError, reason
 from realtime_bg.frames import Image
 from realtime_bg.parts import Part
 
+KEEPERS = (".mkv", ".mov", ".mp4", ".webm")  # what holds sound, most kinds of it first
 MARGIN = 1.0  # seconds before the start from which sound is looked for
 TRANSPARENT, LEVELS = 255, 254  # GIF: the palette's place without colour, and places with one
 SEQUENCE = re.compile(r"\d{6,}\.png|frames\.ffconcat")
@@ -42,16 +43,28 @@ class Span:
         self.end = None if end is None else clip.ticks(end)
 
 
-def check_sound(target: Path, clip: Clip, folder: Path) -> None:
+def check_sound(target: Path, clip: Clip, folder: Path, suffixes: tuple[str, ...]) -> None:
     """Raises SinkError when the file's kind cannot hold the source's sound as it is. ``folder``:
-    where something may be written."""
-    with av.open(str(folder / f"trial{target.suffix}"), "w") as trial:
-        left = [codec for codec in clip.sound if codec not in trial.supported_codecs]
-    if left:
+    where something may be written. ``suffixes``: the kinds there are to advise."""
+    if left := unheld(target.suffix, clip, folder):
+        other = holding(clip, folder, suffixes)
+        advice = f"name the output {other}, or leave" if other else "leave"
         raise SinkError(
-            f"{target}: {target.suffix} cannot hold the sound of {clip.path} ({left[0]}); name the "
-            "output .mkv, or leave the sound out with --no-sound"
+            f"{target}: {target.suffix} cannot hold the sound of {clip.path} ({left}); {advice} "
+            "the sound out with --no-sound"
         )
+
+
+def holding(clip: Clip, folder: Path, suffixes: tuple[str, ...]) -> str | None:
+    """The first kind of file that holds the source's sound as it is; None where there is none."""
+    ordered = sorted(set(suffixes) & set(KEEPERS), key=KEEPERS.index)
+    return next((suffix for suffix in ordered if not unheld(suffix, clip, folder)), None)
+
+
+def unheld(suffix: str, clip: Clip, folder: Path) -> str | None:
+    """The codec of a sound track that a kind of file cannot hold; None where it holds all."""
+    with av.open(str(folder / f"trial{suffix}"), "w") as trial:
+        return next((codec for codec in clip.sound if codec not in trial.supported_codecs), None)
 
 
 def join_video(

@@ -218,9 +218,10 @@ def _before_magic(path: Path) -> Iterator[str]:
 
 def _is_photo(file: Path, root: Path, out: Path | None) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-    ours = out is not None and out.resolve() in file.resolve().parents
-    inside = ours and out.resolve() != root.resolve()  # type: ignore[union-attr]
-    return file.suffix.lower() in SUFFIXES and not hidden and not inside and file.is_file()
+    # A folder for results inside the one of the photos holds no photos.
+    inside = out is not None and root.resolve() in out.resolve().parents
+    ours = inside and out.resolve() in file.resolve().parents  # type: ignore[union-attr]
+    return file.suffix.lower() in SUFFIXES and not hidden and not ours and file.is_file()
 
 
 class Outcome(NamedTuple):
@@ -292,6 +293,8 @@ class Studio:
         """A photo's result as a file's bytes; ``name`` is what remarks call it. Raises
         RealtimeBgError."""
         options = self.options
+        if options.background is not None:
+            still = self._stills.coloured_as(still, options.background)
         kept = {"icc": still.icc, "exif": still.exif if options.exif else None}
         if self._eraser is not None:
             image = self._eraser.erase(still.image)

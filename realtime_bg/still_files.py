@@ -3,7 +3,7 @@
 import io
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -48,6 +48,16 @@ class Still:
     alpha: Alpha | None = None
     icc: bytes | None = None
     exif: bytes | None = None
+
+    def in_srgb(self) -> "Still":
+        """The photo in sRGB and without a profile; itself where it has none."""
+        if self.icc is None:
+            return self
+        rgb = Pillow.fromarray(cv2.cvtColor(self.image, cv2.COLOR_BGR2RGB))
+        turned = _as_srgb(rgb, self.icc)
+        if turned is rgb:  # a profile that cannot be read
+            return self
+        return replace(self, image=cv2.cvtColor(np.asarray(turned), cv2.COLOR_RGB2BGR), icc=None)
 
     def limit(self, cutout: Cutout) -> Cutout:
         """What was transparent before stays so."""
@@ -104,9 +114,12 @@ def _formats() -> list[str]:
 def _decoded(file: Any) -> Still:
     picture = ImageOps.exif_transpose(file)
     icc, exif = file.info.get("icc_profile"), _exif(file)  # drops the orientation, now followed
+    if picture.mode == "F":
+        raise DataError("its pixels are floating-point numbers; save it with 8 or 16 bits")
     if picture.mode.startswith("I"):  # 16-bit grey, which Pillow would clip
         deep = np.asarray(picture).astype(np.float32)
-        grey = np.rint(deep / (257 if deep.max() > 255 else 1)).astype(np.uint8)
+        is_8_bit = picture.mode == "I" and deep.max() <= 255  # in a wider type
+        grey = np.rint(deep / (1 if is_8_bit else 257)).clip(0, 255).astype(np.uint8)
         return Still(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), None, None, exif)
     if icc and picture.mode in ("CMYK", "LAB", "L", "LA"):  # a profile of other than RGB pixels
         picture, icc = _as_srgb(picture, icc), None

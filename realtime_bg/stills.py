@@ -11,6 +11,7 @@ from realtime_bg.still_files import Still, encode, encode_rgba, person_colours, 
 
 __all__ = ["Cutout", "Still", "Stills", "encode", "encode_rgba", "person_colours", "read_still"]
 
+OWN_COLOURS = ("blur", "erase", "none")  # backgrounds that are the photo itself
 REPEATS = 12  # times at most a recurrent engine is shown a photo
 
 
@@ -35,6 +36,12 @@ class Stills:
         RealtimeBgError."""
         seen = self._eye.settled(image, REPEATS)
         return seen._replace(foreground=decontaminated(seen))
+
+    @staticmethod
+    def coloured_as(still: Still, background: str) -> Still:
+        """The photo as it goes before a background: in its colours, which are sRGB. Raises
+        BackgroundError."""
+        return still if classify(background)[0] in OWN_COLOURS else still.in_srgb()
 
     def over(self, cutout: Cutout, background_spec: str | None = None) -> Image:
         """The person before a background (None: that of the settings), BGR ``uint8 (H, W, 3)``;

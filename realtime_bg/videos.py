@@ -86,8 +86,9 @@ def convert(
     options: VideoOptions,
     progress: Progress,
     stop: threading.Event,
-) -> None:
-    """Make ``target`` of the video ``source``; see `outputs` for the files it becomes.
+) -> bool:
+    """Make ``target`` of the video ``source``; see `outputs` for the files it becomes. False where
+    it was stopped before.
 
     ``progress(done, total, fps)`` is told of every picture; the total is an estimate, None where
     there is none. The result appears, whole, at the end, over what had its name. After ``stop`` it
@@ -107,13 +108,14 @@ def convert(
         parts = Parts(target, tuple(outputs(target, options)))
         stack.callback(parts.close)
         if sound:
-            joining.check_sound(target, clip, parts.folder)
+            joining.check_sound(target, clip, parts.folder, SUFFIXES[options.alpha])
         processor = Processor(Live(settings), stats, wait=True)
         stack.enter_context(closing(processor))
         conversion = _Conversion(processor, span, options, parts, target.suffix.lower())
-        if conversion.encode(_job(settings, source, options), progress, stop):
-            _warn_of_short(clip, span, parts)
-            _finish(parts, outputs(target, options), options, span, sound, stop)
+        if not conversion.encode(_job(settings, source, options), progress, stop):
+            return False
+        _warn_of_short(clip, span, parts)
+        return _finish(parts, outputs(target, options), options, span, sound, stop)
 
 
 def _settings(settings: Settings, options: VideoOptions) -> Settings:
@@ -335,8 +337,9 @@ def _finish(
     span: Span,
     sound: bool,
     stop: threading.Event,
-) -> None:
-    """Join the parts under temporary names, then give them their own. Raises SinkError."""
+) -> bool:
+    """Join the parts under temporary names, then give them their own; False where it was stopped
+    before. Raises SinkError."""
     made = {track: parts.folder / f"joined.{track}{path.suffix}" for track, path in targets.items()}
     try:
         for track, path in targets.items():
@@ -348,13 +351,14 @@ def _finish(
                 with_sound = sound and track != "matte"
                 joining.join_video(made[track], parts.done, track, span, with_sound, stop)
     except joining.Stopped:
-        return
+        return False
     for track, path in targets.items():
         try:
             _replace(made[track], path)
         except OSError as error:
             raise SinkError(f"{path}: cannot be written ({reason(error)})") from None
     parts.remove()
+    return True
 
 
 def _replace(made: Path, path: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms, PngImagePlugin, features
 
 from realtime_bg import cli
+from realtime_bg.still_files import read_still
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -312,7 +313,7 @@ def test_colour_profile_and_camera_data(image, place, name):
     exif.get_ifd(GPS)[1] = "N"
     exif.get_ifd(0x8769)[MAKER_NOTE] = b"a thumbnail of all the room"
     source = photo(place / "me.jpg", quality=95, icc_profile=SRGB, exif=exif)
-    over = ("-b", "white") if name == "o.jpg" else ()
+    over = ("-b", "blur") if name == "o.jpg" else ()
     assert image(source, "-o", name, "--keep-exif", *over)[0] == 0
     kept = read(name)
     assert kept.info["icc_profile"] == SRGB
@@ -323,6 +324,21 @@ def test_colour_profile_and_camera_data(image, place, name):
     dropped = read(name)  # where and with what it was taken is nobody's business unless asked for
     assert dropped.info["icc_profile"] == SRGB
     assert MAKE not in dropped.getexif()
+
+
+def test_a_background_keeps_its_colours_beside_a_photo_of_another_profile(image, place):
+    """The profile here has the greens and reds of sRGB in each other's place."""
+    swapped = bytearray(SRGB)
+    red, green = swapped.index(b"rXYZ"), swapped.index(b"gXYZ")
+    swapped[red : red + 1], swapped[green : green + 1] = b"g", b"r"
+    source = photo(place / "me.png", icc_profile=bytes(swapped))
+    assert image(source, "-o", "o.png", "-b", "#00b140")[0] == 0
+    result = read("o.png")
+    assert "icc_profile" not in result.info
+    pixels = np.asarray(result)
+    assert (pixels[OUTSIDE] == (0, 0xB1, 0x40)).all()
+    person = PERSON[::-1]
+    assert np.abs(pixels[INSIDE].astype(int) - (person[1], person[0], person[2])).max() < 8
 
 
 def test_a_tiffs_own_tags_do_not_follow(image, place):
@@ -363,6 +379,19 @@ def test_odd_kinds_of_pixels(image, place):
         alpha = alpha_of(f"o/{name.split('.')[0]}.png")
         assert (alpha[INSIDE] > 250).all(), name
         assert (alpha[OUTSIDE] < 5).all(), name
+
+
+def test_numbers_that_are_no_levels_are_refused(image, place):
+    Pillow.fromarray(np.full((HEIGHT, WIDTH), 0.5, np.float32)).save("float.tiff")
+    code, _, lines = image("float.tiff")
+    assert (code, len(lines)) == (1, 1)
+    assert "float.tiff: its pixels are floating-point numbers" in lines[0]
+
+
+def test_a_dark_photo_of_16_bits_stays_dark(place):
+    dark = np.full((HEIGHT, WIDTH), 200, np.uint16)
+    cv2.imwrite("dark.png", dark)
+    assert read_still(place / "dark.png").image.max() == 1
 
 
 # Many photos
@@ -430,6 +459,13 @@ def test_patterns(image, place, album):
     assert image("album/**/[ab].*", "-d", "out")[0] == 0
     assert results(place / "out") == ["a.png", "trip/b.png"]
     assert refused(image("album/*.heic", "-d", "out"), "album/*.heic: matches no photo")
+
+
+@pytest.mark.parametrize("out", [".", "album", "album/.."])
+def test_the_output_folder_may_hold_the_album(image, place, album, out):
+    (album / "trip/damaged.jpg").unlink()
+    assert image("album/trip", "-d", out)[0] == 0
+    assert (place / out / "b.png").is_file()
 
 
 def test_the_output_folder_inside_the_album_is_no_source(image, place, album):
@@ -560,6 +596,7 @@ def test_the_photo_is_never_its_result(image, place):
     (("me.png", "-b", "nosuch.jpg"), "background 'nosuch.jpg': no such file or name"),
     (("~nosuchuser/me.png",), "there is no user nosuchuser"),
     (("me.png", "-o", "~nosuchuser/o.png"), "there is no user nosuchuser"),
+    (("me.png", "-o", "x" * 300 + ".png"), "File name too long"),
     ((), "Missing argument"),
 ])  # fmt: skip
 def test_what_cannot_be_meant_is_one_line(image, place, words, why):

@@ -601,6 +601,28 @@ def test_what_is_there_stays_until_overwrite(video, plain, place):
     assert refused(video(plain, "-o", "out.mov", "--alpha", "matte"), "out.matte.mov is there")
 
 
+def test_a_stop_that_comes_too_late_is_none(video, plain, place, monkeypatch):
+    replace = videos._replace
+
+    def late(*paths):
+        os.kill(os.getpid(), signal.SIGINT)
+        replace(*paths)
+
+    monkeypatch.setattr(videos, "_replace", late)
+    code, lines = video(plain, "-o", "out.mp4")
+    assert (code, results(place)) == (0, ["out.mp4"])
+    assert "written: out.mp4" in lines[-1]
+
+
+def test_the_advice_for_a_sound_is_one_that_helps(video, place):
+    clip("phone.avi", "-c:a", "pcm_mulaw", "-ar", "8000")
+    for name in ("out.mp4", "out.mkv"):
+        assert refused(video("phone.avi", "-o", name), "(pcm_mulaw); name the output .mov, or")
+    assert video("phone.avi", "-o", "out.mov")[0] == 0
+    assert [len(sound(name)) > 0 for name in ("phone.avi", "out.mov")] == [True, True]
+    assert refused(video("phone.avi", "-o", "o.webm", "--alpha", "vp9"), "(pcm_mulaw); leave the")
+
+
 def test_a_folder_of_pictures_is_replaced_as_a_whole(video, plain, place):
     (place / "frames").mkdir()
     (place / "frames/000099.png").write_bytes(b"old")

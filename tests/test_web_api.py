@@ -8,6 +8,7 @@ import tempfile
 import threading
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from websockets.sync.client import connect
 
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.demo import DemoSource
+from realtime_bg.web import jobs
 from realtime_bg.web.limits import Limits
 
 LIMITS = Limits(photo=3_000_000, pixels=1_000_000, seconds=5, photos=2, jobs=2, viewers=2,
@@ -179,6 +181,68 @@ def test_a_video_is_converted_with_its_sound(web, clip, fields, suffix, tmp_path
     assert web.delete(f"/api/jobs/{job['id']}").status_code == 204
     assert web.get(f"/api/jobs/{job['id']}").status_code == 404
     assert web.get("/api/jobs").json() == []
+
+
+def three(demo, file, kind, codec=None, rate=8000):
+    """Three pictures of the demo, and a tone where a codec is given, into a file object."""
+    with av.open(file, "w", format=kind) as container:
+        streams = [container.add_stream("mpeg4", rate=10, width=64, height=36, pix_fmt="yuv420p")]
+        if codec is not None:
+            streams.append(container.add_stream(codec, rate=rate, layout="mono"))
+            tone = av.AudioFrame.from_ndarray(np.zeros((1, rate // 4), np.int16), layout="mono")
+            tone.sample_rate, tone.pts, tone.time_base = rate, 0, Fraction(1, rate)
+            container.mux(streams[1].encode(tone))
+        for index in range(3):
+            frame = av.VideoFrame.from_ndarray(demo.image(index), format="bgr24")
+            container.mux(streams[0].encode(frame.reformat(64, 36)))
+        for stream in streams:
+            container.mux(stream.encode(None))
+
+
+def test_a_sound_that_matroska_cannot_hold(web, demo):
+    file = io.BytesIO()
+    three(demo, file, "avi", "pcm_mulaw")
+    phone = file.getvalue()
+    job = web.post("/api/jobs", files={"video": phone}, data={"style": "beach"}).json()
+    done = finished(web, job)
+    assert (done["state"], done["name"]) == ("done", "result.mov")
+    web.delete(f"/api/jobs/{job['id']}")
+    answer = web.post("/api/jobs", files={"video": phone})  # transparent
+    assert (answer.status_code, web.get("/api/jobs").json()) == (422, [])
+    assert "pcm_mulaw" in answer.json()["error"]
+
+
+def test_a_background_that_is_deleted_is_kept_for_a_video_that_waits(web, clip):
+    desk = web.server._app.state.server.jobs
+    name = web.post("/api/backgrounds", files={"image": plain((9, 9, 200))}).json()["name"]
+    gate = threading.Event()
+    desk._worker.submit(gate.wait)
+    job = web.post("/api/jobs", files={"video": clip}, data={"style": name}).json()
+    assert web.delete(f"/api/backgrounds/{name}").status_code == 204
+    gate.set()
+    assert finished(web, job)["state"] == "done"
+    web.delete(f"/api/jobs/{job['id']}")
+
+
+def test_a_result_goes_after_its_time_also_when_nobody_asks(web, clip, monkeypatch):
+    monkeypatch.setattr(jobs, "KEPT_SECONDS", -0.7)  # the timer waits a second longer
+    job = web.post("/api/jobs", files={"video": clip}, data={"style": "beach"}).json()
+    folder = web.server._app.state.server.jobs.get(job["id"]).folder
+    web.wait(lambda: not folder.exists())
+
+
+def test_a_video_that_does_not_say_how_long_it_is_has_an_end_too(web, demo, monkeypatch):
+    file = io.BytesIO()
+    three(demo, SimpleNamespace(write=file.write), "matroska")  # as a browser records
+    desk = web.server._app.state.server.jobs
+    monkeypatch.setattr(desk, "_limits", desk._limits.model_copy(update={"seconds": 0.1}))
+    answer = web.post("/api/jobs", files={"video": file.getvalue()}, data={"style": "beach"})
+    assert answer.status_code == 201, answer.text
+    job = answer.json()
+    done = finished(web, job)
+    assert (done["state"], done["total"]) == ("failed", None)
+    assert "a video may last" in done["error"]
+    web.delete(f"/api/jobs/{job['id']}")
 
 
 def test_a_video_can_be_cancelled_and_too_many_are_refused(web, clip):

@@ -68,6 +68,15 @@ def test_the_address_with_the_token_becomes_a_cookie(web):
     assert (bad.status_code, "Set-Cookie" in bad.headers) == (401, False)
 
 
+@pytest.mark.parametrize("odd", ['prefs={"a":1}', "a=b c", "nameless", "expires=soon"])
+def test_another_servers_cookies_are_not_in_the_way(web, odd):
+    own = requests.get(f"{web.base}/?token={TOKEN}", allow_redirects=False, timeout=30)
+    (cookie,) = own.cookies
+    for header in (f"{odd}; {cookie.name}={TOKEN}", f"{cookie.name}={TOKEN}; {odd}"):
+        answer = requests.get(f"{web.base}/api/stats", headers={"Cookie": header}, timeout=30)
+        assert answer.status_code == 200, header
+
+
 def test_one_browser_opens_two_servers_of_a_host(web, tmp_path):
     with served(tmp_path, token="other") as second, requests.Session() as browser:
         for client, token in ((web, TOKEN), (second, "other")):
@@ -100,6 +109,7 @@ def test_own_names_and_addresses_pass(web, host):
 def test_pages_of_other_sites_change_nothing(web, origin):
     for path, body in (("/api/live", '{"on": true}'), ("/api/keys", '{"key": "0"}')):
         assert raw(web, "POST", path, body, Origin=origin).status == 403
+        assert raw(web, "POST", path, body, Origin="http://[x").status == 403
     assert raw(web, "PATCH", "/api/settings", "{}", Sec_Fetch_Site="cross-site").status == 403
     assert web.get("/api/stats").json()["running"] is False
 

@@ -43,7 +43,8 @@ class Broadcast:
     @property
     def running(self) -> bool:
         """Whether the camera is, or is about to be, in use."""
-        return self._thread is not None and self._thread.is_alive()
+        thread = self._thread  # `stop` may take it away meanwhile
+        return thread is not None and thread.is_alive()
 
     @property
     def watched(self) -> bool:

@@ -61,7 +61,7 @@ class Gallery:
     def decoded(self, data: bytes) -> Image:
         """BGR ``uint8 (H, W, 3)``, its longer side at most `LARGEST`. Raises Refusal."""
         try:
-            image = read_still(data, self._pixels).image
+            image = read_still(data, self._pixels).in_srgb().image
         except DataError as error:
             raise unusable(str(error)) from None
         height, width = image.shape[:2]

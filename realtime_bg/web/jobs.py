@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from realtime_bg.atomic import write_whole
+from realtime_bg.backgrounds import classify
 from realtime_bg.clips import Clip
-from realtime_bg.errors import RealtimeBgError, SinkError
+from realtime_bg.codings import SUFFIXES
+from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Image
-from realtime_bg.joining import check_sound
+from realtime_bg.joining import holding, unheld
 from realtime_bg.settings import Settings
 from realtime_bg.still_files import encode
 from realtime_bg.videos import VideoOptions, convert
@@ -44,9 +46,11 @@ class Job:
     state: State = "queued"
     done: int = 0
     total: int | None = None
+    most: int = 0  # pictures it may have
     fps: float = 0.0
     error: str = ""
     ended: float | None = None  # monotonic seconds
+    timer: threading.Timer | None = None  # that deletes it
     stop: threading.Event = field(default_factory=threading.Event)
 
     def as_json(self) -> dict[str, Any]:
@@ -70,6 +74,7 @@ class Jobs:
         self._expire()
         name = secrets.token_hex(8)
         transparent = wish.background is None and behind is None
+        options = VideoOptions(alpha="vp9" if transparent else None)
         with self._lock:
             if len(self._jobs) >= self._limits.jobs:
                 raise busy(f"there are {self._limits.jobs} videos; delete one")
@@ -81,30 +86,34 @@ class Jobs:
             source = folder / "source"
             with source.open("wb") as file:
                 shutil.copyfileobj(video, file, CHUNK)
-            self._check(source, job)
+            self._check(source, job, options)
             settings = self._job_settings(wish, behind, folder)
         except BaseException:
             self._forget(job)
             raise
-        options = VideoOptions(alpha="vp9" if transparent else None)
         self._worker.submit(self._run, job, settings, source, options)
         self._changed()
         return job
 
-    def _check(self, source: Path, job: Job) -> None:
+    def _check(self, source: Path, job: Job, options: VideoOptions) -> None:
         try:
             clip = Clip(source)
         except RealtimeBgError as error:
             raise unusable(str(error).replace(str(source), "the video")) from None
-        job.total = clip.frames
-        if clip.frames is not None and clip.frames / clip.rate > self._limits.seconds:
-            raise too_large(f"a video may last {self._limits.seconds / 60:g} minutes")
+        job.total, job.most = clip.frames, round(self._limits.seconds * clip.rate)
+        if clip.frames is not None and clip.frames > job.most:
+            raise too_large(self._too_long())
         if clip.size[0] * clip.size[1] > self._limits.pixels:
             raise too_large(f"{clip.size[0]}x{clip.size[1]} is too large")
-        try:
-            check_sound(job.target, clip, job.folder)
-        except SinkError:  # Matroska holds any sound as it is
-            job.target = job.target.with_suffix(".mkv")
+        if left := unheld(job.target.suffix, clip, job.folder):
+            suffix = holding(clip, job.folder, SUFFIXES[options.alpha])
+            if suffix is None:
+                raise unusable(f"no file of a result can hold its sound ({left}); "
+                               "take the sound out of the video first")  # fmt: skip
+            job.target = job.target.with_suffix(suffix)
+
+    def _too_long(self) -> str:
+        return f"a video may last {self._limits.seconds / 60:g} minutes"
 
     def _job_settings(self, wish: Wish, behind: Image | None, folder: Path) -> Settings:
         settings = self._settings
@@ -113,6 +122,11 @@ class Jobs:
         if behind is not None:
             background = str(folder / "background.png")
             write_whole(Path(background), encode(behind, "png"))
+        elif background is not None and classify(background)[0] in ("image", "video"):
+            # The one in the gallery may be gone when it is this video's turn.
+            copy = folder / f"background{Path(background).suffix}"
+            shutil.copyfile(background, copy)
+            background = str(copy)
         if background is not None:
             changes["background"] = settings.background.model_copy(update={"current": background})
         if wish.engine is not None and wish.engine != settings.engine.name:
@@ -123,13 +137,16 @@ class Jobs:
     def _run(self, job: Job, settings: Settings, source: Path, options: VideoOptions) -> None:
         def progress(done: int, total: int | None, fps: float) -> None:
             job.done, job.total, job.fps = done, total, round(fps, 1)
+            if done > job.most:  # not every file says how long it is
+                job.error = self._too_long()
+                job.stop.set()
 
         if not job.stop.is_set():
             job.state = "running"
             self._changed()
             try:
-                convert(settings, source, job.target, options, progress, job.stop)
-                job.state = "cancelled" if job.stop.is_set() else "done"
+                done = convert(settings, source, job.target, options, progress, job.stop)
+                job.state = "done" if done else "failed" if job.error else "cancelled"
             except RealtimeBgError as error:
                 job.state, job.error = "failed", _without_paths(str(error), job.folder)
             except Exception:
@@ -138,13 +155,17 @@ class Jobs:
         else:
             job.state = "cancelled"
         job.ended = time.monotonic()
+        job.timer = threading.Timer(KEPT_SECONDS + 1, self._expire)
+        job.timer.daemon = True
+        job.timer.start()
         source.unlink(missing_ok=True)
         if job.id not in self._jobs:  # deleted while it ran
-            shutil.rmtree(job.folder, ignore_errors=True)
+            self._forget(job)
         self._changed()
 
     def get(self, name: str) -> Job:
         """Raises Refusal."""
+        self._expire()
         job = self._jobs.get(name)
         if job is None:
             raise missing("video")
@@ -173,6 +194,8 @@ class Jobs:
     def _forget(self, job: Job) -> None:
         with self._lock:
             self._jobs.pop(job.id, None)
+        if job.timer is not None:
+            job.timer.cancel()
         if job.state != "running":
             shutil.rmtree(job.folder, ignore_errors=True)
 

@@ -34,6 +34,10 @@ class PhotoDesk:
             still = self._read(data)
             with self._turn:
                 stills = self._stills(wish.engine or self._settings.engine.name)
+                if behind is not None:
+                    still = still.in_srgb()
+                elif wish.background is not None:
+                    still = stills.coloured_as(still, wish.background)
                 cutout = still.limit(stills.matte(still.image))
                 if behind is not None:
                     size = still.image.shape[1], still.image.shape[0]

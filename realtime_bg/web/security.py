@@ -9,10 +9,10 @@ import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -79,7 +79,7 @@ class Guard:
             return _refused(scope, HTTPStatus.MISDIRECTED_REQUEST, text)
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
         origin = headers.get("origin")
-        if changes and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if changes and origin is not None and _place(origin) != host.lower():
             return _refused(scope, HTTPStatus.FORBIDDEN, "another site may not do this")
         if changes and headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return _refused(scope, HTTPStatus.FORBIDDEN, "another site may not do this")
@@ -166,11 +166,17 @@ def _presented(headers: Headers) -> str:
     scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
+    # Not http.cookies: one cookie of another server on this host that it cannot read, and it gives
+    # none at all.
+    return cookie_parser(headers.get("cookie", "")).get(_cookie_name(headers), "")
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an Origin header; None where it is none."""
     try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(_cookie_name(headers))
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _is_address(name: str) -> bool:
