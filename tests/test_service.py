@@ -82,6 +82,7 @@ def test_the_task_scheduler_gets_one_line():
         subprocess.list2cmdline(["daemon", *OPTIONS])
     )
     assert task.find(".//t:ExecutionTimeLimit", NS).text == "PT0S"  # else it ends after 3 days
+    assert task.find(".//t:Priority", NS).text == "5"  # else it is below normal, as for backups
 
 
 def test_systemd_gets_quotes_and_no_specifiers():
