@@ -155,6 +155,13 @@ def first_run_image():
     return np.zeros((4, 4, 3), np.uint8)
 
 
+@pytest.fixture
+def patient(place, monkeypatch):
+    """Time for a slow machine to find out; what does not work ends a trial at once."""
+    monkeypatch.setattr(first_run, "TRY_SECONDS", 8.0)
+
+
+@pytest.mark.usefixtures("patient")
 def test_what_cannot_work_is_not_written(answered, place):
     code, out, err = answered(DEMO, BEACH, "virtualcam:/dev/video77")
     assert code == 2
@@ -164,6 +171,7 @@ def test_what_cannot_work_is_not_written(answered, place):
     assert left(place) == ["settings", "temporary"]
 
 
+@pytest.mark.usefixtures("patient")
 def test_one_output_that_works_does_not_hide_one_that_does_not(answered, place):
     code, out, err = answered(DEMO, BEACH, "null,virtualcam:/dev/video77")
     assert (code, "nothing was written" in err, "written:" in out) == (2, True, False)

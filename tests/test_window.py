@@ -113,7 +113,7 @@ class Window:
         return until(lambda: condition(self.look()), what)
 
     def end(self):
-        self.process.wait(5)
+        self.process.wait(30)
         return self.process.returncode
 
 
