@@ -225,7 +225,7 @@ def test_a_background_that_is_deleted_is_kept_for_a_video_that_waits(web, clip):
 
 
 def test_a_result_goes_after_its_time_also_when_nobody_asks(web, clip, monkeypatch):
-    monkeypatch.setattr(jobs, "KEPT_SECONDS", -0.7)  # the timer waits a second longer
+    monkeypatch.setattr(jobs, "KEPT_SECONDS", 0.3)
     job = web.post("/api/jobs", files={"video": clip}, data={"style": "beach"}).json()
     folder = web.server._app.state.server.jobs.get(job["id"]).folder
     web.wait(lambda: not folder.exists())

@@ -6,7 +6,6 @@ import secrets
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -49,7 +48,6 @@ class Job:
     most: int = 0  # pictures it may have
     fps: float = 0.0
     error: str = ""
-    ended: float | None = None  # monotonic seconds
     timer: threading.Timer | None = None  # that deletes it
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -71,7 +69,6 @@ class Jobs:
 
     def add(self, video: BinaryIO, wish: Wish, behind: Image | None) -> Job:
         """Keep a video and queue it. Raises Refusal."""
-        self._expire()
         name = secrets.token_hex(8)
         transparent = wish.background is None and behind is None
         options = VideoOptions(alpha="vp9" if transparent else None)
@@ -154,8 +151,7 @@ class Jobs:
                 job.state, job.error = "failed", "an error of the program; the terminal says more"
         else:
             job.state = "cancelled"
-        job.ended = time.monotonic()
-        job.timer = threading.Timer(KEPT_SECONDS + 1, self._expire)
+        job.timer = threading.Timer(KEPT_SECONDS, self._forget, (job,))
         job.timer.daemon = True
         job.timer.start()
         source.unlink(missing_ok=True)
@@ -165,7 +161,6 @@ class Jobs:
 
     def get(self, name: str) -> Job:
         """Raises Refusal."""
-        self._expire()
         job = self._jobs.get(name)
         if job is None:
             raise missing("video")
@@ -173,7 +168,6 @@ class Jobs:
 
     def all(self) -> list[dict[str, Any]]:
         """All of them, oldest first."""
-        self._expire()
         with self._lock:
             return [job.as_json() for job in self._jobs.values()]
 
@@ -198,14 +192,6 @@ class Jobs:
             job.timer.cancel()
         if job.state != "running":
             shutil.rmtree(job.folder, ignore_errors=True)
-
-    def _expire(self) -> None:
-        now = time.monotonic()
-        with self._lock:
-            old = [job for job in self._jobs.values()
-                   if job.ended is not None and now - job.ended > KEPT_SECONDS]  # fmt: skip
-        for job in old:
-            self._forget(job)
 
     def close(self) -> None:
         """Stop and delete everything."""
