@@ -46,6 +46,27 @@ def shared():
 
 
 @pytest.fixture(scope="session")
+def shared_path(shared):
+    """A file or folder of the shared data by its relative path; the test is skipped without it."""
+
+    def find(name):
+        if not (shared / name).exists():
+            pytest.skip(f"no {name} in {shared}")
+        return shared / name
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def real_checkpoint(shared):
+    """A checkpoint of RVM's MobileNetV3 with trained weights, whichever is there."""
+    found = sorted((shared / "models").glob("rvm_mobilenetv3*.safetensors"))
+    if not found:
+        pytest.skip(f"no rvm_mobilenetv3*.safetensors in {shared / 'models'}")
+    return found[0]
+
+
+@pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """RVM with the released tensor names and random weights, as safetensors."""
     torch = pytest.importorskip("torch", reason='needs the extra "torch"')

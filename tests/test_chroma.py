@@ -185,8 +185,8 @@ def test_a_small_work_size_hands_over_what_upsampling_needs():
     assert matte.guide is not None
 
 
-def test_real_people_before_a_made_screen(shared):
-    folder, errors = shared / "data/people/ccp", []
+def test_real_people_before_a_made_screen(shared_path):
+    folder, errors = shared_path("data/people/ccp"), []
     for path in sorted((folder / "masks").iterdir())[10:400:80]:
         mask = cv2.imread(str(path), 0)
         image = cv2.imread(str(next((folder / "images").glob(f"{path.stem}.*"))))

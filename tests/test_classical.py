@@ -347,9 +347,9 @@ def test_helpers_of_place_and_shape():
     assert EngineSettings().motion.method == "mog2"
 
 
-def test_real_people_before_a_wall(shared):
+def test_real_people_before_a_wall(shared_path):
     """A clip without a truth: the person is where any portrait is, and the wall is not."""
-    clip = cv2.VideoCapture(str(shared / "data/clips/walk.mkv"))
+    clip = cv2.VideoCapture(str(shared_path("data/clips/walk.mkv")))
     frames = [clip.read()[1] for _ in range(8)]
     for name in SEEN_AT_ONCE:
         opened = engine(name, (640, 480))

@@ -41,10 +41,10 @@ def number(photo):
 
 
 @pytest.mark.parametrize("kind", HELD_OUT)
-def test_it_finds_people_that_were_kept_from_its_training(shared, eye, kind):
+def test_it_finds_people_that_were_kept_from_its_training(shared_path, eye, kind):
     """The split of docs/model-card.md, every third photo of it."""
     every, bound = HELD_OUT[kind]
-    folder = shared / "data/people" / kind
+    folder = shared_path("data/people") / kind
     photos = sorted(path for path in (folder / "images").iterdir() if number(path) % every == 0)
     overlaps = []
     for photo in photos[::3]:

@@ -179,12 +179,12 @@ def test_wanted_cuda_that_is_not_there_is_said_once(checkpoint, portrait, caplog
 
 @pytest.mark.parametrize("name", ["rvm", "rvm-torch"])
 @pytest.mark.cuda
-def test_cuda_gives_what_the_cpu_gives(name, shared, portrait):
+def test_cuda_gives_what_the_cpu_gives(name, real_checkpoint, portrait):
     mattes = []
     for device in ("cpu", "cuda"):
         settings = EngineSettings(
             name=name,
-            model=shared / "models/rvm_mobilenetv3_q8.safetensors",
+            model=real_checkpoint,
             device=device,
             work_size=(256, 144),
         )
@@ -198,20 +198,18 @@ def test_cuda_gives_what_the_cpu_gives(name, shared, portrait):
     assert np.abs(alphas[0] - alphas[1]).mean() < 0.01
 
 
-def test_real_weights_find_a_real_person(shared):
+def test_real_weights_find_a_real_person(shared_path, real_checkpoint):
     """Mean IoU over portraits with masks: far above what a wrong channel order would give."""
     import cv2
 
-    folder = shared / "data/people/portraits"
+    folder = shared_path("data/people/portraits")
     names = sorted(path.stem for path in (folder / "masks").iterdir())[::24]
     overlaps = []
     for name in names:
         image = cv2.imread(str(next((folder / "images").glob(f"{name}.*"))))
         mask = cv2.imread(str(next((folder / "masks").glob(f"{name}.*"))), 0) > 127
         height, width = image.shape[:2]
-        settings = EngineSettings(
-            name="rvm", model=shared / "models/rvm_mobilenetv3_q8.safetensors", device="cpu"
-        )
+        settings = EngineSettings(name="rvm", model=real_checkpoint, device="cpu")
         engine = open_engine(settings, (width, height), Stats())
         for index in range(4):
             alpha = engine.matte(Frame(image, index, index / 30)).alpha

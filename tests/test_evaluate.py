@@ -244,11 +244,11 @@ def test_an_engine_that_fails_gives_no_figures(capsys, photos, tmp_path):
     assert "semantic failed; no result without it" in said
 
 
-def test_rvm_does_on_a_portrait_what_it_should(capsys, shared, monkeypatch, tmp_path):
+def test_rvm_does_on_a_portrait_what_it_should(capsys, shared, shared_path, monkeypatch, tmp_path):
     monkeypatch.setenv("REALTIME_BG_MODELS", str(shared / "models"))
     for folder, name in (("images", "10.jpg"), ("masks", "10.png")):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / name).symlink_to(shared / "data/people/portraits" / folder / name)
+        (tmp_path / folder / name).symlink_to(shared_path("data/people/portraits") / folder / name)
     _, means, _ = evaluate(capsys, "--engine", "rvm", "--data", f"folder:{tmp_path}")
     assert means["iou"] > 0.95
     _, live, _ = evaluate(capsys, "--engine", "rvm", "--data", f"folder:{tmp_path}",

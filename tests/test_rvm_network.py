@@ -30,11 +30,11 @@ def walk(network, frames, ratio):
     return fgr, pha, *states
 
 
-def test_agrees_with_the_original_implementation(shared):
+def test_agrees_with_the_original_implementation(shared_path, real_checkpoint):
     network = RVM(refiner="fast_guided_filter").eval()
-    tensors = read_tensors(shared / "models/rvm_mobilenetv3_q8.safetensors")
+    tensors = read_tensors(real_checkpoint)
     network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
-    reference = np.load(shared / "models/rvm_reference.npz")
+    reference = np.load(shared_path("models/rvm_reference.npz"))
     frames = torch.from_numpy(reference["frames"])[:, None]
     fgr, pha, *states = walk(network, frames, 0.5)
     np.testing.assert_allclose(fgr.numpy(), reference["fgr"], atol=1e-4)
@@ -78,8 +78,8 @@ def test_any_size_goes_through(size):
     assert [state.shape[1] for state in states] == [16, 20, 40, 64]
 
 
-def test_names_are_those_of_the_released_checkpoints(shared):
-    released = set(read_tensors(shared / "models/rvm_mobilenetv3_q8.safetensors"))
+def test_names_are_those_of_the_released_checkpoints(real_checkpoint):
+    released = set(read_tensors(real_checkpoint))
     own = {name for name in RVM().state_dict() if not name.endswith("num_batches_tracked")}
     assert released < own
     assert {name.partition(".")[0] for name in own - released} == {"project_seg", "refiner"}
@@ -137,12 +137,12 @@ def test_graph_gives_what_the_network_gives(tmp_path, backbone, refiner):
             np.testing.assert_allclose(got, want.numpy(), atol=1e-3)
 
 
-def test_graph_agrees_with_pytorch_over_a_real_clip(shared, tmp_path):
+def test_graph_agrees_with_pytorch_over_a_real_clip(shared_path, real_checkpoint, tmp_path):
     """30 recurrent frames with the released weights: rounding must not build up."""
     import av
     import onnxruntime as ort
 
-    tensors = read_tensors(shared / "models/rvm_mobilenetv3_q8.safetensors")
+    tensors = read_tensors(real_checkpoint)
     network = RVM(refiner="fast_guided_filter").eval()
     network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
     path = tmp_path / "rvm.onnx"
@@ -151,7 +151,7 @@ def test_graph_agrees_with_pytorch_over_a_real_clip(shared, tmp_path):
     ours = [np.zeros((1, 1, 1, 1), np.float32)] * 4
     theirs = [None] * 4
     worst = 0.0
-    with av.open(str(shared / "data/clips/book.mkv")) as clip:
+    with av.open(str(shared_path("data/clips/book.mkv"))) as clip:
         for number, picture in enumerate(clip.decode(video=0)):
             if number == 30:
                 break
@@ -169,13 +169,13 @@ def test_graph_agrees_with_pytorch_over_a_real_clip(shared, tmp_path):
 
 
 @pytest.mark.cuda
-def test_half_precision_on_cuda_stays_close(shared):
+def test_half_precision_on_cuda_stays_close(shared_path, real_checkpoint):
     if not torch.cuda.is_available():
         pytest.skip("no NVIDIA GPU here")
-    tensors = read_tensors(shared / "models/rvm_mobilenetv3_q8.safetensors")
+    tensors = read_tensors(real_checkpoint)
     network = RVM(refiner="fast_guided_filter").eval()
     network.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
-    frames = torch.from_numpy(np.load(shared / "models/rvm_reference.npz")["frames"])[:, None]
+    frames = torch.from_numpy(np.load(shared_path("models/rvm_reference.npz"))["frames"])[:, None]
     want = walk(network, frames, 1.0)
     got = walk(network.cuda().half(), frames.cuda().half(), 1.0)
     for one, other in zip(got, want, strict=True):

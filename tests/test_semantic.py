@@ -200,15 +200,15 @@ def test_a_truncated_file_and_an_unknown_operator_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN))
-def test_the_known_networks_find_people(shared, name):
-    folder = shared / "data/people/portraits"
+def test_the_known_networks_find_people(shared_path, name):
+    folder = shared_path("data/people/portraits")
     stems = sorted(path.stem for path in (folder / "masks").iterdir())[::16]
     overlaps = []
     for stem in stems:
         image = cv2.imread(str(next((folder / "images").glob(f"{stem}.*"))))
         mask = cv2.imread(str(next((folder / "masks").glob(f"{stem}.*"))), 0) > 127
         size = mask.shape[1], mask.shape[0]
-        net = engine(shared / "models/onnx" / name, size)
+        net = engine(shared_path("models/onnx") / name, size)
         person = cv2.resize(net.matte(Frame(image, 0, 0.0)).alpha, size) > 0.5
         overlaps.append((person & mask).sum() / max(1, (person | mask).sum()))
     assert np.mean(overlaps) > KNOWN[name]
