@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg import zoo
-from realtime_bg.engines._ort import open_session
+from realtime_bg.runtimes.onnx import open_session
 from realtime_bg.settings import EngineSettings
 
 STATES = ("r1", "r2", "r3", "r4")

@@ -27,9 +27,9 @@ from _rvm_graph import RvmGraph
 
 from realtime_bg.backgrounds import open_background
 from realtime_bg.frames import Frame, Image, Size
-from realtime_bg.live import Live
-from realtime_bg.processor import Processor
+from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import load
+from realtime_bg.settings.live import Live
 from realtime_bg.sources.demo import DemoSource
 from realtime_bg.stats import Stats
 

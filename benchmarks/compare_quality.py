@@ -8,10 +8,10 @@ A way is an engine and, after a colon, settings that differ from the default; af
 blends the camera's own colours, `late` shows each frame with the matte of the one before, and
 `moved` with that matte moved along (output.sync: lowest-latency). `rvm graph` is RVM's own whole
 graph, refiner included, at the same work size. Prints a Markdown table of means over clips (lower
-is better): MAD, MSE, Grad, Conn and dtSSD of the alpha (see realtime_bg/metrics.py); *blend*, the
-mean absolute difference in grey levels between the composite and the true one before another
-background, where either shows something of the person; and *edge*, the same where the true alpha is
-neither 0 nor 1.
+is better): MAD, MSE, Grad, Conn and dtSSD of the alpha (see realtime_bg/training/metrics.py);
+*blend*, the mean absolute difference in grey levels between the composite and the true one before
+another background, where either shows something of the person; and *edge*, the same where the true
+alpha is neither 0 nor 1.
 """
 
 import argparse
@@ -26,18 +26,18 @@ import numpy as np
 from _rvm_graph import RvmGraph
 from rich.progress import track
 
-from realtime_bg import metrics
 from realtime_bg.backgrounds import open_background
-from realtime_bg.eye import cutout
-from realtime_bg.flow import Flow, carried
 from realtime_bg.frames import Alpha, Frame, Image, Matte, downloaded
-from realtime_bg.labelled import Pair, frames, pairs, read_image
-from realtime_bg.live import Live
-from realtime_bg.matting import Matting
+from realtime_bg.imaging.flow import Flow, carried
+from realtime_bg.processing.cutout import cutout
+from realtime_bg.processing.matting import Matting
+from realtime_bg.processing.steady import Steady
 from realtime_bg.settings import load
+from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
-from realtime_bg.steady import Steady
-from realtime_bg.terminal import err, show_logs
+from realtime_bg.system.console import err, show_logs
+from realtime_bg.training import metrics
+from realtime_bg.training.labelled import Pair, frames, pairs, read_image
 
 FPS = 30.0
 WORK_WIDTH = 256  # of RVM's own graph, as the program's for live use

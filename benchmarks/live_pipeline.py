@@ -21,13 +21,13 @@ import numpy as np
 import psutil
 from rich.progress import track
 
-from realtime_bg.live import Live
-from realtime_bg.pipeline import Pipeline
-from realtime_bg.processor import Processor
+from realtime_bg.live.pipeline import Pipeline
+from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings, load
+from realtime_bg.settings.live import Live
 from realtime_bg.sources import open_source
 from realtime_bg.stats import Stats
-from realtime_bg.terminal import err, show_logs
+from realtime_bg.system.console import err, show_logs
 
 SETTLED = 60  # frames before the first one that counts
 GROWN = 500  # frame from which memory is watched

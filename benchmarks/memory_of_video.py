@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from realtime_bg.videos import PART, parts_folder
+from realtime_bg.videos.convert import PART, parts_folder
 
 RATE = 30
 
@@ -34,7 +34,7 @@ def make_clip(path: Path, minutes: float, size: str) -> None:
 
 def measure(clip: Path, target: Path, options: list[str]) -> list[tuple[int, float]]:
     """Convert; returns (pictures done, resident MB) second by second."""
-    words = [sys.executable, "-m", "realtime_bg.cli", "video", str(clip), "-o", str(target)]
+    words = [sys.executable, "-m", "realtime_bg", "video", str(clip), "-o", str(target)]
     samples = []
     with subprocess.Popen([*words, *options]) as child:
         process = psutil.Process(child.pid)

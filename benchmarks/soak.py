@@ -19,8 +19,8 @@ from statistics import median
 
 import psutil
 
-from realtime_bg.control import UnixEndpoint, ask
-from realtime_bg.daemon import Daemon
+from realtime_bg.daemon.control import UnixEndpoint, ask
+from realtime_bg.daemon.daemon import Daemon
 from realtime_bg.settings import load
 
 CHANGES = (

@@ -246,7 +246,7 @@ def _stream(url: str, output: str, _: object) -> None:
     import requests
     from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 
-    from realtime_bg.terminal import err
+    from realtime_bg.system.console import err
 
     columns = (*Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn())
     with (

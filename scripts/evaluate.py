@@ -20,7 +20,7 @@ flicker is from the reference's, and the others how much the two agree, not how 
 Every figure is a mean over files, a clip's over its frames. The JSON is an object with `iou`,
 `mad`, `mse`, `grad`, `conn`, `boundary_f`, and `dtssd` where there are clips; `count` (files),
 `frames`, `skipped`, `engine`, `model`, `reference`, `quality`, `work_size` (of the last file) and
-`data`. Figures are defined in realtime_bg/metrics.py.
+`data`. Figures are defined in realtime_bg/training/metrics.py.
 """
 
 import argparse
@@ -40,13 +40,21 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from realtime_bg import metrics
-from realtime_bg.batch import WARM_UP
+from realtime_bg.app.files import WARM_UP
 from realtime_bg.errors import DataError, RealtimeBgError, reason
-from realtime_bg.eye import Eye
 from realtime_bg.frames import Alpha, Image
-from realtime_bg.labelled import Pair, data_root, frames, is_clip, pairs, read_image, read_mask
-from realtime_bg.terminal import err, out, say, show_logs
+from realtime_bg.processing.cutout import Eye
+from realtime_bg.system.console import err, out, say, show_logs
+from realtime_bg.training import metrics
+from realtime_bg.training.labelled import (
+    Pair,
+    data_root,
+    frames,
+    is_clip,
+    pairs,
+    read_image,
+    read_mask,
+)
 
 log = logging.getLogger("realtime_bg.evaluate")
 

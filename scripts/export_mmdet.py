@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import onnxruntime as ort
 
-from realtime_bg.engines._detections import overlap
+from realtime_bg.engines.detections import overlap
 
 DEPLOY = """
 onnx_config = dict(

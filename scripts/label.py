@@ -21,12 +21,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realtime_bg.batch import WARM_UP
+from realtime_bg.app.files import WARM_UP
 from realtime_bg.errors import DataError, RealtimeBgError, SettingsError, reason
-from realtime_bg.eye import Eye
 from realtime_bg.frames import Alpha, Image
-from realtime_bg.labelled import Pair, frames, is_clip, pairs, read_image
-from realtime_bg.terminal import say, show_logs
+from realtime_bg.processing.cutout import Eye
+from realtime_bg.system.console import say, show_logs
+from realtime_bg.training.labelled import Pair, frames, is_clip, pairs, read_image
 
 log = logging.getLogger("realtime_bg.label")
 

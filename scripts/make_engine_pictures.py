@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from realtime_bg.frames import Alpha, Frame, Image
-from realtime_bg.live import Live
-from realtime_bg.processor import Processor
-from realtime_bg.refine import refine
+from realtime_bg.processing.processor import Processor
+from realtime_bg.processing.refine import refine
 from realtime_bg.settings import SourceSettings, load
+from realtime_bg.settings.live import Live
 from realtime_bg.sources.demo import DemoSource
 from realtime_bg.stats import Stats
 

@@ -8,7 +8,7 @@ import argparse
 import math
 from pathlib import Path
 
-from realtime_bg.atomic import write_whole
+from realtime_bg.system.files import write_whole
 
 SIDE = 64
 MIDDLE = SIDE / 2

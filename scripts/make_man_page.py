@@ -12,9 +12,9 @@ from typing import Any
 import typer
 
 from realtime_bg import __version__
-from realtime_bg.atomic import write_whole
-from realtime_bg.cli import app
-from realtime_bg.keys import HELP
+from realtime_bg.cli.main import app
+from realtime_bg.steering.keys import HELP
+from realtime_bg.system.files import write_whole
 
 ENDING = r"""
 .SH ENVIRONMENT
@@ -71,7 +71,7 @@ def page() -> str:
     program: Any = typer.main.get_command(app)
     run = program.commands["run"]
     lines = [
-        '.\\" Made by scripts/make_man_page.py; edit the help in realtime_bg/cli*.py instead.',
+        '.\\" Made by scripts/make_man_page.py; edit the help in realtime_bg/cli/ instead.',
         f'.TH REALTIME\\-BG 1 "" "realtime\\-bg {__version__}" "User Commands"',
         ".SH NAME",
         f"realtime\\-bg \\- {text(program.help.partition(': ')[0].lower())}",

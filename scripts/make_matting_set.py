@@ -33,14 +33,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg.backgrounds import open_background
-from realtime_bg.cutouts import decontaminated
 from realtime_bg.errors import DataError, RealtimeBgError, reason
-from realtime_bg.eye import Cutout, Eye
 from realtime_bg.frames import Alpha, Image, Size
-from realtime_bg.labelled import Pair, data_root, frames, pairs, read_image, read_mask
+from realtime_bg.processing.cutout import Cutout, Eye
+from realtime_bg.processing.decontamination import decontaminated
 from realtime_bg.settings import load
-from realtime_bg.terminal import say, show_logs
+from realtime_bg.system.console import say, show_logs
 from realtime_bg.training.command import number, size
+from realtime_bg.training.labelled import Pair, data_root, frames, pairs, read_image, read_mask
 from realtime_bg.training.scenes import framing, tidied
 
 FPS = 30.0

@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realtime_bg.live import Live
-from realtime_bg.processor import Processor
+from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import load
+from realtime_bg.settings.live import Live
 from realtime_bg.sources import open_source
 from realtime_bg.stats import Stats
 

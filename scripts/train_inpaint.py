@@ -50,13 +50,13 @@ def train(options: argparse.Namespace) -> None:
     """Raises RealtimeBgError, and KeyboardInterrupt after a request to stop."""
     import torch
 
-    from realtime_bg.labelled import data_root
     from realtime_bg.networks.partial_conv import PartialConvUNet
     from realtime_bg.networks.vgg16 import load_vgg16
-    from realtime_bg.terminal import say
+    from realtime_bg.system.console import say
     from realtime_bg.training import command
     from realtime_bg.training.datasets import fingerprint
     from realtime_bg.training.inpainting import inpaint_task, open_pictures
+    from realtime_bg.training.labelled import data_root
 
     _, root = data_root(options.data, ("folder",))
     pictures = open_pictures(root, options.val, options.seed)

@@ -3,8 +3,8 @@
 import threading
 import time
 
-from realtime_bg.control import ask
-from realtime_bg.daemon import Daemon
+from realtime_bg.daemon.control import ask
+from realtime_bg.daemon.daemon import Daemon
 from realtime_bg.settings import load
 
 FLAGS = {"source.spec": "demo", "source.size": "160x90", "engine.name": "threshold",

@@ -18,7 +18,7 @@ from realtime_bg.backgrounds.blur import BlurBackground
 from realtime_bg.backgrounds.folder import media
 from realtime_bg.backgrounds.still import TURNS, read_image
 from realtime_bg.errors import BackgroundError
-from realtime_bg.geometry import fit, scaled_size
+from realtime_bg.imaging.geometry import fit, scaled_size
 from realtime_bg.settings import BackgroundSettings
 
 SETTINGS = BackgroundSettings()

@@ -11,7 +11,7 @@ import pytest
 
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Frame, check_matte
-from realtime_bg.matting import open_engine
+from realtime_bg.processing.matting import open_engine
 from realtime_bg.settings import CombineSettings, EngineSettings
 from realtime_bg.stats import Stats
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from realtime_bg import engines
-from realtime_bg.change import HELD, Change
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Frame, Matte
-from realtime_bg.ladder import PATIENCE, RUNGS, WINDOW, Ladder
-from realtime_bg.live import Live
-from realtime_bg.matting import Matting
+from realtime_bg.imaging.change import HELD, Change
+from realtime_bg.processing.ladder import PATIENCE, RUNGS, WINDOW, Ladder
+from realtime_bg.processing.matting import Matting
 from realtime_bg.registry import load_class
 from realtime_bg.settings import load
+from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
 
 SIZE = (640, 360)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime_bg.engines.chroma import Chroma
+from realtime_bg.engines.classical.chroma import Chroma
 from realtime_bg.errors import SettingsError
 from realtime_bg.frames import Frame, check_matte
 from realtime_bg.settings import load

@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime_bg.engines._small import border, filled, pieces, portrait
+from realtime_bg.engines.classical._small import border, filled, pieces, portrait
 from realtime_bg.errors import EngineError, SettingsError
 from realtime_bg.frames import Frame, check_matte
-from realtime_bg.live import Live
-from realtime_bg.matting import Matting, open_engine
-from realtime_bg.refine import refine
+from realtime_bg.processing.matting import Matting, open_engine
+from realtime_bg.processing.refine import refine
 from realtime_bg.settings import EngineSettings, RefineSettings, Settings, load
+from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
 
 SIZE = (320, 180)

@@ -14,11 +14,13 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime_bg import __version__, cli, devices
-from realtime_bg.devices import Camera
+from realtime_bg import __version__
+from realtime_bg.cli import main as cli
+from realtime_bg.devices import cameras as devices
+from realtime_bg.devices.cameras import Camera
 from realtime_bg.engines import ENGINES
 from realtime_bg.errors import EngineError
-from realtime_bg.processor import Processor
+from realtime_bg.processing.processor import Processor
 from realtime_bg.sources import camera as camera_module
 from realtime_bg.zoo import models
 
@@ -391,7 +393,7 @@ def test_devices_lists_cameras_virtual_ones_and_who_uses_them(command, monkeypat
 def test_output_into_a_pipe_that_closes_is_no_complaint():
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "realtime_bg.cli", "models", "list"]
+    command = [sys.executable, "-m", "realtime_bg", "models", "list"]
     with os.fdopen(writer) as pipe:
         done = subprocess.run(
             command, check=False, stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=30
@@ -485,7 +487,7 @@ def test_a_full_disk_is_one_line(refused, clip, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_an_endless_job_with_a_playable_file(place, number):
-    command = [sys.executable, "-m", "realtime_bg.cli", "-s", "demo", *SMALL, "-o", "out.mp4"]
+    command = [sys.executable, "-m", "realtime_bg", "-s", "demo", *SMALL, "-o", "out.mp4"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 30
         while not any(path.stat().st_size for path in place.glob("*.part*")):

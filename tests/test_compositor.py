@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from realtime_bg.backgrounds import open_background
-from realtime_bg.compositor import Compositor, blend, over
 from realtime_bg.frames import Frame, Matte, as_image, check_matte
-from realtime_bg.refine import (
+from realtime_bg.imaging.shaping import certain_parts, large_parts, without_holes
+from realtime_bg.processing.compositor import Compositor, blend, over
+from realtime_bg.processing.refine import (
     Refined,
     feather,
     person_box,
@@ -15,10 +16,9 @@ from realtime_bg.refine import (
     shift_threshold,
     upsample_alpha,
 )
+from realtime_bg.processing.steady import Steady
 from realtime_bg.settings import BackgroundSettings, RefineSettings, Settings
-from realtime_bg.shaping import certain_parts, large_parts, without_holes
 from realtime_bg.stats import Stats
-from realtime_bg.steady import Steady
 
 SIZE = (320, 180)
 EVERYWHERE = (slice(0, 360), slice(0, 640))
@@ -82,7 +82,9 @@ def test_computing_the_box_alone_changes_nothing(settings, monkeypatch):
     refined = refine(matte, RefineSettings(**settings))
     background = np.full_like(frame.image, 77)
     boxed = over(refined, background)
-    monkeypatch.setattr("realtime_bg.refine.person_box", lambda *_: (slice(0, 187), slice(0, 333)))
+    monkeypatch.setattr(
+        "realtime_bg.processing.refine.person_box", lambda *_: (slice(0, 187), slice(0, 333))
+    )
     whole = refine(matte, RefineSettings(**settings))
     np.testing.assert_allclose(refined.alpha, whole.alpha, atol=1e-12)
     assert whole.part.shape > refined.part.shape

@@ -12,10 +12,17 @@ import time
 
 import pytest
 
-from realtime_bg import control
-from realtime_bg.control import ControlServer, Lock, LoopbackEndpoint, UnixEndpoint, ask, ask_once
+from realtime_bg.daemon import control
+from realtime_bg.daemon.control import (
+    ControlServer,
+    Lock,
+    LoopbackEndpoint,
+    UnixEndpoint,
+    ask,
+    ask_once,
+)
+from realtime_bg.daemon.logs import BURST, PERIOD, RateLimit, Ring, as_json, daemon_logs
 from realtime_bg.errors import DaemonError, SettingsError
-from realtime_bg.logs import BURST, PERIOD, RateLimit, Ring, as_json, daemon_logs
 
 
 def answer(question):

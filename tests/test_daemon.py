@@ -14,13 +14,13 @@ import pytest
 import yaml
 from daemons import FLAGS, Running, until
 
-from realtime_bg import daemon as daemon_module
-from realtime_bg.control import LoopbackEndpoint, UnixEndpoint
-from realtime_bg.daemon import prepared
+from realtime_bg.daemon import daemon as daemon_module
+from realtime_bg.daemon.control import LoopbackEndpoint, UnixEndpoint
+from realtime_bg.daemon.daemon import prepared
+from realtime_bg.daemon.supervisor import Sleeping, WornOut
 from realtime_bg.errors import DaemonError, EngineError, SettingsError
-from realtime_bg.overlays import STAGES
+from realtime_bg.processing.overlays import STAGES
 from realtime_bg.settings import load
-from realtime_bg.supervisor import Sleeping, WornOut
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_the_pause_before_a_restart_is_not_taken_for_sleep(start, monkeypatch, c
 
     monkeypatch.setattr(daemon_module.Pipeline, "run", fail_once)
     monkeypatch.setattr(daemon_module.Budget, "spend", spend_long)
-    caplog.set_level("INFO", "realtime_bg.daemon")
+    caplog.set_level("INFO", "realtime_bg.daemon.daemon")
     d = start().running()
     until(d.daemon.pipeline.outlets.specs)
     assert d.ask("status")["restarts"] == 1
@@ -273,7 +273,7 @@ def environment(tmp_path):
 
 
 def command(tmp_path, *words):
-    return subprocess.run([sys.executable, "-m", "realtime_bg.cli", *map(str, words)],
+    return subprocess.run([sys.executable, "-m", "realtime_bg", *map(str, words)],
                           capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path,
                           env=environment(tmp_path))  # fmt: skip
 
@@ -284,7 +284,7 @@ def spawn(tmp_path):
 
     def spawn(*words):
         log = (tmp_path / f"log{len(processes)}").open("w+")
-        arguments = [sys.executable, "-m", "realtime_bg.cli", "daemon", *map(str, words)]
+        arguments = [sys.executable, "-m", "realtime_bg", "daemon", *map(str, words)]
         process = subprocess.Popen(arguments, stderr=log, cwd=tmp_path, env=environment(tmp_path))
         process.file = log
         process.log = lambda: (log.seek(0), log.read())[1]
@@ -355,7 +355,7 @@ def test_all_who_steer_it_agree(start, tmp_path):
     from websockets.exceptions import ConnectionClosed
     from websockets.sync.client import connect
 
-    from realtime_bg.keys import press
+    from realtime_bg.steering.keys import press
     from realtime_bg.web.hosting import Page
 
     config = tmp_path / "config.yaml"

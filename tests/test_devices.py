@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from realtime_bg import devices
-from realtime_bg.devices import Camera
+from realtime_bg.devices import cameras as devices
+from realtime_bg.devices.cameras import Camera
 
 CAPTURE, OUTPUT, STREAMING, HAS_DEVICE_CAPS = 0x1, 0x2, 0x04000000, 0x80000000
 HOLD = "import sys; f = open(sys.argv[1]); print('ready', flush=True); sys.stdin.read()"

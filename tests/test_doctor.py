@@ -12,11 +12,15 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from realtime_bg import cli, devices, doctor, reload, v4l2
+from realtime_bg import doctor
+from realtime_bg.cli import main as cli
+from realtime_bg.devices import cameras as devices
+from realtime_bg.devices import v4l2
+from realtime_bg.devices.v4l2 import Format
 from realtime_bg.doctor import asking, packages, runtimes, speed, video, virtual, weights
 from realtime_bg.doctor.findings import Finding, Machine, Needs
 from realtime_bg.settings import load
-from realtime_bg.v4l2 import Format
+from realtime_bg.steering import config_file as reload
 from realtime_bg.zoo import PACKAGED
 
 CAPTURE, OUTPUT = 0x1, 0x2
@@ -455,7 +459,7 @@ def test_a_check_that_breaks_does_not_end_the_examination(monkeypatch):
 
 def command(*words, **environment):
     variables = os.environ | {"DISPLAY": "", "WAYLAND_DISPLAY": ""} | environment
-    call = [sys.executable, "-m", "realtime_bg.cli", "doctor", *words]
+    call = [sys.executable, "-m", "realtime_bg", "doctor", *words]
     return subprocess.run(call, check=False, capture_output=True, text=True, timeout=110,
                           env=variables)  # fmt: skip
 

@@ -9,13 +9,13 @@ import pytest
 
 from realtime_bg import zoo
 from realtime_bg.backgrounds import open_background
-from realtime_bg.eye import Eye
 from realtime_bg.frames import Frame
-from realtime_bg.matting import open_engine
-from realtime_bg.metrics import iou
+from realtime_bg.processing.cutout import Eye
+from realtime_bg.processing.matting import open_engine
 from realtime_bg.settings import BackgroundSettings, EngineSettings, SourceSettings
 from realtime_bg.sources import demo
 from realtime_bg.stats import Stats
+from realtime_bg.training.metrics import iou
 
 HELD_OUT = {"portraits": (5, 0.89), "ccp": (8, 0.935)}  # one photo of so many; the mean IoU
 

@@ -5,8 +5,8 @@ import pytest
 
 from realtime_bg.backgrounds import open_background
 from realtime_bg.backgrounds.erase import CARD
-from realtime_bg.compositor import Compositor
 from realtime_bg.frames import Frame, Matte
+from realtime_bg.processing.compositor import Compositor
 from realtime_bg.settings import BackgroundSettings, load
 from realtime_bg.stats import Stats
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import scripts
-from realtime_bg.labelled import read_mask
+from realtime_bg.training.labelled import read_mask
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are bytes there")
 

@@ -17,9 +17,10 @@ import yaml
 from daemons import Running, until
 from faulty import SIZE, bench
 
-from realtime_bg import backgrounds, engines, outlets, sources
-from realtime_bg.control import UnixEndpoint
-from realtime_bg.supervisor import Sleeping
+from realtime_bg import backgrounds, engines, sources
+from realtime_bg.daemon.control import UnixEndpoint
+from realtime_bg.daemon.supervisor import Sleeping
+from realtime_bg.live import outlets
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts in /proc")
 LONGEST = 2.0  # seconds an output may be without a picture

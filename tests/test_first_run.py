@@ -14,11 +14,12 @@ import cv2
 import pytest
 import yaml
 
-from realtime_bg import cli, first_run
-from realtime_bg.devices import Camera
+from realtime_bg.cli import main as cli
+from realtime_bg.cli import setup as first_run
+from realtime_bg.devices.cameras import Camera
 from realtime_bg.errors import SettingsError
 from realtime_bg.settings import default_config, load
-from realtime_bg.yaml_edit import with_values
+from realtime_bg.settings.yaml_edit import with_values
 
 DEMO, BEACH, NULL = "demo", "beach", "null"
 IMPORTING = "another: a device"  # right after which libraries are imported
@@ -223,7 +224,7 @@ def test_an_end_of_the_answers_leaves_nothing(answered, place, answers):
 def test_a_signal_leaves_nothing(place, name, answers, words):
     before = "settings/kept.txt"
     (place / before).write_text("mine")
-    command = [sys.executable, "-u", "-m", "realtime_bg.cli", "setup"]
+    command = [sys.executable, "-u", "-m", "realtime_bg", "setup"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
         guard = threading.Timer(40, process.kill)

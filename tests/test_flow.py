@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime_bg.compositor import Compositor
-from realtime_bg.flow import Flow, carried, grey
 from realtime_bg.frames import Frame, Matte
+from realtime_bg.imaging.flow import Flow, carried, grey
+from realtime_bg.processing.compositor import Compositor
 from realtime_bg.settings import load
 from realtime_bg.stats import Stats
 

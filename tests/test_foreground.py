@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime_bg.foreground import estimate_foreground
 from realtime_bg.frames import Frame, Matte
-from realtime_bg.refine import refine
+from realtime_bg.imaging.foreground import estimate_foreground
+from realtime_bg.processing.refine import refine
 from realtime_bg.settings import RefineSettings
 from realtime_bg.sources import demo
 

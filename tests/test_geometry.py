@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime_bg.geometry import enlarged
+from realtime_bg.imaging.geometry import enlarged
 
 
 @pytest.mark.parametrize(("small", "size"), [

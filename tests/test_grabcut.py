@@ -9,9 +9,9 @@ import graphs
 import numpy as np
 import pytest
 
-from realtime_bg.engines._faces import SIDE, Faces
-from realtime_bg.engines._portraits import Portraits
-from realtime_bg.engines.grabcut import GrabCut
+from realtime_bg.engines.classical._faces import SIDE, Faces
+from realtime_bg.engines.classical._portraits import Portraits
+from realtime_bg.engines.classical.grabcut import GrabCut
 from realtime_bg.errors import EngineError, ModelError, SettingsError
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size, as_image, check_matte
 from realtime_bg.settings import EngineSettings, GrabCutSettings, load

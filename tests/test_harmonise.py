@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime_bg.compositor import Compositor
 from realtime_bg.frames import Frame, Matte
-from realtime_bg.harmonise import Harmony
-from realtime_bg.refine import refine
+from realtime_bg.processing.compositor import Compositor
+from realtime_bg.processing.harmonise import Harmony
+from realtime_bg.processing.refine import refine
 from realtime_bg.settings import HarmoniseSettings, RefineSettings, load
 from realtime_bg.stats import Stats
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageCms, PngImagePlugin, features
 
-from realtime_bg import cli
-from realtime_bg.still_files import read_still
+from realtime_bg.cli import main as cli
+from realtime_bg.media.photos import read_still
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -273,7 +273,7 @@ def test_the_demos_person_is_cut_out_as_the_readme_says(place):
 
     demo = DemoSource("", SourceSettings(spec="demo", size=(640, 360)), False)
     photo(place / "me.jpg", demo.image(30), quality=95)
-    command = [sys.executable, "-m", "realtime_bg.cli", "image", "me.jpg", "--offline"]
+    command = [sys.executable, "-m", "realtime_bg", "image", "me.jpg", "--offline"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     truth = demo.alpha(30)
@@ -435,7 +435,7 @@ def test_what_is_there_is_skipped_until_overwrite(image, place, album):
 
 
 def test_a_run_that_was_interrupted_goes_on(image, place, album, monkeypatch):
-    from realtime_bg import photos
+    from realtime_bg.photos import batch as photos
 
     whole = photos.write_whole
 
@@ -496,7 +496,7 @@ def test_sizes_may_differ_from_photo_to_photo(image, place):
 def test_from_pipe_to_pipe(place):
     """The real thing: a process of its own, only the picture on its standard output."""
     data = photo(place / "me.png").read_bytes()
-    command = [sys.executable, "-m", "realtime_bg.cli", "image", "-", "--engine", "grabcut"]
+    command = [sys.executable, "-m", "realtime_bg", "image", "-", "--engine", "grabcut"]
     result = subprocess.run(command, input=data, capture_output=True, check=False, timeout=60)
     assert result.returncode == 0, result.stderr
     picture = read(result.stdout)

@@ -4,10 +4,10 @@ import graphs
 import numpy as np
 import pytest
 
-from realtime_bg import erasing
 from realtime_bg.backgrounds import open_background
+from realtime_bg.backgrounds.inpainting import Inpainter
 from realtime_bg.errors import EngineError, ModelError
-from realtime_bg.inpainting import Inpainter
+from realtime_bg.photos import erasing
 from realtime_bg.settings import BackgroundSettings
 
 HOLE = slice(20, 60), slice(50, 90)

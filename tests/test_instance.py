@@ -5,8 +5,8 @@ import graphs
 import numpy as np
 import pytest
 
-from realtime_bg.engines import _coco
-from realtime_bg.engines._detections import Detections, overlap
+from realtime_bg.engines import coco as _coco
+from realtime_bg.engines.detections import Detections, overlap
 from realtime_bg.engines.instance import PATIENCE, Instance
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Frame, check_matte

@@ -3,9 +3,9 @@
 import pytest
 
 from realtime_bg.engines import ENGINES
-from realtime_bg.keys import HELP, KEYS, QUIT, TWINS, click, press
-from realtime_bg.live import Live
 from realtime_bg.settings import Settings, validated
+from realtime_bg.settings.live import Live
+from realtime_bg.steering.keys import HELP, KEYS, QUIT, TWINS, click, press
 
 MOUSE = "click"
 NAMES = {"Esc": "\x1b", "space": " "}
@@ -225,7 +225,7 @@ def test_every_snapshot_counts():
 
 
 def test_the_next_engine_passes_over_those_that_could_not_be_opened(monkeypatch):
-    from realtime_bg import keys
+    from realtime_bg.steering import keys
 
     monkeypatch.setattr(keys, "UNUSABLE", set(list(keys.ENGINES)[1:3]))
     live = Live(Settings(engine={"name": next(iter(keys.ENGINES))}))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import scripts
-from realtime_bg.labelled import pairs
+from realtime_bg.training.labelled import pairs
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import scripts
-from realtime_bg.labelled import frames, pairs, read_image
+from realtime_bg.training.labelled import frames, pairs, read_image
 
 SIZE = (192, 108)
 

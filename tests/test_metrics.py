@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from realtime_bg import metrics
+from realtime_bg.training import metrics
 
 
 def alphas(seed, shape=(23, 31)):

@@ -12,10 +12,11 @@ import pytest
 from daemons import Running, until
 from faulty import bench
 
-from realtime_bg import engines, on_demand, outlets, sources
-from realtime_bg.control import UnixEndpoint
-from realtime_bg.live import Live
-from realtime_bg.on_demand import (
+from realtime_bg import engines, sources
+from realtime_bg.daemon.control import UnixEndpoint
+from realtime_bg.live import demand as on_demand
+from realtime_bg.live import outlets
+from realtime_bg.live.demand import (
     SLEEP_SECONDS,
     WAKE_SECONDS,
     ClientUsage,
@@ -24,8 +25,9 @@ from realtime_bg.on_demand import (
     OpenFiles,
     readers,
 )
-from realtime_bg.outlets import Outlets
+from realtime_bg.live.outlets import Outlets
 from realtime_bg.settings import load
+from realtime_bg.settings.live import Live
 from realtime_bg.sinks.base import Sink
 from realtime_bg.stats import Stats
 

@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from realtime_bg.engines import _openvino
-from realtime_bg.engines._openvino import PROVIDER, Compiled
 from realtime_bg.errors import MissingPackageError, ModelError
 from realtime_bg.frames import Frame
-from realtime_bg.matting import open_engine
+from realtime_bg.processing.matting import open_engine
+from realtime_bg.runtimes import openvino as _openvino
+from realtime_bg.runtimes.openvino import PROVIDER, Compiled
 from realtime_bg.settings import EngineSettings, SourceSettings
 from realtime_bg.sources.demo import DemoSource
 from realtime_bg.stats import Stats

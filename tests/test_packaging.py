@@ -13,7 +13,8 @@ import zipfile
 import pytest
 from conftest import ROOT
 
-from realtime_bg import __version__, cli
+from realtime_bg import __version__
+from realtime_bg.cli import main as cli
 from scripts import module
 
 PARTS = ("realtime_bg", "packaging", "tests", "scripts", "benchmarks", "docs")
@@ -69,7 +70,7 @@ def test_the_wheel_has_what_the_program_and_the_desktop_read(built):
             assert name in names
         assert not [name for name in names if name.startswith(("tests", "scripts", "packaging"))]
         entry = wheel.read(f"realtime_bg-{__version__}.dist-info/entry_points.txt").decode()
-        assert "realtime-bg = realtime_bg.cli:main" in entry
+        assert "realtime-bg = realtime_bg.cli.main:main" in entry
 
 
 def test_a_wheel_can_be_built_from_the_sdist_alone(built, tmp_path):
@@ -141,7 +142,7 @@ def completed(line, shell="bash"):
     variables = os.environ | {"_REALTIME_BG_COMPLETE": f"complete_{shell}", "COMP_WORDS": line,
                               "COMP_CWORD": str(len(words) - 1)}  # fmt: skip
     call = [sys.executable, "-c", "import sys; sys.argv[0] = 'realtime-bg'; "
-            "from realtime_bg.cli import main; main()"]  # fmt: skip
+            "from realtime_bg.cli.main import main; main()"]  # fmt: skip
     done = subprocess.run(call, check=True, env=variables, capture_output=True, text=True,
                           timeout=30)  # fmt: skip
     return done.stdout.split()
@@ -168,10 +169,11 @@ def test_with_nothing_typed_there_are_the_commands():
 def test_completion_is_installed_for_bash(tmp_path):
     variables = os.environ | {"HOME": str(tmp_path)}
     program = (
-        "import sys; sys.argv = ['realtime-bg', '--install-completion']; import realtime_bg.cli"
+        "import sys; sys.argv = ['realtime-bg', '--install-completion']; "
+        "import realtime_bg.cli.main"
     )
     # It asks which shell it was started from: one that is still there while it runs.
-    call = ["bash", "--norc", "-c", '"$0" -c "$1; realtime_bg.cli.main()"; exit $?',
+    call = ["bash", "--norc", "-c", '"$0" -c "$1; realtime_bg.cli.main.main()"; exit $?',
             sys.executable, program]  # fmt: skip
     done = subprocess.run(call, check=False, env=variables, capture_output=True, timeout=30)
     assert done.returncode == 0, done.stderr

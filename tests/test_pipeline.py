@@ -15,15 +15,17 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from realtime_bg import engines, matting, outlets
+from realtime_bg import engines
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import SinkError, SourceError
 from realtime_bg.frames import Frame, Matte
-from realtime_bg.live import Live
-from realtime_bg.matting import Matting
-from realtime_bg.pipeline import Pipeline
-from realtime_bg.processor import Processor
+from realtime_bg.live import outlets
+from realtime_bg.live.pipeline import Pipeline
+from realtime_bg.processing import matting
+from realtime_bg.processing.matting import Matting
+from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings
+from realtime_bg.settings.live import Live
 from realtime_bg.sinks.base import Sink
 from realtime_bg.sources.base import Source
 from realtime_bg.stats import Stats
@@ -622,8 +624,8 @@ def test_what_was_chosen_while_a_source_was_tried_stays(start):
 
 
 def test_a_thread_that_was_given_up_while_opening_leaves_the_new_one_alone(start, monkeypatch):
-    monkeypatch.setattr("realtime_bg.pipeline.OPENING", 0.3)
-    monkeypatch.setattr("realtime_bg.pipeline.STALLED", 0.3)
+    monkeypatch.setattr("realtime_bg.live.pipeline.OPENING", 0.3)
+    monkeypatch.setattr("realtime_bg.live.pipeline.STALLED", 0.3)
     tries = []
     pipeline = start()
     until(lambda: len(Seen.frames) > 3)
@@ -773,8 +775,8 @@ def test_falling_asleep_ends_the_wait_for_a_camera_that_is_gone(start):
 
 
 def test_a_driver_that_hangs_while_its_camera_is_waited_for_is_left_behind(start, monkeypatch):
-    monkeypatch.setattr("realtime_bg.pipeline.OPENING", 0.3)
-    monkeypatch.setattr("realtime_bg.pipeline.STALLED", 0.3)
+    monkeypatch.setattr("realtime_bg.live.pipeline.OPENING", 0.3)
+    monkeypatch.setattr("realtime_bg.live.pipeline.STALLED", 0.3)
     hung = threading.Event()
 
     class Returning(RawSource):

@@ -6,7 +6,7 @@ import sys
 
 RUN = """
 import numpy as np
-from realtime_bg.engines._ort import open_session
+from realtime_bg.runtimes.onnx import open_session
 from realtime_bg.zoo import PACKAGED
 
 session, _ = open_session(PACKAGED / "embedded.onnx", "cpu")

@@ -8,19 +8,19 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime_bg import reload
-from realtime_bg.daemon import prepared
+from realtime_bg.daemon.daemon import prepared
 from realtime_bg.errors import SettingsError
 from realtime_bg.frames import Frame
-from realtime_bg.keys import press
-from realtime_bg.live import Live
-from realtime_bg.outlets import wanted_sinks
-from realtime_bg.processor import Processor
-from realtime_bg.reload import ConfigFile, chosen_config, in_use
+from realtime_bg.live.outlets import wanted_sinks
+from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import default_config, load
+from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
-from realtime_bg.steering import absolute, apply, read, switch
-from realtime_bg.watching import FileWatch
+from realtime_bg.steering import config_file as reload
+from realtime_bg.steering.changes import absolute, apply, read, switch
+from realtime_bg.steering.config_file import ConfigFile, chosen_config, in_use
+from realtime_bg.steering.keys import press
+from realtime_bg.system.watching import FileWatch
 
 
 def until(condition, seconds=10.0):

@@ -13,10 +13,10 @@ import av
 import numpy as np
 import pytest
 
-from realtime_bg import bench, run
+from realtime_bg.app import bench, run
 from realtime_bg.errors import ModelError, SettingsError
 from realtime_bg.settings import Settings, load
-from realtime_bg.signals import stop_signals
+from realtime_bg.system.signals import stop_signals
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,7 +25,7 @@ def command(*arguments, **changes):
     """Run the program in a process of its own with a clean environment."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("REALTIME_BG_")}
     environment.pop("DISPLAY", None)
-    return subprocess.run([sys.executable, "-m", "realtime_bg.cli", *map(str, arguments)],
+    return subprocess.run([sys.executable, "-m", "realtime_bg", *map(str, arguments)],
                           env={**environment, **changes}, capture_output=True, text=True,
                           check=False, timeout=100)  # fmt: skip
 
@@ -149,7 +149,7 @@ def test_the_background_of_the_start_stays_in_the_cycle():
 
 
 def test_files_get_a_finer_network_than_live_use(shared, tmp_path, caplog):
-    from realtime_bg.engines._worksize import work_size
+    from realtime_bg.runtimes.worksize import work_size
 
     live = work_size(None, (1280, 720), cuda=False)
     fine = work_size(None, (1280, 720), cuda=False, fine=True)

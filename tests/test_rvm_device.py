@@ -8,16 +8,17 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from realtime_bg import cli, engines
+from realtime_bg import engines
 from realtime_bg.backgrounds import open_background
-from realtime_bg.compositor import Compositor, blend
+from realtime_bg.cli import main as cli
 from realtime_bg.engines._rvm_device import RvmStep
 from realtime_bg.engines.base import Engine
 from realtime_bg.engines.rvm_torch import load_rvm
 from realtime_bg.frames import DeviceMatte, Frame, Matte, downloaded
-from realtime_bg.live import Live
-from realtime_bg.processor import Processor
+from realtime_bg.processing.compositor import Compositor, blend
+from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import BackgroundSettings, load
+from realtime_bg.settings.live import Live
 from realtime_bg.sources.demo import DemoSource
 from realtime_bg.stats import Stats
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from realtime_bg import service as module
-from realtime_bg.cli_daemon import _with_full_paths
+from realtime_bg.cli.daemon import _with_full_paths
+from realtime_bg.daemon import service as module
+from realtime_bg.daemon.service import KINDS, install, service
 from realtime_bg.errors import SettingsError, SinkError
-from realtime_bg.service import KINDS, install, service
 
 OPTIONS = ["--background", '/home/me/my 100% "nice" <room> & $HOME.jpg', "-o", "virtualcam"]
 NS = {"t": "http://schemas.microsoft.com/windows/2004/02/mit/task"}
 
 
 def command(tmp_path, *words):
-    line = [sys.executable, "-m", "realtime_bg.cli", "install-service", *words]
+    line = [sys.executable, "-m", "realtime_bg", "install-service", *words]
     return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60,
                           cwd=tmp_path)  # fmt: skip
 

@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from realtime_bg.errors import SettingsError
-from realtime_bg.live import Live
 from realtime_bg.settings import Settings, load, merged, nested, validated
+from realtime_bg.settings.live import Live
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from realtime_bg.slot import Closed, Slot
+from realtime_bg.live.slot import Closed, Slot
 
 PATIENCE = 5.0  # seconds until a test gives up; nothing here should come near it
 

@@ -16,13 +16,13 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime_bg.devices import Camera
+from realtime_bg.devices.cameras import Camera
 from realtime_bg.errors import SourceError
+from realtime_bg.media.av import in_order
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources import SOURCES, classify, open_source, reopening
 from realtime_bg.sources import camera as camera_module
 from realtime_bg.sources import video as video_module
-from realtime_bg.sources._av import in_order
 from realtime_bg.sources.camera import CameraSource
 from realtime_bg.sources.image import ImageSource
 from realtime_bg.sources.stream import StreamSource

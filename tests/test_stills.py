@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from realtime_bg.errors import BackgroundError, DataError
+from realtime_bg.media.photos import encode, encode_rgba, read_still
+from realtime_bg.photos.stills import Cutout, Stills
 from realtime_bg.settings import load
-from realtime_bg.still_files import encode, encode_rgba, read_still
-from realtime_bg.stills import Cutout, Stills
 
 PERSON = (190, 225, 240)
 

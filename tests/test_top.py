@@ -13,7 +13,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from rich.console import Console
 
-from realtime_bg import cli, top
+from realtime_bg.cli import main as cli
+from realtime_bg.cli import top
 from realtime_bg.errors import SettingsError
 
 REPORT = {
@@ -145,7 +146,7 @@ def served(tmp_path):
     pytest.importorskip("fastapi")
     import requests
 
-    command = [sys.executable, "-u", "-m", "realtime_bg.cli", "serve", "--port", "0", "-s", "demo",
+    command = [sys.executable, "-u", "-m", "realtime_bg", "serve", "--port", "0", "-s", "demo",
                "--size", "320x180", "-e", "embedded", "-b", "#00ff00", "--offline"]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         guard = threading.Timer(60, process.kill)
@@ -170,11 +171,11 @@ def test_a_running_server_is_watched_until_ctrl_c(served):
     import pty
 
     variables = os.environ | {"REALTIME_BG_ADDRESS": served, "TERM": "xterm", "COLUMNS": "100"}
-    once = subprocess.run([sys.executable, "-m", "realtime_bg.cli", "top"], env=variables,
+    once = subprocess.run([sys.executable, "-m", "realtime_bg", "top"], env=variables,
                           check=True, capture_output=True, text=True, timeout=30)  # fmt: skip
     assert "failures" in once.stdout
     outside, inside = pty.openpty()
-    process = subprocess.Popen([sys.executable, "-m", "realtime_bg.cli", "top"], env=variables,
+    process = subprocess.Popen([sys.executable, "-m", "realtime_bg", "top"], env=variables,
                                stdout=inside, stderr=inside, stdin=inside)  # fmt: skip
     os.close(inside)
     said, end = b"", time.monotonic() + 30

@@ -20,11 +20,12 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from realtime_bg import cli, videos
-from realtime_bg.codings import PartWriter
+from realtime_bg.cli import main as cli
 from realtime_bg.errors import SinkError
-from realtime_bg.parts import parts_folder
 from realtime_bg.settings import load
+from realtime_bg.videos import convert as videos
+from realtime_bg.videos.codings import PartWriter
+from realtime_bg.videos.parts import parts_folder
 
 pytestmark = [
     pytest.mark.usefixtures("place"),
@@ -540,7 +541,7 @@ def test_a_killed_run_goes_on(place, phone):
     words = [
         sys.executable,
         "-m",
-        "realtime_bg.cli",
+        "realtime_bg",
         "video",
         str(long),
         "-o",
@@ -758,7 +759,7 @@ def test_an_engine_that_cannot_be_had(video, plain):
 def test_the_bar_on_a_terminal_tells_rate_and_rest(plain, place):
     pty = pytest.importorskip("pty", reason="no terminals like this here")
     ours, theirs = pty.openpty()
-    words = [sys.executable, "-m", "realtime_bg.cli", "video", plain, "-o", "out.mp4", *CLASSICAL]
+    words = [sys.executable, "-m", "realtime_bg", "video", plain, "-o", "out.mp4", *CLASSICAL]
     with os.fdopen(ours, "rb", 0) as screen:
         environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
         with subprocess.Popen(words, stderr=theirs, env=environment) as child:

@@ -63,7 +63,7 @@ class Window:
         config = tmp_path / "config.yaml"
         config.write_text(f"output:\n  folder: {self.media}\n")
         self.log = tmp_path / "log"
-        command = [sys.executable, "-m", "realtime_bg.cli", "--source", "demo", "--engine",
+        command = [sys.executable, "-m", "realtime_bg", "--source", "demo", "--engine",
                    "grabcut", "--offline", "--size", "640x360", "--verbose", "--config", config,
                    *map(str, arguments)]  # fmt: skip
         clean = {k: v for k, v in display.items() if not k.startswith("REALTIME_BG_")}

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from realtime_bg import cli, zoo
+from realtime_bg import zoo
+from realtime_bg.cli import main as cli
 from realtime_bg.errors import ModelError
 from realtime_bg.settings import EngineSettings
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.errors import BackgroundError
 from realtime_bg.frames import Alpha, Image, Size
-from realtime_bg.geometry import fit, resize, shrunk
+from realtime_bg.imaging.geometry import fit, resize, shrunk
 from realtime_bg.settings import BackgroundSettings
 
 WAYS = "bokeh", "depth"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from realtime_bg.backgrounds.still import StillBackground, parse_colour
 from realtime_bg.frames import Image, Size
-from realtime_bg.geometry import fit, scaled_size
+from realtime_bg.imaging.geometry import fit, scaled_size
 from realtime_bg.settings import BackgroundSettings
 
 Map: TypeAlias = NDArray[np.float32]  # (h, w) or (h, w, 3)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.blur import CARD, fill
-from realtime_bg.change import ALIKE, correlation
-from realtime_bg.exposure import exposure
+from realtime_bg.backgrounds.inpainting import Inpainter
 from realtime_bg.frames import Alpha, Image, Size
-from realtime_bg.geometry import fit, resize, shrunk
-from realtime_bg.inpainting import Inpainter
+from realtime_bg.imaging.change import ALIKE, correlation
+from realtime_bg.imaging.exposure import exposure
+from realtime_bg.imaging.geometry import fit, resize, shrunk
 from realtime_bg.settings import BackgroundSettings
 
 Mask: TypeAlias = NDArray[np.bool_]

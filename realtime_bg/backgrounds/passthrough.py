@@ -2,7 +2,7 @@
 
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.frames import Alpha, Image, Size
-from realtime_bg.geometry import fit
+from realtime_bg.imaging.geometry import fit
 
 
 class PassthroughBackground(Background):

@@ -14,10 +14,10 @@ import numpy as np
 
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.still import is_animated_webp, over_black
-from realtime_bg.decoding import to_bgr
 from realtime_bg.errors import BackgroundError
 from realtime_bg.frames import Alpha, Image, Size
-from realtime_bg.geometry import Fit, fit, scaled_size
+from realtime_bg.imaging.geometry import Fit, fit, scaled_size
+from realtime_bg.media.decoding import to_bgr
 from realtime_bg.settings import BackgroundSettings
 
 log = logging.getLogger(__name__)

@@ -45,7 +45,7 @@ def onnxruntime(provider: str) -> Said:
     """The built-in network once on one provider, alone."""
     import onnxruntime as ort
 
-    from realtime_bg.engines._ort import cuda_problem, library_problem
+    from realtime_bg.runtimes.onnx import cuda_problem, library_problem
 
     options = ort.SessionOptions()
     options.log_severity_level = 4
@@ -65,7 +65,7 @@ def onnxruntime(provider: str) -> Said:
 
 def openvino() -> Said:
     """The built-in network once in OpenVINO, on the CPU."""
-    from realtime_bg.engines._openvino import Compiled, _core, _has_bfloat16
+    from realtime_bg.runtimes.openvino import Compiled, _core, _has_bfloat16
 
     core = _core()
     network = Compiled(_network(), {name: value.shape for name, value in _feed().items()}, {})
@@ -113,9 +113,9 @@ def virtualcam() -> Said:
 
 def speed(seconds: str) -> Said:
     """Measure the settings that come as JSON on standard input."""
-    from realtime_bg.bench import bench
+    from realtime_bg.app.bench import bench
     from realtime_bg.settings import Settings
-    from realtime_bg.terminal import show_logs
+    from realtime_bg.system.console import show_logs
 
     show_logs(False)
     settings = Settings.model_validate(json.load(sys.stdin))

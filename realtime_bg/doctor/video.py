@@ -3,11 +3,11 @@
 import errno
 from collections.abc import Iterator
 
-from realtime_bg.devices import Camera, cameras, held_by, query
+from realtime_bg.devices.cameras import Camera, cameras, held_by, query
+from realtime_bg.devices.v4l2 import Format, formats
 from realtime_bg.doctor.findings import Finding, Machine, Needs, State, bad
 from realtime_bg.errors import reason
 from realtime_bg.settings import Settings
-from realtime_bg.v4l2 import Format, formats
 
 OURSELVES = "realtime-bg"
 MANY = 4  # formats that are worth their place on a line

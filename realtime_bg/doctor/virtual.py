@@ -4,7 +4,7 @@ import platform
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from realtime_bg.devices import Camera, held_by, query
+from realtime_bg.devices.cameras import Camera, held_by, query
 from realtime_bg.doctor.asking import ask
 from realtime_bg.doctor.findings import Finding, Machine, Needs, bad
 from realtime_bg.settings import Settings

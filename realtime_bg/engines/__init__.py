@@ -11,14 +11,14 @@ ENGINES = {
     "embedded": "realtime_bg.engines.embedded:Embedded",
     "instance": "realtime_bg.engines.instance:Instance",
     "semantic": "realtime_bg.engines.semantic:Semantic",
-    "grabcut": "realtime_bg.engines.grabcut:GrabCut",
-    "chroma": "realtime_bg.engines.chroma:Chroma",
-    "plate": "realtime_bg.engines.plate:Plate",
-    "motion": "realtime_bg.engines.motion:Motion",
-    "kmeans": "realtime_bg.engines.kmeans:KMeans",
-    "region": "realtime_bg.engines.region:Region",
-    "threshold": "realtime_bg.engines.threshold:Threshold",
-    "edges": "realtime_bg.engines.edges:Edges",
+    "grabcut": "realtime_bg.engines.classical.grabcut:GrabCut",
+    "chroma": "realtime_bg.engines.classical.chroma:Chroma",
+    "plate": "realtime_bg.engines.classical.plate:Plate",
+    "motion": "realtime_bg.engines.classical.motion:Motion",
+    "kmeans": "realtime_bg.engines.classical.kmeans:KMeans",
+    "region": "realtime_bg.engines.classical.region:Region",
+    "threshold": "realtime_bg.engines.classical.threshold:Threshold",
+    "edges": "realtime_bg.engines.classical.edges:Edges",
 }
 
 OPTIONAL = {"rvm-torch": "torch"}  # engines that import a package of an extra

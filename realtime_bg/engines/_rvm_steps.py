@@ -6,8 +6,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from realtime_bg.engines._openvino import Compiled
 from realtime_bg.frames import Size
+from realtime_bg.runtimes.openvino import Compiled
 
 STATES = ("r1", "r2", "r3", "r4")
 Array = NDArray[np.float32]

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg import zoo
-from realtime_bg.engines import _coco
-from realtime_bg.engines._detections import Detections, Dialect, overlap, read, recognise
-from realtime_bg.engines._feed import Feed, dtype_of
-from realtime_bg.engines._ort import open_session, running
-from realtime_bg.engines._worksize import as_fixed, strided, work_size
+from realtime_bg.engines import coco as _coco
 from realtime_bg.engines.base import Engine
+from realtime_bg.engines.detections import Detections, Dialect, overlap, read, recognise
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
 from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
+from realtime_bg.runtimes.feed import Feed, dtype_of
+from realtime_bg.runtimes.onnx import open_session, running
+from realtime_bg.runtimes.worksize import as_fixed, strided, work_size
 from realtime_bg.settings import EngineSettings, NetworkSettings
 from realtime_bg.stats import Stats
 

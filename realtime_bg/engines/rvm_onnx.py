@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 
 from realtime_bg import zoo
-from realtime_bg.engines._openvino import PROVIDER, compiled
-from realtime_bg.engines._ort import check_names, open_session, running
 from realtime_bg.engines._rvm_steps import STATES, OnnxSteps, OpenVinoSteps, Steps
-from realtime_bg.engines._worksize import work_size
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Frame, Image, Matte, Size
+from realtime_bg.runtimes.onnx import check_names, open_session, running
+from realtime_bg.runtimes.openvino import PROVIDER, compiled
+from realtime_bg.runtimes.worksize import work_size
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from realtime_bg import zoo
 from realtime_bg.engines._rvm_device import RvmStep
-from realtime_bg.engines._worksize import work_size
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import ModelError
 from realtime_bg.frames import DeviceMatte, Frame, Matte, Size
 from realtime_bg.networks.checkpoint import read_tensors
 from realtime_bg.networks.rvm import RVM
+from realtime_bg.runtimes.worksize import work_size
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 

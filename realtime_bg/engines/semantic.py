@@ -15,12 +15,12 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from realtime_bg import zoo
-from realtime_bg.engines._feed import Feed, dtype_of
-from realtime_bg.engines._ort import open_session, running
-from realtime_bg.engines._worksize import STRIDE, Sides, as_fixed, strided, work_size
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Frame, Matte, Size
+from realtime_bg.runtimes.feed import Feed, dtype_of
+from realtime_bg.runtimes.onnx import open_session, running
+from realtime_bg.runtimes.worksize import STRIDE, Sides, as_fixed, strided, work_size
 from realtime_bg.settings import EngineSettings, NetworkSettings
 from realtime_bg.stats import Stats
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import cv2
 
-from realtime_bg.atomic import write_whole
 from realtime_bg.frames import Composite
+from realtime_bg.system.files import write_whole
 
 
 def save_png(composite: Composite, path: Path) -> None:

@@ -14,7 +14,7 @@ from av.video.reformatter import Interpolation
 
 from realtime_bg.errors import SinkError, reason
 from realtime_bg.frames import Composite, Size
-from realtime_bg.geometry import even
+from realtime_bg.imaging.geometry import even
 from realtime_bg.sinks.base import Sink
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 
-from realtime_bg.devices import Camera, cameras, held_by
+from realtime_bg.devices.cameras import Camera, cameras, held_by
 from realtime_bg.errors import SourceError
 from realtime_bg.frames import Image, Size
 from realtime_bg.sources.reopening import ReopeningSource

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from realtime_bg.backgrounds.blur import fill
 from realtime_bg.backgrounds.drawn import SHEET, Points, Sheet, ellipse, noise, step
 from realtime_bg.frames import Alpha, Frame, Image, Size
-from realtime_bg.geometry import fit, scaled_size
+from realtime_bg.imaging.geometry import fit, scaled_size
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.base import Source
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from realtime_bg.errors import SourceError
 from realtime_bg.frames import Frame, as_image
-from realtime_bg.geometry import fit
+from realtime_bg.imaging.geometry import fit
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.base import Source
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from realtime_bg.decoding import to_bgr
 from realtime_bg.errors import SourceError
 from realtime_bg.frames import Image
-from realtime_bg.geometry import fit
-from realtime_bg.sources._av import open_video, pictures
+from realtime_bg.imaging.geometry import fit
+from realtime_bg.media.av import open_video, pictures
+from realtime_bg.media.decoding import to_bgr
 from realtime_bg.sources.reopening import ReopeningSource
 
 TIMEOUTS = (1.8, 1.5)  # seconds to connect, and to wait for data; stopping waits as long

@@ -5,12 +5,12 @@ import time
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from realtime_bg.decoding import to_bgr
 from realtime_bg.errors import SourceError
 from realtime_bg.frames import Frame, Image
-from realtime_bg.geometry import fit
+from realtime_bg.imaging.geometry import fit
+from realtime_bg.media.av import in_order, open_video, pictures
+from realtime_bg.media.decoding import to_bgr
 from realtime_bg.settings import SourceSettings
-from realtime_bg.sources._av import in_order, open_video, pictures
 from realtime_bg.sources.base import Source
 
 LATE = 0.1  # seconds behind its clock after which a paced clip skips pictures

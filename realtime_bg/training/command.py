@@ -8,7 +8,7 @@ from typing import Any
 from realtime_bg.errors import RealtimeBgError, reason
 from realtime_bg.frames import Size
 from realtime_bg.settings import check_device, check_size, parse_size
-from realtime_bg.terminal import say, show_logs
+from realtime_bg.system.console import say, show_logs
 from realtime_bg.training.loop import Run, Task, fit
 
 

@@ -21,8 +21,16 @@ from torch import Tensor
 
 from realtime_bg.errors import DataError, MissingPackageError, reason
 from realtime_bg.frames import Image, Size
-from realtime_bg.labelled import Mask, complain, data_root, is_clip, pairs, read_image, read_mask
 from realtime_bg.training import augment
+from realtime_bg.training.labelled import (
+    Mask,
+    complain,
+    data_root,
+    is_clip,
+    pairs,
+    read_image,
+    read_mask,
+)
 
 PERSON = "person"
 COCO_SPLITS = ("train2017", "val2017")

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from realtime_bg.errors import DataError
 from realtime_bg.frames import Image, Size
-from realtime_bg.geometry import fit
-from realtime_bg.labelled import Mask, complain, is_clip, pairs, read_image
+from realtime_bg.imaging.geometry import fit
 from realtime_bg.networks.partial_conv import PartialConvUNet
-from realtime_bg.terminal import say
+from realtime_bg.system.console import say
 from realtime_bg.training.datasets import Item, Place, as_tensor, split
 from realtime_bg.training.export import export
+from realtime_bg.training.labelled import Mask, complain, is_clip, pairs, read_image
 from realtime_bg.training.loop import Batch, Task
 from realtime_bg.training.losses import inpaint_loss
 

@@ -34,8 +34,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from realtime_bg.errors import DataError, SettingsError, TrainingError, reason
-from realtime_bg.signals import stop_signals
-from realtime_bg.terminal import err, say
+from realtime_bg.system.console import err, say
+from realtime_bg.system.signals import stop_signals
 from realtime_bg.training.datasets import Item, Items, Place
 
 log = logging.getLogger(__name__)

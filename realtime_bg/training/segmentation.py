@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from realtime_bg import metrics
 from realtime_bg.errors import MissingPackageError, TrainingError, reason
 from realtime_bg.frames import Size
 from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
-from realtime_bg.terminal import say
+from realtime_bg.system.console import say
+from realtime_bg.training import metrics
 from realtime_bg.training.datasets import Photos, Windows
 from realtime_bg.training.export import export
 from realtime_bg.training.loop import Batch, Task, load_checkpoint

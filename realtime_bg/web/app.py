@@ -23,9 +23,9 @@ from realtime_bg import __version__
 from realtime_bg.engines import installed
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Image
-from realtime_bg.keys import HELP, KEYS, TWINS, press
+from realtime_bg.media.photos import encode
 from realtime_bg.settings import Settings
-from realtime_bg.still_files import encode
+from realtime_bg.steering.keys import HELP, KEYS, TWINS, press
 from realtime_bg.web import remote
 from realtime_bg.web.answers import Refusal, busy, too_large
 from realtime_bg.web.broadcast import Broadcast
@@ -33,7 +33,7 @@ from realtime_bg.web.gallery import Gallery
 from realtime_bg.web.jobs import Jobs
 from realtime_bg.web.limits import Limits
 from realtime_bg.web.metrics import Metrics
-from realtime_bg.web.photos import PhotoDesk
+from realtime_bg.web.photo_desk import PhotoDesk
 from realtime_bg.web.security import Guard
 from realtime_bg.web.wishes import wish
 

@@ -6,12 +6,12 @@ import threading
 from http import HTTPStatus
 from typing import Any
 
-from realtime_bg.compositor import shows_camera
 from realtime_bg.errors import RealtimeBgError
-from realtime_bg.live import Live
-from realtime_bg.pipeline import Pipeline
-from realtime_bg.processor import Processor
+from realtime_bg.live.pipeline import Pipeline
+from realtime_bg.processing.compositor import shows_camera
+from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings, SourceSettings
+from realtime_bg.settings.live import Live
 from realtime_bg.sinks.web import CHANNELS, Channel
 from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import platformdirs
 
-from realtime_bg.atomic import write_whole
 from realtime_bg.backgrounds import BUILT_IN, open_background
 from realtime_bg.backgrounds.still import read_image
 from realtime_bg.errors import BackgroundError, DataError
 from realtime_bg.frames import Image, Size
-from realtime_bg.geometry import fit, resize, shrunk
+from realtime_bg.imaging.geometry import fit, resize, shrunk
+from realtime_bg.media.photos import encode, read_still
 from realtime_bg.settings import BackgroundSettings
-from realtime_bg.still_files import encode, read_still
+from realtime_bg.system.files import write_whole
 from realtime_bg.web.answers import busy, missing, unusable
 
 THUMBNAIL: Size = (256, 144)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from realtime_bg.live import Live
 from realtime_bg.settings import Settings
+from realtime_bg.settings.live import Live
 from realtime_bg.sinks.web import CHANNELS, Channel
 from realtime_bg.stats import Stats
 from realtime_bg.web.app import create_app
@@ -18,7 +18,7 @@ from realtime_bg.web.security import new_token
 from realtime_bg.web.server import bind, configuration
 
 if TYPE_CHECKING:
-    from realtime_bg.daemon import Daemon
+    from realtime_bg.daemon.daemon import Daemon
 
 STOP_SECONDS = 5.0
 

@@ -13,16 +13,16 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from realtime_bg.atomic import write_whole
 from realtime_bg.backgrounds import classify
-from realtime_bg.clips import Clip
-from realtime_bg.codings import SUFFIXES
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Image
-from realtime_bg.joining import holding, unheld
+from realtime_bg.media.photos import encode
 from realtime_bg.settings import Settings
-from realtime_bg.still_files import encode
-from realtime_bg.videos import VideoOptions, convert
+from realtime_bg.system.files import write_whole
+from realtime_bg.videos.clips import Clip
+from realtime_bg.videos.codings import SUFFIXES
+from realtime_bg.videos.convert import VideoOptions, convert
+from realtime_bg.videos.joining import holding, unheld
 from realtime_bg.web.answers import Refusal, busy, missing, too_large, unusable
 from realtime_bg.web.limits import Limits
 from realtime_bg.web.wishes import Wish

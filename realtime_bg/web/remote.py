@@ -4,8 +4,8 @@ from http import HTTPStatus
 from typing import Any
 
 from realtime_bg.errors import SettingsError
-from realtime_bg.live import Live
 from realtime_bg.settings import BackgroundSettings, Settings
+from realtime_bg.settings.live import Live
 from realtime_bg.web.answers import Refusal, unusable
 from realtime_bg.web.gallery import Gallery
 from realtime_bg.web.wishes import background_spec, check_engine

@@ -7,7 +7,7 @@ from typing import Any
 
 from realtime_bg.errors import MissingPackageError, SinkError, reason
 from realtime_bg.settings import Settings
-from realtime_bg.terminal import out, say
+from realtime_bg.system.console import out, say
 
 try:
     import uvicorn

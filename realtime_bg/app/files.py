@@ -1,0 +1,68 @@
+"""Files: the same processor, frame by frame on one thread, every frame kept."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from realtime_bg.frames import Frame
+from realtime_bg.live.outlets import fitted
+from realtime_bg.processing.processor import Processor
+from realtime_bg.sinks import open_sink
+from realtime_bg.sinks.base import Sink
+from realtime_bg.sources.base import Source
+
+WARM_UP = 4  # times a recurrent engine sees the first frame before its answer counts
+
+
+def run(
+    source: Source,
+    processor: Processor,
+    outputs: Sequence[str],
+    duration: float | None,
+    stop: threading.Event,
+    progress: Callable[[Frame], None] = lambda frame: None,
+) -> int:
+    """Process frames until the source ends, ``duration`` seconds of it are done or ``stop`` is
+    set; files are complete either way. Returns how many were written.
+
+    Raises RealtimeBgError; then a file that was begun keeps its temporary name.
+    """
+    stats = processor.stats
+    sinks: list[Sink] = []
+    count, start = 0, None
+    with contextlib.ExitStack() as stack:
+        stack.callback(source.close)
+        frames = stack.enter_context(contextlib.closing(iter(source)))
+        while not stop.is_set():
+            with stats.stage("capture"):
+                frame = next(frames, None)
+            if frame is None:
+                break
+            start = frame.time if start is None else start
+            # Half a frame of tolerance: timestamps are rounded in many containers.
+            if duration is not None and frame.time - start > duration - 0.5 / source.fps:
+                break
+            if not sinks:
+                for spec in outputs:
+                    sinks.append(open_sink(spec, frame.size, source.fps))
+                    stack.push(_finisher(sinks[-1]))
+                for _ in range(WARM_UP):
+                    processor.matte(frame)
+            composite = processor.process(frame)
+            with stats.stage("hand-over"):
+                for sink in sinks:
+                    sink.send(fitted(composite, sink))
+            stats.tick()
+            progress(frame)
+            count += 1
+    return count
+
+
+def _finisher(sink: Sink) -> Callable[..., None]:
+    """Closes ``sink`` at the end of a `with`: complete unless an exception is on its way."""
+
+    def close(kind: type[BaseException] | None, *_: Any) -> None:
+        sink.close(complete=kind is None)
+
+    return close

@@ -1,0 +1,215 @@
+"""The main job: from settings to a running program, live on threads or file to file."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from realtime_bg import backgrounds as background_kinds
+from realtime_bg import sinks as sink_kinds
+from realtime_bg import sources as source_kinds
+from realtime_bg import zoo
+from realtime_bg.app import files as batch
+from realtime_bg.engines import ENGINES
+from realtime_bg.errors import EngineError, SettingsError, SourceError
+from realtime_bg.frames import Frame
+from realtime_bg.live.demand import Demand
+from realtime_bg.live.outlets import check_sinks, lists_virtual_camera
+from realtime_bg.live.pipeline import Pipeline
+from realtime_bg.processing.processor import Processor
+from realtime_bg.registry import load_class
+from realtime_bg.settings import Settings, SourceSettings, load
+from realtime_bg.settings.live import Live
+from realtime_bg.sinks.window import CHOICES, WindowSink, display_problem
+from realtime_bg.sources import open_source
+from realtime_bg.sources.base import Source
+from realtime_bg.sources.image import ImageSource
+from realtime_bg.stats import Stats
+from realtime_bg.steering.config_file import ConfigFile, in_use
+from realtime_bg.system.console import err, say, show_openings
+from realtime_bg.system.signals import stop_signals
+from realtime_bg.system.watching import FileWatch
+
+log = logging.getLogger(__name__)
+
+STATS_PERIOD = 1.0
+
+
+def run(
+    settings: Settings,
+    duration: float | None,
+    show_stats: bool,
+    config: Path | None = None,
+    flags: dict[str, Any] | None = None,
+) -> None:
+    """Run until the source ends, ``duration`` seconds passed or the user stops it.
+
+    ``config``: the file whose edits a live run follows; ``flags``: of the command line, see
+    `load`. Raises RealtimeBgError for anything the user can mend.
+    """
+    check(settings)
+    settings = with_outputs(with_current_item(settings))
+    is_live = runs_live(settings)
+    settings = settings.at_quality("fast" if is_live else "fine")
+    live, stats = Live(settings), Stats()
+    source = open_source(settings.source, paced=is_live)
+    try:
+        endless = settings.source.loop or isinstance(source, ImageSource)
+        if not is_live:
+            _refuse_live_only(settings)
+        if not is_live and duration is None and endless:
+            raise SettingsError(f"{settings.source.spec} never ends; add --duration SECONDS")
+        with _statistics(stats) if show_stats else nullcontext():
+            if is_live:
+                _run_live(live, stats, source, duration, config, flags)
+            else:
+                _run_batch(live, stats, source, duration)
+    finally:
+        source.close()
+
+
+def _refuse_live_only(settings: Settings) -> None:
+    states = {"paused": settings.paused, "frozen": settings.frozen,
+              "output.record": settings.output.record}  # fmt: skip
+    for name, value in states.items():
+        if value:
+            raise SettingsError(f"{name} is for live use; this run only writes files")
+
+
+def with_current_item(settings: Settings) -> Settings:
+    """Settings whose list of backgrounds holds the present one, so that its key comes back."""
+    background = settings.background
+    if background.current in (*background.items, "none"):
+        return settings
+    items = (background.current, *background.items)
+    return settings.model_copy(
+        update={"background": background.model_copy(update={"items": items})}
+    )
+
+
+def with_outputs(settings: Settings) -> Settings:
+    """Settings whose outputs are explicit: the window where none is given and there is a
+    display. Raises SettingsError without one."""
+    output = settings.output
+    if not output.sinks and not output.virtualcam:
+        problem = display_problem()
+        if problem:
+            raise SettingsError(f"no preview window: {problem}; {CHOICES}")
+        output = output.model_copy(update={"sinks": ("window",)})
+    return with_virtual_camera(settings.model_copy(update={"output": output}))
+
+
+def with_virtual_camera(settings: Settings) -> Settings:
+    """Settings in which a virtual camera that is listed is switched on."""
+    output = settings.output
+    if lists_virtual_camera(output):
+        output = output.model_copy(update={"virtualcam": True})
+    return settings.model_copy(update={"output": output})
+
+
+def check(settings: Settings, with_backgrounds: bool = True) -> None:
+    """Find what cannot work before anything is opened. Raises RealtimeBgError."""
+    if settings.engine.name != "auto":
+        load_class(ENGINES, settings.engine.name, "engine", EngineError)
+    if settings.engine.combine.engine is not None:
+        load_class(ENGINES, settings.engine.combine.engine, "engine", EngineError)
+    for model in (settings.engine.model, settings.engine.combine.model):
+        if model is not None:
+            zoo.check_named(model)
+    if with_backgrounds:
+        for spec in (settings.background.current, *settings.background.items):
+            background_kinds.classify(spec)
+    source_kinds.classify(settings.source.spec)
+    check_sinks(settings)
+
+
+def runs_live(settings: Settings) -> bool:
+    """Whether somebody watches while it runs, so that late frames are worth less than new ones."""
+    if source_kinds.classify(settings.source.spec)[0] in source_kinds.LIVE_KINDS:
+        return True
+    kinds = {sink_kinds.classify(spec)[0] for spec in settings.output.sinks}
+    return settings.output.virtualcam or bool(kinds & set(sink_kinds.LIVE_KINDS))
+
+
+def _run_live(live: Live, stats: Stats, source: Source, duration: float | None,
+              config: Path | None, flags: dict[str, Any] | None) -> None:  # fmt: skip
+    window = None
+    if "window" in live.now.output.sinks:
+        window = WindowSink("", source.size, source.fps)
+    processor = Processor(live, stats, wait=False, previews=window is not None)
+
+    def opener(settings: SourceSettings) -> Source:
+        return open_source(settings, paced=True)
+
+    # Everything the user can mend is known to be right: now the lines that say what was got.
+    show_openings()
+    log.info("%s", source.description)
+    pipeline = Pipeline(live, stats, processor, source, opener, demand=Demand(awake=True))
+    with ExitStack() as stack:
+        if config is not None:
+
+            def start(path: Path | None) -> Settings:
+                return with_virtual_camera(load(path, flags=flags))
+
+            file = ConfigFile(config, live, stats, start)
+            stack.enter_context(closing(FileWatch(lambda: in_use(file, live, stats, processor))))
+        stack.enter_context(stop_signals(pipeline.ask_to_stop))
+        pipeline.run(window, duration)
+
+
+def _run_batch(live: Live, stats: Stats, source: Source, duration: float | None) -> None:
+    stop = threading.Event()
+    outputs = live.now.output.sinks
+    processor = Processor(live, stats, wait=True)
+    with (
+        closing(processor),
+        stop_signals(stop.set),
+        _progress(source, duration) as advance,
+    ):
+        count = batch.run(source, processor, outputs, duration, stop, advance)
+    files = [spec for spec in outputs if spec != "null"]
+    if not count:
+        raise SourceError(
+            f"{live.now.source.spec}: not one frame to show; is --duration too short?"
+        )
+    if files:
+        how = "interrupted; " if stop.is_set() else ""
+        say(f"{how}{count} frames written to {', '.join(files)}")
+
+
+@contextmanager
+def _progress(source: Source, duration: float | None) -> Iterator[Callable[[Frame], None]]:
+    """A line with frames, rate and time on a terminal; nothing elsewhere."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    total = duration * source.fps if duration is not None else None
+    columns = (BarColumn(), TextColumn("{task.completed:.0f} frames"), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda _: bar.advance(task)
+
+
+@contextmanager
+def _statistics(stats: Stats) -> Iterator[None]:
+    """Print a line of statistics every second, and once at the end."""
+    from realtime_bg.processing.overlays import statistics
+
+    done = threading.Event()
+
+    def line() -> None:
+        say(" | ".join(statistics(stats)))
+
+    def loop() -> None:
+        while not done.wait(STATS_PERIOD):
+            line()
+
+    thread = threading.Thread(target=loop, name="statistics", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        line()

@@ -1,0 +1,247 @@
+"""The command line of `daemon` and `ctl`: parsing and printing only."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from realtime_bg.cli.options import (
+    Background,
+    Device,
+    Engine,
+    Model,
+    Offline,
+    OwnConfig,
+    Size,
+    Source,
+    Verbose,
+    WorkSize,
+    background_flags,
+    engine_flags,
+)
+from realtime_bg.daemon.control import ask, ask_once
+from realtime_bg.errors import SettingsError
+from realtime_bg.system.console import say
+
+ctl = typer.Typer(help="Steer a running daemon.", no_args_is_help=True)
+
+
+def daemon(
+    background: Background = None,
+    source: Source = None,
+    output: Annotated[list[str] | None, typer.Option("--output", "-o", show_default="virtualcam",
+        help="virtualcam, virtualcam:/dev/video10, a video file, or null.")] = None,
+    engine: Engine = None,
+    model: Model = None,
+    device: Device = None,
+    size: Size = None,
+    work_size: WorkSize = None,
+    page: Annotated[bool, typer.Option("--page", help=(
+        "Serve the web page too; `ctl status` shows its address."))] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: a free one.")] = 5003,
+    metrics_token: Annotated[Path | None, typer.Option(metavar="FILE", help=(
+        "A token that opens the page's /metrics and nothing else; made if it is not there."))
+        ] = None,
+    config: OwnConfig = None,
+    offline: Offline = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log lines of JSON.")] = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
+    """Run without a window until `ctl stop`: feeds the virtual camera while somebody looks."""
+    from realtime_bg.daemon.daemon import Daemon
+    from realtime_bg.daemon.logs import daemon_logs
+    from realtime_bg.daemon.supervisor import WornOut
+    from realtime_bg.settings import load
+    from realtime_bg.steering.config_file import chosen_config
+
+    ring = daemon_logs(verbose, log_json)
+    flags = {
+        **background_flags(background),
+        "source.spec": source,
+        "source.size": size,
+        "output.sinks": tuple(output) if output else None,
+        **engine_flags(engine, model, device, work_size, offline),
+    }
+    config = chosen_config(config)
+    settings = load(config, flags)
+    program = Daemon(settings, config, ring, flags=flags)
+    if page:
+        import realtime_bg.web.server  # noqa: F401 - says what to install where that is missing
+        from realtime_bg.web.hosting import Page
+
+        program.page = Page(settings, port, metrics_token)
+    try:
+        program.run()
+    except WornOut as error:  # unlike bad settings, worth another process
+        say(str(error), "red")
+        raise typer.Exit(1) from None
+
+
+def install_service(
+    options: Annotated[list[str] | None, typer.Argument(metavar="[-- OPTION...]", help=(
+        "Options of `daemon`, as --background beach --config FILE."))] = None,
+    show: Annotated[bool, typer.Option("--print", help="Show it, write nothing.")] = False,
+    kind: Annotated[str | None, typer.Option(show_default="this system's", help=(
+        "systemd, launchd or task-scheduler."))] = None,
+    start: Annotated[bool, typer.Option("--start/--no-start", help="Start it, too.")] = True,
+) -> None:  # fmt: skip
+    """Start the daemon at each login: a systemd user unit, a launchd agent or a scheduled task."""
+    from realtime_bg.daemon.service import install, service
+
+    made = service(kind, _with_full_paths(options or []))
+    if show:
+        coding = "utf-16" if made.path.suffix == ".xml" else "utf-8"
+        typer.echo(made.data.decode(coding).replace("\r\n", "\n"), nl=False)
+    else:
+        typer.echo(install(made, start))
+
+
+def _with_full_paths(options: list[str]) -> list[str]:
+    """A service has no working directory of ours. Raises for what `daemon` does not take."""
+    command = typer.main.get_command(_alone())
+    with command.make_context("daemon", list(options)) as context:
+        given = context.params
+    words: list[str] = []
+    for option in command.params:
+        name, value = str(option.name), given.get(str(option.name))
+        flag = max(option.opts, key=len)
+        if value is True:
+            words.append(flag)
+        elif value is not None and value is not False and value != option.default:
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [word for one in values for word in (flag, _full(name, str(one)))]
+    return words
+
+
+def _full(option: str, text: str) -> str:
+    """The value of an option as it is understood in any folder. Raises SinkError."""
+    from realtime_bg.sinks import classify
+    from realtime_bg.steering.changes import absolute
+
+    if option == "output":
+        kind, target = classify(text)
+        return str(Path(target).absolute()) if kind == "video" else text
+    if option in ("config", "metrics_token"):  # there or not, it is a file
+        return str(Path(text).absolute())
+    keys = {"background": "background.current", "source": "source.spec", "model": "engine.model"}
+    return absolute(keys[option], text) if option in keys else text
+
+
+def _alone() -> typer.Typer:
+    own = typer.Typer(add_completion=False)
+    own.command()(daemon)
+    return own
+
+
+def _say(command: str, **details: Any) -> Any:
+    """Ask, print a short answer, return it."""
+    answer = ask_once({"command": command, **details})
+    if isinstance(answer, dict):
+        for key, value in answer.items():
+            typer.echo(f"{key}: {_word(value)}")
+    else:
+        typer.echo(answer)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {text}" for key, text in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+@ctl.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """What it is doing."""
+    answer = ask_once({"command": "status"})
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+        return
+    for key, value in answer.items():
+        if value not in (None, "", [], {}):
+            typer.echo(f"{key.replace('_', ' '):<15}{_word(value)}")
+
+
+@ctl.command("set")
+def set_(
+    changes: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help=(
+        "Settings as in config.yaml: refine.feather=3 output.mirror=true"))],
+) -> None:  # fmt: skip
+    """Change settings, all of them or, where one is refused, none."""
+    from realtime_bg.steering.changes import absolute
+
+    texts = {}
+    for change in changes:
+        key, sign, text = change.partition("=")
+        if not sign:
+            raise SettingsError(f"{change}: write KEY=VALUE, for example refine.feather=3")
+        texts[key.strip()] = absolute(key.strip(), text)
+    _say("set", changes=texts)
+
+
+@ctl.command()
+def background(
+    spec: Annotated[str, typer.Argument(help="As --background of `run`: beach, a file, blur ...")],
+) -> None:
+    """Show another background."""
+    from realtime_bg.steering.changes import absolute
+
+    _say("set", changes={"background.current": absolute("background.current", spec)})
+
+
+@ctl.command()
+def toggle(
+    name: Annotated[str, typer.Argument(help="mirror, virtualcam, record, frozen, paused ...")],
+) -> None:
+    """Turn on what is off, and off what is on."""
+    _say("toggle", key=name)
+
+
+@ctl.command()
+def pause() -> None:
+    """Show a card and close the camera."""
+    _say("pause")
+
+
+@ctl.command()
+def resume() -> None:
+    """Go on after a pause."""
+    _say("resume")
+
+
+@ctl.command()
+def snapshot() -> None:
+    """Save the present picture; prints the file's name."""
+    _say("snapshot")
+
+
+@ctl.command()
+def stop() -> None:
+    """End the daemon; returns when it is gone."""
+    from realtime_bg.errors import DaemonError
+
+    _say("stop")
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            ask_once({"command": "status"})
+        except DaemonError:
+            return
+        time.sleep(0.1)
+    raise DaemonError("the daemon has not ended within 10 s; see realtime-bg ctl logs")
+
+
+@ctl.command()
+def logs(
+    count: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="And those to come.")] = False,
+) -> None:
+    """What it has said."""
+    for line in ask({"command": "logs", "count": count, "follow": follow}):
+        if line:
+            typer.echo(line)

@@ -1,0 +1,61 @@
+"""The command `doctor`: parsing and printing."""
+
+from typing import Annotated
+
+import typer
+
+from realtime_bg import __version__
+from realtime_bg.cli.options import Config, Device, Engine, Model, Size, Source, engine_flags
+from realtime_bg.system.console import out
+
+
+def doctor(
+    source: Source = None,
+    output: Annotated[list[str] | None, typer.Option("--output", "-o", show_default="window",
+        help="As in `run`: virtualcam also needs the virtual camera.")] = None,
+    size: Size = None,
+    engine: Engine = None,
+    model: Model = None,
+    device: Device = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    config: Config = None,
+) -> None:  # fmt: skip
+    """Examine this machine: packages, providers, cameras, virtual camera, display, models, speed.
+
+    The exit code is 1 when something does not work that `run` with the same options needs.
+    """
+    from realtime_bg.doctor import MARKS, as_json, examine, without_home
+    from realtime_bg.settings import load
+    from realtime_bg.steering.config_file import chosen_config
+
+    flags = {
+        "source.spec": source,
+        "source.size": size,
+        "output.sinks": tuple(output) if output else None,
+        **engine_flags(engine, model, device, None, False),
+    }
+    settings = load(chosen_config(config), flags)
+    found, last = [], ""
+    for section, finding in examine(settings):
+        found.append((section, finding))
+        if json:
+            continue
+        if section != last:
+            first = f"realtime-bg {__version__}\n" if not last else ""
+            out.print(f"{first}\n{section}", style="bold", highlight=False)
+            last = section
+        mark, style = MARKS[finding.state]
+        out.print(f"  {mark:<6}", style=style, end="")
+        out.print(without_home(finding.text), markup=False, highlight=False, soft_wrap=True)
+        for line in finding.fix.splitlines():
+            out.print(f"        -> {without_home(line)}", style="cyan", markup=False,
+                      highlight=False, soft_wrap=True)  # fmt: skip
+    faults = sum(finding.state == "fault" for _, finding in found)
+    if json:
+        typer.echo(as_json(found))
+    elif faults:
+        out.print(f"\n{faults} fault{'' if faults == 1 else 's'}: see FAULT above", style="red")
+    else:
+        out.print("\nall that is needed works", style="green")
+    if faults:
+        raise typer.Exit(1)

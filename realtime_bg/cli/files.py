@@ -1,0 +1,232 @@
+"""The command line of `image` and `video`: parsing and progress only."""
+
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from realtime_bg.cli.options import (
+    Box,
+    Classes,
+    Config,
+    Device,
+    Engine,
+    Instances,
+    Model,
+    Offline,
+    Score,
+    Verbose,
+    WorkSize,
+    engine_flags,
+    listed,
+)
+from realtime_bg.errors import SettingsError, SinkError
+from realtime_bg.settings import Settings, at_home, load
+from realtime_bg.system.console import err, say, show_logs
+
+Options = TypeVar("Options", bound=BaseModel)
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over what is there.")]
+Directory = Annotated[Path | None, typer.Option("--directory", "-d", help=(
+    "Where the results go, under the names and in the subfolders of the photos."))]  # fmt: skip
+
+
+def image(
+    inputs: Annotated[list[str], typer.Argument(metavar="IN...", show_default=False, help=(
+        "Photos, folders, patterns, or - for standard input: JPEG, PNG, WebP, TIFF, HEIC, AVIF."))],
+    output: Annotated[str | None, typer.Option("--output", "-o", help=(
+        "The result: .png, .webp, .jpg, .tiff, or - for standard output."),
+        show_default="beside the photo")] = None,
+    directory: Directory = None,
+    background: Annotated[str | None, typer.Option("--background", "-b", show_default="none",
+        help="As in `run`; without it the result is transparent.")] = None,
+    format: Annotated[str | None, typer.Option("--format", help="png, webp, jpg or tiff.",
+        show_default="as the names say")] = None,
+    alpha_only: Annotated[bool, typer.Option("--alpha-only", help="Only the alpha, grey.")] = False,
+    foreground_only: Annotated[bool, typer.Option("--foreground-only",
+        help="Only the person's colours, before black, not blended.")] = False,
+    trim: Annotated[bool, typer.Option("--trim", help="Cut to the person.")] = False,
+    erase: Annotated[str | None, typer.Option(metavar="CLASS,...", help=(
+        'Keep the photo, take these COCO classes out: car,"cell phone". Needs a model of the '
+        'engine "instance".'))] = None,
+    depth: Annotated[int, typer.Option(help="Bits of a PNG's alpha: 8 or 16.")] = 8,
+    quality: Annotated[int, typer.Option(help="Of JPEG and WebP, 1 to 100.")] = 95,
+    exif: Annotated[bool, typer.Option("--keep-exif", help=(
+        "Keep what the camera wrote: date, settings, place."))] = False,
+    overwrite: Overwrite = False,
+    engine: Engine = None,
+    model: Model = None,
+    device: Device = None,
+    classes: Classes = None,
+    instances: Instances = None,
+    score: Score = None,
+    box: Box = None,
+    work_size: WorkSize = None,
+    config: Config = None,
+    offline: Offline = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
+    """Cut people out of photos, or put them before another background."""
+    from realtime_bg.photos import batch as photos
+    from realtime_bg.system.signals import stop_signals
+
+    show_logs(verbose)
+    if alpha_only and foreground_only:
+        raise SettingsError("--alpha-only and --foreground-only: give one of them")
+    only = "alpha" if alpha_only else "foreground" if foreground_only else None
+    named = {".jpeg": ".jpg", ".tif": ".tiff"}.get(f".{format}", f".{format}")[1:]
+    if erase is not None and not listed(erase):
+        raise SettingsError("--erase names no class; for example: --erase car,person")
+    options = _options(photos.PhotoOptions, background=background, only=only, depth=depth,
+                       erase=listed(erase) or (), format=format and named, quality=quality,
+                       trim=trim, exif=exif)  # fmt: skip
+    settings = _settings(config, background, classes, instances, score,
+                         engine_flags(engine, model, device, work_size, offline),
+                         {"engine.grabcut.box": box})  # fmt: skip
+    work = photos.jobs(inputs, output, directory, options)
+    if work[0].target is None and sys.stdout.isatty():
+        raise SinkError("a picture is not for the terminal; give --output, or a pipe")
+    stop = threading.Event()
+    with stop_signals(stop.set), _photo_bar(len(work)) as advance:
+        done, skipped, failed = photos.run(settings, work, options, overwrite, stop, advance)
+    for line in failed:
+        say(line, "red")
+    if len(work) > 1 or skipped:
+        parts = [f"{done} done"]
+        parts += [f"{skipped} were there already (--overwrite does them again)"] * bool(skipped)
+        parts += [f"{len(failed)} failed"] * bool(failed)
+        say(("interrupted; " if stop.is_set() else "") + ", ".join(parts))
+    if failed or stop.is_set():
+        raise typer.Exit(130 if stop.is_set() else 1)
+
+
+def video(
+    source: Annotated[Path, typer.Argument(metavar="IN", show_default=False,
+        help="A video file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", show_default=False, help=(
+        "The result: .mp4, .mov, .mkv, .webm, .gif, or a folder for png-sequence."))],
+    background: Annotated[str | None, typer.Option("--background", "-b", help="As in `run`.",
+        show_default="blur")] = None,
+    alpha: Annotated[str | None, typer.Option(metavar="KIND", help=(
+        "Transparent instead: prores4444 (.mov), vp9 (.webm, .mkv), webm, png-sequence, gif, or "
+        "matte: two files, foreground and matte."))] = None,
+    start: Annotated[str | None, typer.Option(metavar="TIME", help=(
+        "Begin there: seconds, or 1:02:03.5."))] = None,
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="End there.")] = None,
+    sound: Annotated[bool, typer.Option("--sound/--no-sound", help=(
+        "Copy the sound, as it is."))] = True,
+    overwrite: Overwrite = False,
+    engine: Engine = None,
+    model: Model = None,
+    device: Device = None,
+    classes: Classes = None,
+    instances: Instances = None,
+    score: Score = None,
+    work_size: WorkSize = None,
+    config: Config = None,
+    offline: Offline = False,
+    verbose: Verbose = False,
+) -> None:  # fmt: skip
+    """Put the people of a video before another background, or cut them out; sound is kept."""
+    from realtime_bg.system.signals import stop_signals
+    from realtime_bg.videos import convert as videos
+
+    show_logs(verbose)
+    if alpha is not None and background is not None:
+        raise SettingsError("--alpha is transparent; leave --background out")
+    options = _options(videos.VideoOptions, alpha=alpha, start=_seconds("--start", start),
+                       end=_seconds("--end", end), sound=sound)  # fmt: skip
+    settings = _settings(config, background, classes, instances, score,
+                         engine_flags(engine, model, device, work_size, offline), {})  # fmt: skip
+    source, output = at_home(source), at_home(output)
+    made = list(videos.outputs(output, options).values())
+    there = [str(path) for path in made if path.exists()]
+    if there and not overwrite:
+        raise SinkError(f"{there[0]} is there already; --overwrite writes over it")
+    stop = threading.Event()
+    with stop_signals(stop.set), _video_bar() as progress:
+        finished = videos.convert(settings, source, output, options, progress, stop)
+    if not finished:
+        say("interrupted; the same command goes on from here")
+        raise typer.Exit(130)
+    say(f"written: {', '.join(map(str, made))}")
+
+
+def _settings(
+    config: Path | None,
+    background: str | None,
+    classes: str | None,
+    instances: str | None,
+    score: float | None,
+    *others: dict[str, Any],
+) -> Settings:
+    flags: dict[str, Any] = {
+        "background.current": background,
+        "engine.instance.classes": listed(classes),
+        "engine.instance.instances": instances,
+        "engine.instance.score": score,
+    }
+    for more in others:
+        flags |= more
+    return load(config, flags)
+
+
+def _options(kind: type[Options], **values: Any) -> Options:
+    """Raises SettingsError, one line."""
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = first["msg"].removeprefix("Value error, ")
+        name = "".join(f"--{part}: " for part in first["loc"][:1])
+        raise SettingsError(f"{name}{reason}") from None
+
+
+def _seconds(option: str, text: str | None) -> float | None:
+    """``90``, ``1:30`` or ``0:01:30.5`` -> seconds. Raises SettingsError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)", text.strip())
+    if not match:
+        raise SettingsError(f"{option} {text!r}: write seconds, or 1:02:03.5")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+@contextmanager
+def _photo_bar(total: int) -> Iterator[Callable[[Any], None]]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+               TextColumn("{task.description}"))  # fmt: skip
+    with Progress(*columns, console=err, disable=total < 2 or not err.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda job: bar.update(task, advance=1, description=str(job.source or ""))
+
+
+@contextmanager
+def _video_bar() -> Iterator[Callable[[int, int | None, float], None]]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("frames"),
+               TextColumn("{task.fields[fps]:.1f} fps"), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
+        task = bar.add_task("", total=None, fps=0.0)
+        yield lambda done, total, fps: bar.update(task, completed=done, total=total, fps=fps)

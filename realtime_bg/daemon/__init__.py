@@ -1,0 +1,1 @@
+"""The service: one supervised pipeline, steered by `realtime-bg ctl` and by files."""

@@ -1,0 +1,131 @@
+"""Logs of a program that runs for months: no line floods them, and programs can read them."""
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from realtime_bg.system.console import Lines, unheard
+
+BURST = 5  # lines of one kind in so many seconds; what is beyond is counted
+PERIOD = 60.0
+KEPT = 1000  # lines for `ctl logs`
+KINDS = 500  # told apart at a time
+
+
+class RateLimit(logging.Filter):
+    """Lets ``BURST`` records of a kind pass in ``PERIOD`` seconds; the next that passes says how
+    many did not. A kind is a place in the program and its format, not its arguments."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock, self._lock = clock, threading.Lock()
+        self._kinds: dict[tuple[str, int, str], tuple[float, int]] = {}  # since when, how many
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind, now = (record.name, record.lineno, str(record.msg)), self._clock()
+        with self._lock:
+            since, count = self._kinds.get(kind, (now, 0))
+            missed = 0
+            if now - since >= PERIOD:
+                since, count, missed = now, 0, max(0, count - BURST)
+            if len(self._kinds) >= KINDS:
+                self._kinds.clear()
+            self._kinds[kind] = since, count + 1
+        if count >= BURST:
+            return False
+        if missed or count == BURST - 1:
+            text = record.getMessage()
+            note = f"{missed} like it were not shown" if missed else "the next are only counted"
+            record.msg, record.args = f"{text} ({note})", None
+        return True
+
+
+def as_json(record: logging.LogRecord) -> str:
+    """One record as a line of JSON: time (ISO 8601, UTC), level, module, message."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+    values = {
+        "time": f"{at}.{int(record.msecs):03d}Z",
+        "level": record.levelname.lower(),
+        "module": record.name,
+        "message": record.getMessage(),
+    }
+    if record.exc_info:
+        values["trace"] = logging.Formatter().formatException(record.exc_info)
+    return json.dumps(values, ensure_ascii=False)
+
+
+class JsonLines(logging.Handler):
+    """Records as lines of JSON on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with unheard():
+            print(as_json(record), file=sys.stderr, flush=True)
+
+
+class Ring(logging.Handler):
+    """Remembers the last lines, for `realtime-bg ctl logs`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: deque[str] = deque(maxlen=KEPT)
+        self._count = 0
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+        with self._changed:
+            self._lines.append(f"{at} {record.levelname.lower():<7} {record.getMessage()}")
+            self._count += 1
+            self._changed.notify_all()
+
+    def last(self, count: int) -> list[str]:
+        """The newest ``count`` lines, oldest first."""
+        with self._changed:
+            return list(self._lines)[-count:] if count else []
+
+    def follow(self, count: int) -> Iterator[str]:
+        """`last`, and then each line as it comes, until the ring is closed; an empty string
+        every second in which nothing came, so that a listener who left is noticed."""
+        with self._changed:
+            lines, told = list(self._lines)[-count:] if count else [], self._count
+        yield from lines
+        while not self._closed:
+            with self._changed:
+                if self._count == told:
+                    self._changed.wait(1.0)
+                new = min(self._count - told, len(self._lines))
+                lines, told = list(self._lines)[len(self._lines) - new :], self._count
+            yield from lines or [""]
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        super().close()
+
+
+class _Fan(logging.Handler):
+    """One handler before several, so that a filter sees each record once."""
+
+    def __init__(self, *handlers: logging.Handler) -> None:
+        super().__init__()
+        self._handlers = handlers
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for handler in self._handlers:
+            handler.handle(record)
+
+
+def daemon_logs(verbose: bool, as_lines_of_json: bool) -> Ring:
+    """Set the logging of the daemon up; its ring holds what was said."""
+    ring = Ring()
+    all_of_them = _Fan(JsonLines() if as_lines_of_json else Lines(), ring)
+    all_of_them.addFilter(RateLimit())
+    logging.basicConfig(level=logging.WARNING, handlers=[all_of_them], force=True)
+    logging.getLogger("realtime_bg").setLevel(logging.DEBUG if verbose else logging.INFO)
+    return ring

@@ -1,0 +1,205 @@
+"""Starting the daemon with the user's session: systemd, launchd or the Task Scheduler."""
+
+import getpass
+import os
+import plistlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import platformdirs
+
+from realtime_bg.errors import SettingsError, reason
+from realtime_bg.system.files import write_whole
+
+NAME = "realtime-bg"
+
+# What is left out, and why: PrivateDevices and DevicePolicy (cameras, GPUs), ProtectProc and
+# ProcSubset (who reads the virtual camera is seen in /proc), MemoryDenyWriteExecute (networks are
+# compiled when they are loaded), ProtectHome=yes (models, backgrounds, recordings).
+UNIT = """\
+[Unit]
+Description=realtime-bg: your webcam with another background
+StartLimitIntervalSec=600
+StartLimitBurst=10
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart={command}
+Restart=on-failure
+RestartSec=2
+# Bad settings: starting again would not mend them.
+RestartPreventExitStatus=2
+TimeoutStopSec=10
+WatchdogSec=20
+SyslogIdentifier=realtime-bg
+# glibc otherwise keeps a heap for each of many short threads, and memory creeps up.
+Environment=MALLOC_ARENA_MAX=2
+
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictNamespaces=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+SystemCallArchitectures=native
+UMask=0077
+
+[Install]
+WantedBy=default.target
+"""
+
+TASK = """\
+<?xml version="1.0" encoding="UTF-16"?>
+<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
+  <RegistrationInfo>
+    <Description>realtime-bg: your webcam with another background</Description>
+    <URI>\\realtime-bg</URI>
+  </RegistrationInfo>
+  <Triggers>
+    <LogonTrigger><Enabled>true</Enabled><UserId>{user}</UserId></LogonTrigger>
+  </Triggers>
+  <Principals>
+    <Principal id="Author">
+      <LogonType>InteractiveToken</LogonType>
+      <RunLevel>LeastPrivilege</RunLevel>
+    </Principal>
+  </Principals>
+  <Settings>
+    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
+    <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
+    <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
+    <ExecutionTimeLimit>PT0S</ExecutionTimeLimit>
+    <Priority>5</Priority>
+    <RestartOnFailure>
+      <Interval>PT1M</Interval>
+      <Count>10</Count>
+    </RestartOnFailure>
+  </Settings>
+  <Actions Context="Author">
+    <Exec>
+      <Command>{program}</Command>
+      <Arguments>{arguments}</Arguments>
+    </Exec>
+  </Actions>
+</Task>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A file that makes the system start the daemon, and the commands that make it known and
+    start it. ``stop``: before these, the one that ends a daemon with the options of before."""
+
+    path: Path
+    data: bytes
+    start: tuple[tuple[str, ...], ...]
+    remove: str
+    stop: tuple[str, ...] = ()
+
+
+def systemd(command: list[str]) -> Service:
+    """A user unit (Type=notify, with a watchdog)."""
+    path = platformdirs.user_config_path() / "systemd/user" / f"{NAME}.service"
+    text = UNIT.format(command=" ".join(map(_quoted, command)))
+    start = (
+        ("systemctl", "--user", "enable", str(path)),
+        ("systemctl", "--user", "restart", NAME),  # --now would leave alone one that runs
+    )
+    return Service(path, text.encode(), start, f"systemctl --user disable --now {NAME}")
+
+
+def _quoted(word: str) -> str:
+    """A word of ExecStart as systemd reads it back: quotes, and its % and $ doubled."""
+    word = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{word}"' if not word or set(word) & set(" \t'\"\\;") else word
+
+
+def launchd(command: list[str]) -> Service:
+    """A launch agent of this user."""
+    label = f"io.github.{NAME}"
+    path = Path.home() / "Library/LaunchAgents" / f"{label}.plist"
+    log = str(Path.home() / "Library/Logs" / f"{NAME}.log")
+    values = {
+        "Label": label,
+        "ProgramArguments": command,
+        "RunAtLoad": True,
+        "KeepAlive": {"SuccessfulExit": False},
+        "ThrottleInterval": 10,
+        "ProcessType": "Interactive",
+        "LimitLoadToSessionType": "Aqua",
+        "Umask": 0o077,
+        "StandardErrorPath": log,
+    }
+    start = (("launchctl", "load", "-w", str(path)),)
+    return Service(path, plistlib.dumps(values), start, f"launchctl unload -w {path}",
+                   ("launchctl", "unload", str(path)))  # fmt: skip
+
+
+def task_scheduler(command: list[str]) -> Service:
+    """A task at logon."""
+    path = platformdirs.user_config_path(NAME, appauthor=False) / f"{NAME}.xml"
+    domain = os.environ.get("USERDOMAIN")  # without the user it would be anybody's logon
+    user = f"{domain}\\{getpass.getuser()}" if domain else getpass.getuser()
+    text = TASK.format(user=escape(user), program=escape(command[0]),
+                       arguments=escape(subprocess.list2cmdline(command[1:])))  # fmt: skip
+    start = (
+        ("schtasks", "/Create", "/F", "/TN", NAME, "/XML", str(path)),
+        ("schtasks", "/Run", "/TN", NAME),
+    )
+    # The Task Scheduler reads UTF-16 alone.
+    return Service(path, text.replace("\n", "\r\n").encode("utf-16"), start,
+                   f"schtasks /Delete /TN {NAME}", ("schtasks", "/End", "/TN", NAME))  # fmt: skip
+
+
+KINDS: dict[str, Callable[[list[str]], Service]] = {
+    "systemd": systemd, "launchd": launchd, "task-scheduler": task_scheduler,
+}  # fmt: skip
+NATIVE = {"linux": "systemd", "darwin": "launchd", "win32": "task-scheduler"}
+
+
+def service(kind: str | None, options: list[str]) -> Service:
+    """The service of ``kind`` (None: this system's) that runs the daemon with ``options``.
+    Raises SettingsError."""
+    kind = kind or NATIVE.get(sys.platform, "systemd")
+    if kind not in KINDS:
+        raise SettingsError(f"{kind}: no such kind of service; choose {', '.join(KINDS)}")
+    return KINDS[kind]([*_program(), "daemon", *options])
+
+
+def _program() -> list[str]:
+    """How this very installation is started."""
+    beside = Path(sys.executable).with_name(f"{NAME}.exe" if sys.platform == "win32" else NAME)
+    if beside.exists():
+        return [str(beside)]
+    return [sys.executable, "-m", "realtime_bg"]
+
+
+def install(service: Service, start: bool) -> str:
+    """Write the file and, with ``start``, make it known and start it, anew where it runs. What was
+    done and what is left to do. Raises SinkError."""
+    write_whole(service.path, service.data)
+    words = " && ".join(" ".join(command) for command in service.start)
+    if not start or shutil.which(service.start[0][0]) is None:
+        return f"{service.path} is written; start it, now and at each login: {words}"
+    if service.stop:
+        with suppress(OSError, subprocess.SubprocessError):  # there may be none
+            _run(service.stop)
+    try:
+        for command in service.start:
+            _run(command)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", "") or reason(error)
+        first = said.strip().splitlines()[0] if said.strip() else "no reason given"
+        return f"{service.path} is written, but it was not started ({first}); run: {words}"
+    return f"{service.path} is written and started; undo it with: {service.remove}"
+
+
+def _run(command: tuple[str, ...]) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)

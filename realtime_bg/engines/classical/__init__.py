@@ -1,0 +1,1 @@
+"""Engines of classical vision: no network, no weights."""

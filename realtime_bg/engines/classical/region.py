@@ -1,0 +1,86 @@
+"""The person as what grows together from a few seeds.
+
+Adams and Bischof, "Seeded region growing", PAMI 1994, with one fixed tolerance per region.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime_bg.engines.classical._small import Mask, SmallEngine, disk, filled, pieces
+from realtime_bg.frames import Alpha, Image
+
+PORTRAIT = tuple((0.5 + x, y) for y, xs in (
+    (0.14, (-0.03, 0.0, 0.03)), (0.2, (-0.04, 0.0, 0.04)), (0.27, (-0.05, 0.0, 0.05)),
+    (0.35, (-0.05, 0.0, 0.05)), (0.45, (-0.07, 0.0, 0.07)), (0.6, (-0.12, -0.06, 0.0, 0.06, 0.12)),
+    (0.75, (-0.15, -0.07, 0.0, 0.07, 0.15)), (0.92, (-0.15, -0.05, 0.05, 0.15)),
+) for x in xs)  # fmt: skip
+SHARED = 0.5  # of a region also reached from the room's seeds: then it is the room's
+GRID = 12  # seeds along the longer side, inside what was person in the last frame
+ROOM = 0.02  # share of the upper border that a person's region may hold
+ASTRAY = 0.35  # least mean, over a region, of how likely a pixel is to be person by its place
+
+
+class Region(SmallEngine):
+    """From each seed everything is taken that hangs together and is like it in Lab; regions that
+    run along the border, or that grow from there as well, are the room's. In the next frame
+    seeds lie inside the last answer too."""
+
+    description = "no weights: grows from seeds; for plain clothes before an unlike wall"
+
+    def solve(self, small: Image, time: float) -> Alpha | None:
+        calm = cv2.medianBlur(cv2.cvtColor(small, cv2.COLOR_BGR2LAB), 5)
+        taken = np.zeros(small.shape[:2], np.uint8)
+        tried = taken.copy()
+        room = self._room(calm)
+        for x, y in self._seeds(small.shape[:2]):
+            if not tried[y, x]:
+                region = self._grown(calm, (x, y))
+                tried |= region
+                place = float((region * self.place).sum() / max(int(region.sum()), 1))
+                shared = float((region & room).sum()) / max(int(region.sum()), 1)
+                if region[self.border].mean() < ROOM and place > ASTRAY and shared < SHARED:
+                    taken |= region
+        if not taken.any():
+            return None
+        mask = cv2.morphologyEx(taken, cv2.MORPH_CLOSE, disk(3))
+        mask = cv2.morphologyEx(filled(pieces(mask, self.place), 0.05), cv2.MORPH_OPEN, disk(1))
+        # Where the user says what to grow from, it may be anything.
+        known = bool(self.settings.region.seeds) or self.plausible(mask)
+        return self.softened(mask, small) if known else None
+
+    def _room(self, lab: Image) -> Mask:
+        """What grows from the upper border, where the room has its seeds."""
+        height, width = lab.shape[:2]
+        side, down = [0, width - 1], np.linspace(0, 0.7 * (height - 1), 4).astype(int)
+        seeds = [(x, int(y)) for x in side for y in down]
+        seeds += [(int(x), 0) for x in np.linspace(0, width - 1, 7)[1:-1]]
+        room = np.zeros((height, width), np.uint8)
+        for x, y in seeds:
+            if not room[y, x]:
+                room |= self._grown(lab, (x, y))
+        return room
+
+    def _seeds(self, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+        """Columns and rows to grow from: the user's or a portrait's, and the last interior."""
+        height, width = shape
+        given = self.settings.region.seeds or PORTRAIT
+        seeds = [(min(int(x * width), width - 1), min(int(y * height), height - 1))
+                 for x, y in given]  # fmt: skip
+        if self.alpha is not None:
+            inside = cv2.erode(self.alpha, disk(3), borderValue=1) > 0.9
+            step = max(1, max(shape) // GRID)
+            rows, columns = np.nonzero(inside[step // 2 :: step, step // 2 :: step])
+            seeds += [(int(x) * step + step // 2, int(y) * step + step // 2)
+                      for x, y in zip(columns, rows, strict=True)]  # fmt: skip
+        return seeds
+
+    def _grown(self, lab: Image, seed: tuple[int, int]) -> Mask:
+        """The pixels connected with ``seed`` and within the tolerance of it."""
+        tolerance = self.settings.region.tolerance
+        held: NDArray[np.uint8] = np.zeros((lab.shape[0] + 2, lab.shape[1] + 2), np.uint8)
+        # OpenCV's L reaches 255 where Lab's reaches 100, and shading changes lightness most.
+        reach = (3 * tolerance, tolerance, tolerance)
+        flags = 4 | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY | (1 << 8)
+        cv2.floodFill(lab, held, seed, 0, reach, reach, flags)
+        return held[1:-1, 1:-1]

@@ -1,0 +1,1 @@
+"""Photos from files: matte, replace, cut out, erase; one by one or in batches."""

@@ -1,0 +1,335 @@
+"""Many photos: which files are meant, where each goes, what becomes of it, and what went wrong."""
+
+import glob
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Self
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from realtime_bg.app.run import check
+from realtime_bg.errors import (
+    BackgroundError,
+    DataError,
+    EngineError,
+    ModelError,
+    RealtimeBgError,
+    SinkError,
+    SourceError,
+)
+from realtime_bg.media.photos import (
+    FORMATS,
+    NOBODY,
+    SUFFIXES,
+    Format,
+    Still,
+    encode,
+    encode_rgba,
+    person_colours,
+    read_still,
+)
+from realtime_bg.photos.erasing import Eraser
+from realtime_bg.photos.stills import Cutout, Stills
+from realtime_bg.settings import Settings, at_home
+from realtime_bg.system.console import say
+from realtime_bg.system.files import write_whole
+
+PIPE = "-"
+
+
+class PhotoOptions(BaseModel):
+    """What is made of a photo. ``background``: what the person is put before (None: transparent).
+    ``only``: the alpha or the foreground alone. ``erase``: COCO classes to take out of the photo,
+    which then stays as it is otherwise. ``format``: None as the output's name or the source's
+    says. ``depth``: bits of PNG's alpha. ``quality``: of JPEG and WebP. ``trim``: cut to the
+    person. ``exif``: keep what the camera wrote."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    background: str | None = None
+    only: Literal["alpha", "foreground"] | None = None
+    erase: tuple[str, ...] = ()
+    format: Format | None = None
+    depth: Literal[8, 16] = 8
+    quality: Annotated[int, Field(ge=1, le=100)] = 95
+    trim: bool = False
+    exif: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.only and self.background is not None:
+            raise ValueError(f"--{self.only}-only has no background; leave --background out")
+        if self.erase and (self.only or self.trim or self.background is not None):
+            raise ValueError("--erase keeps the photo: no --background, --trim or ...-only with it")
+        if self.depth == 16 and (self.only == "foreground" or self.is_whole):
+            raise ValueError("--depth 16 is for an alpha; there is none here")
+        return self
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the result is a photo without transparency."""
+        return bool(self.erase) or self.background is not None
+
+    @property
+    def name(self) -> str:
+        """What the result is called beside its photo."""
+        if self.erase:
+            return "erased"
+        return self.only or ("cutout" if self.background is None else "background")
+
+
+class Job(NamedTuple):
+    """A photo and where its result goes; None: standard input, standard output."""
+
+    source: Path | None
+    target: Path | None
+    format: Format
+
+
+class _Found(NamedTuple):
+    """A photo, and its place below the folder or pattern that was named."""
+
+    path: Path
+    place: Path
+
+
+def jobs(
+    inputs: list[str], output: str | None, folder: Path | None, options: PhotoOptions
+) -> list[Job]:
+    """What is to be done. Raises SourceError, SinkError: all that can be known beforehand."""
+    if output is not None and folder is not None:
+        raise SinkError("--output names one file, --directory a folder; give one of them")
+    if PIPE in inputs:
+        return [_piped(inputs, output, folder, options)]
+    found = [photo for name in inputs for photo in _found(name, folder)]
+    if output is not None or folder is None:
+        if len(found) != 1 or Path(inputs[0]).is_dir():
+            count = f"{len(found)} photos" if len(found) != 1 else "a folder"
+            raise SinkError(f"{count} need a folder for the results; give --directory")
+        return [_single(found[0].path, output, options)]
+    return _mirrored(found, folder, options)
+
+
+def _piped(
+    inputs: list[str], output: str | None, folder: Path | None, options: PhotoOptions
+) -> Job:
+    if len(inputs) > 1 or folder is not None:
+        raise SinkError("- is one photo from standard input; give nothing else, and --output")
+    if output in (None, PIPE):
+        return Job(None, None, _format(None, None, options))
+    target = at_home(output)
+    return Job(None, target, _format(target, None, options))
+
+
+def _single(source: Path, output: str | None, options: PhotoOptions) -> Job:
+    if output == PIPE:
+        return Job(source, None, _format(None, source, options))
+    if output is None:
+        format = _format(None, source, options)
+        target = source.with_name(f"{source.stem}.{options.name}.{format}")
+    else:
+        target = at_home(output)
+        format = _format(target, source, options)
+    return _checked(Job(source, target, format))
+
+
+def _mirrored(found: list[_Found], folder: Path, options: PhotoOptions) -> list[Job]:
+    """Results in the places of their photos; where two would meet, names keep their suffix."""
+    formats = [_format(None, photo.path, options) for photo in found]
+    plain = [photo.place.with_suffix(f".{format}")
+             for photo, format in zip(found, formats, strict=True)]  # fmt: skip
+    often = Counter(plain)
+    result = []
+    for photo, format, place in zip(found, formats, plain, strict=True):
+        if often[place] > 1:
+            place = photo.place.with_name(f"{photo.place.name}.{format}")  # noqa: PLW2901
+        result.append(_checked(Job(photo.path, folder / place, format)))
+    twice = [target for target, n in Counter(job.target for job in result).items() if n > 1]
+    if twice:
+        raise SinkError(f"two photos would become {twice[0]}; give them in two calls")
+    return result
+
+
+def _checked(job: Job) -> Job:
+    if job.source is not None and job.target is not None:
+        if job.target.exists() and job.target.samefile(job.source):
+            raise SinkError(f"{job.target} is the photo itself; give another name or folder")
+        if job.target.is_dir():
+            raise SinkError(f"{job.target} is a folder; give --directory instead of --output")
+    return job
+
+
+def _format(target: Path | None, source: Path | None, options: PhotoOptions) -> Format:
+    """What the result is written as. Raises SinkError where it cannot hold it."""
+    format: Format | None = options.format
+    if target is not None:
+        named = FORMATS.get(target.suffix.lower())
+        if named is None or format not in (None, named):
+            raise SinkError(
+                f"{target}: a result{f' in {format}' if format else ''} is called .png, .webp, "
+                ".jpg or .tiff"
+            )
+        format = named
+    if format is None:
+        same = FORMATS.get(source.suffix.lower()) if source is not None else None
+        format = (same or "jpg") if options.is_whole and source is not None else "png"
+    if format == "jpg" and not options.is_whole and options.only is None:
+        raise SinkError("JPEG has no transparency; choose PNG or WebP, or give --background")
+    if options.depth == 16 and format != "png":
+        raise SinkError(f"--depth 16 is for PNG, not for {format}")
+    return format
+
+
+def _found(name: str, out: Path | None) -> Iterator[_Found]:
+    """The photos a name, folder or pattern stands for. Raises SourceError."""
+    path = at_home(name)
+    if path.is_dir():
+        photos = [_Found(file, file.relative_to(path)) for file in sorted(path.rglob("*"))
+                  if _is_photo(file, path, out)]  # fmt: skip
+        if not photos:
+            raise SourceError(f"{name}: no photo in this folder ({', '.join(SUFFIXES)})")
+        yield from photos
+    elif path.is_file():
+        yield _Found(path, Path(path.name))
+    elif glob.has_magic(name):
+        fixed = Path(*_before_magic(path))
+        matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+        photos = [_Found(file, file.relative_to(fixed)) for file in matches
+                  if _is_photo(file, fixed, out)]  # fmt: skip
+        if not photos:
+            raise SourceError(f"{name}: matches no photo ({', '.join(SUFFIXES)})")
+        yield from photos
+    else:
+        raise SourceError(f"{name}: no such file; give photos, folders, patterns or -")
+
+
+def _before_magic(path: Path) -> Iterator[str]:
+    for part in path.parts:
+        if glob.has_magic(part):
+            return
+        yield part
+
+
+def _is_photo(file: Path, root: Path, out: Path | None) -> bool:
+    hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
+    # A folder for results inside the one of the photos holds no photos.
+    inside = out is not None and root.resolve() in out.resolve().parents
+    ours = inside and out.resolve() in file.resolve().parents  # type: ignore[union-attr]
+    return file.suffix.lower() in SUFFIXES and not hidden and not ours and file.is_file()
+
+
+class Outcome(NamedTuple):
+    """``failed``: a line for each photo that went wrong."""
+
+    done: int
+    skipped: int
+    failed: list[str]
+
+
+def run(
+    settings: Settings,
+    work: Iterable[Job],
+    options: PhotoOptions,
+    overwrite: bool,
+    stop: threading.Event,
+    advance: Callable[[Job], None] = lambda job: None,
+) -> Outcome:
+    """Do the jobs, one after the other; results that are there are kept unless ``overwrite``.
+
+    A photo that cannot be done is noted and passed over. Raises RealtimeBgError for what would
+    stop all of them: no weights, no background, an engine or an output that has never worked.
+    """
+    check(settings)
+    done, skipped, failed = 0, 0, []
+    with closing(Studio(settings, options)) as studio:
+        for job in work:
+            if stop.is_set():
+                break
+            if job.target is not None and job.target.exists() and not overwrite:
+                skipped += 1
+            else:
+                try:
+                    _do(job, studio)
+                    done += 1
+                except (ModelError, BackgroundError):
+                    raise
+                except (RealtimeBgError, cv2.error, MemoryError) as error:
+                    if isinstance(error, EngineError | SinkError) and not done:
+                        raise
+                    name = str(job.source or "standard input")
+                    text = str(error) or type(error).__name__
+                    failed.append(text if text.startswith(name) else f"{name}: {text}")
+            advance(job)
+    return Outcome(done, skipped, failed)
+
+
+def _do(job: Job, studio: "Studio") -> None:
+    name = str(job.source or "standard input")
+    data = job.source if job.source is not None else sys.stdin.buffer.read()
+    result = studio.develop(read_still(data, name=name), job.format, name)
+    if job.target is not None:
+        write_whole(job.target, result)
+        return
+    sys.stdout.buffer.write(result)
+    sys.stdout.buffer.flush()
+
+
+class Studio:
+    """From a photo to the bytes of its result, as `PhotoOptions` say."""
+
+    def __init__(self, settings: Settings, options: PhotoOptions) -> None:
+        """Raises EngineError for a class that is none."""
+        self.options = options
+        self._eraser = Eraser(settings, options.erase) if options.erase else None
+        self._stills = Stills(settings)
+
+    def develop(self, still: Still, format: Format, name: str) -> bytes:
+        """A photo's result as a file's bytes; ``name`` is what remarks call it. Raises
+        RealtimeBgError."""
+        options = self.options
+        if options.background is not None:
+            still = self._stills.coloured_as(still, options.background)
+        kept = {"icc": still.icc, "exif": still.exif if options.exif else None}
+        if self._eraser is not None:
+            image = self._eraser.erase(still.image)
+            if image is still.image:
+                say(f"{name}: no {' and no '.join(options.erase)} is seen in it", "yellow")
+            if still.alpha is not None and format != "jpg":
+                image = np.dstack([image, np.rint(still.alpha * 255).astype(np.uint8)])
+            return encode(image, format, quality=options.quality, **kept)
+        cutout = still.limit(self._stills.matte(still.image))
+        if cutout.alpha.max() < NOBODY:
+            if options.trim:
+                raise DataError(f"{name}: nobody is seen in it; there is nothing to trim to")
+            say(f"{name}: nobody is seen in it", "yellow")
+        box = _box(cutout) if options.trim else (slice(None), slice(None))
+        part = Cutout(cutout.image[box], cutout.alpha[box], cutout.foreground[box])
+        if options.background is not None:
+            image = np.ascontiguousarray(self._stills.over(cutout, options.background)[box])
+            return encode(image, format, quality=options.quality, **kept)
+        if options.only == "alpha":
+            top, kind = (65535, np.uint16) if options.depth == 16 else (255, np.uint8)
+            grey = np.rint(part.alpha * top).astype(kind)
+            return encode(grey, format, quality=options.quality, exif=kept["exif"])
+        if options.only == "foreground":
+            return encode(person_colours(part), format, quality=options.quality, **kept)
+        return encode_rgba(part, format, depth=options.depth, quality=options.quality, **kept)
+
+    def close(self) -> None:
+        """Release engines and backgrounds. Idempotent."""
+        self._stills.close()
+        if self._eraser is not None:
+            self._eraser.close()
+
+
+def _box(cutout: Cutout) -> tuple[slice, slice]:
+    """Rows and columns in which anything of the person is."""
+    seen = cutout.alpha >= NOBODY
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

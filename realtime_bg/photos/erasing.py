@@ -1,0 +1,73 @@
+"""Things taken out of photos: found by the engine `instance`, painted over from around."""
+
+import cv2
+import numpy as np
+
+from realtime_bg.backgrounds.inpainting import Inpainter
+from realtime_bg.engines import coco as _coco
+from realtime_bg.errors import DataError
+from realtime_bg.frames import Alpha, Image
+from realtime_bg.imaging.geometry import resize, shrunk
+from realtime_bg.processing.cutout import Eye
+from realtime_bg.settings import CombineSettings, RefineSettings, Settings
+
+SEEN = 0.1  # an alpha from here on is painted over
+RIM = 0.01  # of the longer side around it too: shadows and blurred edges
+AROUND = 0.6  # of a hole's longer side: how much of what is around is looked at
+WORK_SIDE = 480  # pixels on the longer side of the picture in which a hole is filled
+
+
+class Eraser:
+    """Removes the COCO classes ``classes`` from photos. Used by one thread at a time."""
+
+    def __init__(self, settings: Settings, classes: tuple[str, ...]) -> None:
+        """The detector is opened by the first photo. Raises EngineError for an unknown class."""
+        _coco.indices(classes, sparse=False)
+        instance = settings.engine.instance.model_copy(
+            update={"classes": classes, "instances": "all"}
+        )
+        changes = {"name": "instance", "instance": instance, "combine": CombineSettings()}
+        engine = settings.engine.model_copy(update=changes)
+        self._inpainter = Inpainter(settings.background.inpaint)
+        self._eye = Eye(settings.model_copy(update={"engine": engine, "refine": RefineSettings()}))
+
+    def erase(self, image: Image) -> Image:
+        """The photo, BGR ``uint8 (H, W, 3)``, without these things; itself where none is seen.
+        Raises RealtimeBgError."""
+        self._eye.forget()
+        return filled(image, self._eye.look(image).alpha, self._inpainter)
+
+    def close(self) -> None:
+        """Release the detector. Idempotent."""
+        self._eye.close()
+
+
+def filled(image: Image, alpha: Alpha, inpainter: Inpainter) -> Image:
+    """``image`` painted over, hole by hole, where ``alpha`` ``float32 (H, W)`` sees something.
+    Raises DataError where it sees nothing else."""
+    reach = 2 * max(1, round(RIM * max(image.shape))) + 1
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    mask = cv2.dilate((alpha > SEEN).astype(np.uint8), disk)
+    if mask.all():
+        raise DataError("nothing of the room is seen around what is to be erased")
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(mask)
+    result = image if count == 1 else image.copy()
+    for x, y, width, height, _ in boxes[1:]:
+        margin = round(AROUND * max(width, height))
+        part = (slice(max(0, y - margin), y + height + margin),
+                slice(max(0, x - margin), x + width + margin))  # fmt: skip
+        result[part] = _painted_over(result[part], mask[part], inpainter)
+    return result
+
+
+def _painted_over(image: Image, mask: Image, inpainter: Inpainter) -> Image:
+    height, width = image.shape[:2]
+    size = shrunk((width, height), min(1.0, WORK_SIDE / max(width, height)))
+    hole = resize(mask.astype(np.float32), size)
+    known = hole == 0
+    if not known.any():  # a strip narrower than these pixels
+        known = hole < 1
+    fill = resize(inpainter.fill(resize(image, size), known), (width, height))
+    # Detail ends at the hole's rim, not before it; the seam is a short ramp.
+    soft = np.clip(2 * cv2.blur(mask.astype(np.float32), (5, 5)), 0, 1)
+    return cv2.blendLinear(fill, np.ascontiguousarray(image), soft, 1 - soft)

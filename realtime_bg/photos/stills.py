@@ -1,0 +1,73 @@
+"""Photos: the same engines, refinement and compositor as live, one picture at a time."""
+
+from realtime_bg.backgrounds import classify
+from realtime_bg.frames import Frame, Image, Matte
+from realtime_bg.media.photos import Still, encode, encode_rgba, person_colours, read_still
+from realtime_bg.processing.compositor import Compositor
+from realtime_bg.processing.cutout import Cutout, Eye
+from realtime_bg.processing.decontamination import decontaminated
+from realtime_bg.settings import RefineSettings, Settings
+from realtime_bg.stats import Stats
+
+__all__ = ["Cutout", "Still", "Stills", "encode", "encode_rgba", "person_colours", "read_still"]
+
+OWN_COLOURS = ("blur", "erase", "none")  # backgrounds that are the photo itself
+REPEATS = 12  # times at most a recurrent engine is shown a photo
+
+
+class Stills:
+    """Mattes photos and puts them before backgrounds. Used by one thread at a time.
+
+    The engine is opened by the first photo and kept; another size opens it anew.
+    """
+
+    def __init__(self, settings: Settings, stats: Stats | None = None) -> None:
+        self.stats = stats or Stats()
+        # A cut-out's colours are estimated here, at full size.
+        refine = settings.refine.model_copy(update={"decontaminate": False})
+        self._eye = Eye(settings.model_copy(update={"refine": refine}), self.stats)
+        self.settings = self._eye.settings
+        self._compositor: Compositor | None = None
+        self._background = ""
+        self._epoch = 0  # no photo has to do with the one before
+
+    def matte(self, image: Image) -> Cutout:
+        """Cut the person out of BGR ``uint8 (H, W, 3)``, colours and all. Raises
+        RealtimeBgError."""
+        seen = self._eye.settled(image, REPEATS)
+        return seen._replace(foreground=decontaminated(seen))
+
+    @staticmethod
+    def coloured_as(still: Still, background: str) -> Still:
+        """The photo as it goes before a background: in its colours, which are sRGB. Raises
+        BackgroundError."""
+        return still if classify(background)[0] in OWN_COLOURS else still.in_srgb()
+
+    def over(self, cutout: Cutout, background_spec: str | None = None) -> Image:
+        """The person before a background (None: that of the settings), BGR ``uint8 (H, W, 3)``;
+        the background alone, or a card, where the engine is lost. Raises BackgroundError."""
+        spec = background_spec or self.settings.background.current
+        background = self.settings.background.model_copy(update={"current": spec})
+        # The alpha is refined already, and a photo is not a mirror.
+        output = self.settings.output.model_copy(update={"mirror": False})
+        changes = {"background": background, "refine": RefineSettings(), "output": output}
+        settings = self.settings.model_copy(update=changes)
+        # "erase" learns a room, and the next photo shows another one.
+        if self._compositor is None or spec != self._background or classify(spec)[0] == "erase":
+            self._drop_background()
+            self._compositor = Compositor(settings, self.stats, wait=True, previews=False)
+            self._background = spec
+        self._epoch += 1
+        frame = Frame(cutout.image, 0, 0.0, self._epoch)
+        matte = Matte(frame, cutout.alpha, cutout.foreground, lost=cutout.lost)
+        return self._compositor.compose(matte, settings).image
+
+    def close(self) -> None:
+        """Release engine and background. Idempotent."""
+        self._eye.close()
+        self._drop_background()
+
+    def _drop_background(self) -> None:
+        if self._compositor is not None:
+            self._compositor.close()
+            self._compositor = None

@@ -1,0 +1,1 @@
+"""From a frame to a composite: matting, refining, composing. No threads."""

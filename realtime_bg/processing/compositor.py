@@ -1,0 +1,153 @@
+"""The only maker of composites: person over background, or, when in doubt, no person at all."""
+
+import time
+
+import cv2
+
+from realtime_bg.backgrounds.current import CurrentBackground
+from realtime_bg.frames import Alpha, Composite, DeviceMatte, Frame, Image, Item, Size
+from realtime_bg.processing.cards import card
+from realtime_bg.processing.harmonise import Harmony
+from realtime_bg.processing.overlays import preview
+from realtime_bg.processing.refine import Refined, refine
+from realtime_bg.processing.steady import Steady
+from realtime_bg.settings import HarmoniseSettings, RefineSettings, Settings
+from realtime_bg.stats import Stats
+
+
+class Compositor:
+    """Turns mattes into composites with the settings of the moment.
+
+    Fail closed: a camera picture is shown whole only when the user's present background is
+    ``none`` *and* that background is the one that is open.
+    """
+
+    def __init__(self, settings: Settings, stats: Stats, wait: bool, previews: bool = True) -> None:
+        """``wait``: see `CurrentBackground`. ``previews``: whether a window will show them.
+        Raises BackgroundError."""
+        self._previews = previews
+        self._refine = settings.refine
+        self._steady, self._harmony = Steady(), Harmony()
+        self._background = CurrentBackground(settings.background, stats, wait)
+        self._stats = stats
+        self._epoch = 0
+
+    def compose(self, item: Item, settings: Settings) -> Composite:
+        """The picture for one frame: a matte of it, or the bare frame where no engine ran
+        because the background is ``none``."""
+        frame = item if isinstance(item, Frame) else item.frame
+        background = self._background.get(settings.background)
+        if frame.epoch != self._epoch:
+            self._epoch = frame.epoch
+            background.reset()
+        if shows_camera(settings) and background.passthrough:
+            return self._finish(frame.image, frame, None, settings)
+        if isinstance(item, Frame) or item.lost:
+            return self.closed(frame.size, frame.index, settings, at=frame.time)
+        if settings.refine != self._refine:
+            self._refine = settings.refine
+            self._stats.notice(
+                f"threshold {self._refine.threshold:.2f}, feather {self._refine.feather} px"
+            )
+        if isinstance(item, DeviceMatte):
+            if _as_it_is(settings) and not (background.needs_frame or background.passthrough):
+                with self._stats.stage("composite"):
+                    image = item.over(background.render(frame.size, frame.time))
+                    return self._finish(image, frame, None, settings)
+            item = item.downloaded()
+        with self._stats.stage("upsample"):
+            person = refine(item, settings.refine, self._steady)
+        with self._stats.stage("composite"):
+            alpha = person.alpha if background.needs_frame or settings.view.alpha else None
+            if background.passthrough:  # the next background is still being opened
+                behind = card(frame.size, "")
+            else:
+                behind = background.render(frame.size, frame.time, frame.image, alpha)
+            if not background.needs_frame:  # the room itself has its own light
+                person = self._harmony(person, item, behind, settings.harmonise)
+            image = behind if background.erases else over(person, behind)
+            return self._finish(image, frame, alpha, settings)
+
+    def closed(
+        self, size: Size, index: int, settings: Settings, text: str = "", at: float | None = None
+    ) -> Composite:
+        """A picture without the camera: the background alone, or a card with ``text`` (always
+        when there is one, and where the background is made from the camera's picture)."""
+        now = time.monotonic() if at is None else at
+        background = self._background.get(settings.background)
+        if text or background.needs_frame:
+            image = card(size, text or "One moment")
+        else:
+            image = background.render(size, now)
+            image = cv2.flip(image, 1) if settings.output.mirror else image
+        return self._without_frame(image, index, now, settings)
+
+    def again(self, last: Composite, settings: Settings) -> Composite:
+        """The same picture at the present moment, with the preview's texts of now."""
+        return self._without_frame(last.image, last.index, time.monotonic(), settings)
+
+    def _without_frame(self, image: Image, index: int, at: float, settings: Settings) -> Composite:
+        shown = self._preview(image, None, None, settings)
+        return Composite(image, index, at, shown)
+
+    def _finish(
+        self, image: Image, frame: Frame, alpha: Alpha | None, settings: Settings
+    ) -> Composite:
+        if settings.output.mirror:
+            image = cv2.flip(image, 1)
+        before = frame.image
+        if settings.output.mirror and settings.view.split:
+            before = cv2.flip(before, 1)
+        if settings.output.mirror and settings.view.alpha and alpha is not None:
+            alpha = cv2.flip(alpha, 1)
+        shown = self._preview(image, before, alpha, settings)
+        return Composite(image, frame.index, frame.time, shown)
+
+    def _preview(
+        self, image: Image, before: Image | None, alpha: Alpha | None, settings: Settings
+    ) -> Image | None:
+        if not self._previews:
+            return None
+        return preview(image, before, alpha, settings.view, self._stats)
+
+    @property
+    def background(self) -> CurrentBackground:
+        """The background in use."""
+        return self._background
+
+    def rejected(self) -> tuple[str, str] | None:
+        """A background that could not be opened, and the one that stays; told once."""
+        return self._background.rejected()
+
+    def close(self) -> None:
+        """Release the background. Idempotent."""
+        self._background.close()
+
+
+def _as_it_is(settings: Settings) -> bool:
+    """Whether a full-size matte is blended without anything done to it before."""
+    plain = RefineSettings()
+    edge = ("threshold", "feather", "grow")
+    same = all(getattr(settings.refine, name) == getattr(plain, name) for name in edge)
+    return same and settings.harmonise == HarmoniseSettings() and not settings.view.alpha
+
+
+def shows_camera(settings: Settings) -> bool:
+    """Whether the user asked for the camera's picture as it is."""
+    return settings.background.current == "none"
+
+
+def over(person: Refined, background: Image) -> Image:
+    """The person before a background of the frame's size; see `blend`."""
+    if not person.part.size:
+        return background
+    box = person.box
+    colours = person.frame[box] if person.colours is None else person.colours
+    image = background.copy()
+    image[box] = blend(colours, background[box], person.part)
+    return image
+
+
+def blend(foreground: Image, background: Image, alpha: Alpha) -> Image:
+    """alpha * foreground + (1 - alpha) * background, within 1 grey level of exact arithmetic."""
+    return cv2.blendLinear(foreground, background, alpha, cv2.subtract(1.0, alpha))

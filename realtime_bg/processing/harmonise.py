@@ -1,0 +1,97 @@
+"""A person who seems to be where the background is: its light on them, its colours in their edge.
+
+All of it is smooth, so it is computed on small pictures and enlarged.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime_bg.frames import Alpha, Frame, Image, Matte
+from realtime_bg.imaging.geometry import enlarged, resize
+from realtime_bg.processing.refine import Refined
+from realtime_bg.processing.steady import follows
+from realtime_bg.settings import HarmoniseSettings
+
+SIDE = 96, 54  # width and height of the small pictures
+MATCH = 0.5  # exponent: a person half as bright as the background becomes 1.4 times as bright
+TINT = 0.35  # exponent of the two pictures' difference in colour
+AMBIENT = 0.6  # exponent of the light from the side the background is bright at
+MOST = 1.6  # by which a channel may change
+SOFTEST = 12.0  # small pixels over which a background's light is spread
+WRAP = 2.5  # small pixels that light reaches around an edge
+CALM = 0.92  # share of the last gains: exposure must not pump
+
+Floats = NDArray[np.float32]
+
+
+class Harmony:
+    """Lights persons as their background is; remembers what it did in the last frame."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Frame, Floats] | None = None
+        self._background: tuple[Image, Floats] | None = None
+
+    def __call__(
+        self, person: Refined, matte: Matte, background: Image, settings: HarmoniseSettings
+    ) -> Refined:
+        """``person`` with other colours; ``background`` has the frame's size."""
+        if not (settings.match or settings.ambient or settings.light_wrap) or not person.part.size:
+            return person
+        alpha = resize(matte.alpha, SIDE)
+        behind = self._small(background)
+        picture = matte.frame.image if matte.guide is None else matte.guide
+        gain = self._matched(resize(picture, SIDE).astype(np.float32), alpha, behind)
+        gain = self._calmed(gain, matte.frame)
+        light = np.broadcast_to(np.power(gain, np.float32(settings.match)), behind.shape)
+        if settings.ambient:
+            around = cv2.GaussianBlur(behind, (0, 0), SOFTEST, borderType=cv2.BORDER_REPLICATE) + 8
+            light = light * np.power(around / around.mean((0, 1)), settings.ambient * AMBIENT)
+        light = np.clip(light, 1 / MOST, MOST).astype(np.float32)
+        size = background.shape[1], background.shape[0]
+        seen = person.frame[person.box] if person.colours is None else person.colours
+        colours = cv2.multiply(seen, enlarged(light, size, person.box), dtype=cv2.CV_32F)
+        if settings.light_wrap:
+            # As a screen: light is added where the person is dark, and nothing burns out.
+            glow = wrap(alpha, behind) * np.float32(settings.light_wrap)
+            glow = enlarged(glow, size, person.box)
+            colours += glow * (1 - np.minimum(colours, 255) * np.float32(1 / 255))
+        return person._replace(colours=np.clip(np.rint(colours), 0, 255).astype(np.uint8))
+
+    def _small(self, background: Image) -> Floats:
+        """The background at `SIDE`; one that stays is made small once."""
+        if self._background is None or self._background[0] is not background:
+            self._background = background, resize(background, SIDE).astype(np.float32)
+        return self._background[1]
+
+    @staticmethod
+    def _matched(picture: Floats, alpha: Alpha, behind: Floats) -> Floats:
+        """Gains ``float32 (3,)`` towards the background's light.
+
+        How bright it is shows in the person's mean (as in Reinhard et al. 2001, Color Transfer
+        between Images); of which colour, in the mean of everything the camera sees (grey world):
+        the person's own is that of their clothes.
+        """
+        share = alpha[..., None]
+        mean = (picture * share).sum((0, 1)) / max(float(share.sum()), 1e-3)
+        there, here = behind.mean((0, 1)) + 8, picture.mean((0, 1)) + 8
+        tint = there / there.mean() / (here / here.mean())
+        gain = (there.mean() / (mean.mean() + 8)) ** MATCH * tint**TINT
+        return np.clip(gain, 1 / MOST, MOST).astype(np.float32)
+
+    def _calmed(self, gain: Floats, frame: Frame) -> Floats:
+        """The gains of a frame, near to those of the one it follows."""
+        if self._last is not None and follows(frame, self._last[0]):
+            gain = np.float32(CALM) * self._last[1] + np.float32(1 - CALM) * gain
+        self._last = frame, gain
+        return gain
+
+
+def wrap(alpha: Alpha, behind: Floats) -> Floats:
+    """The background's light that reaches around an edge: bright next to it, nothing inside."""
+    border = cv2.BORDER_REPLICATE
+    outside = 1 - alpha
+    near = cv2.GaussianBlur(outside, (0, 0), WRAP, borderType=border)[..., None]
+    light = cv2.GaussianBlur(behind * outside[..., None], (0, 0), WRAP, borderType=border)
+    # The mean colour outside, as strong as there is outside around.
+    return np.asarray(light / np.maximum(near, 1e-3) * np.minimum(0.6, near), np.float32)

@@ -1,0 +1,74 @@
+"""Frame in, composite out: the whole engine, synchronous, used by everything."""
+
+from realtime_bg.frames import Composite, DeviceMatte, Frame, Item, Size
+from realtime_bg.processing.compositor import Compositor, shows_camera
+from realtime_bg.processing.matting import Matting
+from realtime_bg.settings.live import Live
+from realtime_bg.stats import Stats
+
+
+class Processor:
+    """Two halves, `matte` and `compose`, that the live pipeline runs on two threads.
+
+    ``wait``: True for files, where every picture of a moving background must be the exact one;
+    False for live use, where nothing waits.
+    """
+
+    def __init__(self, live: Live, stats: Stats, wait: bool, previews: bool = False) -> None:
+        """Opens the background; the engine is opened by the first frame. Raises
+        BackgroundError."""
+        self.live, self.stats = live, stats
+        self.matting = Matting(live, stats, in_time=not wait)
+        self.compositor = Compositor(live.now, stats, wait, previews)
+
+    def process(self, frame: Frame) -> Composite:
+        """Both halves, one after the other. Raises RealtimeBgError when no engine is left."""
+        while True:
+            composite = self._composed(self.matte(frame))
+            if composite is not None:
+                return composite
+
+    def matte(self, frame: Frame, matting: Matting | None = None) -> Item:
+        """The frame's matte, or the frame itself when the user asked to see the camera.
+
+        ``matting``: another one than the processor's own, for a thread that was given up.
+        """
+        return frame if shows_camera(self.live.now) else (matting or self.matting).matte(frame)
+
+    def compose(self, item: Item) -> Composite:
+        """The picture for one item of `matte`; without the person where the engine's device
+        fails to hand it over."""
+        composite = self._composed(item)
+        if composite is None:
+            frame = item if isinstance(item, Frame) else item.frame
+            composite = self.closed(frame.size, frame.index, at=frame.time)
+        return composite
+
+    def closed(self, size: Size, index: int, text: str = "", at: float | None = None) -> Composite:
+        """A picture without the camera, see `Compositor.closed`."""
+        composite = self.compositor.closed(size, index, self.live.now, text, at)
+        self._take_back()
+        return composite
+
+    def _composed(self, item: Item) -> Composite | None:
+        try:
+            composite = self.compositor.compose(item, self.live.now)
+        except Exception as error:
+            if not isinstance(item, DeviceMatte):
+                raise
+            self.matting.blame(error)
+            return None
+        self._take_back()
+        return composite
+
+    def _take_back(self) -> None:
+        """A background that could not be opened: what is open is also what the settings say."""
+        rejected = self.compositor.rejected()
+        if rejected:
+            tried, kept = ({"background.current": spec} for spec in rejected)
+            self.live.take_back(tried, kept)
+
+    def close(self) -> None:
+        """Release engine and background. Idempotent."""
+        self.matting.close()
+        self.compositor.close()

@@ -1,0 +1,1 @@
+"""Changes to the settings of a running program: keys, `ctl`, page and config.yaml."""

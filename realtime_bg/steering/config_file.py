@@ -1,0 +1,129 @@
+"""Edits of config.yaml, applied while the program runs: what changed in the file, nothing else."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from realtime_bg import backgrounds
+from realtime_bg.backgrounds.current import CurrentBackground
+from realtime_bg.errors import RealtimeBgError, SettingsError
+from realtime_bg.processing.matting import Matting
+from realtime_bg.processing.processor import Processor
+from realtime_bg.settings import Settings, default_config, flattened, load, read_file, validated
+from realtime_bg.settings.live import Live
+from realtime_bg.stats import Stats
+from realtime_bg.steering.changes import Refused, apply
+from realtime_bg.system.watching import Wanted
+
+log = logging.getLogger(__name__)
+
+
+def chosen_config(given: Path | None) -> Path | None:
+    """The file ``given``, else the user's own where there is one."""
+    own = default_config()
+    return given if given is not None else own if own.is_file() else None
+
+
+class ConfigFile:
+    """What was last read from the file; a bad edit changes nothing."""
+
+    def __init__(
+        self,
+        path: Path,
+        live: Live,
+        stats: Stats,
+        start: Callable[[Path | None], Settings] = load,
+    ) -> None:
+        """The file as it is now counts as applied. ``start``: the settings of a program that
+        starts with a file, or with none."""
+        self.path = path.expanduser().absolute()
+        self._live, self._stats, self._start = live, stats, start
+        self._virtualcam = live.now.output.virtualcam  # as a start with this file has it
+        self._values: dict[str, Any] = {}
+        self._problem = ""
+        try:
+            self._values = flattened(read_file(self.path)[0])
+        except SettingsError as error:  # not there yet, or spoiled since it was read
+            log.debug("%s", error)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the file as it is now: it cannot be read, or what it names cannot be
+        used, which may show only after it was applied."""
+        refused = sorted(self._live.refused & self._values.keys())
+        if self._problem or not refused:
+            return self._problem
+        return f"{self.path}: {', '.join(refused)} cannot be used, see the log"
+
+    def reload(self) -> bool:
+        """Apply what has changed in the file since it was last read; say what is wrong with it
+        otherwise. Whether it was applied."""
+        if not self.path.is_file():
+            log.warning("%s is gone; the settings stay", self.path)
+            return False
+        try:
+            values, lines = read_file(self.path)
+            validated(values, str(self.path), lines)
+            new = flattened(values)
+            changed = self._changed(new)
+            virtualcam = self._virtualcam
+            if "output.sinks" in changed:
+                virtualcam = self._start(self.path).output.virtualcam
+            if virtualcam != self._virtualcam:
+                changed.setdefault("output.virtualcam", virtualcam)
+            try:
+                apply(self._live, lambda _: changed)
+            except Refused as error:
+                line = lines.get(tuple(error.key.split(".")))
+                place = f"{self.path}, line {line}" if line else str(self.path)
+                raise SettingsError(f"{place}: {error}") from None
+            except SettingsError as error:  # not alone, but together with what was set since
+                raise SettingsError(f"{self.path}: {error}") from None
+        except RealtimeBgError as error:
+            if self._problem != str(error):
+                log.error("%s; the old settings stay", error)
+            self._problem = str(error)
+            self._stats.notice("config.yaml has an error, see the log")
+            return False
+        self._problem, self._values, self._virtualcam = "", new, virtualcam
+        if changed:
+            log.info("%s: changed %s", self.path, ", ".join(changed))
+        return True
+
+    def _changed(self, new: dict[str, Any]) -> dict[str, Any]:
+        """New values by key, with those that had to be taken back, which may be better now; a key
+        that was taken out goes back to what it is without the file."""
+        refused = self._live.refused
+        changed = {key: value for key, value in new.items() if key not in self._values
+                   or self._values[key] != value or key in refused}  # fmt: skip
+        gone = [key for key in self._values if key not in new]
+        base = flattened(self._start(None).model_dump()) if gone else {}
+        return changed | {key: base[key] for key in gone if key in base}
+
+
+def in_use(config: ConfigFile, live: Live, stats: Stats, processor: Processor | None) -> Wanted:
+    """The files whose changes concern a running program: configuration, background, model."""
+    wanted: Wanted = {config.path: config.reload}
+    if processor is None:
+        return wanted
+    spec = live.now.background.current
+    try:
+        kind, target = backgrounds.classify(spec)
+    except RealtimeBgError:  # its file is gone; it may come back
+        kind, target = "image", spec
+    if kind in ("image", "video", "folder"):
+        path = Path(target).expanduser()
+        wanted[path] = lambda: _changed_on_disk(path, processor.compositor.background)
+    if stats.model:
+        model = Path(stats.model)
+        wanted[model] = lambda: _changed_on_disk(model, processor.matting)
+    return wanted
+
+
+def _changed_on_disk(path: Path, user: Matting | CurrentBackground) -> None:
+    if path.exists():
+        log.info("%s has changed; it is read again", path)
+        user.reload()
+    else:
+        log.warning("%s is gone; what was read of it stays in use", path)

@@ -1,0 +1,125 @@
+"""Keyboard and mouse: each key is a change of the live settings; also the help overlay's text."""
+
+from collections.abc import Callable
+from typing import Any
+
+from realtime_bg.backgrounds import cycle
+from realtime_bg.engines import ENGINES, UNUSABLE
+from realtime_bg.settings import Point, Settings
+from realtime_bg.settings.live import Live
+
+Changes = dict[str, Any]
+
+QUIT = ("q", "\x1b")
+HELP = (
+    ("q  Esc", "quit"),
+    ("b  B", "next, previous background"),
+    ("0", "no background: show the room"),
+    ("u", "blur the room"),
+    ("x", "erase the person: show the room alone"),
+    ("m", "mirror"),
+    ("e", "next engine"),
+    ("p", "take a clean plate, for the engine plate"),
+    ("v", "virtual camera on, off"),
+    ("space", "pause: show a card, release the camera"),
+    ("f", "freeze the picture"),
+    ("a", "show the alpha (preview only)"),
+    ("c", "before and after (preview only)"),
+    ("[  ]", "threshold of the edge down, up"),
+    (",  .", "feather of the edge down, up"),
+    ("r", "record, stop recording"),
+    ("s", "save a snapshot (PNG)"),
+    ("d", "statistics (preview only)"),
+    ("click", "pick the screen's colour, for the engine chroma"),
+    ("h", "this help"),
+)
+
+# What each of two keys does that share a line of HELP, for buttons.
+TWINS = {
+    "b": "next background", "B": "previous background", "[": "threshold of the edge down",
+    "]": "threshold of the edge up", ",": "less feather", ".": "more feather",
+}  # fmt: skip
+
+
+def _background(step: int) -> Callable[[Settings], Changes]:
+    def change(s: Settings) -> Changes:
+        items = s.background.items
+        return {"background.current": cycle(items, s.background.current, step)}
+
+    return change
+
+
+def _toggle(path: str) -> Callable[[Settings], Changes]:
+    def change(s: Settings) -> Changes:
+        value: Any = s
+        for name in path.split("."):
+            value = getattr(value, name)
+        return {path: not value}
+
+    return change
+
+
+def _next_engine(s: Settings) -> Changes:
+    names = [name for name in ENGINES if name not in UNUSABLE or name == s.engine.name]
+    at = names.index(s.engine.name) if s.engine.name in names else -1
+    # A model file belongs to the engine it was given for.
+    return {"engine.name": names[(at + 1) % len(names)], "engine.model": None}
+
+
+def _threshold(step: float) -> Callable[[Settings], Changes]:
+    def change(s: Settings) -> Changes:
+        value = round(min(0.95, max(0.05, s.refine.threshold + step)), 2)
+        return {"refine.threshold": value}
+
+    return change
+
+
+def _feather(step: int) -> Callable[[Settings], Changes]:
+    return lambda s: {"refine.feather": min(64, max(0, s.refine.feather + step))}
+
+
+KEYS: dict[str, Callable[[Settings], Changes]] = {
+    "b": _background(1),
+    "B": _background(-1),
+    "0": lambda _: {"background.current": "none"},
+    "u": lambda _: {"background.current": "blur"},
+    "x": lambda _: {"background.current": "erase"},
+    "m": _toggle("output.mirror"),
+    "e": _next_engine,
+    "p": lambda s: {"plates": s.plates + 1},
+    "v": _toggle("output.virtualcam"),
+    " ": _toggle("paused"),
+    "f": _toggle("frozen"),
+    "a": _toggle("view.alpha"),
+    "c": _toggle("view.split"),
+    "[": _threshold(-0.05),
+    "]": _threshold(0.05),
+    ",": _feather(-1),
+    ".": _feather(1),
+    "r": _toggle("output.record"),
+    "s": lambda s: {"snapshots": s.snapshots + 1},
+    "d": _toggle("view.stats"),
+    "h": _toggle("view.help"),
+}
+
+
+def press(live: Live, key: str) -> bool:
+    """Apply one key (a single character). Returns False when it asks to quit."""
+    if key in QUIT:
+        return False
+    if key in KEYS:
+        live.modify(KEYS[key])
+    return True
+
+
+def click(live: Live, point: Point) -> None:
+    """Apply a click at ``point``, shares of the width and height of the picture as it is shown:
+    there the engine chroma reads the colour of its screen. Other engines ignore it."""
+
+    def change(s: Settings) -> Changes:
+        if "chroma" not in (s.engine.name, s.engine.combine.engine):
+            return {}
+        x, y = point
+        return {"engine.chroma.pick": (1 - x if s.output.mirror else x, y)}
+
+    live.modify(change)

@@ -1,0 +1,187 @@
+"""Photos and clips with masks on disk: finding pairs, reading them, naming what is wrong.
+
+Layout: ``ROOT/images`` and ``ROOT/masks``; a photo and its mask have the same stem
+(``images/anna.jpg``, ``masks/anna.png``). A clip is a folder of frames in alphabetical order beside
+a folder of masks with the same stems (``images/walk/0001.jpg``, ``masks/walk/0001.png``), or a
+video beside a video (``images/walk.mp4``, ``masks/walk.mkv``). Masks are grey: white is person,
+greys are partly person; files that hold only 0 and 1 are read as black and white.
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime_bg.errors import DataError, SourceError, reason
+from realtime_bg.frames import Image
+from realtime_bg.settings import at_home
+from realtime_bg.sources import IMAGE_SUFFIXES
+
+log = logging.getLogger(__name__)
+
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v")
+NAMED = 3  # how many files of one complaint are named
+
+Mask = NDArray[np.uint8]
+
+
+class Pair(NamedTuple):
+    """A photo, folder of frames or video, and its mask of the same kind (None: not needed)."""
+
+    name: str
+    image: Path
+    mask: Path | None
+
+
+def pairs(root: Path, masks: bool = True) -> list[Pair]:
+    """What ``root`` holds, by name; without ``masks`` no masks are looked for, and ``root`` may
+    itself be the folder of images.
+
+    Images without a mask are named and left out. Raises DataError where nothing is left.
+    """
+    images = root / "images"
+    if not masks and not images.is_dir():
+        images = root
+    for folder in (images, root / "masks") if masks else (images,):
+        if not folder.is_dir():
+            raise DataError(
+                f"{folder}: no such folder; {root} needs images/ and masks/ with the same names"
+            )
+    found = _by_stem(images)
+    if not found:
+        raise DataError(f"{images}: holds no images and no clips")
+    if not masks:
+        return [Pair(stem, path, None) for stem, path in found.items()]
+    others = _by_stem(root / "masks")
+    complain([path.name for stem, path in found.items() if stem not in others],
+             f"{images}: no mask in {root / 'masks'} for")  # fmt: skip
+    result = [Pair(stem, path, others[stem]) for stem, path in found.items() if stem in others]
+    if not result:
+        raise DataError(f"{root}: no image has a mask of the same name in {root / 'masks'}")
+    return result
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    """Images, videos and folders of images by name without suffix, in alphabetical order."""
+    known = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not (path.is_dir() or path.suffix.lower() in known):
+            continue
+        stem = path.name if path.is_dir() else path.stem
+        if stem in found:
+            raise DataError(f"{path} and {found[stem].name} have the same name; rename one")
+        found[stem] = path
+    return found
+
+
+def complain(names: list[str], about: str) -> None:
+    """Say in one line which files are left out; nothing for none."""
+    if names:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        log.warning("%s %s%s; left out", about, ", ".join(names[:NAMED]), more)
+
+
+def is_clip(path: Path) -> bool:
+    """Whether a path of `pairs` is a folder of frames or a video, not a photo."""
+    return path.is_dir() or path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def read_image(path: Path) -> Image:
+    """BGR ``uint8 (H, W, 3)``, upright. Raises DataError."""
+    return _decoded(path, cv2.IMREAD_COLOR)
+
+
+def read_mask(path: Path, like: Image | None = None) -> Mask:
+    """Grey ``uint8 (H, W)``, 255 is person. Raises DataError, also where it is not as large as
+    the picture ``like``."""
+    mask: Any = _decoded(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    if mask.dtype == np.uint16:  # that of 8 bits, or of 0 and 1, may lie in 16
+        mask = (mask // (257 if mask.max() > 255 else 1)).astype(np.uint8)
+    elif mask.dtype != np.uint8:
+        mask = _decoded(path, cv2.IMREAD_GRAYSCALE)
+    if like is not None:
+        _check_size(mask, path, like)
+    return mask * 255 if mask.max() == 1 else mask
+
+
+def _check_size(mask: Mask, path: Path, like: Image) -> None:
+    if mask.shape != like.shape[:2]:
+        raise DataError(f"{path}: the mask is {_size(mask)}, its image {_size(like)}")
+
+
+def _size(picture: Image) -> str:
+    """WIDTHxHEIGHT."""
+    height, width = picture.shape[:2]
+    return f"{width}x{height}"
+
+
+def _decoded(path: Path, how: int) -> Image:
+    # Read by us, decoded by OpenCV: its own reader cannot open every path on Windows.
+    try:
+        data = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(data, how) if data.size else None
+    except (OSError, cv2.error) as error:
+        raise DataError(f"{path}: cannot be read ({reason(error)})") from None
+    if image is None:
+        raise DataError(f"{path}: not a readable image")
+    return image
+
+
+def frames(pair: Pair) -> Iterator[tuple[Image, Mask | None]]:
+    """The frames of a clip with their masks (None where the pair has none), in order.
+
+    Raises DataError for a frame without a mask, of another size than it or than the first frame,
+    or not readable, and for more masks than frames.
+    """
+    masks = None if pair.mask is None else _pictures(pair.mask, masks=True)
+    first = ""
+    for name, image in _pictures(pair.image):
+        size = _size(image)
+        first = first or size
+        if size != first:
+            raise DataError(f"{pair.image}: frame {name} is {size}, the first one {first}")
+        if masks is None or pair.mask is None:
+            yield image, None
+            continue
+        other, mask = next(masks, ("", None))
+        if mask is None or (pair.image.is_dir() and pair.mask.is_dir() and name != other):
+            raise DataError(f"{pair.mask}: has no mask for frame {name} of {pair.image}")
+        _check_size(mask, pair.mask, image)
+        yield image, mask
+    if masks is not None and next(masks, None) is not None:
+        raise DataError(f"{pair.mask}: has more frames than {pair.image}")
+
+
+def _pictures(path: Path, masks: bool = False) -> Iterator[tuple[str, Image]]:
+    """Name and picture, or mask, of every frame of a folder or video."""
+    if path.is_dir():
+        for stem, file in _by_stem(path).items():
+            yield stem, read_mask(file) if masks else read_image(file)
+        return
+    from realtime_bg.media.av import open_video, pictures
+    from realtime_bg.media.decoding import to_bgr
+
+    try:
+        container, stream = open_video(str(path))
+    except SourceError as error:
+        raise DataError(str(error)) from None
+    with container:
+        for index, picture in enumerate(pictures(container, stream)):
+            image = to_bgr(picture)
+            yield str(index), cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if masks else image
+
+
+def data_root(text: str, kinds: tuple[str, ...]) -> tuple[str, Path]:
+    """``folder:ROOT`` -> ("folder", ROOT). Raises DataError: unknown kind or no such folder."""
+    kind, colon, root = text.partition(":")
+    if kind not in kinds or not colon or not root:
+        raise DataError(f"--data {text!r}: write {' or '.join(f'{kind}:ROOT' for kind in kinds)}")
+    path = at_home(root)
+    if not path.is_dir():
+        raise DataError(f"--data {text!r}: no such folder")
+    return kind, path

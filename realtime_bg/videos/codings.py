@@ -1,0 +1,165 @@
+"""How the pictures of a video are encoded, for each kind of result, and into parts of files."""
+
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+from numpy.typing import NDArray
+
+from realtime_bg.errors import SinkError, reason
+from realtime_bg.frames import Size
+from realtime_bg.imaging.geometry import even
+from realtime_bg.sinks.video import CODECS, ROUNDED
+from realtime_bg.videos.clips import FULL, STUDIO, Clip, Colour
+
+AlphaKind: TypeAlias = Literal["prores4444", "vp9", "webm", "png-sequence", "gif", "matte"]
+INDEX_CLOCK = Fraction(1, 1000)  # Matroska's; parts count pictures by it, see `PartWriter`
+MATRICES = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M,
+            9: Colorspace.BT2020, 10: Colorspace.BT2020}  # fmt: skip
+
+
+class Coding(NamedTuple):
+    """``codec`` and ``options`` are FFmpeg's; ``pixels`` its encoder's pixel format, ``given``
+    that of the arrays it is handed: bgr24 and bgra ``uint8``, rgba64le ``uint16``."""
+
+    codec: str
+    pixels: str
+    given: str
+    options: dict[str, str]
+
+    @property
+    def container(self) -> str:
+        """The kind of file its parts are. Only Matroska keeps VP9's alpha, and it loses which
+        ProRes it is."""
+        return "matroska" if self.codec == "libvpx-vp9" else "mov"
+
+
+VP9_ALPHA = Coding("libvpx-vp9", "yuva420p", "bgra", {**CODECS[".webm"][1], "auto-alt-ref": "0"})
+PRORES = Coding("prores_ks", "yuva444p10le", "rgba64le",
+                {"profile": "4", "alpha_bits": "16", "vendor": "apl0"})  # fmt: skip
+PNG = Coding("png", "rgba", "bgra", {"compression_level": "4", "pred": "mixed"})
+PNG_OPAQUE = PNG._replace(pixels="rgb24", given="bgr24")
+
+SUFFIXES: dict[AlphaKind | None, tuple[str, ...]] = {
+    None: (".mp4", ".mkv", ".mov", ".webm", ".gif"),
+    "prores4444": (".mov", ".mkv"),
+    "vp9": (".webm", ".mkv"),
+    "webm": (".webm",),
+    "png-sequence": ("",),
+    "gif": (".gif",),
+    "matte": (".mp4", ".mkv", ".mov", ".webm"),
+}
+
+
+def opaque(suffix: str) -> Coding:
+    """What a file of this suffix gets where nothing is transparent."""
+    if suffix == ".gif":
+        return PNG_OPAQUE
+    codec, options = CODECS.get(suffix, CODECS[""])
+    # Without B-frames a packet's place is its picture's, which joining parts relies on.
+    return Coding(codec, "yuv420p", "bgr24", options | ({"bf": "0"} if codec == "libx264" else {}))
+
+
+def codings(alpha: AlphaKind | None, suffix: str) -> dict[str, Coding]:
+    """The tracks of a result by name: one, or foreground and matte."""
+    if alpha == "matte":
+        return {"foreground": opaque(suffix), "matte": opaque(suffix)}
+    if alpha == "prores4444":
+        return {"video": PRORES}
+    if alpha in ("vp9", "webm"):
+        return {"video": VP9_ALPHA}
+    return {"video": opaque(suffix) if alpha is None else PNG}
+
+
+class PartWriter:
+    """Encodes some pictures of a clip into a file.
+
+    Matroska rounds times to milliseconds, so the file counts pictures: picture n stands at n ms.
+    Their true times, which the encoder is told, are kept beside it (see `Parts`).
+    """
+
+    def __init__(self, path: Path, coding: Coding, clip: Clip) -> None:
+        """Raises SinkError."""
+        self._path, self._coding, self._colour = path, coding, clip.colour
+        self._size = clip.size if coding.codec == "png" else even(clip.size)
+        self._indices: dict[int, int] = {}
+        try:
+            self._container = av.open(str(path), "w", format=coding.container)
+        except (OSError, av.FFmpegError) as error:
+            raise self._failed(error) from None
+        stream: Any = self._container.add_stream(
+            coding.codec, rate=clip.rate.limit_denominator(1001), options=dict(coding.options)
+        )
+        stream.width, stream.height = self._size
+        stream.pix_fmt = coding.pixels
+        context = stream.codec_context
+        context.time_base = clip.time_base
+        context.sample_aspect_ratio = clip.aspect
+        if coding.pixels.startswith("yuv"):
+            context.color_range = FULL if clip.colour.full else STUDIO
+            context.colorspace = clip.colour.matrix
+            context.color_primaries = clip.colour.primaries
+            context.color_trc = clip.colour.transfer
+        if "a" in coding.pixels and coding.codec == "libvpx-vp9":
+            stream.metadata["alpha_mode"] = "1"
+        self._stream, self._time_base = stream, clip.time_base
+
+    def add(self, pixels: NDArray[Any], pts: int) -> None:
+        """Encode a picture at a tick of the clip. Raises SinkError."""
+        picture = av.VideoFrame.from_ndarray(cropped(pixels, self._size), self._coding.given)
+        if self._coding.pixels.startswith("yuv"):
+            picture = _reformatted(picture, self._coding.pixels, self._colour)
+        picture.pts, picture.time_base = pts, self._time_base
+        self._indices[pts] = len(self._indices)
+        self._write(picture)
+
+    def _write(self, picture: Any) -> None:
+        try:
+            for packet in self._stream.encode(picture):
+                packet.pts = packet.dts = self._indices[packet.pts]
+                packet.duration, packet.time_base = 1, INDEX_CLOCK
+                self._container.mux(packet)
+        except (OSError, av.FFmpegError) as error:
+            raise self._failed(error) from None
+
+    def finish(self) -> None:
+        """Write what the encoder holds back and close. Raises SinkError."""
+        self._write(None)
+        try:
+            self._container.close()
+        except (OSError, av.FFmpegError) as error:
+            raise self._failed(error) from None
+
+    def __enter__(self) -> "PartWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        self._container.close()
+
+    def _failed(self, error: Exception) -> SinkError:
+        return SinkError(f"{self._path}: cannot be written ({reason(error)})")
+
+
+def _reformatted(picture: Any, pixels: str, colour: Colour) -> Any:
+    return picture.reformat(
+        format=pixels,
+        dst_colorspace=MATRICES.get(colour.matrix, Colorspace.ITU601),
+        dst_color_range=ColorRange.JPEG if colour.full else ColorRange.MPEG,
+        interpolation=ROUNDED,
+    )
+
+
+def cropped(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
+    """``pixels`` (H, W, C) without an odd last line; a side of 1 is doubled."""
+    width, height = size
+    pixels = pixels[:height, :width]
+    rows, columns = height - pixels.shape[0], width - pixels.shape[1]
+    if rows or columns:
+        pixels = np.pad(pixels, ((0, rows), (0, columns), (0, 0)), mode="edge")
+    return np.ascontiguousarray(pixels)

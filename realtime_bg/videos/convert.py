@@ -1,0 +1,369 @@
+"""A video file with another background, or none: every picture at its own time, with its sound.
+
+The pictures go through the same `Processor` as everywhere and are encoded in parts beside the
+result; at the end these are joined by stream copy, together with the source's sound packets. A run
+that was stopped goes on behind its last complete part.
+"""
+
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from realtime_bg import __version__
+from realtime_bg.app import run as runner
+from realtime_bg.backgrounds.folder import media
+from realtime_bg.errors import SettingsError, SinkError, SourceError, reason
+from realtime_bg.frames import Frame
+from realtime_bg.imaging.geometry import fit
+from realtime_bg.media.decoding import to_bgr
+from realtime_bg.media.photos import person_colours
+from realtime_bg.processing.cutout import cutout
+from realtime_bg.processing.decontamination import decontaminated
+from realtime_bg.processing.processor import Processor
+from realtime_bg.processing.steady import Steady
+from realtime_bg.settings import Settings
+from realtime_bg.settings.live import Live
+from realtime_bg.sources import classify
+from realtime_bg.stats import Stats
+from realtime_bg.videos import joining
+from realtime_bg.videos.clips import Clip, Shot
+from realtime_bg.videos.codings import SUFFIXES, AlphaKind, PartWriter, codings
+from realtime_bg.videos.joining import Span
+from realtime_bg.videos.parts import Parts, parts_folder
+
+__all__ = ["VideoOptions", "convert", "outputs", "parts_folder"]
+
+log = logging.getLogger(__name__)
+
+PART = 250  # pictures; what a stopped run loses at most
+LEAD = 8  # pictures a recurrent engine sees before those that count
+LEAD_SECONDS = 1.0  # in which they are looked for
+SHORT = 1.0  # seconds that may be missing at the end without a word
+
+Progress = Callable[[int, int | None, float], None]
+
+
+class VideoOptions(BaseModel):
+    """What is made of a video. ``alpha``: a kind with transparency (None: onto the background).
+    ``start``, ``end``: seconds from its start. ``sound``: whether its sound is copied."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    alpha: AlphaKind | None = None
+    start: Annotated[float, Field(ge=0)] | None = None
+    end: Annotated[float, Field(gt=0)] | None = None
+    sound: bool = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.end is not None and self.end <= (self.start or 0):
+            raise ValueError("the end must come after the start")
+        return self
+
+
+def outputs(target: Path, options: VideoOptions) -> dict[str, Path]:
+    """The files that are made, by track: ``target``, or beside it foreground and matte."""
+    if options.alpha != "matte":
+        return {"video": target}
+    return {name: target.with_name(f"{target.stem}.{name}{target.suffix}")
+            for name in ("foreground", "matte")}  # fmt: skip
+
+
+def convert(
+    settings: Settings,
+    source: Path,
+    target: Path,
+    options: VideoOptions,
+    progress: Progress,
+    stop: threading.Event,
+) -> bool:
+    """Make ``target`` of the video ``source``; see `outputs` for the files it becomes. False where
+    it was stopped before.
+
+    ``progress(done, total, fps)`` is told of every picture; the total is an estimate, None where
+    there is none. The result appears, whole, at the end, over what had its name. After ``stop`` it
+    does not: what is done stays in `parts_folder`, and the same call goes on there.
+
+    Raises RealtimeBgError.
+    """
+    settings = _settings(settings, options)
+    if target.name in ("", ".."):  # a folder without a name to put another beside
+        target = Path(os.path.abspath(target))
+    _check(settings, source, target, options)
+    clip = Clip(source)
+    span = Span(clip, options.start, options.end)
+    sound = options.sound and target.suffix.lower() not in ("", ".gif") and bool(clip.sound)
+    stats = Stats()
+    with ExitStack() as stack:
+        parts = Parts(target, tuple(outputs(target, options)))
+        stack.callback(parts.close)
+        if sound:
+            joining.check_sound(target, clip, parts.folder, SUFFIXES[options.alpha])
+        processor = Processor(Live(settings), stats, wait=True)
+        stack.enter_context(closing(processor))
+        conversion = _Conversion(processor, span, options, parts, target.suffix.lower())
+        if not conversion.encode(_job(settings, source, options), progress, stop):
+            return False
+        _warn_of_short(clip, span, parts)
+        return _finish(parts, outputs(target, options), options, span, sound, stop)
+
+
+def _settings(settings: Settings, options: VideoOptions) -> Settings:
+    """Those of this run: fine engines; nothing behind a person who is cut out."""
+    settings = settings.at_quality("fine")
+    if options.alpha is None:
+        return settings
+    background = settings.background.model_copy(update={"current": "black"})
+    # A cut-out's colours are estimated at full size.
+    refine = settings.refine.model_copy(update={"decontaminate": False})
+    return settings.model_copy(update={"background": background, "refine": refine})
+
+
+def _check(settings: Settings, source: Path, target: Path, options: VideoOptions) -> None:
+    """Find what cannot work before anything is opened. Raises RealtimeBgError."""
+    suffixes = SUFFIXES[options.alpha]
+    if target.suffix.lower() not in suffixes:
+        how = f"with --alpha {options.alpha}" if options.alpha else "of a video"
+        form = (
+            "is a folder's, without suffix" if "" in suffixes else f"ends in {', '.join(suffixes)}"
+        )
+        raise SinkError(f"output {str(target)!r}: the name of the result {how} {form}")
+    spec = settings.source.model_copy(update={"spec": str(source.absolute())})
+    output = settings.output.model_copy(update={"sinks": ()})
+    background = settings.background.model_copy(update={"items": ()})  # no key is pressed here
+    parts = {"source": spec, "output": output, "background": background}
+    runner.check(settings.model_copy(update=parts))
+    if classify(spec.spec)[0] == "image":
+        raise SourceError(f"{source} is a still picture; use: realtime-bg image")
+    taken = {os.path.realpath(os.path.expanduser(name)): name
+             for name in (settings.background.current, *settings.background.items)}  # fmt: skip
+    for path in outputs(target, options).values():
+        real = os.path.realpath(path)
+        if real == os.path.realpath(source):
+            raise SettingsError(f"{path} is the source itself; give --output another name")
+        if real in taken:
+            raise SettingsError(f"{path} is one of the backgrounds; give --output another name")
+        if path.is_dir() and options.alpha != "png-sequence":
+            raise SinkError(f"{path}: cannot be written (it is a folder); name a file in it")
+        if path.is_dir() and (other := joining.not_of_a_sequence(path)):  # it is replaced whole
+            raise SinkError(f"{path}: holds {other}, which is no picture of a video; "
+                            "name a new folder")  # fmt: skip
+
+
+def _job(settings: Settings, source: Path, options: VideoOptions) -> dict[str, Any]:
+    """All that the pictures depend on: parts of another job are of no use."""
+    engine, behind = settings.engine, Path(settings.background.current).expanduser()
+    named = (source, engine.model, engine.combine.model, engine.plate.file,
+             settings.background.inpaint, behind, *media(behind))  # fmt: skip
+    keys = {"engine", "background", "refine", "harmonise", "output"}
+    return {
+        "version": __version__,
+        "settings": settings.model_dump(mode="json", include=keys),
+        "options": options.model_dump(mode="json"),
+        "files": [_state(path) for path in named if path is not None],
+    }
+
+
+def _state(path: Path) -> list[Any]:
+    try:
+        status = path.stat()
+    except OSError:
+        return [str(path)]
+    return [str(path.absolute()), status.st_size, status.st_mtime_ns]
+
+
+class _Conversion:
+    """The pictures of one run, from the source to parts."""
+
+    def __init__(
+        self, processor: Processor, span: Span, options: VideoOptions, parts: Parts, suffix: str
+    ) -> None:
+        self._processor, self._span, self._clip = processor, span, span.clip
+        self._steady = Steady()
+        self._alpha, self._parts = options.alpha, parts
+        self._codings = codings(options.alpha, suffix)
+        self._mirror = processor.live.now.output.mirror
+        processor.live.update(output__mirror=False)  # the picture is mirrored, not the background
+
+    def encode(self, job: dict[str, Any], progress: Progress, stop: threading.Event) -> bool:
+        """Encode what is not done yet; False where ``stop`` came first. Raises RealtimeBgError."""
+        span, stats = self._span, self._processor.stats
+        first = next(self._clip.shots(span.start if span.cut else None), None)
+        if first is None or (span.end is not None and first.pts >= span.end):
+            raise SourceError(f"{self._clip.path}: no picture in this span; is it that long?")
+        # Where backgrounds begin, and which engine it is in the end.
+        self._processor.process(self._frame(first, 0, epoch=0))
+        dropped = self._parts.resume(job | {"engine": [stats.engine, Path(stats.model).name]})
+        if dropped:
+            log.warning("the parts in %s are of another job; starting again", self._parts.folder)
+        if self._has_long_memory():
+            self._parts.done.clear()
+        done = sum(len(part.pts) for part in self._parts.done)
+        at = self._parts.done[-1].pts[-1] + 1 if self._parts.done else first.pts
+        for index, shot in enumerate(self._lead(at)):
+            self._processor.process(self._frame(shot, index, epoch=1))
+        return self._encode(at, done, progress, stop)
+
+    def _has_long_memory(self) -> bool:
+        """Whether a picture depends on all before it, so that none may be passed over."""
+        now = self._processor.live.now
+        return now.background.current == "erase" or self._processor.stats.engine == "motion"
+
+    def _lead(self, at: int) -> list[Shot]:
+        """A few pictures before the tick ``at``; where the clip begins there, those after it,
+        backwards, so that the last one shown is its neighbour."""
+        before: deque[Shot] = deque(maxlen=LEAD)
+        earlier = at - round(LEAD_SECONDS / self._clip.time_base)
+        with closing(self._clip.shots(earlier)) as shots:
+            for shot in shots:
+                if shot.pts < at:
+                    before.append(shot)
+                    continue
+                return list(before) or [shot, *islice(shots, LEAD - 1)][::-1]
+        return list(before)
+
+    def _frame(self, shot: Shot, index: int, epoch: int) -> Frame:
+        image = fit(to_bgr(shot.picture), self._clip.size, "contain")
+        if self._mirror:
+            image = cv2.flip(image, 1)
+        return Frame(image, index, self._clip.seconds(shot.pts), epoch)
+
+    def _encode(self, at: int, done: int, progress: Progress, stop: threading.Event) -> bool:
+        stats, total = self._processor.stats, self._total()
+        progress(done, total, 0.0)
+
+        def advance() -> None:
+            stats.tick()
+            progress(done + len(pts), total, stats.fps)
+
+        with closing(self._within(at)) as shots:
+            while True:
+                pts: list[int] = []
+                end = self._part(islice(_until(shots, stop), PART), pts, advance)
+                if pts:
+                    self._parts.seal(pts, end)
+                done += len(pts)
+                if len(pts) < PART:
+                    return not stop.is_set()
+
+    def _part(self, shots: Iterator[Shot], pts: list[int], advance: Callable[[], None]) -> int:
+        """Encode one part, adding to ``pts``; returns the tick at which its last picture ends."""
+        stats, end = self._processor.stats, 0
+        files = self._parts.files(len(self._parts.done))
+        with ExitStack() as stack:
+            writers = {name: stack.enter_context(PartWriter(files[name], coding, self._clip))
+                       for name, coding in self._codings.items()}  # fmt: skip
+            while True:
+                with stats.stage("capture"):
+                    shot = next(shots, None)
+                if shot is None:
+                    break
+                pixels = self._pixels(self._frame(shot, len(pts), epoch=1))
+                with stats.stage("hand-over"):
+                    for name, writer in writers.items():
+                        writer.add(pixels[name], shot.pts)
+                pts.append(shot.pts)
+                end = shot.pts + (shot.picture.duration or self._clip.step)
+                advance()
+            for writer in writers.values() if pts else ():
+                writer.finish()
+        return end
+
+    def _within(self, at: int) -> Generator[Shot, None, None]:
+        with closing(self._clip.shots(at)) as shots:
+            for shot in shots:
+                if self._span.end is not None and shot.pts >= self._span.end:
+                    return
+                yield shot
+
+    def _total(self) -> int | None:
+        span, clip = self._span, self._clip
+        if span.end is not None:
+            return round((span.end - span.start) * clip.time_base * clip.rate)
+        if clip.frames is None:
+            return None
+        cut = (span.start - clip.origin) * clip.time_base * clip.rate if span.cut else 0
+        return max(1, clip.frames - round(cut))
+
+    def _pixels(self, frame: Frame) -> dict[str, NDArray[Any]]:
+        """The tracks' pictures of one frame, as their `Coding` wants them."""
+        if self._alpha is None:
+            return {"video": self._processor.process(frame).image}
+        stats = self._processor.stats
+        matte = self._processor.matte(frame)
+        assert not isinstance(matte, Frame)  # the background is not "none"
+        with stats.stage("upsample"):
+            seen = cutout(matte, self._processor.live.now.refine, self._steady)
+            seen = seen._replace(foreground=decontaminated(seen))
+        with stats.stage("composite"):
+            if self._alpha == "prores4444":  # more than 8 bits: alpha keeps its fine steps
+                rgb = person_colours(seen)[..., ::-1] * np.uint16(257)
+                return {"video": np.dstack([rgb, np.rint(seen.alpha * 65535).astype(np.uint16)])}
+            colour, alpha = person_colours(seen), np.rint(seen.alpha * 255).astype(np.uint8)
+            if self._alpha == "matte":
+                return {"foreground": colour, "matte": cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR)}
+            return {"video": np.dstack([colour, alpha])}
+
+
+def _until(shots: Iterator[Shot], stop: threading.Event) -> Iterator[Shot]:
+    return takewhile(lambda _: not stop.is_set(), shots)
+
+
+def _warn_of_short(clip: Clip, span: Span, parts: Parts) -> None:
+    """Say so where a file holds less than it tells of: it was cut off, or is damaged."""
+    promised = clip.length if span.end is None else min(clip.length, clip.seconds(span.end))
+    found = clip.seconds(parts.done[-1].end)
+    if found < promised - SHORT:
+        log.warning(
+            "%s: its pictures end at %.1f s, not at %.1f s as it says; is it complete?",
+            clip.path, found, promised,
+        )  # fmt: skip
+
+
+def _finish(
+    parts: Parts,
+    targets: dict[str, Path],
+    options: VideoOptions,
+    span: Span,
+    sound: bool,
+    stop: threading.Event,
+) -> bool:
+    """Join the parts under temporary names, then give them their own; False where it was stopped
+    before. Raises SinkError."""
+    made = {track: parts.folder / f"joined.{track}{path.suffix}" for track, path in targets.items()}
+    try:
+        for track, path in targets.items():
+            if options.alpha == "png-sequence":
+                joining.write_sequence(made[track], parts.done, span, stop)
+            elif path.suffix.lower() == ".gif":
+                joining.write_gif(made[track], parts.done, span, stop)
+            else:
+                with_sound = sound and track != "matte"
+                joining.join_video(made[track], parts.done, track, span, with_sound, stop)
+    except joining.Stopped:
+        return False
+    for track, path in targets.items():
+        try:
+            _replace(made[track], path)
+        except OSError as error:
+            raise SinkError(f"{path}: cannot be written ({reason(error)})") from None
+    parts.remove()
+    return True
+
+
+def _replace(made: Path, path: Path) -> None:
+    if made.is_dir() and path.is_dir():  # a folder cannot be put over another
+        old = made.with_name("old")
+        path.rename(old)
+    made.replace(path)
