@@ -32,5 +32,6 @@ class RvmGraph:
         feed = {"src": src, "downsample_ratio": self._ratio}
         feed |= {f"{name}i": value for name, value in zip(STATES, self._state, strict=True)}
         fgr, pha, *self._state = self._session.run(
-            ["fgr", "pha", *(f"{name}o" for name in STATES)], feed)  # fmt: skip
+            ["fgr", "pha", *(f"{name}o" for name in STATES)], feed
+        )
         return fgr, pha

@@ -40,8 +40,13 @@ Step = Callable[[Frame], object]
 
 def ours(engine: str, runtime: str, quality: str = "fast") -> Step:
     """The program's own step."""
-    flags = {"engine.name": engine, "engine.runtime": runtime, "background.current": "beach",
-             "engine.quality": quality, "engine.gate": False}  # fmt: skip
+    flags = {
+        "engine.name": engine,
+        "engine.runtime": runtime,
+        "background.current": "beach",
+        "engine.quality": quality,
+        "engine.gate": False,
+    }
     return Processor(Live(load(flags=flags)), Stats(), wait=True).process
 
 
@@ -100,8 +105,11 @@ def main() -> int:
     demo = DemoSource("", load(flags={"source.size": options.size}).source, False)
     runtimes = ["onnxruntime", *(["openvino"] if find_spec("openvino") else [])]
     ways: dict[str, Step] = {"limit": limit(work)}
-    ways |= {f"ours, `{engine}`, {runtime}": ours(engine, runtime)
-             for engine in ("rvm", "embedded") for runtime in runtimes}  # fmt: skip
+    ways |= {
+        f"ours, `{engine}`, {runtime}": ours(engine, runtime)
+        for engine in ("rvm", "embedded")
+        for runtime in runtimes
+    }
     if find_spec("mediapipe"):
         ways["MediaPipe"] = mediapipe()
     ways["straightforward"] = straightforward(work, (width, height))
@@ -115,8 +123,10 @@ def main() -> int:
                 times[name].append(1000 * (time.perf_counter() - start))
     least = statistics.median(times["limit"])
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    print(f"{width}x{height}, work size {options.work_size}, {options.frames} frames, "
-          f"{cores} cores, Python {platform.python_version()}\n")  # fmt: skip
+    print(
+        f"{width}x{height}, work size {options.work_size}, {options.frames} frames, "
+        f"{cores} cores, Python {platform.python_version()}\n"
+    )
     print("| | median, ms | minimum, ms | of the limit |\n|---|---|---|---|")
     for name, values in times.items():
         middle = statistics.median(values)

@@ -38,8 +38,19 @@ ENDLESS = "/api/live/stream"
 def served() -> Iterator[tuple[str, str, psutil.Process]]:
     """A server of its own: address, token, process."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [BESIDE / "realtime-bg", "serve", "--port", "0", "--source", "demo",
-                   "--size", "320x180", "--engine", "embedded", "--offline"]  # fmt: skip
+        command = [
+            BESIDE / "realtime-bg",
+            "serve",
+            "--port",
+            "0",
+            "--source",
+            "demo",
+            "--size",
+            "320x180",
+            "--engine",
+            "embedded",
+            "--offline",
+        ]
         environment = {**psutil.Process().environ(), "XDG_DATA_HOME": folder, "TMPDIR": folder}
         process = psutil.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
         try:
@@ -101,8 +112,11 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
 
 def state(process: psutil.Process) -> dict[str, float]:
     """What must not grow."""
-    return {"memory, MB": process.memory_info().rss / 1e6, "threads": process.num_threads(),
-            "open files": process.num_fds()}  # fmt: skip
+    return {
+        "memory, MB": process.memory_info().rss / 1e6,
+        "threads": process.num_threads(),
+        "open files": process.num_fds(),
+    }
 
 
 def main() -> int:
@@ -140,19 +154,38 @@ def main() -> int:
             after = state(process)
         print("| upload | answers | slowest |\n|---|---|---|")
         for where in kinds:
-            found = ", ".join(f"{n} x {code}" for (at, code), n in sorted(answers.items())
-                              if at == where)  # fmt: skip
+            found = ", ".join(
+                f"{n} x {code}" for (at, code), n in sorted(answers.items()) if at == where
+            )
             print(f"| `POST {where}` | {found} | {slowest[where]:.2f} s |")
         print("\n| the server | before | after |\n|---|---|---|")
         for name, value in before.items():
             print(f"| {name} | {value:.0f} | {after[name]:.0f} |")
         schema = subprocess.run(
-            [BESIDE / "schemathesis", "run", f"{address}/api/openapi.json",
-             "--header", f"Authorization: Bearer {token}", "--exclude-path", ENDLESS,
-             "--checks", "not_a_server_error,content_type_conformance,response_schema_conformance",
-             "--max-examples", str(options.examples), "--seed", str(options.seed),
-             "--request-timeout", str(options.timeout), "--generation-database", "none",
-             "--continue-on-failure", "--no-color"], cwd=folder, check=False)  # fmt: skip
+            [
+                BESIDE / "schemathesis",
+                "run",
+                f"{address}/api/openapi.json",
+                "--header",
+                f"Authorization: Bearer {token}",
+                "--exclude-path",
+                ENDLESS,
+                "--checks",
+                "not_a_server_error,content_type_conformance,response_schema_conformance",
+                "--max-examples",
+                str(options.examples),
+                "--seed",
+                str(options.seed),
+                "--request-timeout",
+                str(options.timeout),
+                "--generation-database",
+                "none",
+                "--continue-on-failure",
+                "--no-color",
+            ],
+            cwd=folder,
+            check=False,
+        )
         print(f"\nafter the schema's calls: {state(process)}")
         alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     broken = any(code >= 500 for _, code in answers)

@@ -39,9 +39,16 @@ def settings(way: str, size: str, fps: float) -> Settings:
     """The settings of a way."""
     engine, _, changes = way.partition(":")
     flags = dict(change.split("=", 1) for change in changes.split())
-    common = {"source.spec": "demo", "source.size": size, "source.fps": fps, "output.sinks": "null",
-              "background.current": "beach", "engine.gate": False, "engine.work_size": "256x144",
-              "engine.name": engine.strip()}  # fmt: skip
+    common = {
+        "source.spec": "demo",
+        "source.size": size,
+        "source.fps": fps,
+        "output.sinks": "null",
+        "background.current": "beach",
+        "engine.gate": False,
+        "engine.work_size": "256x144",
+        "engine.name": engine.strip(),
+    }
     return load(flags=common | flags).at_quality("fast")
 
 

@@ -25,11 +25,30 @@ def make_clip(path: Path, minutes: float, size: str) -> None:
     """FFmpeg's test picture with a tone."""
     seconds = minutes * 60
     subprocess.run(
-        ["ffmpeg", "-loglevel", "error", "-f", "lavfi",
-         "-i", f"testsrc2=size={size}:rate={RATE}:duration={seconds}",
-         "-f", "lavfi", "-i", f"sine=440:duration={seconds}",
-         "-c:v", "libx264", "-preset", "ultrafast", "-crf", "30", "-c:a", "aac", str(path)],
-        check=True)  # fmt: skip
+        [
+            "ffmpeg",
+            "-loglevel",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            f"testsrc2=size={size}:rate={RATE}:duration={seconds}",
+            "-f",
+            "lavfi",
+            "-i",
+            f"sine=440:duration={seconds}",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-crf",
+            "30",
+            "-c:a",
+            "aac",
+            str(path),
+        ],
+        check=True,
+    )
 
 
 def measure(clip: Path, target: Path, options: list[str]) -> list[tuple[int, float]]:

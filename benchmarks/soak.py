@@ -24,11 +24,19 @@ from realtime_bg.daemon.daemon import Daemon
 from realtime_bg.settings import load
 
 CHANGES = (
-    {"background.current": "beach"}, {"output.mirror": "true"}, {"background.current": "blur"},
-    {"refine.feather": "4"}, {"background.current": "#00b140"}, {"output.mirror": "false"},
-    {"source.size": "640x360"}, {"background.current": "office"}, {"paused": "true"},
-    {"paused": "false"}, {"refine.feather": "0"}, {"source.size": "1280x720"},
-)  # fmt: skip
+    {"background.current": "beach"},
+    {"output.mirror": "true"},
+    {"background.current": "blur"},
+    {"refine.feather": "4"},
+    {"background.current": "#00b140"},
+    {"output.mirror": "false"},
+    {"source.size": "640x360"},
+    {"background.current": "office"},
+    {"paused": "true"},
+    {"paused": "false"},
+    {"refine.feather": "0"},
+    {"source.size": "1280x720"},
+)
 
 
 def sample(process):
@@ -42,8 +50,13 @@ def main():
     parser.add_argument("--every", type=float, default=10.0, help="seconds between changes")
     parser.add_argument("--engine", default="embedded")
     options = parser.parse_args()
-    flags = {"source.spec": "demo", "source.size": "1280x720", "engine.name": options.engine,
-             "engine.offline": True, "output.sinks": ("null",)}  # fmt: skip
+    flags = {
+        "source.spec": "demo",
+        "source.size": "1280x720",
+        "engine.name": options.engine,
+        "engine.offline": True,
+        "output.sinks": ("null",),
+    }
     process, samples = psutil.Process(), []
     with tempfile.TemporaryDirectory() as folder:
         at = UnixEndpoint(Path(folder))
@@ -69,8 +82,16 @@ def main():
     print(
         "| after, min | memory, MB: median | most | threads | open files |\n|---|---|---|---|---|"
     )
-    rows = [(part[-1][0] / 60, median(s[1] for s in part), max(s[1] for s in part),
-             max(s[2] for s in part), max(s[3] for s in part)) for part in rounds]  # fmt: skip
+    rows = [
+        (
+            part[-1][0] / 60,
+            median(s[1] for s in part),
+            max(s[1] for s in part),
+            max(s[2] for s in part),
+            max(s[3] for s in part),
+        )
+        for part in rounds
+    ]
     for minutes, middle, most, threads, files in rows:
         print(f"| {minutes:.0f} | {middle:.0f} | {most:.0f} | {threads} | {files} |")
     settled, last = rows[min(1, len(rows) - 1)], rows[-1]  # the first round fills caches

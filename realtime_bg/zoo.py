@@ -127,10 +127,15 @@ def _chosen(engine: str, given: Path, offline: bool, suffixes: tuple[str, ...]) 
     if model.engine != engine:
         raise ModelError(f"model {model.name!r} belongs to --engine {model.engine}, not {engine}")
     if not model.file.endswith(suffixes):
-        fit = [one.name for one in models().values()
-               if one.engine == engine and one.file.endswith(suffixes)]  # fmt: skip
-        raise ModelError(f"model {model.name!r} is no {' or '.join(suffixes)} file, which this "
-                         f"engine takes; take {' or '.join(fit)}")  # fmt: skip
+        fit = [
+            one.name
+            for one in models().values()
+            if one.engine == engine and one.file.endswith(suffixes)
+        ]
+        raise ModelError(
+            f"model {model.name!r} is no {' or '.join(suffixes)} file, which this "
+            f"engine takes; take {' or '.join(fit)}"
+        )
     path = find(model)
     return checked_size(path, model) if path else fetch(model, offline)
 
@@ -208,8 +213,13 @@ def fetch(
             f"{cache_folder()}"
         )
     size = f"{model.bytes / 1e6:.0f} MB, " if model.bytes else ""
-    log.warning("fetching %s (%slicence of the weights: %s) from %s",
-                model.file, size, model.licence, model.url)  # fmt: skip
+    log.warning(
+        "fetching %s (%slicence of the weights: %s) from %s",
+        model.file,
+        size,
+        model.licence,
+        model.url,
+    )
     return _download(model, target)
 
 

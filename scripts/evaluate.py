@@ -132,8 +132,12 @@ def evaluate(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dic
         reference = Eye.of({"engine.name": options.reference, **common}, None)
     rows: dict[str, dict[str, float]] = {}
     skipped = 0
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeRemainingColumn())  # fmt: skip
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
     with closing(eye), closing(reference or eye), bar:
         for pair in bar.track(by_size(found), description=options.engine):
@@ -144,8 +148,11 @@ def evaluate(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dic
                 skipped += 1
     if not rows:
         raise DataError(f"{root}: not one file could be measured")
-    means = {name: float(np.mean([row[name] for row in rows.values() if name in row]))
-             for name in COLUMNS if any(name in row for row in rows.values())}  # fmt: skip
+    means = {
+        name: float(np.mean([row[name] for row in rows.values() if name in row]))
+        for name in COLUMNS
+        if any(name in row for row in rows.values())
+    }
     about = {
         "count": len(rows),
         "frames": int(sum(row["frames"] for row in rows.values())),
@@ -163,8 +170,9 @@ def evaluate(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dic
 def as_table(summary: dict[str, Any], rows: dict[str, dict[str, float]]) -> Table:
     """The means and, where given, every file's row."""
     against = f" against {summary['reference']}" if summary["reference"] else ""
-    table = Table(title=f"{summary['engine']}{against}: {summary['count']} files, "
-                  f"{summary['frames']} frames")  # fmt: skip
+    table = Table(
+        title=f"{summary['engine']}{against}: {summary['count']} files, {summary['frames']} frames"
+    )
     names = [name for name in COLUMNS if name in summary]
     table.add_column("")
     for name in names:
@@ -209,8 +217,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--config", type=Path, help="YAML settings for the engine measured")
     parser.add_argument("--offline", action="store_true", help="fetch no weights")
-    parser.add_argument("--repeats", type=int, default=WARM_UP + 1,
-                        help="times a photo is shown at most (default %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=WARM_UP + 1,
+        help="times a photo is shown at most (default %(default)s)",
+    )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="every file's row, and the mean")
     parser.add_argument("--json", metavar="FILE|-", help="the means; - prints them, and no table")
     parser.add_argument("--files", action="store_true", help="every file's row in the table")

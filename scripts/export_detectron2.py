@@ -85,9 +85,16 @@ def export(configuration: str, weights: str | None, size: tuple[int, int], outpu
     try:
         with torch.no_grad():
             free = {name: {0: "n"} for name in names}
-            torch.onnx.export(module, (picture,), str(partial), input_names=["image"],
-                              output_names=names, dynamic_axes=free, dynamo=False,
-                              opset_version=OPSET)  # fmt: skip
+            torch.onnx.export(
+                module,
+                (picture,),
+                str(partial),
+                input_names=["image"],
+                output_names=names,
+                dynamic_axes=free,
+                dynamo=False,
+                opset_version=OPSET,
+            )
             session = ort.InferenceSession(str(partial), providers=["CPUExecutionProvider"])
             for image in (picture, another):
                 compare(names, session.run(names, {"image": image.numpy()}), module(image))
@@ -115,9 +122,11 @@ def main() -> int:
     try:
         import detectron2  # noqa: F401
     except ImportError:
-        print("Detectron2 is not installed; install PyTorch, then run: "
-              'pip install "git+https://github.com/facebookresearch/detectron2"',
-              file=sys.stderr)  # fmt: skip
+        print(
+            "Detectron2 is not installed; install PyTorch, then run: "
+            'pip install "git+https://github.com/facebookresearch/detectron2"',
+            file=sys.stderr,
+        )
         return 2
     export(arguments.configuration, arguments.weights, arguments.size, arguments.output)
     return 0

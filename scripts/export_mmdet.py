@@ -66,8 +66,9 @@ def compare(
     mean, std = np.float32([123.675, 116.28, 103.53]), np.float32([58.395, 57.12, 57.375])
     feed = ((picture - mean) / std).transpose(2, 0, 1)[None]
     session = ort.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    dets, labels, masks = session.run(["dets", "labels", "masks"],
-                                      {"input": np.ascontiguousarray(feed)})  # fmt: skip
+    dets, labels, masks = session.run(
+        ["dets", "labels", "masks"], {"input": np.ascontiguousarray(feed)}
+    )
     print(f"dets {dets.shape}, labels {labels.shape}, masks {masks.shape}")
     if not dets.shape[1] or not len(want.bboxes):
         raise SystemExit(f"nothing was found in {photo}: give a photo with a person")
@@ -98,11 +99,19 @@ def main() -> int:
         import mmdeploy  # noqa: F401
         import mmdet  # noqa: F401
     except ImportError as missing:
-        print(f"{missing.name} is not installed; run: pip install openmim && "
-              "mim install mmengine mmcv mmdet mmdeploy", file=sys.stderr)  # fmt: skip
+        print(
+            f"{missing.name} is not installed; run: pip install openmim && "
+            "mim install mmengine mmcv mmdet mmdeploy",
+            file=sys.stderr,
+        )
         return 2
-    export(arguments.configuration, arguments.weights, arguments.output, arguments.photo,
-           arguments.size)  # fmt: skip
+    export(
+        arguments.configuration,
+        arguments.weights,
+        arguments.output,
+        arguments.photo,
+        arguments.size,
+    )
     return 0
 
 

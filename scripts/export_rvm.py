@@ -64,13 +64,15 @@ def main() -> int:
             failed |= not worst <= TOLERANCE
             print(f"{size[1]}x{size[0]} at ratio {ratio:g}: largest difference {worst:.2e}")
         if failed:
-            print(f"differs from PyTorch by more than {TOLERANCE:g}; nothing written",
-                  file=sys.stderr)  # fmt: skip
+            print(
+                f"differs from PyTorch by more than {TOLERANCE:g}; nothing written", file=sys.stderr
+            )
             return 1
         partial.replace(arguments.output)
     except KeyError as missing:
-        print(f"{arguments.checkpoint}: not an RVM checkpoint (no tensor {missing})",
-              file=sys.stderr)  # fmt: skip
+        print(
+            f"{arguments.checkpoint}: not an RVM checkpoint (no tensor {missing})", file=sys.stderr
+        )
         return 2
     except (RealtimeBgError, OSError) as error:
         print(error, file=sys.stderr)

@@ -102,8 +102,9 @@ def compare(module, names: list[str], file: Path, picture) -> None:
         print("nothing was found in the picture: boxes and masks are not compared; give --photo")
 
 
-def export(name: str, weights: Path | None, size: tuple[int, int], output: Path,
-           photo: Path | None) -> None:  # fmt: skip
+def export(
+    name: str, weights: Path | None, size: tuple[int, int], output: Path, photo: Path | None
+) -> None:
     """Write the ONNX file and, for semantic networks, its description."""
     import torch
 
@@ -123,16 +124,29 @@ def export(name: str, weights: Path | None, size: tuple[int, int], output: Path,
         free = {"image": {2: "height", 3: "width"}, "out": {2: "height", 3: "width"}}
     partial = output.with_name(f".{output.name}.part")
     try:
-        torch.onnx.export(module, (picture,), str(partial), input_names=["image"],
-                          output_names=names, dynamic_axes=free, opset_version=17,
-                          dynamo=False)  # fmt: skip
+        torch.onnx.export(
+            module,
+            (picture,),
+            str(partial),
+            input_names=["image"],
+            output_names=names,
+            dynamic_axes=free,
+            opset_version=17,
+            dynamo=False,
+        )
         compare(module, names, partial, picture)
         partial.replace(output)
     finally:
         partial.unlink(missing_ok=True)
     if NETWORKS[name] == "semantic":
-        network = {"layout": "nchw", "order": "rgb", "mean": list(MEAN), "std": list(STD),
-                   "output": "softmax", "person": PERSON}  # fmt: skip
+        network = {
+            "layout": "nchw",
+            "order": "rgb",
+            "mean": list(MEAN),
+            "std": list(STD),
+            "output": "softmax",
+            "person": PERSON,
+        }
         output.with_suffix(".yaml").write_text(yaml.safe_dump({"network": network}))
     print(f"use it: realtime-bg --engine {NETWORKS[name]} --model {output}")
 
@@ -156,11 +170,12 @@ def main() -> int:
     try:
         import torchvision  # noqa: F401
     except Exception as error:  # a build that does not fit the installed PyTorch raises many kinds
-        print(f"torchvision cannot be used here ({error}); run: pip install torch torchvision",
-              file=sys.stderr)  # fmt: skip
+        print(
+            f"torchvision cannot be used here ({error}); run: pip install torch torchvision",
+            file=sys.stderr,
+        )
         return 2
-    export(arguments.network, arguments.weights, arguments.size, arguments.output,
-           arguments.photo)  # fmt: skip
+    export(arguments.network, arguments.weights, arguments.size, arguments.output, arguments.photo)
     return 0
 
 

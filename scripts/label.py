@@ -65,13 +65,19 @@ def label(options: argparse.Namespace) -> None:
     seen: dict[str, Pair] = {}
     for pair in found:
         if pair.name in seen:
-            raise DataError(f"{pair.image} and {seen[pair.name].image} would get the same name; "
-                            "rename one, or use two --out")  # fmt: skip
+            raise DataError(
+                f"{pair.image} and {seen[pair.name].image} would get the same name; "
+                "rename one, or use two --out"
+            )
         seen[pair.name] = pair
         if pair.image.resolve().parent == (options.out / "images").resolve():
             raise DataError(f"{pair.image} is in --out, whose masks would be lost; choose another")
-    flags = {"engine.name": options.engine, "engine.model": options.model,
-             "engine.device": options.device, "engine.offline": options.offline}  # fmt: skip
+    flags = {
+        "engine.name": options.engine,
+        "engine.model": options.model,
+        "engine.device": options.device,
+        "engine.offline": options.offline,
+    }
     kept = left = there = 0
     with closing(Eye.of(flags, None)) as eye:
         for pair in found:

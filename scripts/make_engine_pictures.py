@@ -26,9 +26,16 @@ LEARNS = ("motion", "plate")
 PANEL = (480, 270)
 CHANGES = {"threshold": {"engine.threshold.method": "adaptive"}}
 SCENES = {
-    "embedded": "room", "grabcut": "room", "plate": "room", "motion": "room",
-    "kmeans": "wall", "region": "wall", "threshold": "wall", "edges": "wall", "chroma": "screen",
-}  # fmt: skip
+    "embedded": "room",
+    "grabcut": "room",
+    "plate": "room",
+    "motion": "room",
+    "kmeans": "wall",
+    "region": "wall",
+    "threshold": "wall",
+    "edges": "wall",
+    "chroma": "screen",
+}
 
 
 def behind(scene: str, source: DemoSource, seconds: float) -> Image:
@@ -72,8 +79,10 @@ def picture(engine: str, scene: str, source: DemoSource) -> tuple[Image, float, 
             person = truth > 0.5
             scores.append((found & person).sum() / max((found | person).sum(), 1))
     processor.close()
-    panels = [cv2.resize(panel, PANEL, interpolation=cv2.INTER_AREA)
-              for panel in (frame.image, composite.image)]  # fmt: skip
+    panels = [
+        cv2.resize(panel, PANEL, interpolation=cv2.INTER_AREA)
+        for panel in (frame.image, composite.image)
+    ]
     return np.hstack(panels), float(np.mean(scores)), stats.median("network")
 
 

@@ -92,8 +92,11 @@ def softened(mask: NDArray[np.uint8], chance: np.random.Generator) -> Alpha:
     others, as hair and shoulders are."""
     share = (tidied(mask) / 255).astype(np.float32)
     sharp, blunt = (cv2.GaussianBlur(share, (0, 0), sigma) for sigma in (0.8, 2.2))
-    where = cv2.resize(chance.uniform(0, 1, (6, 6)).astype(np.float32), mask.shape[::-1],
-                       interpolation=cv2.INTER_CUBIC)  # fmt: skip
+    where = cv2.resize(
+        chance.uniform(0, 1, (6, 6)).astype(np.float32),
+        mask.shape[::-1],
+        interpolation=cv2.INTER_CUBIC,
+    )
     alpha = sharp + (blunt - sharp) * np.clip(where * 2 - 0.6, 0, 1)
     return np.clip((alpha - 0.25) / 0.7, 0, 1).astype(np.float32)
 
@@ -157,8 +160,12 @@ def moving_room(spec: str, size: Size, chance: np.random.Generator) -> Callable[
     def at(time: float) -> Floats:
         picture = background.render(large, time)
         scale = 1.03 + zoom(time)
-        matrix = np.array([[scale, 0, size[0] / 2 - scale * large[0] / 2 + x(time)],
-                           [0, scale, size[1] / 2 - scale * large[1] / 2 + y(time)]])  # fmt: skip
+        matrix = np.array(
+            [
+                [scale, 0, size[0] / 2 - scale * large[0] / 2 + x(time)],
+                [0, scale, size[1] / 2 - scale * large[1] / 2 + y(time)],
+            ]
+        )
         shown = cv2.warpAffine(picture, matrix, size, borderMode=cv2.BORDER_REFLECT)
         return cv2.GaussianBlur(shown, (0, 0), blur).astype(np.float32)
 
@@ -196,8 +203,9 @@ def _trembling(
     matrix = np.array([[1, 0, tremble[0](time)], [0, 1, tremble[1](time)]])
     size = room.shape[1], room.shape[0]
     parts = (shown, share, shown + (1 - share) * room)
-    return tuple(cv2.warpAffine(part, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-                 for part in parts)  # fmt: skip
+    return tuple(
+        cv2.warpAffine(part, matrix, size, borderMode=cv2.BORDER_REPLICATE) for part in parts
+    )
 
 
 def _bytes(picture: NDArray[np.floating]) -> Image:
@@ -211,8 +219,12 @@ def cut_clip(path: Path, count: int, engine: str, chance: np.random.Generator) -
         raise DataError(f"{path}: has {len(images)} frames, {count + 8} are needed")
     first = int(chance.integers(8, len(images) - count + 1))
     height, width = images[0].shape[:2]
-    flags = {"engine.name": engine, "engine.work_size": f"{width}x{height}",
-             "refine.hysteresis": 0, "refine.decontaminate": False}  # fmt: skip
+    flags = {
+        "engine.name": engine,
+        "engine.work_size": f"{width}x{height}",
+        "refine.hysteresis": 0,
+        "refine.decontaminate": False,
+    }
     with closing(Eye.of(flags, None)) as eye:
         seen = [
             eye.look(image, index) for index, image in enumerate(images[first - 8 : first + count])
@@ -261,9 +273,12 @@ def write(out: Path, name: str, made: Iterator[Shot]) -> None:
     for index, shot in enumerate(made):
         alpha = _bytes(shot.alpha * 255)
         for folder, picture, suffix, how in zip(
-            folders, (shot.image, alpha, shot.foreground), ("jpg", "png", "jpg"),
-            ([*jpeg, QUALITY], [], [*jpeg, 98]), strict=True,
-        ):  # fmt: skip
+            folders,
+            (shot.image, alpha, shot.foreground),
+            ("jpg", "png", "jpg"),
+            ([*jpeg, QUALITY], [], [*jpeg, 98]),
+            strict=True,
+        ):
             _, data = cv2.imencode(f".{suffix}", picture, how)
             (folder / f"{index:04d}.{suffix}").write_bytes(data.tobytes())
 
@@ -292,8 +307,11 @@ def make(options: argparse.Namespace) -> None:
         title = f"{index:02d}-{name}"
         room = moving_room(spec, options.size, chance)
         write(options.out, title, shots(person, room, options.frames, chance))
-        about[title] = {"person": source.name, "room": Path(spec).name,
-                       "truth": "photo" if mask else options.engine}  # fmt: skip
+        about[title] = {
+            "person": source.name,
+            "room": Path(spec).name,
+            "truth": "photo" if mask else options.engine,
+        }
         say(f"{index + 1}/{len(jobs)} {title}")
     text = {"seed": options.seed, "fps": FPS, "size": list(options.size), "clips": about}
     (options.out / "about.json").write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")

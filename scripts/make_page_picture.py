@@ -32,8 +32,19 @@ FULL_GRAPH = 12  # seconds of live picture
 @contextmanager
 def server() -> Iterator[str]:
     """The address, token included, of a server whose camera is the demo."""
-    command = [Path(sys.executable).with_name("realtime-bg"), "serve", "--port", "0", "--offline",
-               "--source", "demo", "--engine", "embedded", "--background", "beach"]  # fmt: skip
+    command = [
+        Path(sys.executable).with_name("realtime-bg"),
+        "serve",
+        "--port",
+        "0",
+        "--offline",
+        "--source",
+        "demo",
+        "--engine",
+        "embedded",
+        "--background",
+        "beach",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process.stdout.readline().strip()
@@ -45,8 +56,12 @@ def shots(address: str, photo: Path) -> Iterator[bytes]:
     """PNGs of the tabs Photo and Live."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
-    for argument in ("headless", "no-sandbox", "hide-scrollbars",
-                     f"window-size={WINDOW[0]},{WINDOW[1]}"):  # fmt: skip
+    for argument in (
+        "headless",
+        "no-sandbox",
+        "hide-scrollbars",
+        f"window-size={WINDOW[0]},{WINDOW[1]}",
+    ):
         options.add_argument(f"--{argument}")
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
     try:
@@ -75,8 +90,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, server() as address:
         photo = Path(folder) / "me.jpg"
         cv2.imwrite(str(photo), demo.image(MOMENT))
-        both = [cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
-                for png in shots(address, photo)]  # fmt: skip
+        both = [
+            cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+            for png in shots(address, photo)
+        ]
     cv2.imwrite(str(output), np.hstack(both), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 

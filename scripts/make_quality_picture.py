@@ -39,8 +39,11 @@ def main() -> None:
     arguments = parser.parse_args()
     panels = []
     for label, flags in PANELS.items():
-        common = {"source.spec": "demo", "engine.name": arguments.engine,
-                  "background.current": arguments.background}  # fmt: skip
+        common = {
+            "source.spec": "demo",
+            "engine.name": arguments.engine,
+            "background.current": arguments.background,
+        }
         settings = load(flags=common | flags)
         processor = Processor(Live(settings), Stats(), wait=True)
         for frame in open_source(settings.source, paced=False):

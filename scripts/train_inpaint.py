@@ -27,20 +27,34 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         from realtime_bg.training import command
     except ModuleNotFoundError as missing:
-        print(f'{missing.name} is not installed; run: pip install "realtime-bg[torch]"',
-              file=sys.stderr)  # fmt: skip
+        print(
+            f'{missing.name} is not installed; run: pip install "realtime-bg[torch]"',
+            file=sys.stderr,
+        )
         return 2
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", required=True, metavar="folder:ROOT")
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-16's weights")
-    parser.add_argument("--finetune", type=command.number(float, 0, 1), default=0.2,
-                        help="share of steps in stage two (default %(default)s)")  # fmt: skip
-    parser.add_argument("--width", type=command.number(int, 1), default=64,
-                        help="channels of the first level (default %(default)s)")  # fmt: skip
-    parser.add_argument("--levels", type=command.number(int, 1, 8), default=8,
-                        help="how often the picture is halved (default %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--finetune",
+        type=command.number(float, 0, 1),
+        default=0.2,
+        help="share of steps in stage two (default %(default)s)",
+    )
+    parser.add_argument(
+        "--width",
+        type=command.number(int, 1),
+        default=64,
+        help="channels of the first level (default %(default)s)",
+    )
+    parser.add_argument(
+        "--levels",
+        type=command.number(int, 1, 8),
+        default=8,
+        help="how often the picture is halved (default %(default)s)",
+    )
     command.add_options(parser, out="runs/inpaint", epochs=50)
     parser.set_defaults(size=(512, 512), batch=6, lr=2e-4)
     return command.guarded(train, parser.parse_args(arguments))
@@ -63,13 +77,21 @@ def train(options: argparse.Namespace) -> None:
     vgg = options.vgg or Path(torch.hub.get_dir()) / "checkpoints" / VGG
     features = load_vgg16(vgg) if options.vgg or vgg.is_file() else None
     if features is None:
-        say(f"without VGG-16's weights the perceptual and style losses are left out; put "
-            f"{VGG_URL} at {vgg}, or give it to --vgg")  # fmt: skip
+        say(
+            f"without VGG-16's weights the perceptual and style losses are left out; put "
+            f"{VGG_URL} at {vgg}, or give it to --vgg"
+        )
     own = {"levels": options.levels, "width": options.width}
     names = [[path.name for path in part] for part in pictures]
-    run = command.make_run(options, own | {
-        "finetune": options.finetune, "vgg": bool(features), "pictures": fingerprint(*names),
-    })  # fmt: skip
+    run = command.make_run(
+        options,
+        own
+        | {
+            "finetune": options.finetune,
+            "vgg": bool(features),
+            "pictures": fingerprint(*names),
+        },
+    )
     torch.manual_seed(options.seed)
     model = PartialConvUNet(**own)
     task = inpaint_task(model, options.size, options.seed, options.finetune, *pictures, features)

@@ -25,8 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
         from realtime_bg.training import command
         from realtime_bg.training.segmentation import ARCHS
     except ModuleNotFoundError as missing:
-        print(f'{missing.name} is not installed; run: pip install "realtime-bg[train]"',
-              file=sys.stderr)  # fmt: skip
+        print(
+            f'{missing.name} is not installed; run: pip install "realtime-bg[train]"',
+            file=sys.stderr,
+        )
         return 2
     defaults = [
         f"  {name:<15}--size {'x'.join(map(str, row.size))} --batch {row.batch} --lr {row.lr:g}"
@@ -38,17 +40,31 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--arch", choices=ARCHS, required=True)
-    parser.add_argument("--data", required=True, action="append",
-                        metavar="coco:ROOT|folder:ROOT", help="more than once: all of them; "
-                        "folder:ROOT*4 shows each photo four times an epoch")  # fmt: skip
-    parser.add_argument("--width", type=command.number(int, 1), default=64,
-                        help="channels of unet's first level (default %(default)s)")  # fmt: skip
-    parser.add_argument("--start", type=Path, metavar="FILE",
-                        help="begin with the weights of another run's best.pt")  # fmt: skip
-    parser.add_argument("--teacher", type=Path, metavar="FILE",
-                        help="embedded: RVM's weights, whose features it also follows")  # fmt: skip
-    parser.add_argument("--from-scratch", action="store_true",
-                        help="deeplabv3 without torchvision's weights")  # fmt: skip
+    parser.add_argument(
+        "--data",
+        required=True,
+        action="append",
+        metavar="coco:ROOT|folder:ROOT",
+        help="more than once: all of them; folder:ROOT*4 shows each photo four times an epoch",
+    )
+    parser.add_argument(
+        "--width",
+        type=command.number(int, 1),
+        default=64,
+        help="channels of unet's first level (default %(default)s)",
+    )
+    parser.add_argument(
+        "--start", type=Path, metavar="FILE", help="begin with the weights of another run's best.pt"
+    )
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        metavar="FILE",
+        help="embedded: RVM's weights, whose features it also follows",
+    )
+    parser.add_argument(
+        "--from-scratch", action="store_true", help="deeplabv3 without torchvision's weights"
+    )
     command.add_options(parser, out="runs/segmentation", epochs=50)
     return command.guarded(train, parser.parse_args(arguments))
 
@@ -70,10 +86,15 @@ def train(options: argparse.Namespace) -> None:
     if options.arch == "deeplabv3":  # a resumed run has its own weights
         network["pretrained"] = not (options.from_scratch or options.resume)
     photos = open_all(options.data, options.val, options.seed)
-    run = command.make_run(options, {
-        "arch": options.arch, "width": options.width, "teacher": options.teacher is not None,
-        "photos": fingerprint(*(part.names for part in photos)),
-    })  # fmt: skip
+    run = command.make_run(
+        options,
+        {
+            "arch": options.arch,
+            "width": options.width,
+            "teacher": options.teacher is not None,
+            "photos": fingerprint(*(part.names for part in photos)),
+        },
+    )
     if options.arch == "deeplabv3" and min(options.batch, len(photos[0])) < 2:
         raise SettingsError("deeplabv3 needs at least 2 photos in a batch; raise --batch")
     more = {}

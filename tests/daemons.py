@@ -7,8 +7,13 @@ from realtime_bg.daemon.control import ask
 from realtime_bg.daemon.daemon import Daemon
 from realtime_bg.settings import load
 
-FLAGS = {"source.spec": "demo", "source.size": "160x90", "engine.name": "threshold",
-         "background.current": "#00ff00", "output.sinks": ("null",)}  # fmt: skip
+FLAGS = {
+    "source.spec": "demo",
+    "source.size": "160x90",
+    "engine.name": "threshold",
+    "background.current": "#00ff00",
+    "output.sinks": ("null",),
+}
 
 
 def until(condition, seconds=15.0):

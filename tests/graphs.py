@@ -64,17 +64,22 @@ def number_map(path, kind, number):
         helper.make_node("Cast", ["map"], ["y"], to=kind),
     ]
     constants = {"half": np.float32(0.5), "number": np.float32(number)}
-    return save(path, nodes, {"x": (FLOAT, [1, 3, "h", "w"])}, {"y": (kind, [1, 1, "h", "w"])},
-                constants)  # fmt: skip
+    return save(
+        path, nodes, {"x": (FLOAT, [1, 3, "h", "w"])}, {"y": (kind, [1, 1, "h", "w"])}, constants
+    )
 
 
 def whole_picture_detector(path):
     """torchvision's outputs for one person: the picture's brightness is the mask."""
     nodes = [helper.make_node("ReduceMean", ["image"], ["masks"], axes=[1], keepdims=1)]
-    constants = {"boxes": np.float32([[0, 0, 1e4, 1e4]]), "labels": np.int64([1]),
-                 "scores": np.float32([0.9])}  # fmt: skip
-    return _with_constants(path, nodes, [1, 3, "h", "w"], constants,
-                           {"masks": (FLOAT, [1, 1, "h", "w"])})  # fmt: skip
+    constants = {
+        "boxes": np.float32([[0, 0, 1e4, 1e4]]),
+        "labels": np.int64([1]),
+        "scores": np.float32([0.9]),
+    }
+    return _with_constants(
+        path, nodes, [1, 3, "h", "w"], constants, {"masks": (FLOAT, [1, 1, "h", "w"])}
+    )
 
 
 def constant_detector(path, outputs, shape=(1, 3, "h", "w"), kind=FLOAT):
@@ -85,9 +90,11 @@ def constant_detector(path, outputs, shape=(1, 3, "h", "w"), kind=FLOAT):
 
 def rvm(path):
     """RVM's ends: brightness is the alpha, the picture its own foreground, and the states stay."""
-    nodes = [helper.make_node("ReduceMean", ["src"], ["mean"], axes=[1], keepdims=1),
-             helper.make_node("Mul", ["mean", "downsample_ratio"], ["pha"]),
-             helper.make_node("Identity", ["src"], ["fgr"])]  # fmt: skip
+    nodes = [
+        helper.make_node("ReduceMean", ["src"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["mean", "downsample_ratio"], ["pha"]),
+        helper.make_node("Identity", ["src"], ["fgr"]),
+    ]
     picture = (FLOAT, [1, 3, "h", "w"])
     inputs = {"src": picture, "downsample_ratio": (FLOAT, [1])}
     outputs = {"fgr": picture, "pha": (FLOAT, [1, 1, "h", "w"])}
@@ -137,17 +144,23 @@ def _with_constants(path, nodes, shape, constants, more, real=FLOAT):
     outputs = dict(more)
     weights = {}
     # The input has to matter to the graph: nothing is added to every float output.
-    nodes = [*nodes, helper.make_node("ReduceMax", ["image"], ["top"], keepdims=0),
-             helper.make_node("Sub", ["top", "top"], ["nothing"]),
-             helper.make_node("Cast", ["nothing"], ["no"], to=INT)]  # fmt: skip
+    nodes = [
+        *nodes,
+        helper.make_node("ReduceMax", ["image"], ["top"], keepdims=0),
+        helper.make_node("Sub", ["top", "top"], ["nothing"]),
+        helper.make_node("Cast", ["nothing"], ["no"], to=INT),
+    ]
     for name, given in constants.items():
         values = np.asarray(given)
         weights[f"{name}_value"] = values
         kind = real if values.dtype.kind == "f" else INT
-        nodes.append(helper.make_node(
-            "Add", [f"{name}_value", "nothing" if kind == real else "no"], [name]))  # fmt: skip
-        free = [f"{name}_{n}" if n in (0, 1) and name not in ("output0", "output1") else side
-                for n, side in enumerate(values.shape)]  # fmt: skip
+        nodes.append(
+            helper.make_node("Add", [f"{name}_value", "nothing" if kind == real else "no"], [name])
+        )
+        free = [
+            f"{name}_{n}" if n in (0, 1) and name not in ("output0", "output1") else side
+            for n, side in enumerate(values.shape)
+        ]
         if values.ndim == 2 and values.shape[1] in (4, 5):
             free[1] = values.shape[1]
         if values.ndim >= 3:
@@ -171,12 +184,14 @@ def painter(path, value=1.0):
 
 def remembering(path):
     """RVM's ends, with a memory: each look brings the alpha half way to the brightness."""
-    nodes = [helper.make_node("ReduceMean", ["src"], ["bright"], axes=[1], keepdims=1),
-             helper.make_node("Sub", ["bright", "r1i"], ["missing"]),
-             helper.make_node("Mul", ["missing", "half"], ["step"]),
-             helper.make_node("Add", ["r1i", "step"], ["r1o"]),
-             helper.make_node("Identity", ["r1o"], ["pha"]),
-             helper.make_node("Identity", ["src"], ["fgr"])]  # fmt: skip
+    nodes = [
+        helper.make_node("ReduceMean", ["src"], ["bright"], axes=[1], keepdims=1),
+        helper.make_node("Sub", ["bright", "r1i"], ["missing"]),
+        helper.make_node("Mul", ["missing", "half"], ["step"]),
+        helper.make_node("Add", ["r1i", "step"], ["r1o"]),
+        helper.make_node("Identity", ["r1o"], ["pha"]),
+        helper.make_node("Identity", ["src"], ["fgr"]),
+    ]
     picture = (FLOAT, [1, 3, "h", "w"])
     inputs = {"src": picture, "downsample_ratio": (FLOAT, [1])}
     outputs = {"fgr": picture, "pha": (FLOAT, [1, 1, "h", "w"])}

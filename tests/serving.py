@@ -38,8 +38,13 @@ class Client(requests.Session):
 
 @contextlib.contextmanager
 def served(folder, flags=None, token=TOKEN, **options):
-    flags = {"source.spec": "demo", "source.size": "320x180", "engine.name": "embedded",
-             "engine.offline": True, "background.current": "#00ff00"} | (flags or {})  # fmt: skip
+    flags = {
+        "source.spec": "demo",
+        "source.size": "320x180",
+        "engine.name": "embedded",
+        "engine.offline": True,
+        "background.current": "#00ff00",
+    } | (flags or {})
     app = create_app(load(flags=flags), token, folder=folder, **options)
     own = socket.socket()
     own.bind(("127.0.0.1", 0))

@@ -546,8 +546,9 @@ def test_bokeh_shows_a_lamp_as_a_disc():
 
 def test_depth_blurs_less_below():
     rng = np.random.default_rng(4)
-    frame = cv2.resize(rng.integers(0, 255, (36, 64, 3), np.uint8), (640, 360),
-                       interpolation=cv2.INTER_NEAREST)  # fmt: skip
+    frame = cv2.resize(
+        rng.integers(0, 255, (36, 64, 3), np.uint8), (640, 360), interpolation=cv2.INTER_NEAREST
+    )
     alpha = np.zeros((360, 640), np.float32)
     even, falling = (
         open_background(spec, SETTINGS, True).render((640, 360), 0.0, frame, alpha)
@@ -569,8 +570,9 @@ def test_a_turned_picture_keeps_its_transparency_where_it_is(tmp_path, suffix, o
     path = tmp_path / f"room.{suffix}"
     exif = Pillow.Exif()
     exif[0x0112] = orientation
-    Pillow.fromarray(stored).save(path, exif=exif, **({"lossless": True, "exact": True}
-                                                      if suffix == "webp" else {}))  # fmt: skip
+    Pillow.fromarray(stored).save(
+        path, exif=exif, **({"lossless": True, "exact": True} if suffix == "webp" else {})
+    )
     turned = TURNS.get(orientation, lambda image: image)(stored)
     if suffix != "tiff":  # which Pillow turns once more
         with Pillow.open(path) as file:

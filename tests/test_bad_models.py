@@ -89,8 +89,11 @@ def test_flipped_bytes_never_crash(engine, tmp_path):
     good(engine, tmp_path)
     run = subprocess.run(
         [sys.executable, __file__, engine, str(tmp_path)],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert run.returncode == 0, run.stdout[-500:] + run.stderr[-3000:]
     assert run.stdout.count("error") + run.stdout.count("matte") == FLIPS
     assert run.stdout.count("error") > FLIPS / 8
@@ -119,8 +122,11 @@ def semantic(path, out, nodes, constants=None, shape=(1, 3, "h", "w"), kind=FLOA
 
 def spoilt(value):
     """``value`` for all maps, as nodes from x to y: (mean of x - mean of x) + value."""
-    return [node("ReduceMean", ["x"], ["m"], axes=[1], keepdims=1), node("Sub", ["m", "m"], ["z"]),
-            node("Add", ["z", "v"], ["y"])], {"v": np.float32(value)}  # fmt: skip
+    return [
+        node("ReduceMean", ["x"], ["m"], axes=[1], keepdims=1),
+        node("Sub", ["m", "m"], ["z"]),
+        node("Add", ["z", "v"], ["y"]),
+    ], {"v": np.float32(value)}
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38, -1e38])
@@ -154,9 +160,20 @@ def test_maps_of_any_rank_and_with_sides_of_zero(name, out, nodes, tmp_path):
     outcome(name, semantic(tmp_path / "net.onnx", out, nodes, used))
 
 
-@pytest.mark.parametrize("shape", [[1, 3], [1, 3, 8], ["n", 3, "h", "w", 1], [1, 0, 8, 8],
-                                   [1, 3, 0, 0], [1, 4, 8, 8], [2, 3, 8, 8], ["n", "c", "h", "w"],
-                                   [1, 3, 10**6, 10**6]])  # fmt: skip
+@pytest.mark.parametrize(
+    "shape",
+    [
+        [1, 3],
+        [1, 3, 8],
+        ["n", 3, "h", "w", 1],
+        [1, 0, 8, 8],
+        [1, 3, 0, 0],
+        [1, 4, 8, 8],
+        [2, 3, 8, 8],
+        ["n", "c", "h", "w"],
+        [1, 3, 10**6, 10**6],
+    ],
+)
 def test_inputs_of_any_shape(engine, shape, tmp_path):
     path = tmp_path / "net.onnx"
     ends = {"x": (FLOAT, shape)}, {"y": (FLOAT, shape)}
@@ -203,9 +220,13 @@ def test_networks_that_only_look_like_rvm(ends, tmp_path):
 
 def detector(path, **changes):
     """torchvision's outputs for one person, some of them changed."""
-    outputs = {"boxes": np.float32([[8, 8, 60, 60]]), "labels": np.int64([1]),
-               "scores": np.float32([0.9]),
-               "masks": np.ones((1, 1, 64, 96), np.float32), **changes}  # fmt: skip
+    outputs = {
+        "boxes": np.float32([[8, 8, 60, 60]]),
+        "labels": np.int64([1]),
+        "scores": np.float32([0.9]),
+        "masks": np.ones((1, 1, 64, 96), np.float32),
+        **changes,
+    }
     return graphs.constant_detector(path, outputs, (1, 3, 64, 96))
 
 
@@ -236,15 +257,19 @@ def test_detections_beyond_all_bounds(changes, tmp_path):
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30, -1e30])
 @pytest.mark.parametrize("table", [(1, 116, 300), (1, 300, 117), (1, 300, 38)])
 def test_yolo_tables_beyond_all_bounds(table, value, tmp_path):
-    outputs = {"output0": np.full(table, value, np.float32),
-               "output1": np.full((1, 32, 16, 24), value, np.float32)}  # fmt: skip
+    outputs = {
+        "output0": np.full(table, value, np.float32),
+        "output1": np.full((1, 32, 16, 24), value, np.float32),
+    }
     outcome("instance", graphs.constant_detector(tmp_path / "net.onnx", outputs, (1, 3, 64, 96)))
 
 
 @pytest.mark.parametrize("columns", [1, 5, 31, 35, 36])
 def test_yolo_tables_with_too_few_columns(columns, tmp_path):
-    outputs = {"output0": np.ones((1, columns, 300), np.float32),
-               "output1": np.ones((1, 32, 16, 24), np.float32)}  # fmt: skip
+    outputs = {
+        "output0": np.ones((1, columns, 300), np.float32),
+        "output1": np.ones((1, 32, 16, 24), np.float32),
+    }
     outcome("instance", graphs.constant_detector(tmp_path / "net.onnx", outputs, (1, 3, 64, 96)))
 
 

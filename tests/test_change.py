@@ -186,8 +186,9 @@ def climb(ladder, seconds, windows):
     for _ in range(windows):
         for _ in range(WINDOW):
             climb.index += 1
-            ladder.moves(frame(np.zeros((4, 4, 3), np.uint8), climb.index),
-                         seconds * ladder.scale**2)  # fmt: skip
+            ladder.moves(
+                frame(np.zeros((4, 4, 3), np.uint8), climb.index), seconds * ladder.scale**2
+            )
         rungs.append(ladder.rung)
     return rungs
 

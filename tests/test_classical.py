@@ -316,11 +316,20 @@ def test_other_engines_say_that_they_need_no_plate():
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("edges.min_area", 2), ("edges.canny_low", 500), ("edges.max_area", 0.01),
-     ("kmeans.clusters", 1), ("threshold.method", "magic"), ("region.seeds", ((2, 0.5),)),
-     ("region.tolerance", 0), ("motion.method", "x"), ("motion.learning_rate", 3),
-     ("plate.tolerance", 0), ("plate.nonsense", 1)],
-)  # fmt: skip
+    [
+        ("edges.min_area", 2),
+        ("edges.canny_low", 500),
+        ("edges.max_area", 0.01),
+        ("kmeans.clusters", 1),
+        ("threshold.method", "magic"),
+        ("region.seeds", ((2, 0.5),)),
+        ("region.tolerance", 0),
+        ("motion.method", "x"),
+        ("motion.learning_rate", 3),
+        ("plate.tolerance", 0),
+        ("plate.nonsense", 1),
+    ],
+)
 def test_a_bad_setting_is_one_line(key, value):
     with pytest.raises(SettingsError) as caught:
         load(flags={f"engine.{key}": value})

@@ -213,8 +213,9 @@ def test_the_same_output_twice_is_refused_or_written_once(command):
 
 
 def test_a_model_file_that_is_missing_is_refused_with_the_default_engine_too(refused):
-    line = refused("-s", "demo", "--model", "no.onnx", "-o", "null", "--duration", "0.1",
-                   "--size", "64x36")  # fmt: skip
+    line = refused(
+        "-s", "demo", "--model", "no.onnx", "-o", "null", "--duration", "0.1", "--size", "64x36"
+    )
     assert "no.onnx" in line
 
 

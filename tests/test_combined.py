@@ -55,8 +55,7 @@ def test_a_gate_keeps_what_both_see():
 
 def test_the_engine_that_takes_a_plate_says_so_whichever_it_is():
     stats = Stats()
-    settings = EngineSettings(name="motion", offline=True,
-                              combine=CombineSettings(engine="plate"))  # fmt: skip
+    settings = EngineSettings(name="motion", offline=True, combine=CombineSettings(engine="plate"))
     engine = open_engine(settings, SIZE, stats)
     engine.take_plate()
     engine.matte(FRAME)

@@ -278,8 +278,9 @@ def test_blur_keeps_the_persons_colour_out_of_the_room():
     assert np.abs(behind.astype(int) - 120).max() < 12
 
 
-@pytest.mark.parametrize("bad", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)),
-                                 np.zeros((0, 4, 3), np.uint8), "image"])  # fmt: skip
+@pytest.mark.parametrize(
+    "bad", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8), "image"]
+)
 def test_as_image_refuses_other_pixels(bad):
     with pytest.raises(ValueError, match="expected"):
         as_image(bad)
@@ -289,10 +290,14 @@ def test_check_matte_refuses_what_would_spoil_the_picture():
     frame, alpha = person()
     spoiled = alpha.copy()
     spoiled[3, 3] = np.nan
-    for matte in (Matte(frame, spoiled), Matte(frame, alpha - 1), Matte(frame, alpha * 3),
-                  Matte(frame, alpha.astype(np.float64)),
-                  Matte(frame, np.zeros((400, 400), np.float32)),
-                  Matte(frame, alpha, np.zeros((4, 4, 3), np.uint8))):  # fmt: skip
+    for matte in (
+        Matte(frame, spoiled),
+        Matte(frame, alpha - 1),
+        Matte(frame, alpha * 3),
+        Matte(frame, alpha.astype(np.float64)),
+        Matte(frame, np.zeros((400, 400), np.float32)),
+        Matte(frame, alpha, np.zeros((4, 4, 3), np.uint8)),
+    ):
         with pytest.raises(ValueError, match=r"alpha|foreground"):
             check_matte(matte)
 
@@ -345,8 +350,9 @@ def moved(by, noise, seed=0):
     frame, alpha = person()
     image = cv2.addWeighted(frame.image, 0.7, texture.astype(np.uint8), 0.3, 0)
     shift = np.float32([[1, 0, by], [0, 1, 0]])
-    image, alpha = (cv2.warpAffine(one, shift, SIZE, borderMode=cv2.BORDER_REPLICATE)
-                    for one in (image, alpha))  # fmt: skip
+    image, alpha = (
+        cv2.warpAffine(one, shift, SIZE, borderMode=cv2.BORDER_REPLICATE) for one in (image, alpha)
+    )
     wavering = np.clip(alpha + rng.normal(0, noise, alpha.shape), 0, 1).astype(np.float32)
     return image, alpha, wavering
 

@@ -146,8 +146,10 @@ def test_one_holds_the_lock_until_it_ends(tmp_path):
     ):
         Lock(tmp_path)
     lock.close()
-    code = ("import sys, time; from pathlib import Path; from realtime_bg.control import Lock;"
-            "lock = Lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(9)")  # fmt: skip
+    code = (
+        "import sys, time; from pathlib import Path; from realtime_bg.control import Lock;"
+        "lock = Lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(9)"
+    )
     other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=-1)
     try:
         assert other.stdout.readline() == b"held\n"
@@ -204,17 +206,29 @@ def test_the_ring_gives_the_last_lines_and_those_to_come():
 @pytest.mark.parametrize("flag", ["True", "False"])
 def test_logs_that_cannot_be_written_stop_nobody(flag):
     """A full disk, then a pipe whose reader is gone."""
-    script = (f"from realtime_bg.logs import daemon_logs; ring = daemon_logs(False, {flag})\n"
-              "import logging; log = logging.getLogger('realtime_bg.x')\n"
-              "log.warning('one'); log.error('two'); print(len(ring.last(9)))")  # fmt: skip
+    script = (
+        f"from realtime_bg.logs import daemon_logs; ring = daemon_logs(False, {flag})\n"
+        "import logging; log = logging.getLogger('realtime_bg.x')\n"
+        "log.warning('one'); log.error('two'); print(len(ring.last(9)))"
+    )
     with open("/dev/full", "w") as full:
-        done = subprocess.run([sys.executable, "-c", script], stderr=full, check=False,
-                              stdout=subprocess.PIPE, text=True)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            stderr=full,
+            check=False,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
     assert done.stdout == "2\n"
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([sys.executable, "-c", script], stderr=writer, check=False,
-                          stdout=subprocess.PIPE, text=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        stderr=writer,
+        check=False,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     os.close(writer)
     assert done.stdout == "2\n"
 

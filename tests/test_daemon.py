@@ -47,7 +47,9 @@ def test_it_runs_is_steered_and_stops_in_time(start):
     assert status["outputs"] == ["null"]
     assert status["pid"] == os.getpid()
     assert d.set(refine__feather="3", output__mirror="true") == {
-        "refine.feather": 3, "output.mirror": True}  # fmt: skip
+        "refine.feather": 3,
+        "output.mirror": True,
+    }
     assert d.live.now.refine.feather == 3
     assert d.ask("toggle", key="mirror") == {"output.mirror": False}
     assert d.set(background__current="beach") == {"background.current": "beach"}
@@ -75,17 +77,20 @@ def test_a_snapshot_says_where_it_is(start, tmp_path):
     assert os.path.getsize(path) > 100
 
 
-@pytest.mark.parametrize(("changes", "reason"), [
-    ({"refine.feather": "x"}, "refine.feather"),
-    ({"refine.feather": "2", "refine.nope": "1"}, "refine.nope: no such setting"),
-    ({"background.current": "beech"}, "did you mean 'beach'"),
-    ({"engine.name": "rwm"}, "did you mean 'rvm'"),
-    ({"engine.model": "/nope.onnx"}, "nope.onnx"),
-    ({"source.spec": "/nope.mp4"}, "no such file"),
-    ({"output.sinks": "window"}, "cannot open a window"),
-    ({"engine": "rvm"}, "engine"),
-    ({}, "give key=value"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"refine.feather": "x"}, "refine.feather"),
+        ({"refine.feather": "2", "refine.nope": "1"}, "refine.nope: no such setting"),
+        ({"background.current": "beech"}, "did you mean 'beach'"),
+        ({"engine.name": "rwm"}, "did you mean 'rvm'"),
+        ({"engine.model": "/nope.onnx"}, "nope.onnx"),
+        ({"source.spec": "/nope.mp4"}, "no such file"),
+        ({"output.sinks": "window"}, "cannot open a window"),
+        ({"engine": "rvm"}, "engine"),
+        ({}, "give key=value"),
+    ],
+)
 def test_a_bad_change_is_refused_and_changes_nothing(start, changes, reason):
     d = start().running()
     before = d.live.now
@@ -103,9 +108,14 @@ def test_a_damaged_background_is_refused_where_it_is_asked_for(start, tmp_path):
     assert d.live.now.background.current == "#00ff00"
 
 
-@pytest.mark.parametrize(("text", "value"), [
-    ("#ff0000", "#ff0000"), ("none", "none"), ("red", "red"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("#ff0000", "#ff0000"),
+        ("none", "none"),
+        ("red", "red"),
+    ],
+)
 def test_what_yaml_reads_otherwise_is_still_a_background(start, text, value):
     d = start().running()
     d.set(background__current=text)
@@ -257,10 +267,14 @@ def test_a_recording_of_a_pipeline_before_is_not_replaced(start, monkeypatch, tm
     d.stop()
     assert talk.read_bytes() == first
     assert sorted(path.name for path in tmp_path.glob("talk*")) == [
-        "talk-2.mp4", "talk-3.mp4", "talk.mp4"]  # fmt: skip
+        "talk-2.mp4",
+        "talk-3.mp4",
+        "talk.mp4",
+    ]
     said = [line for line in caplog.messages if "is there already" in line]
-    assert said == [f"{talk} is there already and stays; writing {tmp_path / f'talk-{n}.mp4'}"
-                    for n in (2, 3)]  # fmt: skip
+    assert said == [
+        f"{talk} is there already and stays; writing {tmp_path / f'talk-{n}.mp4'}" for n in (2, 3)
+    ]
 
 
 # the command, in processes of their own
@@ -273,9 +287,15 @@ def environment(tmp_path):
 
 
 def command(tmp_path, *words):
-    return subprocess.run([sys.executable, "-m", "realtime_bg", *map(str, words)],
-                          capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path,
-                          env=environment(tmp_path))  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", "realtime_bg", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+    )
 
 
 @pytest.fixture
@@ -461,8 +481,10 @@ def test_the_users_own_config_is_used_and_followed_by_a_run_too(tmp_path):
     bad = command(tmp_path, "daemon", "-s", "demo", "-o", "null")
     assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)
     assert f"{own}, line 2: refine.feather" in bad.stderr
-    own.write_text("source: {spec: demo, size: 160x90, loop: true}\nengine: {name: threshold}\n"
-                   "output: {sinks: ['null', 'x.mp4']}\nbackground: {current: red}\n")  # fmt: skip
+    own.write_text(
+        "source: {spec: demo, size: 160x90, loop: true}\nengine: {name: threshold}\n"
+        "output: {sinks: ['null', 'x.mp4']}\nbackground: {current: red}\n"
+    )
     result = command(tmp_path, "--duration", "0.5")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "x.mp4").stat().st_size > 1000

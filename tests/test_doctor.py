@@ -27,10 +27,15 @@ CAPTURE, OUTPUT = 0x1, 0x2
 ALL = Needs(camera="", window=True, virtualcam=True)
 NOTHING = Needs(camera=None, window=False, virtualcam=False)
 SETTINGS = load(flags={"engine.name": "embedded", "source.size": "320x180"})
-WEBCAM = {"driver": b"uvcvideo", "name": b"HD Cam", "caps": CAPTURE, "formats": {
-    b"MJPG": {(640, 480): (30, 15), (1920, 1080): (30,), (1280, 720): (60, 30)},
-    b"YUYV": {(640, 480): (30,)},
-}}  # fmt: skip
+WEBCAM = {
+    "driver": b"uvcvideo",
+    "name": b"HD Cam",
+    "caps": CAPTURE,
+    "formats": {
+        b"MJPG": {(640, 480): (30, 15), (1920, 1080): (30,), (1280, 720): (60, 30)},
+        b"YUYV": {(640, 480): (30,)},
+    },
+}
 LOOPBACK = {"driver": b"v4l2 loopback", "name": b"realtime-bg", "caps": OUTPUT, "formats": {}}
 
 
@@ -181,12 +186,15 @@ def test_a_camera_that_may_not_be_opened(machine):
     assert 'usermod -aG video "$USER"' in finding.fix
 
 
-@pytest.mark.parametrize(("files", "words"), [
-    ({}, "plug one in"),
-    ({"/.dockerenv": ""}, "--device /dev/video0"),
-    ({"/sys/bus/usb/devices/1-2:1.0/bInterfaceClass": "0e\n"}, "sudo modprobe uvcvideo"),
-    ({"/sys/bus/usb/devices/1-2:1.0/bInterfaceClass": "03\n"}, "plug one in"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "plug one in"),
+        ({"/.dockerenv": ""}, "--device /dev/video0"),
+        ({"/sys/bus/usb/devices/1-2:1.0/bInterfaceClass": "0e\n"}, "sudo modprobe uvcvideo"),
+        ({"/sys/bus/usb/devices/1-2:1.0/bInterfaceClass": "03\n"}, "plug one in"),
+    ],
+)
 def test_no_camera(machine, files, words):
     here = machine(files)
     assert words in only(video.video(here, SETTINGS, ALL)).fix
@@ -214,8 +222,11 @@ def test_a_camera_may_be_named_by_a_link_or_be_another_programs(machine):
     here = machine(nodes={2: WEBCAM, 10: LOOPBACK | {"caps": CAPTURE}})
     here.path("/dev/v4l/by-id").mkdir(parents=True)
     here.path("/dev/v4l/by-id/cam").symlink_to("../../video2")
-    for target, states in (("/dev/v4l/by-id/cam", ["ok"]), ("10", ["ok", "ok"]),
-                           ("3", ["ok", "fault"])):  # fmt: skip
+    for target, states in (
+        ("/dev/v4l/by-id/cam", ["ok"]),
+        ("10", ["ok", "ok"]),
+        ("3", ["ok", "fault"]),
+    ):
         named = Needs(camera=target, window=False, virtualcam=False)
         assert [one.state for one in video.video(here, SETTINGS, named)] == states
 
@@ -254,13 +265,16 @@ def test_browsers_pass_over_a_device_without_exclusive_caps(machine):
     assert next(virtual.virtual(here, SETTINGS, NOTHING)).state == "note"
 
 
-@pytest.mark.parametrize(("name", "install"), [
-    ("ID=debian", "sudo apt install v4l2loopback-dkms"),
-    ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"", "sudo apt install v4l2loopback-dkms"),
-    ("ID=fedora", "sudo dnf install akmod-v4l2loopback"),
-    ("ID=arch", "sudo pacman -S v4l2loopback-dkms"),
-    ("ID=opensuse-leap\nID_LIKE=\"suse opensuse\"", "sudo zypper install v4l2loopback"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "install"),
+    [
+        ("ID=debian", "sudo apt install v4l2loopback-dkms"),
+        ('ID=linuxmint\nID_LIKE="ubuntu debian"', "sudo apt install v4l2loopback-dkms"),
+        ("ID=fedora", "sudo dnf install akmod-v4l2loopback"),
+        ("ID=arch", "sudo pacman -S v4l2loopback-dkms"),
+        ('ID=opensuse-leap\nID_LIKE="suse opensuse"', "sudo zypper install v4l2loopback"),
+    ],
+)
 def test_a_module_that_is_not_installed(machine, name, install):
     finding = only(virtual.virtual(machine({"/etc/os-release": name}), SETTINGS, ALL))
     assert finding.state == "fault"
@@ -273,11 +287,13 @@ def test_a_module_that_is_not_installed(machine, name, install):
 @pytest.mark.parametrize(("value", "said"), [(b"\6\0\0\0\1", True), (b"\6\0\0\0\0", False)])
 def test_a_module_that_is_not_loaded_and_secure_boot(machine, value, said):
     release = os.uname().release
-    here = machine({
-        f"/lib/modules/{release}/updates/dkms/v4l2loopback.ko.xz": "",
-        "/etc/os-release": "ID=ubuntu\nID_LIKE=debian",
-        virtual.SECURE_BOOT: value,
-    })  # fmt: skip
+    here = machine(
+        {
+            f"/lib/modules/{release}/updates/dkms/v4l2loopback.ko.xz": "",
+            "/etc/os-release": "ID=ubuntu\nID_LIKE=debian",
+            virtual.SECURE_BOOT: value,
+        }
+    )
     finding = only(virtual.virtual(here, SETTINGS, ALL))
     assert finding.text.endswith("is installed and not loaded")
     assert finding.fix.splitlines()[0] == virtual.LOAD
@@ -378,8 +394,13 @@ import json, sys
 for name in sys.argv[2:]:
     print(json.dumps({"module": name, "problem": ""}))
 """
-    versions = {"numpy": "1.19.5", "opencv-python": "5.0", "opencv-python-headless": "5.0",
-                "onnxruntime": "1.30", "av": "14.0"}  # fmt: skip
+    versions = {
+        "numpy": "1.19.5",
+        "opencv-python": "5.0",
+        "opencv-python-headless": "5.0",
+        "onnxruntime": "1.30",
+        "av": "14.0",
+    }
     monkeypatch.setattr(packages, "_version", lambda name: versions.get(name, ""))
     monkeypatch.setattr(packages, "_least", lambda: {"numpy": "1.26", "av": "14.0"})
     found = {one.name: one for one in packages.packages(probing(tmp_path, code), SETTINGS, ALL)}
@@ -435,12 +456,15 @@ def test_a_speed_that_cannot_be_measured_is_a_fault(tmp_path):
 # the whole
 
 
-@pytest.mark.parametrize(("flags", "needs"), [
-    ({}, Needs("", True, False)),
-    ({"source.spec": "demo", "output.sinks": ("x.mp4",)}, Needs(None, False, False)),
-    ({"source.spec": "camera:2", "output.sinks": ("virtualcam",)}, Needs("2", False, True)),
-    ({"output.virtualcam": True, "output.sinks": ("window",)}, Needs("", True, True)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("flags", "needs"),
+    [
+        ({}, Needs("", True, False)),
+        ({"source.spec": "demo", "output.sinks": ("x.mp4",)}, Needs(None, False, False)),
+        ({"source.spec": "camera:2", "output.sinks": ("virtualcam",)}, Needs("2", False, True)),
+        ({"output.virtualcam": True, "output.sinks": ("window",)}, Needs("", True, True)),
+    ],
+)
 def test_what_is_needed_follows_from_the_settings(flags, needs):
     assert Needs.of(load(flags=flags)) == needs
 
@@ -460,13 +484,24 @@ def test_a_check_that_breaks_does_not_end_the_examination(monkeypatch):
 def command(*words, **environment):
     variables = os.environ | {"DISPLAY": "", "WAYLAND_DISPLAY": ""} | environment
     call = [sys.executable, "-m", "realtime_bg", "doctor", *words]
-    return subprocess.run(call, check=False, capture_output=True, text=True, timeout=110,
-                          env=variables)  # fmt: skip
+    return subprocess.run(
+        call, check=False, capture_output=True, text=True, timeout=110, env=variables
+    )
 
 
 def test_this_machine_for_files(tmp_path):
-    done = command("-s", "demo", "-o", "x.mp4", "--size", "320x180", "-e", "embedded", "--json",
-                   HOME=str(Path(sys.prefix).parent))  # fmt: skip
+    done = command(
+        "-s",
+        "demo",
+        "-o",
+        "x.mp4",
+        "--size",
+        "320x180",
+        "-e",
+        "embedded",
+        "--json",
+        HOME=str(Path(sys.prefix).parent),
+    )
     report = json.loads(done.stdout)
     assert done.returncode == 0, report
     assert report["ok"]

@@ -221,9 +221,14 @@ def test_real_weights_find_a_real_person(shared_path, real_checkpoint):
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [((1280, 720), (256, 144)), ((640, 480), (224, 168)), ((720, 1280), (144, 256)),
-     ((100, 60), (100, 60)), ((1, 1), (1, 1))],
-)  # fmt: skip
+    [
+        ((1280, 720), (256, 144)),
+        ((640, 480), (224, 168)),
+        ((720, 1280), (144, 256)),
+        ((100, 60), (100, 60)),
+        ((1, 1), (1, 1)),
+    ],
+)
 def test_work_size_keeps_the_aspect(size, expected, monkeypatch):
     monkeypatch.setattr("realtime_bg.runtimes.worksize.threads", lambda: 2)
     assert work_size(None, size, cuda=False) == expected

@@ -136,8 +136,9 @@ def test_another_room_of_the_same_light_is_learned_anew_after_a_jump():
     (marked, nobody), (frame, alpha) = scene(None), scene(160)
     marked[place] = (250, 250, 250)
     other = np.where(alpha[..., None] > 0, frame, room()[:, ::-1])
-    images = composites(*[(marked, nobody, 0)] * 4, *[(frame, alpha, 0)] * 4,
-                        *[(other, alpha, 1)] * 8)  # fmt: skip
+    images = composites(
+        *[(marked, nobody, 0)] * 4, *[(frame, alpha, 0)] * 4, *[(other, alpha, 1)] * 8
+    )
     assert images[7][place].astype(int).min() > 240
     assert not images[-1][place].astype(int).min() > 240
     assert np.abs(images[-1][30:90, 30:90].astype(int) - (200, 190, 120)).mean() < 10

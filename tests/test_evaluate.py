@@ -54,8 +54,17 @@ def evaluate(capsys, *arguments):
 
 def test_photos_are_measured_at_full_size(capsys, photos, network, tmp_path):
     table = tmp_path / "all.csv"
-    code, means, said = evaluate(capsys, "--engine", "semantic", "--model", network,
-                                 "--data", f"folder:{photos}", "--csv", table)  # fmt: skip
+    code, means, said = evaluate(
+        capsys,
+        "--engine",
+        "semantic",
+        "--model",
+        network,
+        "--data",
+        f"folder:{photos}",
+        "--csv",
+        table,
+    )
     assert (code, said) == (0, "")
     assert (means["count"], means["skipped"], means["engine"]) == (3, 0, "semantic")
     assert means["model"] == str(network)
@@ -75,8 +84,9 @@ def test_an_error_of_known_size_is_found(capsys, photos, network):
     for name in "bc":
         (photos / f"images/{name}.png").unlink()
     cv2.imwrite(str(photos / "masks/a.png"), mask)
-    _, means, _ = evaluate(capsys, "--engine", "semantic", "--model", network,
-                           "--data", f"folder:{photos}")  # fmt: skip
+    _, means, _ = evaluate(
+        capsys, "--engine", "semantic", "--model", network, "--data", f"folder:{photos}"
+    )
     assert means["iou"] == pytest.approx(0.75)
 
 
@@ -116,8 +126,17 @@ def test_clips_get_dtssd_and_stills_masks_flicker(capsys, clips, network):
 
 
 def test_without_masks_another_engine_is_the_reference(capsys, clips, network):
-    code, means, _ = evaluate(capsys, "--engine", "semantic", "--model", network, "--reference",
-                              "threshold", "--data", f"folder:{clips / 'images'}")  # fmt: skip
+    code, means, _ = evaluate(
+        capsys,
+        "--engine",
+        "semantic",
+        "--model",
+        network,
+        "--reference",
+        "threshold",
+        "--data",
+        f"folder:{clips / 'images'}",
+    )
     assert (code, means["reference"], means["count"]) == (0, "threshold", 2)
     assert {"iou", "dtssd"} <= means.keys()
 
@@ -128,8 +147,9 @@ def test_what_is_wrong_is_named_and_left_out(capsys, photos, network):
     cv2.imwrite(str(photos / "images/lonely.png"), photo(5)[0])
     for folder in ("images", "masks"):
         (photos / folder / "clip.mp4").write_bytes(b"no video")
-    code, means, said = evaluate(capsys, "--engine", "semantic", "--model", network,
-                                 "--data", f"folder:{photos}")  # fmt: skip
+    code, means, said = evaluate(
+        capsys, "--engine", "semantic", "--model", network, "--data", f"folder:{photos}"
+    )
     assert (code, means["count"], means["skipped"]) == (0, 1, 3)
     assert "a.png: not a readable image; left out" in said
     assert "clip.mp4" in said
@@ -149,8 +169,17 @@ def test_masks_of_16_bits_are_those_of_8(tmp_path, values):
 
 
 def test_results_that_cannot_be_written_are_known_before(capsys, photos, network, tmp_path):
-    code, _, said = evaluate(capsys, "--engine", "semantic", "--model", network, "--data",
-                             f"folder:{photos}", "--csv", tmp_path / "none/a.csv")  # fmt: skip
+    code, _, said = evaluate(
+        capsys,
+        "--engine",
+        "semantic",
+        "--model",
+        network,
+        "--data",
+        f"folder:{photos}",
+        "--csv",
+        tmp_path / "none/a.csv",
+    )
     assert code == 2
     assert "none: no such folder; make it first" in said
 
@@ -159,8 +188,17 @@ def test_results_that_cannot_be_written_are_known_before(capsys, photos, network
 def test_a_name_that_is_no_utf8_is_written_as_it_is(capsys, photos, network, tmp_path):
     for folder in ("images", "masks"):
         os.rename(photos / folder / "a.png", os.fsencode(photos / folder) + b"/Jos\xe9.png")
-    code, means, said = evaluate(capsys, "--engine", "semantic", "--model", network, "--data",
-                                 f"folder:{photos}", "--csv", tmp_path / "a.csv")  # fmt: skip
+    code, means, said = evaluate(
+        capsys,
+        "--engine",
+        "semantic",
+        "--model",
+        network,
+        "--data",
+        f"folder:{photos}",
+        "--csv",
+        tmp_path / "a.csv",
+    )
     assert (code, means["count"]) == (0, 3), said
     assert b"Jos\xe9," in (tmp_path / "a.csv").read_bytes()
     datasets = pytest.importorskip("realtime_bg.training.datasets", exc_type=ImportError)
@@ -170,8 +208,9 @@ def test_a_name_that_is_no_utf8_is_written_as_it_is(capsys, photos, network, tmp
 
 def test_a_clip_without_a_frames_mask_is_left_out(capsys, clips, network):
     (clips / "masks/walk/0002.png").unlink()
-    code, means, said = evaluate(capsys, "--engine", "semantic", "--model", network,
-                                 "--data", f"folder:{clips}")  # fmt: skip
+    code, means, said = evaluate(
+        capsys, "--engine", "semantic", "--model", network, "--data", f"folder:{clips}"
+    )
     assert (code, means["count"], means["skipped"]) == (0, 1, 1)
     assert "has no mask for frame 0002" in said
 
@@ -180,8 +219,9 @@ def test_a_clip_whose_frames_differ_in_size_is_left_out(capsys, clips, network):
     for folder in ("images", "masks"):
         path = str(clips / folder / "walk/0002.png")
         cv2.imwrite(path, cv2.resize(cv2.imread(path), (40, 30)))
-    code, means, said = evaluate(capsys, "--engine", "semantic", "--model", network,
-                                 "--data", f"folder:{clips}")  # fmt: skip
+    code, means, said = evaluate(
+        capsys, "--engine", "semantic", "--model", network, "--data", f"folder:{clips}"
+    )
     assert (code, means["count"], means["skipped"]) == (0, 1, 1)
     assert f"frame 0002 is 40x30, the first one {SIZE[0]}x{SIZE[1]}" in said
 
@@ -189,8 +229,9 @@ def test_a_clip_whose_frames_differ_in_size_is_left_out(capsys, clips, network):
 def test_a_clip_with_more_masks_than_frames_is_left_out(capsys, clips, network):
     write_video(clips / "masks/film.avi", [photo(20)[1]] * 5)
     cv2.imwrite(str(clips / "masks/walk/0009.png"), photo(20)[1])
-    code, _, said = evaluate(capsys, "--engine", "semantic", "--model", network,
-                                 "--data", f"folder:{clips}")  # fmt: skip
+    code, _, said = evaluate(
+        capsys, "--engine", "semantic", "--model", network, "--data", f"folder:{clips}"
+    )
     assert code == 2
     assert said.count("has more frames than") == 2
 
@@ -204,32 +245,48 @@ def test_a_videos_faint_noise_is_no_mask_of_0_and_1(capsys, clips, network):
         for path in (clips / folder / "walk").iterdir():
             path.unlink()
         (clips / folder / "walk").rmdir()
-    _, means, _ = evaluate(capsys, "--engine", "semantic", "--model", network,
-                           "--data", f"folder:{clips}")  # fmt: skip
+    _, means, _ = evaluate(
+        capsys, "--engine", "semantic", "--model", network, "--data", f"folder:{clips}"
+    )
     assert means["mad"] < 100
 
 
-@pytest.mark.parametrize(("change", "reason"), [
-    (lambda root: (root / "masks").rename(root / "other"), "masks: no such folder"),
-    (lambda root: [path.unlink() for path in (root / "images").iterdir()], "holds no images"),
-    (lambda root: [path.unlink() for path in (root / "masks").iterdir()], "no image has a mask"),
-    (lambda root: [path.write_bytes(b"") for path in (root / "images").iterdir()],
-     "not one file could be measured"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda root: (root / "masks").rename(root / "other"), "masks: no such folder"),
+        (lambda root: [path.unlink() for path in (root / "images").iterdir()], "holds no images"),
+        (
+            lambda root: [path.unlink() for path in (root / "masks").iterdir()],
+            "no image has a mask",
+        ),
+        (
+            lambda root: [path.write_bytes(b"") for path in (root / "images").iterdir()],
+            "not one file could be measured",
+        ),
+    ],
+)
 def test_nothing_to_measure_ends_in_one_line(capsys, photos, network, change, reason):
     change(photos)
-    code, means, said = evaluate(capsys, "--engine", "semantic", "--model", network,
-                                 "--data", f"folder:{photos}")  # fmt: skip
+    code, means, said = evaluate(
+        capsys, "--engine", "semantic", "--model", network, "--data", f"folder:{photos}"
+    )
     assert (code, means) == (2, None)
     assert reason in said.splitlines()[-1]
 
 
-@pytest.mark.parametrize(("arguments", "reason"), [
-    (("--engine", "semnatic", "--data", "folder:{root}"), "did you mean 'semantic'"),
-    (("--engine", "semantic", "--data", "folder:{root}", "--model", "none.onnx"), "unknown model"),
-    (("--engine", "kmeans", "--data", "{root}"), "write folder:ROOT"),
-    (("--engine", "kmeans", "--data", "folder:{root}/nowhere"), "no such folder"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--engine", "semnatic", "--data", "folder:{root}"), "did you mean 'semantic'"),
+        (
+            ("--engine", "semantic", "--data", "folder:{root}", "--model", "none.onnx"),
+            "unknown model",
+        ),
+        (("--engine", "kmeans", "--data", "{root}"), "write folder:ROOT"),
+        (("--engine", "kmeans", "--data", "folder:{root}/nowhere"), "no such folder"),
+    ],
+)
 def test_wrong_arguments_end_in_one_line(capsys, photos, arguments, reason):
     code, means, said = evaluate(capsys, *(text.format(root=photos) for text in arguments))
     assert (code, means) == (2, None)
@@ -238,8 +295,9 @@ def test_wrong_arguments_end_in_one_line(capsys, photos, arguments, reason):
 
 def test_an_engine_that_fails_gives_no_figures(capsys, photos, tmp_path):
     path = graphs.person_map(tmp_path / "net.onnx", classes=3)  # no known label set
-    code, means, said = evaluate(capsys, "--engine", "semantic", "--model", path,
-                                 "--data", f"folder:{photos}")  # fmt: skip
+    code, means, said = evaluate(
+        capsys, "--engine", "semantic", "--model", path, "--data", f"folder:{photos}"
+    )
     assert (code, means) == (2, None)
     assert "semantic failed; no result without it" in said
 
@@ -251,6 +309,7 @@ def test_rvm_does_on_a_portrait_what_it_should(capsys, shared, shared_path, monk
         (tmp_path / folder / name).symlink_to(shared_path("data/people/portraits") / folder / name)
     _, means, _ = evaluate(capsys, "--engine", "rvm", "--data", f"folder:{tmp_path}")
     assert means["iou"] > 0.95
-    _, live, _ = evaluate(capsys, "--engine", "rvm", "--data", f"folder:{tmp_path}",
-                          "--quality", "fast")  # fmt: skip
+    _, live, _ = evaluate(
+        capsys, "--engine", "rvm", "--data", f"folder:{tmp_path}", "--quality", "fast"
+    )
     assert live["work_size"] != means["work_size"]

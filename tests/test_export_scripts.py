@@ -11,10 +11,13 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 TOOLS = {
     "export_detectron2": (("x.yaml", "out.onnx"), ("detectron2",), "pip install"),
     "export_mmdet": (("x.py", "x.pth", "out.onnx", "x.jpg"), ("mmdet", "mmdeploy"), "mim install"),
-    "export_torchvision": (("lraspp_mobilenet_v3_large", "out.onnx"), ("torchvision",),
-                           "pip install torch torchvision"),
+    "export_torchvision": (
+        ("lraspp_mobilenet_v3_large", "out.onnx"),
+        ("torchvision",),
+        "pip install torch torchvision",
+    ),
     "export_yolo_seg": (("x.pt", "out.onnx"), ("ultralytics",), "pip install ultralytics"),
-}  # fmt: skip
+}
 WITHOUT = """
 import runpy, sys
 sys.modules.update(dict.fromkeys(sys.argv[1].split(",")))

@@ -235,9 +235,16 @@ def rig(request, tmp_path, monkeypatch):
     bench.model = tmp_path / "model.onnx"
     bench.model.write_text("1")
     name = request.node.callspec.params["name"]
-    flags = {"engine.name": "room", "background.current": str(room), "source.stall": 1.0,
-             "output.sinks": ("null", "virtualcam"), "privacy.max_age": 0.2, "engine.hang": 0.3,
-             "engine.retries": RETRY.get(name, 0), "output.folder": str(tmp_path)}  # fmt: skip
+    flags = {
+        "engine.name": "room",
+        "background.current": str(room),
+        "source.stall": 1.0,
+        "output.sinks": ("null", "virtualcam"),
+        "privacy.max_age": 0.2,
+        "engine.hang": 0.3,
+        "engine.retries": RETRY.get(name, 0),
+        "output.folder": str(tmp_path),
+    }
     run = Running(UnixEndpoint(tmp_path), config=config, flags=flags)
     rig = Rig(run, config, room, bench.model)
     run.daemon._sleeping = Sleeping(lambda: time.monotonic() + rig.clock[0])
@@ -267,8 +274,10 @@ def table(request):
         print("|---|---|---|---|---|")
         for name, times, recoveries, gap in ROWS:
             middle = sorted(recoveries)[len(recoveries) // 2]
-            print(f"| {name:<33}| {times:>5} | {middle:>19.2f} | {max(recoveries):>7.2f} "
-                  f"| {gap:>16.2f} |")  # fmt: skip
+            print(
+                f"| {name:<33}| {times:>5} | {middle:>19.2f} | {max(recoveries):>7.2f} "
+                f"| {gap:>16.2f} |"
+            )
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -285,8 +294,12 @@ def test_it_survives(rig, name, monkeypatch):
         begin = time.monotonic()
         heal()
         if name == "engine hangs":  # it is barred until somebody chooses anew
-            rig.run.live.modify(lambda s: {"refine.feather": s.refine.feather,
-                                           "engine.retries": s.engine.retries + 1})  # fmt: skip
+            rig.run.live.modify(
+                lambda s: {
+                    "refine.feather": s.refine.feather,
+                    "engine.retries": s.engine.retries + 1,
+                }
+            )
         rig.well()
         recoveries.append(time.monotonic() - begin)
     gap = bench.seen["null"].gap

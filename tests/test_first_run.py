@@ -69,8 +69,12 @@ def left(place):
 def test_three_answers_make_a_configuration_that_works(answered, place):
     code, out, err = answered(DEMO, BEACH, NULL)
     assert code == 0, err
-    assert left(place) == ["settings", "settings/realtime-bg", "settings/realtime-bg/config.yaml",
-                           "temporary"]  # fmt: skip
+    assert left(place) == [
+        "settings",
+        "settings/realtime-bg",
+        "settings/realtime-bg/config.yaml",
+        "temporary",
+    ]
     path = default_config()
     settings = load(path)
     assert settings.source.spec == "demo"
@@ -112,8 +116,11 @@ def test_numbers_choose_and_mistakes_are_asked_again(answered):
 
 
 def test_cameras_are_offered_by_name(answered, monkeypatch):
-    listed = [Camera("/dev/video0", "HD Cam"), Camera("/dev/video4", "Other"),
-              Camera("/dev/video10", "Loop", virtual=True)]  # fmt: skip
+    listed = [
+        Camera("/dev/video0", "HD Cam"),
+        Camera("/dev/video4", "Other"),
+        Camera("/dev/video10", "Loop", virtual=True),
+    ]
     monkeypatch.setattr(first_run, "cameras", lambda: listed)
     tried = []
     monkeypatch.setattr(first_run, "_preview", lambda spec, folder: tried.append(spec))
@@ -216,11 +223,16 @@ def test_an_end_of_the_answers_leaves_nothing(answered, place, answers):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize(("name", "answers", "words"), [
-    ("SIGINT", "", "1 of 3"), ("SIGINT", f"{DEMO}\n", IMPORTING),
-    ("SIGINT", f"{DEMO}\n{BEACH}\n{NULL}\n", TRYING),
-    ("SIGTERM", f"{DEMO}\n", "2 of 3"), ("SIGHUP", f"{DEMO}\n{BEACH}\n{NULL}\n", TRYING),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "answers", "words"),
+    [
+        ("SIGINT", "", "1 of 3"),
+        ("SIGINT", f"{DEMO}\n", IMPORTING),
+        ("SIGINT", f"{DEMO}\n{BEACH}\n{NULL}\n", TRYING),
+        ("SIGTERM", f"{DEMO}\n", "2 of 3"),
+        ("SIGHUP", f"{DEMO}\n{BEACH}\n{NULL}\n", TRYING),
+    ],
+)
 def test_a_signal_leaves_nothing(place, name, answers, words):
     before = "settings/kept.txt"
     (place / before).write_text("mine")
@@ -290,20 +302,23 @@ def test_the_default_is_the_users_own_folder(place):
 # changing a YAML file
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("", "s:\n  k: new\n"),
-    ("# only\n", "# only\ns:\n  k: new\n"),
-    ("a: 1", "a: 1\ns:\n  k: new\n"),
-    ("s:\n  k: old  # why\n  l: 2\n", "s:\n  k: new  # why\n  l: 2\n"),
-    ("s:\n  # why\n  k:\n  l: 2\n", "s:\n  # why\n  k: new\n  l: 2\n"),
-    ("s:\n    l: 2\nt: 3\n", "s:\n    k: new\n    l: 2\nt: 3\n"),
-    ("s:\n  k:\n    - a\n    - b\n\nt: 3\n", "s:\n  k:\n    new\n\nt: 3\n"),
-    ("s: {l: 2}\n", "s: {k: new, l: 2}\n"),
-    ("s: {k: old, l: 2}  # flow\n", "s: {k: new, l: 2}  # flow\n"),
-    ("s:\n  # nothing yet\nt: 3\n", "s:\n  k: new\n  # nothing yet\nt: 3\n"),
-    ("s: {}\n", "s:\n  k: new\n"),
-    ("s:\n  k: |\n    two\n    lines\nt: 3\n", "s:\n  k: new\nt: 3\n"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "s:\n  k: new\n"),
+        ("# only\n", "# only\ns:\n  k: new\n"),
+        ("a: 1", "a: 1\ns:\n  k: new\n"),
+        ("s:\n  k: old  # why\n  l: 2\n", "s:\n  k: new  # why\n  l: 2\n"),
+        ("s:\n  # why\n  k:\n  l: 2\n", "s:\n  # why\n  k: new\n  l: 2\n"),
+        ("s:\n    l: 2\nt: 3\n", "s:\n    k: new\n    l: 2\nt: 3\n"),
+        ("s:\n  k:\n    - a\n    - b\n\nt: 3\n", "s:\n  k:\n    new\n\nt: 3\n"),
+        ("s: {l: 2}\n", "s: {k: new, l: 2}\n"),
+        ("s: {k: old, l: 2}  # flow\n", "s: {k: new, l: 2}  # flow\n"),
+        ("s:\n  # nothing yet\nt: 3\n", "s:\n  k: new\n  # nothing yet\nt: 3\n"),
+        ("s: {}\n", "s:\n  k: new\n"),
+        ("s:\n  k: |\n    two\n    lines\nt: 3\n", "s:\n  k: new\nt: 3\n"),
+    ],
+)
 def test_a_value_is_changed_and_nothing_else(text, expected):
     assert with_values(text, {"s.k": "new"}) == expected
 
@@ -315,9 +330,20 @@ def test_values_are_quoted_where_they_must_be():
     }
 
 
-@pytest.mark.parametrize("text", ["a: 1\n---\n", "s:\n- k: 1\n", "s: 1\n", "[1]\n",
-                                  "s: 2026-13-45\n", "s: " + "[" * 10_000, "s: *x\n",
-                                  "a: [\n", "t: &t\n  l: 1\ns: *t\n"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: 1\n---\n",
+        "s:\n- k: 1\n",
+        "s: 1\n",
+        "[1]\n",
+        "s: 2026-13-45\n",
+        "s: " + "[" * 10_000,
+        "s: *x\n",
+        "a: [\n",
+        "t: &t\n  l: 1\ns: *t\n",
+    ],
+)
 def test_what_cannot_be_edited_is_said_in_one_line(text):
     with pytest.raises(SettingsError) as refused:
         with_values(text, {"s.k": "new"})

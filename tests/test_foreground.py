@@ -47,8 +47,9 @@ def test_the_rim_of_the_room_goes(figure, full, share):
     for room in ROOMS.values():
         picture, person, alpha = scene(figure(), room)
         frame = Frame(picture, 0, 0.0)
-        small, low = (cv2.resize(one, (256, 144), interpolation=cv2.INTER_AREA)
-                      for one in (picture, alpha))  # fmt: skip
+        small, low = (
+            cv2.resize(one, (256, 144), interpolation=cv2.INTER_AREA) for one in (picture, alpha)
+        )
         matte = Matte(frame, alpha) if full else Matte(frame, low, guide=small)
         found.append(errors(picture, person, alpha, matte))
     mended, raw = np.mean(found, axis=0)

@@ -23,9 +23,11 @@ SIZE = (640, 360)
 
 def engine(size: Size = SIZE, work_size: Size | None = None, **seed: Any) -> GrabCut:
     settings = EngineSettings(
-        work_size=work_size, offline=True, model=seed.pop("model", None),
+        work_size=work_size,
+        offline=True,
+        model=seed.pop("model", None),
         grabcut=GrabCutSettings(**seed),
-    )  # fmt: skip
+    )
     return GrabCut(settings, size, Stats())
 
 

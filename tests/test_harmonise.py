@@ -20,8 +20,12 @@ def person(colour=(120, 120, 120)):
     alpha = np.zeros((180, 320), np.float32)
     cv2.ellipse(alpha, (160, 150), (50, 100), 0, 0, 360, 1, -1)
     alpha = cv2.GaussianBlur(alpha, (0, 0), 1.5)
-    image = cv2.blendLinear(np.full((180, 320, 3), colour, np.uint8),
-                            np.full((180, 320, 3), 100, np.uint8), alpha, 1 - alpha)  # fmt: skip
+    image = cv2.blendLinear(
+        np.full((180, 320, 3), colour, np.uint8),
+        np.full((180, 320, 3), 100, np.uint8),
+        alpha,
+        1 - alpha,
+    )
     return Frame(image, 0, 0.0), alpha
 
 
@@ -94,8 +98,12 @@ def lit_in_turn(moments):
     harmony, levels = Harmony(), []
     for level, epoch, at in moments:
         matte = Matte(Frame(frame.image, 0, at, epoch), alpha)
-        after = harmony(refine(matte, RefineSettings()), matte, plain(level, level, level),
-                        HarmoniseSettings(match=1))  # fmt: skip
+        after = harmony(
+            refine(matte, RefineSettings()),
+            matte,
+            plain(level, level, level),
+            HarmoniseSettings(match=1),
+        )
         levels.append(after.foreground[INSIDE].mean())
     return levels
 

@@ -215,9 +215,16 @@ def test_what_was_transparent_stays_so(image, place):
 def test_erased_things_are_painted_over_and_the_rest_stays(image, place, tmp_path_factory):
     masks = np.zeros((1, 1, HEIGHT, WIDTH), np.float32)
     masks[0, 0] = SEEN
-    car = graphs.constant_detector(tmp_path_factory.mktemp("cars") / "car.onnx", {
-        "boxes": np.float32([[18, 10, 43, 64]]), "labels": np.int64([3]),
-        "scores": np.float32([0.9]), "masks": masks}, (1, 3, HEIGHT, WIDTH))  # fmt: skip
+    car = graphs.constant_detector(
+        tmp_path_factory.mktemp("cars") / "car.onnx",
+        {
+            "boxes": np.float32([[18, 10, 43, 64]]),
+            "labels": np.int64([3]),
+            "scores": np.float32([0.9]),
+            "masks": masks,
+        },
+        (1, 3, HEIGHT, WIDTH),
+    )
     source = photo(place / "me.png", icc_profile=SRGB)
     code, _, lines = image(source, "--erase", "car", engine=("--model", car))
     assert code == 0, lines
@@ -240,9 +247,16 @@ def test_erased_things_are_painted_over_and_the_rest_stays(image, place, tmp_pat
 
 def test_a_photo_of_nothing_but_what_is_to_be_erased_is_refused(image, place, tmp_path_factory):
     everywhere = np.ones((1, 1, HEIGHT, WIDTH), np.float32)
-    car = graphs.constant_detector(tmp_path_factory.mktemp("cars") / "car.onnx", {
-        "boxes": np.float32([[0, 0, WIDTH, HEIGHT]]), "labels": np.int64([3]),
-        "scores": np.float32([0.9]), "masks": everywhere}, (1, 3, HEIGHT, WIDTH))  # fmt: skip
+    car = graphs.constant_detector(
+        tmp_path_factory.mktemp("cars") / "car.onnx",
+        {
+            "boxes": np.float32([[0, 0, WIDTH, HEIGHT]]),
+            "labels": np.int64([3]),
+            "scores": np.float32([0.9]),
+            "masks": everywhere,
+        },
+        (1, 3, HEIGHT, WIDTH),
+    )
     code, _, lines = image(photo(place / "me.png"), "--erase", "car", engine=("--model", car))
     assert (code, len(lines)) == (1, 1), lines
     assert "me.png: nothing of the room is seen around what is to be erased" in lines[0]
@@ -426,8 +440,10 @@ def test_what_is_there_is_skipped_until_overwrite(image, place, album):
     (place / "out").mkdir()
     (place / "out/a.png").write_bytes(b"mine")
     code, _, lines = image("album", "-d", "out")
-    assert (code, lines) == (0, ["realtime-bg: 1 done, 1 were there already "
-                                 "(--overwrite does them again)"])  # fmt: skip
+    assert (code, lines) == (
+        0,
+        ["realtime-bg: 1 done, 1 were there already (--overwrite does them again)"],
+    )
     assert (place / "out/a.png").read_bytes() == b"mine"
     code, _, lines = image("album", "-d", "out", "--overwrite")
     assert (code, lines) == (0, ["realtime-bg: 2 done"])
@@ -522,11 +538,14 @@ def test_pipes_one_side_at_a_time(image, place):
 # What cannot be
 
 
-@pytest.mark.parametrize(("data", "why"), [
-    (b"", "no picture of a known kind"),
-    (b"junk" * 100, "no picture of a known kind"),
-    (None, "truncated"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "no picture of a known kind"),
+        (b"junk" * 100, "no picture of a known kind"),
+        (None, "truncated"),
+    ],
+)
 def test_what_is_no_picture(image, place, data, why):
     whole = photo(place / "whole.jpg", quality=95).read_bytes()
     (place / "me.jpg").write_bytes(whole[:-200] if data is None else data)
@@ -572,33 +591,36 @@ def test_the_photo_is_never_its_result(image, place):
     assert source.read_bytes() == before
 
 
-@pytest.mark.parametrize(("words", "why"), [
-    (("none.png",), "none.png: no such file"),
-    (("empty", "-d", "out"), "empty: no photo in this folder"),
-    (("me.png", "-o", "o.bmp"), "o.bmp: a result is called .png, .webp, .jpg or .tiff"),
-    (("me.png", "-o", "o"), "o: a result is called .png"),
-    (("me.png", "-o", "o.png", "--format", "webp"), "a result in webp is called"),
-    (("me.png", "-o", "empty"), "a result is called"),
-    (("me.png", "-o", "o.jpg"), "JPEG has no transparency"),
-    (("me.png", "me.png", "-o", "o.png"), "2 photos need a folder"),
-    (("me.png", "me.png", "-d", "out"), "two photos would become"),
-    (("me.png", "-o", "o.png", "-d", "out"), "give one of them"),
-    (("me.png", "--alpha-only", "--foreground-only"), "give one of them"),
-    (("me.png", "--alpha-only", "-b", "red"), "has no background"),
-    (("me.png", "--erase", "car", "--trim"), "--erase keeps the photo"),
-    (("me.png", "--erase", "dragon"), "'dragon' is no class of COCO"),
-    (("me.png", "--erase", ","), "--erase"),
-    (("me.png", "--depth", "12"), "--depth"),
-    (("me.png", "--depth", "16", "-o", "o.webp"), "--depth 16 is for PNG"),
-    (("me.png", "--depth", "16", "-b", "red"), "--depth 16 is for an alpha"),
-    (("me.png", "--quality", "0"), "--quality"),
-    (("me.png", "--format", "gif"), "--format"),
-    (("me.png", "-b", "nosuch.jpg"), "background 'nosuch.jpg': no such file or name"),
-    (("~nosuchuser/me.png",), "there is no user nosuchuser"),
-    (("me.png", "-o", "~nosuchuser/o.png"), "there is no user nosuchuser"),
-    (("me.png", "-o", "x" * 300 + ".png"), "File name too long"),
-    ((), "Missing argument"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("none.png",), "none.png: no such file"),
+        (("empty", "-d", "out"), "empty: no photo in this folder"),
+        (("me.png", "-o", "o.bmp"), "o.bmp: a result is called .png, .webp, .jpg or .tiff"),
+        (("me.png", "-o", "o"), "o: a result is called .png"),
+        (("me.png", "-o", "o.png", "--format", "webp"), "a result in webp is called"),
+        (("me.png", "-o", "empty"), "a result is called"),
+        (("me.png", "-o", "o.jpg"), "JPEG has no transparency"),
+        (("me.png", "me.png", "-o", "o.png"), "2 photos need a folder"),
+        (("me.png", "me.png", "-d", "out"), "two photos would become"),
+        (("me.png", "-o", "o.png", "-d", "out"), "give one of them"),
+        (("me.png", "--alpha-only", "--foreground-only"), "give one of them"),
+        (("me.png", "--alpha-only", "-b", "red"), "has no background"),
+        (("me.png", "--erase", "car", "--trim"), "--erase keeps the photo"),
+        (("me.png", "--erase", "dragon"), "'dragon' is no class of COCO"),
+        (("me.png", "--erase", ","), "--erase"),
+        (("me.png", "--depth", "12"), "--depth"),
+        (("me.png", "--depth", "16", "-o", "o.webp"), "--depth 16 is for PNG"),
+        (("me.png", "--depth", "16", "-b", "red"), "--depth 16 is for an alpha"),
+        (("me.png", "--quality", "0"), "--quality"),
+        (("me.png", "--format", "gif"), "--format"),
+        (("me.png", "-b", "nosuch.jpg"), "background 'nosuch.jpg': no such file or name"),
+        (("~nosuchuser/me.png",), "there is no user nosuchuser"),
+        (("me.png", "-o", "~nosuchuser/o.png"), "there is no user nosuchuser"),
+        (("me.png", "-o", "x" * 300 + ".png"), "File name too long"),
+        ((), "Missing argument"),
+    ],
+)
 def test_what_cannot_be_meant_is_one_line(image, place, words, why):
     photo(place / "me.png")
     (place / "empty").mkdir()

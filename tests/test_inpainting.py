@@ -30,8 +30,11 @@ def test_what_is_known_stays(picture, network, tmp_path):
     inpainter = Inpainter(graphs.painter(tmp_path / "p.onnx") if network else None)
     filled = inpainter.fill(holed, known)
     assert np.abs(filled[known].astype(int) - image[known]).max() <= 1
-    assert (filled[HOLE] == 255).all() if network else np.abs(
-        filled[HOLE].astype(int) - image[HOLE]).mean() < 35  # fmt: skip
+    assert (
+        (filled[HOLE] == 255).all()
+        if network
+        else np.abs(filled[HOLE].astype(int) - image[HOLE]).mean() < 35
+    )
 
 
 def test_a_network_that_paints_nan_is_an_error(picture, tmp_path):

@@ -53,8 +53,13 @@ def dialect(name, path):
         outputs = {"boxes": BOXES, "labels": sparse, "scores": SCORES, "masks": masks}
         return graphs.constant_detector(path, outputs, (1, 3, 96, 128))
     if name == "detectron2":
-        outputs = {"value": BOXES, "value.1": dense, "value.2": small, "value.3": SCORES,
-                   "size": np.int64([96, 128])}  # fmt: skip
+        outputs = {
+            "value": BOXES,
+            "value.1": dense,
+            "value.2": small,
+            "value.3": SCORES,
+            "size": np.int64([96, 128]),
+        }
         return graphs.constant_detector(path, outputs, (3, 96, 128))
     if name == "mmdet":
         dets = np.concatenate([BOXES, SCORES[:, None]], axis=1)[None]
@@ -119,12 +124,17 @@ def test_every_dialect_gives_the_same_people(name, tmp_path):
 @pytest.mark.parametrize("name", DIALECTS)
 @pytest.mark.parametrize(
     ("wanted", "kept"),
-    [({"instances": "largest"}, [1]), ({"instances": "centre"}, [1]), ({"instances": 2}, [0, 1]),
-     ({"classes": ("person", "chair")}, [0, 1, 2]), ({"classes": ("chair",)}, [2]),
-     ({"score": 0.85}, [0]),
-     # the chair overlaps nobody; it goes with whom it is nearest to in the list
-     ({"classes": ("chair", "cell phone"), "instances": "largest"}, [2])],
-)  # fmt: skip
+    [
+        ({"instances": "largest"}, [1]),
+        ({"instances": "centre"}, [1]),
+        ({"instances": 2}, [0, 1]),
+        ({"classes": ("person", "chair")}, [0, 1, 2]),
+        ({"classes": ("chair",)}, [2]),
+        ({"score": 0.85}, [0]),
+        # the chair overlaps nobody; it goes with whom it is nearest to in the list
+        ({"classes": ("chair", "cell phone"), "instances": "largest"}, [2]),
+    ],
+)
 def test_classes_and_instances_are_chosen(name, wanted, kept, tmp_path):
     if name == "panoptic" and "score" in wanted:
         kept = [0, 1]  # a panoptic map has no scores: all are certain
@@ -148,8 +158,13 @@ def test_half_precision_and_a_size_of_its_own(tmp_path):
     table = np.concatenate([table, np.zeros((1, 116, 300), np.float32)], axis=2)
     outputs = {"output0": table.astype(np.float16), "output1": prototypes.astype(np.float16)}
     path = graphs.constant_detector(tmp_path / "net.onnx", outputs, kind=graphs.HALF)
-    settings = EngineSettings(name="instance", model=path, device="cpu", work_size=(1280, 960),
-                              network=NetworkSettings(size=(128, 96)))  # fmt: skip
+    settings = EngineSettings(
+        name="instance",
+        model=path,
+        device="cpu",
+        work_size=(1280, 960),
+        network=NetworkSettings(size=(128, 96)),
+    )
     net = Instance(settings, (1280, 960), Stats())
     image = cv2.resize(FRAME.image, (1280, 960))
     assert iou(net.matte(Frame(image, 0, 0.0)).alpha, *BOXES[:2]) > 0.97
@@ -163,17 +178,26 @@ def test_nobody_there_is_lost_and_not_a_crash(tmp_path):
 
 
 def test_no_detections_at_all(tmp_path):
-    outputs = {"boxes": np.zeros((0, 4), np.float32), "labels": np.zeros(0, np.int64),
-               "scores": np.zeros(0, np.float32),
-               "masks": np.zeros((0, 1, 96, 128), np.float32)}  # fmt: skip
+    outputs = {
+        "boxes": np.zeros((0, 4), np.float32),
+        "labels": np.zeros(0, np.int64),
+        "scores": np.zeros(0, np.float32),
+        "masks": np.zeros((0, 1, 96, 128), np.float32),
+    }
     path = tmp_path / "net.onnx"
     nodes = [graphs.helper.make_node("Identity", [f"{k}_value"], [k]) for k in outputs]
     nodes.append(graphs.helper.make_node("Identity", ["image"], ["echo"]))
-    ends = {k: (graphs.INT if v.dtype == np.int64 else graphs.FLOAT, ["n", *v.shape[1:]])
-            for k, v in outputs.items()}  # fmt: skip
-    graphs.save(path, nodes, {"image": (graphs.FLOAT, [1, 3, 96, 128])},
-                {**ends, "echo": (graphs.FLOAT, [1, 3, 96, 128])},
-                {f"{k}_value": v for k, v in outputs.items()})  # fmt: skip
+    ends = {
+        k: (graphs.INT if v.dtype == np.int64 else graphs.FLOAT, ["n", *v.shape[1:]])
+        for k, v in outputs.items()
+    }
+    graphs.save(
+        path,
+        nodes,
+        {"image": (graphs.FLOAT, [1, 3, 96, 128])},
+        {**ends, "echo": (graphs.FLOAT, [1, 3, 96, 128])},
+        {f"{k}_value": v for k, v in outputs.items()},
+    )
     assert engine(path).matte(FRAME).lost
 
 
@@ -268,8 +292,12 @@ def test_a_graph_that_is_no_detector_is_refused(tmp_path):
 
 
 def test_outputs_that_do_not_fit_each_other_are_refused(tmp_path):
-    outputs = {"boxes": BOXES, "labels": np.int64([1]), "scores": SCORES,
-               "masks": np.ones((3, 1, 96, 128), np.float32)}  # fmt: skip
+    outputs = {
+        "boxes": BOXES,
+        "labels": np.int64([1]),
+        "scores": SCORES,
+        "masks": np.ones((3, 1, 96, 128), np.float32),
+    }
     net = engine(graphs.constant_detector(tmp_path / "net.onnx", outputs, (1, 3, 96, 128)))
     with pytest.raises(EngineError, match="3 boxes, 1 classes"):
         net.matte(FRAME)

@@ -239,7 +239,9 @@ def test_a_click_picks_the_screens_colour_where_it_is_in_the_frame(mirror):
     click(live, (0.2, 0.7))
     assert live.now.engine.chroma.pick == pytest.approx((0.8 if mirror else 0.2, 0.7))
     assert changed(validated({"engine": {"name": "chroma"}}), live.now) <= {
-        "engine.chroma.pick", "output.mirror"}  # fmt: skip
+        "engine.chroma.pick",
+        "output.mirror",
+    }
     assert any(column == MOUSE and "chroma" in text for column, text in HELP)
 
 

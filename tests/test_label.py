@@ -37,15 +37,31 @@ def test_photos_and_frames_become_a_labelled_folder(tmp_path, photos, network, c
     for index in range(4):
         cv2.imwrite(str(clip / f"{index}.png"), picture)
     out = tmp_path / "labelled"
-    code = scripts.run("label", photos, clip.parent, "--engine", "semantic", "--model", network,
-                       "--device", "cpu", "--out", out, "--every", 2)  # fmt: skip
+    code = scripts.run(
+        "label",
+        photos,
+        clip.parent,
+        "--engine",
+        "semantic",
+        "--model",
+        network,
+        "--device",
+        "cpu",
+        "--out",
+        out,
+        "--every",
+        2,
+    )
     said = capsys.readouterr().err
     assert code == 0, said
     assert "3 pictures labelled" in said
     assert "1 left out" in said
     found = pairs(out)
-    assert [pair.image.name for pair in found] == ["somebody.jpg", "walk-00000.png",
-                                                   "walk-00002.png"]  # fmt: skip
+    assert [pair.image.name for pair in found] == [
+        "somebody.jpg",
+        "walk-00000.png",
+        "walk-00002.png",
+    ]
     assert (out / "images/somebody.jpg").read_bytes() == (photos / "somebody.jpg").read_bytes()
     mask = cv2.imread(str(out / "masks/somebody.png"), cv2.IMREAD_GRAYSCALE)
     assert mask[:, 40:].min() > 200
@@ -75,8 +91,21 @@ def test_what_is_not_there_is_one_line(tmp_path, capsys):
 def test_a_picture_that_cannot_be_read_is_left_out(tmp_path, photos, network, capsys):
     (photos / "broken.jpg").write_bytes(b"no picture")
     out = tmp_path / "labelled"
-    assert scripts.run("label", photos, "--engine", "semantic", "--model", network,
-                       "--device", "cpu", "--out", out) == 0  # fmt: skip
+    assert (
+        scripts.run(
+            "label",
+            photos,
+            "--engine",
+            "semantic",
+            "--model",
+            network,
+            "--device",
+            "cpu",
+            "--out",
+            out,
+        )
+        == 0
+    )
     said = capsys.readouterr().err
     assert "broken.jpg: not a readable image; left out" in said
     assert "1 pictures labelled" in said
@@ -88,7 +117,11 @@ def test_two_of_one_name_are_refused_before_anything_is_written(tmp_path, photos
     other.mkdir()
     (other / "somebody.png").write_bytes((photos / "nobody.png").read_bytes())
     out = tmp_path / "labelled"
-    assert scripts.run("label", photos, other, "--engine", "semantic", "--model", network,
-                       "--out", out) == 2  # fmt: skip
+    assert (
+        scripts.run(
+            "label", photos, other, "--engine", "semantic", "--model", network, "--out", out
+        )
+        == 2
+    )
     assert "would get the same name" in capsys.readouterr().err
     assert not out.exists()

@@ -34,9 +34,24 @@ def sources(tmp_path_factory):
 
 
 def make(sources, out, *more, seed=3):
-    return scripts.run("make_matting_set", "--out", out, "--people", f"folder:{sources}/people",
-                       "--rooms", sources / "rooms", "--count", "2", "--frames", "8",
-                       "--size", "192x108", "--seed", seed, *more)  # fmt: skip
+    return scripts.run(
+        "make_matting_set",
+        "--out",
+        out,
+        "--people",
+        f"folder:{sources}/people",
+        "--rooms",
+        sources / "rooms",
+        "--count",
+        "2",
+        "--frames",
+        "8",
+        "--size",
+        "192x108",
+        "--seed",
+        seed,
+        *more,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -39,8 +39,9 @@ def test_fcdensenet103_has_the_papers_parameters_and_maps():
     assert network.last.in_channels == 256  # table 2, and 896 and 1088 around the bottleneck
     assert network.pool[-1][0].num_features + 15 * 16 == 896
     assert network.up[0].layers[0][0].num_features == 240 + 656
-    convolutions = [m for m in network.modules()
-                    if isinstance(m, torch.nn.Conv2d | torch.nn.ConvTranspose2d)]  # fmt: skip
+    convolutions = [
+        m for m in network.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.ConvTranspose2d)
+    ]
     assert len(convolutions) == 103
 
 
@@ -55,9 +56,15 @@ def test_partial_conv_unet_has_the_papers_layers():
 
 
 @pytest.mark.parametrize("size", [(48, 64), (45, 77), (33, 32)])
-@pytest.mark.parametrize("network", [
-    UNet(width=4), UNet(2, width=4, norm=False), FCDenseNet(1, (1, 2, 1), growth=4, width=8),
-], ids=["unet", "unet-plain", "tiramisu"])  # fmt: skip
+@pytest.mark.parametrize(
+    "network",
+    [
+        UNet(width=4),
+        UNet(2, width=4, norm=False),
+        FCDenseNet(1, (1, 2, 1), growth=4, width=8),
+    ],
+    ids=["unet", "unet-plain", "tiramisu"],
+)
 def test_any_size_comes_back(network, size):
     network.eval()
     x = torch.rand(1, 3, *size)
@@ -130,8 +137,15 @@ def test_a_frozen_encoder_keeps_its_statistics():
 
 
 def test_vgg16_takes_the_published_names_and_refuses_others(tmp_path):
-    shapes = {0: (64, 3), 2: (64, 64), 5: (128, 64), 7: (128, 128), 10: (256, 128),
-              12: (256, 256), 14: (256, 256)}  # fmt: skip
+    shapes = {
+        0: (64, 3),
+        2: (64, 64),
+        5: (128, 64),
+        7: (128, 128),
+        10: (256, 128),
+        12: (256, 256),
+        14: (256, 256),
+    }
     state = {f"features.{n}.weight": torch.randn(*shape, 3, 3) for n, shape in shapes.items()}
     state |= {f"features.{n}.bias": torch.randn(shape[0]) for n, shape in shapes.items()}
     state["classifier.0.weight"] = torch.zeros(2, 2)

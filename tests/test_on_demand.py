@@ -87,8 +87,9 @@ def reader(tmp_path):
     processes = []
 
     def reader():
-        process = subprocess.Popen([sys.executable, "-c", code, str(path)],
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         assert process.stdout.readline() == b"open\n"
         processes.append(process)
         return process
@@ -183,9 +184,15 @@ def test_elsewhere_it_is_not_known(monkeypatch):
     assert readers("x").any() is None
 
 
-@pytest.mark.parametrize(("watched", "expected"), [
-    ((False,), False), ((False, True), True), ((False, None), True), ((), False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("watched", "expected"),
+    [
+        ((False,), False),
+        ((False, True), True),
+        ((False, None), True),
+        ((), False),
+    ],
+)
 def test_one_output_that_may_be_looked_at_is_enough(monkeypatch, watched, expected):
     class Watched(Sink):
         def send(self, composite):
@@ -236,8 +243,12 @@ def sleeper(tmp_path, monkeypatch):
     for name in ("room", "embedded", "grabcut"):
         monkeypatch.setitem(engines.ENGINES, name, "faulty:Network")
     monkeypatch.setattr(outlets, "open_sink", Watchable)
-    flags = {"engine.name": "room", "output.sinks": ("virtualcam",), "source.size": "64x36",
-             "output.folder": str(tmp_path)}  # fmt: skip
+    flags = {
+        "engine.name": "room",
+        "output.sinks": ("virtualcam",),
+        "source.size": "64x36",
+        "output.folder": str(tmp_path),
+    }
     run = Running(UnixEndpoint(tmp_path), flags=flags).start()
     yield run
     run.stop()

@@ -24,8 +24,9 @@ needs_openvino = pytest.mark.skipif(not here, reason="openvino is not installed"
 def opened(request, checkpoint):
     def open_one(runtime, **changes):
         model = checkpoint if request.param == "rvm" else None
-        settings = EngineSettings(name=request.param, model=model, device="cpu", offline=True,
-                                  runtime=runtime, **changes)  # fmt: skip
+        settings = EngineSettings(
+            name=request.param, model=model, device="cpu", offline=True, runtime=runtime, **changes
+        )
         return open_engine(settings, (320, 180), Stats())
 
     return open_one
@@ -116,9 +117,12 @@ def test_a_broken_installation_is_said_and_done_without(opened, monkeypatch, cap
 
 @needs_openvino
 def test_its_makers_are_told_nothing():
-    code = ("import sys, threading; from realtime_bg.engines._openvino import _core; _core();"
-            "from openvino.tools.ovc import telemetry_utils;"
-            "print(telemetry_utils.tm.__name__, threading.active_count())")  # fmt: skip
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                           check=True, timeout=60)  # fmt: skip
+    code = (
+        "import sys, threading; from realtime_bg.engines._openvino import _core; _core();"
+        "from openvino.tools.ovc import telemetry_utils;"
+        "print(telemetry_utils.tm.__name__, threading.active_count())"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert shown.stdout.split() == ["openvino.tools.ovc.telemetry_stub", "1"]

@@ -18,8 +18,15 @@ from realtime_bg.cli import main as cli
 from scripts import module
 
 PARTS = ("realtime_bg", "packaging", "tests", "scripts", "benchmarks", "docs")
-FILES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "config.yaml",
-         "constraints.txt", ".gitignore")  # fmt: skip
+FILES = (
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "config.yaml",
+    "constraints.txt",
+    ".gitignore",
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +47,15 @@ def built(tmp_path_factory):
             os.utime(path, (moment, moment))
         command = [sys.executable, "-m", "hatchling", "build", "-d", str(clone / "dist")]
         variables = os.environ | {"SOURCE_DATE_EPOCH": "1750000000", "LC_ALL": language}
-        done = subprocess.run(command, check=False, cwd=clone, env=variables, capture_output=True,
-                              text=True, timeout=100)  # fmt: skip
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=clone,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
         assert done.returncode == 0, done.stderr
         folders.append(clone / "dist")
     return folders
@@ -54,19 +68,25 @@ def hashes(folder):
 def test_two_builds_are_the_same_bytes(built):
     first, second = map(hashes, built)
     assert first == second
-    assert set(first) == {f"realtime_bg-{__version__}-py3-none-any.whl",
-                          f"realtime_bg-{__version__}.tar.gz"}  # fmt: skip
+    assert set(first) == {
+        f"realtime_bg-{__version__}-py3-none-any.whl",
+        f"realtime_bg-{__version__}.tar.gz",
+    }
 
 
 def test_the_wheel_has_what_the_program_and_the_desktop_read(built):
     with zipfile.ZipFile(next(built[0].glob("*.whl"))) as wheel:
         names = wheel.namelist()
         data = f"realtime_bg-{__version__}.data/data/share"
-        for name in ("realtime_bg/models/embedded.onnx", "realtime_bg/models/models.yaml",
-                     "realtime_bg/web/page/index.html", "realtime_bg/doctor/probe.py",
-                     f"{data}/man/man1/realtime-bg.1",
-                     f"{data}/applications/realtime-bg.desktop",
-                     f"{data}/icons/hicolor/scalable/apps/realtime-bg.svg"):  # fmt: skip
+        for name in (
+            "realtime_bg/models/embedded.onnx",
+            "realtime_bg/models/models.yaml",
+            "realtime_bg/web/page/index.html",
+            "realtime_bg/doctor/probe.py",
+            f"{data}/man/man1/realtime-bg.1",
+            f"{data}/applications/realtime-bg.desktop",
+            f"{data}/icons/hicolor/scalable/apps/realtime-bg.svg",
+        ):
             assert name in names
         assert not [name for name in names if name.startswith(("tests", "scripts", "packaging"))]
         entry = wheel.read(f"realtime_bg-{__version__}.dist-info/entry_points.txt").decode()
@@ -139,24 +159,34 @@ def test_the_desktop_entry_names_what_there_is():
 
 def completed(line, shell="bash"):
     words = line.split(" ")
-    variables = os.environ | {"_REALTIME_BG_COMPLETE": f"complete_{shell}", "COMP_WORDS": line,
-                              "COMP_CWORD": str(len(words) - 1)}  # fmt: skip
-    call = [sys.executable, "-c", "import sys; sys.argv[0] = 'realtime-bg'; "
-            "from realtime_bg.cli.main import main; main()"]  # fmt: skip
-    done = subprocess.run(call, check=True, env=variables, capture_output=True, text=True,
-                          timeout=30)  # fmt: skip
+    variables = os.environ | {
+        "_REALTIME_BG_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    call = [
+        sys.executable,
+        "-c",
+        "import sys; sys.argv[0] = 'realtime-bg'; from realtime_bg.cli.main import main; main()",
+    ]
+    done = subprocess.run(
+        call, check=True, env=variables, capture_output=True, text=True, timeout=30
+    )
     return done.stdout.split()
 
 
-@pytest.mark.parametrize(("line", "expected"), [
-    ("realtime-bg ser", ["serve"]),
-    ("realtime-bg --backg", ["--background"]),
-    ("realtime-bg --ver", ["--version", "--verbose"]),
-    ("realtime-bg --background beach --siz", ["--size"]),
-    ("realtime-bg run --mir", ["--mirror"]),
-    ("realtime-bg models fe", ["fetch"]),
-    ("realtime-bg serve --metr", ["--metrics-token"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("realtime-bg ser", ["serve"]),
+        ("realtime-bg --backg", ["--background"]),
+        ("realtime-bg --ver", ["--version", "--verbose"]),
+        ("realtime-bg --background beach --siz", ["--size"]),
+        ("realtime-bg run --mir", ["--mirror"]),
+        ("realtime-bg models fe", ["fetch"]),
+        ("realtime-bg serve --metr", ["--metrics-token"]),
+    ],
+)
 def test_the_shell_completes_commands_and_options(line, expected):
     assert completed(line) == expected
 
@@ -173,12 +203,23 @@ def test_completion_is_installed_for_bash(tmp_path):
         "import realtime_bg.cli.main"
     )
     # It asks which shell it was started from: one that is still there while it runs.
-    call = ["bash", "--norc", "-c", '"$0" -c "$1; realtime_bg.cli.main.main()"; exit $?',
-            sys.executable, program]  # fmt: skip
+    call = [
+        "bash",
+        "--norc",
+        "-c",
+        '"$0" -c "$1; realtime_bg.cli.main.main()"; exit $?',
+        sys.executable,
+        program,
+    ]
     done = subprocess.run(call, check=False, env=variables, capture_output=True, timeout=30)
     assert done.returncode == 0, done.stderr
     script = tmp_path / ".bash_completions/realtime-bg.sh"
     assert str(script) in (tmp_path / ".bashrc").read_text()
-    done = subprocess.run(["bash", "--norc", "-c", f"source '{script}'; complete -p realtime-bg"],
-                          check=True, capture_output=True, text=True, timeout=30)  # fmt: skip
+    done = subprocess.run(
+        ["bash", "--norc", "-c", f"source '{script}'; complete -p realtime-bg"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
     assert "realtime-bg" in done.stdout

@@ -240,17 +240,31 @@ SINKS = {"null": Seen, "blocked.mp4": BlockedSink, "failing.mp4": FailingSink}
 
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch):
-    names = {"room": RoomEngine, "embedded": RoomEngine, "grabcut": RoomEngine,
-             "flaky": FlakyEngine, "broken": BrokenEngine, "lying": LyingEngine,
-             "hanging": HangingEngine, "slow": SlowToLoad, "losing": LosingEngine,
-             "late": LateEngine, "slowly": SlowEngine, "unresettable": Unresettable}  # fmt: skip
+    names = {
+        "room": RoomEngine,
+        "embedded": RoomEngine,
+        "grabcut": RoomEngine,
+        "flaky": FlakyEngine,
+        "broken": BrokenEngine,
+        "lying": LyingEngine,
+        "hanging": HangingEngine,
+        "slow": SlowToLoad,
+        "losing": LosingEngine,
+        "late": LateEngine,
+        "slowly": SlowEngine,
+        "unresettable": Unresettable,
+    }
     for name, cls in names.items():
         monkeypatch.setitem(engines.ENGINES, name, f"{__name__}:{cls.__name__}")
     monkeypatch.setattr(outlets, "open_sink", lambda spec, size, fps: SINKS[spec]("", size, fps))
     Seen.images, Seen.frames, Seen.closed, RawSource.opened = [], set(), 0, 0
     FlakyEngine.opened = FlakyEngine.calls = BrokenEngine.opened = HangingEngine.calls = 0
-    for event in (HangingEngine.release, SlowToLoad.release, BlockedSink.entered,
-                  BlockedSink.release):  # fmt: skip
+    for event in (
+        HangingEngine.release,
+        SlowToLoad.release,
+        BlockedSink.entered,
+        BlockedSink.release,
+    ):
         event.clear()
     yield
     for event in (HangingEngine.release, SlowToLoad.release, BlockedSink.release):
@@ -880,11 +894,12 @@ def test_recording_and_snapshots(start, tmp_path, monkeypatch):
 
     monkeypatch.setitem(SINKS, "null", Seen)
     monkeypatch.setattr(
-        outlets, "open_sink",
+        outlets,
+        "open_sink",
         lambda spec, size, fps: (
             SINKS[spec]("", size, fps) if spec in SINKS else open_sink(spec, size, fps)
         ),
-    )  # fmt: skip
+    )
     pipeline = start()
     pipeline.live.update(output__folder=tmp_path / "media")
     pipeline.live.modify(lambda s: {"snapshots": s.snapshots + 1})
@@ -905,8 +920,16 @@ def test_recording_and_snapshots(start, tmp_path, monkeypatch):
 
 
 def test_duration_ends_it(start):
-    live, stats = Live(Settings(output={"sinks": ("null",)}, engine={"name": "room"},
-                                background={"current": "#00ff00"})), Stats()  # fmt: skip
+    live, stats = (
+        Live(
+            Settings(
+                output={"sinks": ("null",)},
+                engine={"name": "room"},
+                background={"current": "#00ff00"},
+            )
+        ),
+        Stats(),
+    )
     pipeline = Pipeline(live, stats, Processor(live, stats, wait=False), RawSource(), RawSource)
     pipeline.run(duration=0.3)
     assert Seen.images

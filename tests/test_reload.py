@@ -66,14 +66,17 @@ def test_a_key_that_is_taken_out_goes_back_to_what_it_is_without(opened, monkeyp
     assert live.now.refine.threshold == 0.7
 
 
-@pytest.mark.parametrize(("text", "line", "reason"), [
-    ("refine:\n  feather: soft\n", 2, "refine.feather"),
-    ("refine:\n  feather: 3\n  fether: 3\n", 3, "no such setting"),
-    ("refine:\n  feather: [\n", 3, "expected"),
-    ("engine:\n  name: embedded\nbackground:\n  current: beech\n", 4, "did you mean 'beach'"),
-    ("engine:\n  name: rwm\n", 2, "did you mean 'rvm'"),
-    ("output:\n  sinks: [null, window]\n", 2, "output.sinks"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("refine:\n  feather: soft\n", 2, "refine.feather"),
+        ("refine:\n  feather: 3\n  fether: 3\n", 3, "no such setting"),
+        ("refine:\n  feather: [\n", 3, "expected"),
+        ("engine:\n  name: embedded\nbackground:\n  current: beech\n", 4, "did you mean 'beach'"),
+        ("engine:\n  name: rwm\n", 2, "did you mean 'rvm'"),
+        ("output:\n  sinks: [null, window]\n", 2, "output.sinks"),
+    ],
+)
 def test_a_bad_edit_is_refused_with_file_line_and_reason(opened, caplog, text, line, reason):
     path, live, file = opened("refine: {feather: 1}\n")
     before = live.now
@@ -280,8 +283,10 @@ def test_a_background_is_read_again_when_its_file_changes(tmp_path, caplog):
     """Replaced: the new one. Damaged or deleted: the last good one. Back again: the new one."""
     path = tmp_path / "room.png"
     write(path, (10, 20, 30))
-    live, stats = Live(load(flags={"background.current": str(path), "engine.name": "threshold"}
-                            )), Stats()  # fmt: skip
+    live, stats = (
+        Live(load(flags={"background.current": str(path), "engine.name": "threshold"})),
+        Stats(),
+    )
     processor = Processor(live, stats, wait=False)
     config = ConfigFile(tmp_path / "config.yaml", live, stats)
     watch = FileWatch(lambda: in_use(config, live, stats, processor))
@@ -313,8 +318,18 @@ def test_a_model_is_loaded_again_when_its_file_changes(tmp_path, caplog):
     source = find(row("embedded"))
     model = tmp_path / "own.onnx"
     model.write_bytes(source.read_bytes())
-    live, stats = Live(load(flags={"engine.name": "embedded", "engine.model": str(model),
-                                   "background.current": "red"})), Stats()  # fmt: skip
+    live, stats = (
+        Live(
+            load(
+                flags={
+                    "engine.name": "embedded",
+                    "engine.model": str(model),
+                    "background.current": "red",
+                }
+            )
+        ),
+        Stats(),
+    )
     processor = Processor(live, stats, wait=False)
     frame = Frame(np.zeros((36, 64, 3), np.uint8), 0, 0.0)
     processor.matte(frame)

@@ -25,9 +25,14 @@ def command(*arguments, **changes):
     """Run the program in a process of its own with a clean environment."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("REALTIME_BG_")}
     environment.pop("DISPLAY", None)
-    return subprocess.run([sys.executable, "-m", "realtime_bg", *map(str, arguments)],
-                          env={**environment, **changes}, capture_output=True, text=True,
-                          check=False, timeout=100)  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", "realtime_bg", *map(str, arguments)],
+        env={**environment, **changes},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
 
 
 def decoded(path):
@@ -42,8 +47,19 @@ def test_the_readmes_main_job(tmp_path):
     from realtime_bg.sources import open_source
 
     out = tmp_path / "demo.mp4"
-    result = command("--source", "demo", "--size", "640x360", "--background", "beach",
-                     "--output", out, "--duration", "2", "--offline")  # fmt: skip
+    result = command(
+        "--source",
+        "demo",
+        "--size",
+        "640x360",
+        "--background",
+        "beach",
+        "--output",
+        out,
+        "--duration",
+        "2",
+        "--offline",
+    )
     assert result.returncode == 0, result.stderr
     assert "using embedded" in result.stderr
     pictures = decoded(out)
@@ -61,9 +77,16 @@ def test_the_readmes_main_job(tmp_path):
 
 def test_every_frame_of_a_file_at_its_own_time(tmp_path, monkeypatch):
     out = tmp_path / "out.mkv"
-    settings = load(flags={"source.spec": "demo", "source.size": "64x36", "source.fps": 12.5,
-                           "background.current": "blue", "engine.name": "grabcut",
-                           "output.sinks": (str(out),)})  # fmt: skip
+    settings = load(
+        flags={
+            "source.spec": "demo",
+            "source.size": "64x36",
+            "source.fps": 12.5,
+            "background.current": "blue",
+            "engine.name": "grabcut",
+            "output.sinks": (str(out),),
+        }
+    )
     run.run(settings, duration=1.0, show_stats=False)
     times = [time for time, _ in decoded(out)]
     assert len(times) == 13
@@ -71,8 +94,9 @@ def test_every_frame_of_a_file_at_its_own_time(tmp_path, monkeypatch):
 
 
 def test_statistics_are_printed(tmp_path):
-    result = command("-s", "demo", "--size", "64x36", "-e", "grabcut", "-o", "null",
-                     "--duration", "1", "--stats")  # fmt: skip
+    result = command(
+        "-s", "demo", "--size", "64x36", "-e", "grabcut", "-o", "null", "--duration", "1", "--stats"
+    )
     assert result.returncode == 0
     assert "fps" in result.stderr
     assert "network" in result.stderr
@@ -80,10 +104,20 @@ def test_statistics_are_printed(tmp_path):
 
 def test_rvm_mattes_a_real_clip(shared, shared_path, tmp_path):
     out = tmp_path / "out.mp4"
-    result = command("--engine", "rvm", "--source", shared_path("data/clips/book.mkv"),
-                     "--background", "#00ff00", "--output", out, "--duration", "1",
-                     REALTIME_BG_MODELS=str(shared / "models"),
-                     XDG_CACHE_HOME=str(tmp_path))  # fmt: skip
+    result = command(
+        "--engine",
+        "rvm",
+        "--source",
+        shared_path("data/clips/book.mkv"),
+        "--background",
+        "#00ff00",
+        "--output",
+        out,
+        "--duration",
+        "1",
+        REALTIME_BG_MODELS=str(shared / "models"),
+        XDG_CACHE_HOME=str(tmp_path),
+    )
     assert result.returncode == 0, result.stderr
     pictures = decoded(out)
     assert len(pictures) == 30
@@ -95,9 +129,16 @@ def test_rvm_mattes_a_real_clip(shared, shared_path, tmp_path):
 
 
 def test_weights_that_were_asked_for_and_cannot_be_had_end_it(tmp_path):
-    settings = load(flags={"source.spec": "demo", "source.size": "64x36", "engine.name": "rvm",
-                           "engine.offline": True, "background.current": "red",
-                           "output.sinks": ("null",)})  # fmt: skip
+    settings = load(
+        flags={
+            "source.spec": "demo",
+            "source.size": "64x36",
+            "engine.name": "rvm",
+            "engine.offline": True,
+            "background.current": "red",
+            "output.sinks": ("null",),
+        }
+    )
     with pytest.raises(ModelError, match=r"--offline.*realtime-bg models fetch"):
         run.run(settings, duration=1.0, show_stats=False)
 
@@ -125,8 +166,13 @@ def test_a_file_is_never_written_over_its_source(tmp_path):
 def test_a_background_is_never_written_over(tmp_path):
     clip = tmp_path / "waves.mp4"
     clip.write_bytes(b"x")
-    settings = load(flags={"source.spec": "demo", "background.items": ("beach", str(clip)),
-                           "output.sinks": (str(clip),)})  # fmt: skip
+    settings = load(
+        flags={
+            "source.spec": "demo",
+            "background.items": ("beach", str(clip)),
+            "output.sinks": (str(clip),),
+        }
+    )
     with pytest.raises(SettingsError, match="is one of the backgrounds"):
         run.run(settings, 1.0, False)
     assert clip.read_bytes() == b"x"
@@ -154,9 +200,19 @@ def test_files_get_a_finer_network_than_live_use(shared, tmp_path, caplog):
     live = work_size(None, (1280, 720), cuda=False)
     fine = work_size(None, (1280, 720), cuda=False, fine=True)
     assert fine[0] * fine[1] > live[0] * live[1]
-    result = command("-s", "demo", "-e", "rvm", "-o", "null", "--duration", "0.1", "--verbose",
-                     REALTIME_BG_MODELS=str(shared / "models"),
-                     XDG_CACHE_HOME=str(tmp_path))  # fmt: skip
+    result = command(
+        "-s",
+        "demo",
+        "-e",
+        "rvm",
+        "-o",
+        "null",
+        "--duration",
+        "0.1",
+        "--verbose",
+        REALTIME_BG_MODELS=str(shared / "models"),
+        XDG_CACHE_HOME=str(tmp_path),
+    )
     assert re.search(rf"engine rvm on CPU.* at {fine[0]}x{fine[1]}", result.stderr)
     assert f"{shared / 'models'}{os.sep}" in result.stderr
 
@@ -177,13 +233,25 @@ def test_config_yaml_holds_every_setting_at_its_default():
 
 
 def test_bench_reports_every_stage():
-    settings = load(flags={"source.spec": "demo", "source.size": "160x90",
-                           "engine.name": "grabcut", "background.current": "beach"})  # fmt: skip
+    settings = load(
+        flags={
+            "source.spec": "demo",
+            "source.size": "160x90",
+            "engine.name": "grabcut",
+            "background.current": "beach",
+        }
+    )
     report = json.loads(bench.as_json(bench.bench(settings, frames=8)))
     for name in ("fps", "network_ms", "step_ms", "latency_ms"):
         assert 0 < report[name]["min"] <= report[name]["p50"] <= report[name]["p95"]
     assert set(report["stages_ms"]) == {
-        "capture", "resize", "network", "upsample", "composite", "hand-over"}  # fmt: skip
+        "capture",
+        "resize",
+        "network",
+        "upsample",
+        "composite",
+        "hand-over",
+    }
     assert report["step_ms"]["p50"] >= report["network_ms"]["min"]
     assert report["engine"] == "grabcut"
     assert report["provider"] == "CPU"
@@ -202,15 +270,17 @@ def test_bench_refuses_what_waits(tmp_path):
 def test_export_script_writes_what_it_checked(checkpoint, tmp_path):
     out = tmp_path / "rvm.onnx"
     script = [sys.executable, str(ROOT / "scripts/export_rvm.py")]
-    result = subprocess.run([*script, str(checkpoint), str(out)], capture_output=True, text=True,
-                            check=False)  # fmt: skip
+    result = subprocess.run(
+        [*script, str(checkpoint), str(out)], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr
     assert "largest difference" in result.stdout
     assert out.stat().st_size > 1e6
     bad = tmp_path / "bad.safetensors"
     bad.write_bytes(b"junk")
-    result = subprocess.run([*script, str(bad), str(out)], capture_output=True, text=True,
-                            check=False)  # fmt: skip
+    result = subprocess.run(
+        [*script, str(bad), str(out)], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 2
     assert "bad.safetensors" in result.stderr
     assert "Traceback" not in result.stderr

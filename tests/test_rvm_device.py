@@ -48,8 +48,9 @@ def by_arrays(network, frames):
     for frame in frames:
         rgb = np.ascontiguousarray(frame.image[..., ::-1].transpose(2, 0, 1)[None])
         with torch.inference_mode():
-            fgr, pha, *state = network(torch.from_numpy(rgb).float() / 255, *state,
-                                       downsample_ratio=RATIO)  # fmt: skip
+            fgr, pha, *state = network(
+                torch.from_numpy(rgb).float() / 255, *state, downsample_ratio=RATIO
+            )
         found.append((pha[0, 0].numpy(), fgr[0].permute(1, 2, 0).numpy()[..., ::-1] * 255))
     return found
 
@@ -115,9 +116,15 @@ class Held(DeviceMatte):
 
 @pytest.mark.parametrize(
     ("flags", "used"),
-    [({}, "o"), ({"refine.feather": 3}, "d"), ({"background.current": "blur"}, "d"),
-     ({"view.alpha": True}, "d"), ({"harmonise.match": 1}, "d"), ({"output.mirror": True}, "o")],
-)  # fmt: skip
+    [
+        ({}, "o"),
+        ({"refine.feather": 3}, "d"),
+        ({"background.current": "blur"}, "d"),
+        ({"view.alpha": True}, "d"),
+        ({"harmonise.match": 1}, "d"),
+        ({"output.mirror": True}, "o"),
+    ],
+)
 def test_it_is_blended_where_it_is_unless_something_is_done_to_it(shown, monkeypatch, flags, used):
     monkeypatch.setattr(Held, "used", "")
     settings = load(flags={"background.current": "beach"} | flags)
@@ -168,8 +175,20 @@ def test_a_device_that_fails_while_blending_is_left(shown, monkeypatch, caplog, 
 
 
 def test_bench_compares_with_the_usual_loop(checkpoint):
-    command = ["bench", "--engine", "rvm-torch", "--model", str(checkpoint), "--device", "cpu",
-               "--frames", "3", "--sizes", "160x96,320x192", "--json"]  # fmt: skip
+    command = [
+        "bench",
+        "--engine",
+        "rvm-torch",
+        "--model",
+        str(checkpoint),
+        "--device",
+        "cpu",
+        "--frames",
+        "3",
+        "--sizes",
+        "160x96,320x192",
+        "--json",
+    ]
     result = CliRunner().invoke(cli.app, command, catch_exceptions=False)
     reports = json.loads(result.stdout)
     assert [report["size"] for report in reports] == [[160, 96], [320, 192]]

@@ -91,8 +91,12 @@ def test_names_are_those_of_the_released_checkpoints(real_checkpoint):
 
 def test_resnet_names_are_torchvisions():
     names = set(RVM("resnet50").state_dict())
-    for name in ("conv1.weight", "bn1.running_var", "layer1.0.downsample.1.bias",
-                 "layer4.2.conv3.weight"):  # fmt: skip
+    for name in (
+        "conv1.weight",
+        "bn1.running_var",
+        "layer1.0.downsample.1.bias",
+        "layer4.2.conv3.weight",
+    ):
         assert f"backbone.{name}" in names
     assert RVM("resnet50").state_dict()["aspp.aspp1.0.weight"].shape == (256, 2048, 1, 1)
 

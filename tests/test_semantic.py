@@ -87,9 +87,13 @@ def test_mean_deviation_and_order_are_applied(tmp_path):
     weight = np.zeros((1, 3, 1, 1), np.float32)
     weight[0, 0] = 40
     nodes = [graphs.helper.make_node("Conv", ["x", "w", "b"], ["y"])]
-    red = graphs.save(tmp_path / "red.onnx", nodes, {"x": (graphs.FLOAT, [1, 3, "h", "w"])},
-                      {"y": (graphs.FLOAT, [1, 1, "h", "w"])},
-                      {"w": weight, "b": np.float32([-20])})  # fmt: skip
+    red = graphs.save(
+        tmp_path / "red.onnx",
+        nodes,
+        {"x": (graphs.FLOAT, [1, 3, "h", "w"])},
+        {"y": (graphs.FLOAT, [1, 1, "h", "w"])},
+        {"w": weight, "b": np.float32([-20])},
+    )
     image = np.zeros((90, 160, 3), np.uint8)
     image[:, :, 2] = 255  # red, in BGR
     frame = Frame(image, 0, 0.0)
@@ -139,11 +143,17 @@ def test_bytes_are_a_mask(tmp_path):
 
 def test_two_maps_of_their_own_are_probabilities(tmp_path):
     """Sigmoids of the room and of the person, which need not sum to 1."""
-    nodes = [graphs.helper.make_node("ReduceMean", ["x"], ["m"], axes=[1], keepdims=1),
-             graphs.helper.make_node("Sub", ["m", "m"], ["z"]),
-             graphs.helper.make_node("Concat", ["z", "m"], ["y"], axis=1)]  # fmt: skip
-    path = graphs.save(tmp_path / "net.onnx", nodes, {"x": (graphs.FLOAT, [1, 3, "h", "w"])},
-                       {"y": (graphs.FLOAT, [1, 2, "h", "w"])})  # fmt: skip
+    nodes = [
+        graphs.helper.make_node("ReduceMean", ["x"], ["m"], axes=[1], keepdims=1),
+        graphs.helper.make_node("Sub", ["m", "m"], ["z"]),
+        graphs.helper.make_node("Concat", ["z", "m"], ["y"], axis=1),
+    ]
+    path = graphs.save(
+        tmp_path / "net.onnx",
+        nodes,
+        {"x": (graphs.FLOAT, [1, 3, "h", "w"])},
+        {"y": (graphs.FLOAT, [1, 2, "h", "w"])},
+    )
     alpha = engine(path).matte(bright_right()).alpha
     assert alpha[:, :10].max() < 0.1
     assert alpha[:, -10:].min() > 0.88
@@ -166,11 +176,17 @@ def test_a_class_that_is_not_there_is_refused(tmp_path):
 
 
 def test_nan_is_an_error_and_no_matte(tmp_path):
-    nodes = [graphs.helper.make_node("ReduceMean", ["x"], ["m"], axes=[1], keepdims=1),
-             graphs.helper.make_node("Sub", ["m", "m"], ["z"]),
-             graphs.helper.make_node("Div", ["z", "z"], ["y"])]  # fmt: skip
-    path = graphs.save(tmp_path / "nan.onnx", nodes, {"x": (graphs.FLOAT, [1, 3, "h", "w"])},
-                       {"y": (graphs.FLOAT, [1, 1, "h", "w"])})  # fmt: skip
+    nodes = [
+        graphs.helper.make_node("ReduceMean", ["x"], ["m"], axes=[1], keepdims=1),
+        graphs.helper.make_node("Sub", ["m", "m"], ["z"]),
+        graphs.helper.make_node("Div", ["z", "z"], ["y"]),
+    ]
+    path = graphs.save(
+        tmp_path / "nan.onnx",
+        nodes,
+        {"x": (graphs.FLOAT, [1, 3, "h", "w"])},
+        {"y": (graphs.FLOAT, [1, 1, "h", "w"])},
+    )
     with pytest.raises(EngineError, match="NaN"):
         engine(path).matte(bright_right())
 

@@ -20,8 +20,9 @@ NS = {"t": "http://schemas.microsoft.com/windows/2004/02/mit/task"}
 
 def command(tmp_path, *words):
     line = [sys.executable, "-m", "realtime_bg", "install-service", *words]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60,
-                          cwd=tmp_path)  # fmt: skip
+    return subprocess.run(
+        line, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -46,19 +47,28 @@ def test_where_it_cannot_be_started_the_reason_is_said(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
-@pytest.mark.parametrize(("kind", "expected"), [
-    ("systemd", ["systemctl --user enable {path}", "systemctl --user restart realtime-bg"]),
-    ("launchd", ["launchctl unload {path}", "launchctl load -w {path}"]),
-    ("task-scheduler", ["schtasks /End /TN realtime-bg",
-                        "schtasks /Create /F /TN realtime-bg /XML {path}",
-                        "schtasks /Run /TN realtime-bg"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("systemd", ["systemctl --user enable {path}", "systemctl --user restart realtime-bg"]),
+        ("launchd", ["launchctl unload {path}", "launchctl load -w {path}"]),
+        (
+            "task-scheduler",
+            [
+                "schtasks /End /TN realtime-bg",
+                "schtasks /Create /F /TN realtime-bg /XML {path}",
+                "schtasks /Run /TN realtime-bg",
+            ],
+        ),
+    ],
+)
 def test_one_that_runs_gets_the_new_options(kind, expected, tmp_path, monkeypatch):
     program, said = tmp_path / "bin" / expected[0].split()[0], tmp_path / "said"
     program.parent.mkdir()
     # To end what does not run is an error.
-    program.write_text(f'#!/bin/sh\necho "$(basename $0) $*" >> {said}\n'
-                       'case "$1" in unload|/End) exit 3;; esac\n')  # fmt: skip
+    program.write_text(
+        f'#!/bin/sh\necho "$(basename $0) $*" >> {said}\ncase "$1" in unload|/End) exit 3;; esac\n'
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -89,8 +99,13 @@ def test_systemd_gets_quotes_and_no_specifiers():
     text = service("systemd", OPTIONS).data.decode()
     line = next(line for line in text.splitlines() if line.startswith("ExecStart="))
     assert r'"/home/me/my 100%% \"nice\" <room> & $$HOME.jpg"' in line
-    for wanted in ("Type=notify", "WatchdogSec=", "Restart=on-failure", "NoNewPrivileges=yes",
-                   "RestartPreventExitStatus=2"):  # fmt: skip
+    for wanted in (
+        "Type=notify",
+        "WatchdogSec=",
+        "Restart=on-failure",
+        "NoNewPrivileges=yes",
+        "RestartPreventExitStatus=2",
+    ):
         assert wanted in text
 
 
@@ -101,8 +116,9 @@ def test_systemd_accepts_the_unit(tmp_path):
     unit.write_bytes(service("systemd", OPTIONS).data)
     line = ["systemd-analyze", "--user", "--man=no", "verify", str(unit)]
     environment = {"PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": str(tmp_path)}
-    result = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60,
-                            env=environment)  # fmt: skip
+    result = subprocess.run(
+        line, capture_output=True, text=True, check=False, timeout=60, env=environment
+    )
     assert result.returncode == 0, result.stderr
     assert "realtime-bg.service" not in result.stderr
 
@@ -125,21 +141,28 @@ def test_the_command_prints_it_with_full_paths(tmp_path):
 HERE = ("blue", "beach", "blur", "rvm", "auto", "demo", "8", "null")
 
 
-@pytest.mark.parametrize(("words", "expected"), [
-    *((f"-b {name}", f"--background {name}") for name in ("blue", "beach", "blur", "blur:8")),
-    ("-b ./blue -b room.jpg", "--background {0}/blue --background {0}/room.jpg"),
-    ("-b #00b140 -b no.jpg", "--background #00b140 --background no.jpg"),
-    ("--engine rvm --device auto", "--engine rvm --device auto"),
-    ("--config=my.yaml", "--config {0}/my.yaml"),
-    ("--config room.jpg --offline", "--config {0}/room.jpg --offline"),
-    ("-o new.mp4 -o old.mp4 -o virtualcam -o null",
-     "--output {0}/new.mp4 --output {0}/old.mp4 --output virtualcam --output null"),
-    ("--metrics-token token --page --port 0", "--page --port 0 --metrics-token {0}/token"),
-    ("-s demo", "--source demo"), ("-s old.mp4", "--source {0}/old.mp4"),
-    ("-s camera:1 -v", "--source camera:1 --verbose"),
-    ("--model rvm", "--model rvm"), ("--model room.jpg", "--model {0}/room.jpg"),
-    ("", ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        *((f"-b {name}", f"--background {name}") for name in ("blue", "beach", "blur", "blur:8")),
+        ("-b ./blue -b room.jpg", "--background {0}/blue --background {0}/room.jpg"),
+        ("-b #00b140 -b no.jpg", "--background #00b140 --background no.jpg"),
+        ("--engine rvm --device auto", "--engine rvm --device auto"),
+        ("--config=my.yaml", "--config {0}/my.yaml"),
+        ("--config room.jpg --offline", "--config {0}/room.jpg --offline"),
+        (
+            "-o new.mp4 -o old.mp4 -o virtualcam -o null",
+            "--output {0}/new.mp4 --output {0}/old.mp4 --output virtualcam --output null",
+        ),
+        ("--metrics-token token --page --port 0", "--page --port 0 --metrics-token {0}/token"),
+        ("-s demo", "--source demo"),
+        ("-s old.mp4", "--source {0}/old.mp4"),
+        ("-s camera:1 -v", "--source camera:1 --verbose"),
+        ("--model rvm", "--model rvm"),
+        ("--model room.jpg", "--model {0}/room.jpg"),
+        ("", ""),
+    ],
+)
 def test_paths_are_full_and_names_stay(words, expected, tmp_path, monkeypatch):
     for name in HERE:
         (tmp_path / name).mkdir()

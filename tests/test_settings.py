@@ -153,12 +153,15 @@ def test_broken_yaml_says_file_and_line(config, text, line):
     assert refused(path).startswith(f"{path}, line {line}: ")
 
 
-@pytest.mark.parametrize(("text", "line", "reason"), [
-    ("output:\n  folder: 2026-13-45\n", 2, "month must be in 1..12"),
-    ("source:\n  fps: " + "1" * 5000, 2, "4300 digits"),
-    ("a: !!float x\n", 1, "a value that cannot be read"),
-    ("a: !!timestamp x\n", 1, "a value that cannot be read"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("output:\n  folder: 2026-13-45\n", 2, "month must be in 1..12"),
+        ("source:\n  fps: " + "1" * 5000, 2, "4300 digits"),
+        ("a: !!float x\n", 1, "a value that cannot be read"),
+        ("a: !!timestamp x\n", 1, "a value that cannot be read"),
+    ],
+)
 def test_a_value_that_yaml_cannot_make_says_file_and_line(config, text, line, reason):
     path = config(text)
     message = refused(path)

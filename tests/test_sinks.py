@@ -426,9 +426,13 @@ def test_odd_sides_lose_a_line_in_the_virtual_camera(cameras):
 
 @pytest.mark.parametrize(
     ("platform", "remedy"),
-    [("linux", "sudo modprobe v4l2loopback"), ("darwin", "OBS"), ("win32", "UnityCapture"),
-     ("plan9", "README")],
-)  # fmt: skip
+    [
+        ("linux", "sudo modprobe v4l2loopback"),
+        ("darwin", "OBS"),
+        ("win32", "UnityCapture"),
+        ("plan9", "README"),
+    ],
+)
 def test_without_a_device_the_remedy_is_named_on_one_line(monkeypatch, platform, remedy):
     def refuse(*_args, **_kwargs):
         raise RuntimeError("'v4l2loopback' backend: no device\n\n  'obs' backend: not found\n")

@@ -312,9 +312,13 @@ def test_what_a_spec_turns_out_to_be(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("spec", "part"),
-    [("camera:front", "camera:1"), ("nothing.mp4", "no such file"), (".", "is a folder"),
-     ("", "is a folder")],
-)  # fmt: skip
+    [
+        ("camera:front", "camera:1"),
+        ("nothing.mp4", "no such file"),
+        (".", "is a folder"),
+        ("", "is a folder"),
+    ],
+)
 def test_a_spec_that_cannot_be_says_so(spec, part):
     with pytest.raises(SourceError, match=part) as caught:
         classify(spec)

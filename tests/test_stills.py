@@ -18,8 +18,12 @@ PERSON = (190, 225, 240)
 @pytest.fixture(scope="module")
 def stills(tmp_path_factory):
     path = graphs.person_map(tmp_path_factory.mktemp("network") / "bright.onnx")
-    flags = {"engine.name": "semantic", "engine.model": str(path), "background.current": "blue",
-             "refine.hysteresis": 0}  # faint alpha all over the room stays  # fmt: skip
+    flags = {
+        "engine.name": "semantic",
+        "engine.model": str(path),
+        "background.current": "blue",
+        "refine.hysteresis": 0,
+    }  # faint alpha all over the room stays
     with closing(Stills(load(flags=flags))) as opened:
         yield opened
 
@@ -27,8 +31,11 @@ def stills(tmp_path_factory):
 def photo(width=160, height=120):
     """A bright person in a dark room with a strong pattern."""
     rng = np.random.default_rng(2)
-    room = cv2.resize(rng.integers(0, 90, (height // 8, width // 8, 3), np.uint8), (width, height),
-                      interpolation=cv2.INTER_NEAREST)  # fmt: skip
+    room = cv2.resize(
+        rng.integers(0, 90, (height // 8, width // 8, 3), np.uint8),
+        (width, height),
+        interpolation=cv2.INTER_NEAREST,
+    )
     soft = np.zeros((height, width), np.float32)
     cv2.ellipse(soft, (width // 2, height), (width // 5, height * 3 // 4), 0, 0, 360, 1, -1)
     soft = cv2.GaussianBlur(soft, (0, 0), 3)[..., None]
@@ -113,10 +120,13 @@ def test_a_background_that_cannot_be_read_leaves_the_next_one_working(stills, tm
     assert (stills.over(cutout, "red")[0, 0] == (0, 0, 255)).all()
 
 
-@pytest.mark.parametrize(("pixels", "format", "why"), [
-    (np.zeros((2, 16384, 3), np.uint8), "webp", "cannot be written as webp"),
-    (np.zeros((2, 2, 4), np.uint16), "webp", "16 bits are for PNG only"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("pixels", "format", "why"),
+    [
+        (np.zeros((2, 16384, 3), np.uint8), "webp", "cannot be written as webp"),
+        (np.zeros((2, 2, 4), np.uint16), "webp", "16 bits are for PNG only"),
+    ],
+)
 def test_what_a_format_cannot_hold_is_said(pixels, format, why):
     with pytest.raises(DataError, match=why):
         encode(pixels, format)

@@ -18,14 +18,32 @@ from realtime_bg.cli import top
 from realtime_bg.errors import SettingsError
 
 REPORT = {
-    "running": True, "problem": "", "shows_camera": False, "engine": "embedded", "provider": "CPU",
-    "work_size": [256, 144], "fps": 29.5, "latency_ms": 14.2, "dropped": 7, "failures": 1,
-    "stages_ms": {"capture": 33.3, "network": 6.0}, "recording": False, "notice": "",
-}  # fmt: skip
+    "running": True,
+    "problem": "",
+    "shows_camera": False,
+    "engine": "embedded",
+    "provider": "CPU",
+    "work_size": [256, 144],
+    "fps": 29.5,
+    "latency_ms": 14.2,
+    "dropped": 7,
+    "failures": 1,
+    "stages_ms": {"capture": 33.3, "network": 6.0},
+    "recording": False,
+    "notice": "",
+}
 DAEMON = {
-    "state": "idle", "pid": 77, "source": "camera", "background": "beach", "dropped": 0,
-    "outputs": ["virtualcam"], "fps": 0.0, "latency_ms": 0.0, "engine": "rvm", "provider": "CPU",
-}  # fmt: skip
+    "state": "idle",
+    "pid": 77,
+    "source": "camera",
+    "background": "beach",
+    "dropped": 0,
+    "outputs": ["virtualcam"],
+    "fps": 0.0,
+    "latency_ms": 0.0,
+    "engine": "rvm",
+    "provider": "CPU",
+}
 
 
 def text_of(*reports, seconds=1.0):
@@ -45,8 +63,9 @@ def test_the_figures_are_shown():
 
 
 def test_what_was_before_becomes_curves_and_rates():
-    reports = [REPORT | {"fps": fps, "dropped": dropped}
-               for fps, dropped in ((0, 0), (15, 4), (30, 8))]  # fmt: skip
+    reports = [
+        REPORT | {"fps": fps, "dropped": dropped} for fps, dropped in ((0, 0), (15, 4), (30, 8))
+    ]
     text = text_of(*reports, seconds=2.0)
     assert "▁▅█" in text
     assert "2.0 a second" in text
@@ -61,17 +80,31 @@ def test_a_daemons_status_is_enough():
 
 
 def test_problems_and_dangers_are_told():
-    changes = {"problem": "camera [/red] gone", "notice": "saved", "recording": True,
-               "shows_camera": True, "running": False}  # fmt: skip
+    changes = {
+        "problem": "camera [/red] gone",
+        "notice": "saved",
+        "recording": True,
+        "shows_camera": True,
+        "running": False,
+    }
     text = text_of(REPORT | changes)
     for words in ("camera off", "camera [/red] gone", "saved", "REC", "the room is shown"):
         assert words in text
     assert text_of({}).count("\n") > 4
 
 
-@pytest.mark.parametrize("address", [None, "", "nonsense", "http://localhost:5003",
-                                     "http://localhost:x/?token=t", "ftp://localhost/?token=t",
-                                     "http:///?token=t"])  # fmt: skip
+@pytest.mark.parametrize(
+    "address",
+    [
+        None,
+        "",
+        "nonsense",
+        "http://localhost:5003",
+        "http://localhost:x/?token=t",
+        "ftp://localhost/?token=t",
+        "http:///?token=t",
+    ],
+)
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(SettingsError, match="realtime-bg serve"):
         top.instance(address)()
@@ -95,11 +128,17 @@ def answering(status, body):
     return server, asked
 
 
-@pytest.mark.parametrize(("status", "body", "words"), [
-    (401, b"no", "does not know this token"), (302, b"", "is no realtime-bg"),
-    (200, b"<html>", "is no realtime-bg"), (200, b"[]", "is no realtime-bg"),
-    (500, b"{}", "is no realtime-bg"), (200, b'{"fps": 3}', None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (401, b"no", "does not know this token"),
+        (302, b"", "is no realtime-bg"),
+        (200, b"<html>", "is no realtime-bg"),
+        (200, b"[]", "is no realtime-bg"),
+        (500, b"{}", "is no realtime-bg"),
+        (200, b'{"fps": 3}', None),
+    ],
+)
 def test_answers_of_whoever_is_there(status, body, words, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # nobody else gets the token
     server, asked = answering(status, body)
@@ -146,8 +185,24 @@ def served(tmp_path):
     pytest.importorskip("fastapi")
     import requests
 
-    command = [sys.executable, "-u", "-m", "realtime_bg", "serve", "--port", "0", "-s", "demo",
-               "--size", "320x180", "-e", "embedded", "-b", "#00ff00", "--offline"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "realtime_bg",
+        "serve",
+        "--port",
+        "0",
+        "-s",
+        "demo",
+        "--size",
+        "320x180",
+        "-e",
+        "embedded",
+        "-b",
+        "#00ff00",
+        "--offline",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         guard = threading.Timer(60, process.kill)
         guard.start()
@@ -171,12 +226,23 @@ def test_a_running_server_is_watched_until_ctrl_c(served):
     import pty
 
     variables = os.environ | {"REALTIME_BG_ADDRESS": served, "TERM": "xterm", "COLUMNS": "100"}
-    once = subprocess.run([sys.executable, "-m", "realtime_bg", "top"], env=variables,
-                          check=True, capture_output=True, text=True, timeout=30)  # fmt: skip
+    once = subprocess.run(
+        [sys.executable, "-m", "realtime_bg", "top"],
+        env=variables,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
     assert "failures" in once.stdout
     outside, inside = pty.openpty()
-    process = subprocess.Popen([sys.executable, "-m", "realtime_bg", "top"], env=variables,
-                               stdout=inside, stderr=inside, stdin=inside)  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "realtime_bg", "top"],
+        env=variables,
+        stdout=inside,
+        stderr=inside,
+        stdin=inside,
+    )
     os.close(inside)
     said, end = b"", time.monotonic() + 30
     while said.count(b"embedded on CPU") < 3:

@@ -72,8 +72,13 @@ class Tiny(nn.Sequential):
     """Learns, normalises and drops out, in no time."""
 
     def __init__(self):
-        super().__init__(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(),
-                         nn.Dropout(0.2), nn.Conv2d(4, 1, 3, padding=1))  # fmt: skip
+        super().__init__(
+            nn.Conv2d(3, 4, 3, padding=1),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Conv2d(4, 1, 3, padding=1),
+        )
 
 
 class Diverging(Tiny):
@@ -106,8 +111,19 @@ def tiny(monkeypatch):
 def train(photos, out, *more, arch="tiny", script="train_segmentation", data=None):
     """The exit code of a small run on one process."""
     named = ("--arch", arch) if arch else ()
-    return scripts.run(script, *named, "--data", data or f"folder:{photos}", "--out", out,
-                       "--size", SIDE, "--workers", 0, *more)  # fmt: skip
+    return scripts.run(
+        script,
+        *named,
+        "--data",
+        data or f"folder:{photos}",
+        "--out",
+        out,
+        "--size",
+        SIDE,
+        "--workers",
+        0,
+        *more,
+    )
 
 
 def rows(path):
@@ -422,11 +438,23 @@ def refused(capsys, reason, *arguments, **named):
 
 def test_a_loss_that_is_no_number_ends_the_run_and_spoils_nothing(photos, tmp_path, capsys):
     out = tmp_path / "run"
-    refused(capsys, "the loss became nan at step 3; try again with a lower --lr", photos, out,
-            arch="diverging")  # fmt: skip
+    refused(
+        capsys,
+        "the loss became nan at step 3; try again with a lower --lr",
+        photos,
+        out,
+        arch="diverging",
+    )
     assert not (out / "last.pt").exists()
-    refused(capsys, "last.pt is from before: go on with --resume and a lower --lr", photos,
-            tmp_path / "other", "--save-every", 1, arch="diverging")  # fmt: skip
+    refused(
+        capsys,
+        "last.pt is from before: go on with --resume and a lower --lr",
+        photos,
+        tmp_path / "other",
+        "--save-every",
+        1,
+        arch="diverging",
+    )
     kept = torch.load(tmp_path / "other/last.pt", weights_only=True)
     assert kept["step"] == 2
     assert all(value.isfinite().all() for value in kept["model"].values())
@@ -444,13 +472,16 @@ def test_what_cannot_be_read_is_named_once_and_left_out(photos, tmp_path, capsys
     assert said.count(f"no mask in {photos / 'masks'} for {names[2]}; left out") == 1
 
 
-@pytest.mark.parametrize(("spoil", "reason"), [
-    (lambda root: [p.unlink() for p in (root / "images").iterdir()], "holds no images"),
-    (lambda root: [p.unlink() for p in (root / "masks").iterdir()], "no image has a mask"),
-    (lambda root: (root / "masks").rename(root / "m"), "masks: no such folder"),
-    (lambda root: [p.write_bytes(b"") for p in (root / "images").iterdir()], "could be read"),
-    (lambda root: [p.unlink() for p in sorted((root / "images").iterdir())[1:]], "at least 2"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda root: [p.unlink() for p in (root / "images").iterdir()], "holds no images"),
+        (lambda root: [p.unlink() for p in (root / "masks").iterdir()], "no image has a mask"),
+        (lambda root: (root / "masks").rename(root / "m"), "masks: no such folder"),
+        (lambda root: [p.write_bytes(b"") for p in (root / "images").iterdir()], "could be read"),
+        (lambda root: [p.unlink() for p in sorted((root / "images").iterdir())[1:]], "at least 2"),
+    ],
+)
 def test_data_that_cannot_train_end_in_one_line(photos, tmp_path, capsys, spoil, reason):
     spoil(photos)
     refused(capsys, reason, photos, tmp_path / "run", "--epochs", 2)
@@ -463,8 +494,9 @@ def test_runs_are_not_overwritten_nor_mixed_up(photos, tmp_path, capsys):
     assert train(photos, out, "--steps", 1) == 0
     refused(capsys, "holds a run; go on with it by --resume", photos, out, "--steps", 2)
     refused(capsys, "begun with batch 3, not 2", photos, out, "--resume", "--batch", 2)
-    refused(capsys, "begun with arch tiny, not unet", photos, out, "--resume", "--batch", 3,
-            arch="unet")  # fmt: skip
+    refused(
+        capsys, "begun with arch tiny, not unet", photos, out, "--resume", "--batch", 3, arch="unet"
+    )
     assert train(photos, out, "--steps", 2, "--resume") == 0  # longer is allowed
     assert [row["step"] for row in rows(out / "val.csv")] == ["1", "2"]
     cv2.imwrite(str(photos / "images/more.png"), np.zeros((36, 40, 3), np.uint8))
@@ -477,11 +509,14 @@ def test_runs_are_not_overwritten_nor_mixed_up(photos, tmp_path, capsys):
     refused(capsys, "cannot be made", photos, tmp_path / "file/run")
 
 
-@pytest.mark.parametrize(("arguments", "reason"), [
-    (("--data", "photos"), "write coco:ROOT or folder:ROOT"),
-    (("--data", "folder:/nowhere/at/all"), "no such folder"),
-    (("--device", "cuda:7"), "PyTorch sees no CUDA"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--data", "photos"), "write coco:ROOT or folder:ROOT"),
+        (("--data", "folder:/nowhere/at/all"), "no such folder"),
+        (("--device", "cuda:7"), "PyTorch sees no CUDA"),
+    ],
+)
 def test_wrong_arguments_end_in_one_line(photos, tmp_path, capsys, monkeypatch, arguments, reason):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     refused(capsys, reason, photos, tmp_path / "run", *arguments)
@@ -489,8 +524,9 @@ def test_wrong_arguments_end_in_one_line(photos, tmp_path, capsys, monkeypatch, 
 
 def test_deeplabv3_needs_a_torchvision_that_works(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    refused(capsys, 'run: pip install "realtime-bg[train]"', photos, tmp_path / "run",
-            arch="deeplabv3")  # fmt: skip
+    refused(
+        capsys, 'run: pip install "realtime-bg[train]"', photos, tmp_path / "run", arch="deeplabv3"
+    )
 
 
 def test_tensorboard_is_fed_where_it_is_installed(photos, tmp_path, monkeypatch):
@@ -589,13 +625,20 @@ def clip_task(model, size, seed, train, val):
         out, truth = logits(network, batch)
         return {"iou": (1 - (out.sigmoid() - truth).abs().mean((1, 2, 3))).tolist()}
 
-    return Task(model, Clips(train, size, seed), Clips(val, size, None), loss, scores,
-                lambda best, path: path.write_text(type(best).__name__))  # fmt: skip
+    return Task(
+        model,
+        Clips(train, size, seed),
+        Clips(val, size, None),
+        loss,
+        scores,
+        lambda best, path: path.write_text(type(best).__name__),
+    )
 
 
 def test_an_architecture_may_bring_its_own_data_loss_and_export(photos, tmp_path, monkeypatch):
-    arch = segmentation.Arch("test_training:Recurrent", (SIDE, SIDE), 3, 1e-2,
-                             "test_training:clip_task")  # fmt: skip
+    arch = segmentation.Arch(
+        "test_training:Recurrent", (SIDE, SIDE), 3, 1e-2, "test_training:clip_task"
+    )
     monkeypatch.setitem(segmentation.ARCHS, "recurrent", arch)
     assert train(photos, tmp_path / "run", "--epochs", 2, arch="recurrent") == 0
     assert (tmp_path / "run/recurrent.onnx").read_text() == "Recurrent"
@@ -612,14 +655,28 @@ def coco(tmp_path):
 
     def box(key, image, x, y, w, h, category=1):
         outline = [x, y, x + w, y, x + w, y + h, x, y + h]
-        return {"id": key, "image_id": image, "category_id": category, "iscrowd": 0,
-                "segmentation": [outline], "area": w * h, "bbox": [x, y, w, h]}  # fmt: skip
+        return {
+            "id": key,
+            "image_id": image,
+            "category_id": category,
+            "iscrowd": 0,
+            "segmentation": [outline],
+            "area": w * h,
+            "bbox": [x, y, w, h],
+        }
 
     def crowd(key, image, columns):  # the right ``columns`` of 40x30, counted down the columns
         counts = [(40 - columns) * 30, columns * 30]
         region = {"counts": counts, "size": [30, 40]}
-        return {"id": key, "image_id": image, "category_id": 1, "iscrowd": 1, "area": columns * 30,
-                "segmentation": region, "bbox": [40 - columns, 0, columns, 30]}  # fmt: skip
+        return {
+            "id": key,
+            "image_id": image,
+            "category_id": 1,
+            "iscrowd": 1,
+            "area": columns * 30,
+            "segmentation": region,
+            "bbox": [40 - columns, 0, columns, 30],
+        }
 
     for split in ("train2017", "val2017"):
         (root / split).mkdir()
@@ -627,13 +684,21 @@ def coco(tmp_path):
             picture = chance.integers(0, 255, (30, 40, 3), np.uint8)
             cv2.imwrite(str(root / split / f"{index:012}.jpg"), picture)
         content = {
-            "images": [{"id": index, "file_name": f"{index:012}.jpg", "width": 40, "height": 30}
-                       for index in range(1, 6)],
+            "images": [
+                {"id": index, "file_name": f"{index:012}.jpg", "width": 40, "height": 30}
+                for index in range(1, 6)
+            ],
             "categories": [{"id": 1, "name": "person"}, {"id": 18, "name": "dog"}],
-            "annotations": [box(1, 1, 4, 5, 8, 10), box(2, 1, 26, 5, 8, 10), crowd(3, 1, 10),
-                            box(4, 2, 10, 10, 10, 10), crowd(5, 3, 20), box(6, 4, 1, 1, 9, 9, 18),
-                            box(7, 5, 5, 5, 10, 20)],
-        }  # fmt: skip
+            "annotations": [
+                box(1, 1, 4, 5, 8, 10),
+                box(2, 1, 26, 5, 8, 10),
+                crowd(3, 1, 10),
+                box(4, 2, 10, 10, 10, 10),
+                crowd(5, 3, 20),
+                box(6, 4, 1, 1, 9, 9, 18),
+                box(7, 5, 5, 5, 10, 20),
+            ],
+        }
         (root / f"annotations/instances_{split}.json").write_text(json.dumps(content))
     return root
 
@@ -664,18 +729,30 @@ def test_two_steps_on_coco(coco, tmp_path):
     assert len(train_photos) + len(val_photos) == 3  # by seed
 
 
-@pytest.mark.parametrize(("spoil", "reason"), [
-    (lambda root: (root / "annotations/instances_train2017.json").unlink(),
-     "unpack annotations_trainval2017.zip"),
-    (lambda root: (root / "annotations/instances_train2017.json").write_text("{no json"),
-     "cannot be read"),
-    (lambda root: (root / "annotations/instances_train2017.json").write_text("[]"),
-     "not COCO's instance annotations"),
-    (lambda root: (root / "annotations/instances_train2017.json").write_text(
-        '{"images": [], "annotations": [], "categories": [{"id": 1, "name": "cat"}]}'),
-     "has no category 'person'"),
-    (lambda root: (root / "train2017").rename(root / "elsewhere"), "unpack train2017.zip"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (
+            lambda root: (root / "annotations/instances_train2017.json").unlink(),
+            "unpack annotations_trainval2017.zip",
+        ),
+        (
+            lambda root: (root / "annotations/instances_train2017.json").write_text("{no json"),
+            "cannot be read",
+        ),
+        (
+            lambda root: (root / "annotations/instances_train2017.json").write_text("[]"),
+            "not COCO's instance annotations",
+        ),
+        (
+            lambda root: (root / "annotations/instances_train2017.json").write_text(
+                '{"images": [], "annotations": [], "categories": [{"id": 1, "name": "cat"}]}'
+            ),
+            "has no category 'person'",
+        ),
+        (lambda root: (root / "train2017").rename(root / "elsewhere"), "unpack train2017.zip"),
+    ],
+)
 def test_a_damaged_coco_is_named(coco, tmp_path, capsys, spoil, reason):
     spoil(coco)
     refused(capsys, reason, None, tmp_path / "run", data=f"coco:{coco}")
@@ -683,8 +760,9 @@ def test_a_damaged_coco_is_named(coco, tmp_path, capsys, spoil, reason):
 
 def test_coco_without_its_package_says_what_to_install(coco, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools.coco", None)
-    refused(capsys, 'run: pip install "realtime-bg[train]"', None, tmp_path / "run",
-            data=f"coco:{coco}")  # fmt: skip
+    refused(
+        capsys, 'run: pip install "realtime-bg[train]"', None, tmp_path / "run", data=f"coco:{coco}"
+    )
 
 
 def test_a_coco_photo_of_another_size_than_its_annotation_is_left_out(coco):
@@ -693,11 +771,14 @@ def test_a_coco_photo_of_another_size_than_its_annotation_is_left_out(coco):
         CocoPhotos(coco, "train2017")[1]
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda content: content["annotations"][3].update(segmentation=[]),
-    lambda content: content["annotations"][3].pop("segmentation"),
-    lambda content: content["images"].pop(1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: content["annotations"][3].update(segmentation=[]),
+        lambda content: content["annotations"][3].pop("segmentation"),
+        lambda content: content["images"].pop(1),
+    ],
+)
 def test_a_coco_photo_with_an_odd_annotation_is_left_out(coco, spoil):
     path = coco / "annotations/instances_train2017.json"
     content = json.loads(path.read_text())
@@ -710,8 +791,20 @@ def test_a_coco_photo_with_an_odd_annotation_is_left_out(coco, spoil):
 
 
 def inpaint(photos, out, *more):
-    return train(photos, out, "--width", 4, "--levels", 2, "--batch", 3, *more, arch=None,
-                 script="train_inpaint", data=f"folder:{photos / 'images'}")  # fmt: skip
+    return train(
+        photos,
+        out,
+        "--width",
+        4,
+        "--levels",
+        2,
+        "--batch",
+        3,
+        *more,
+        arch=None,
+        script="train_inpaint",
+        data=f"folder:{photos / 'images'}",
+    )
 
 
 def test_too_deep_a_network_for_one_picture_ends_in_one_line(photos, tmp_path, capsys):
@@ -938,11 +1031,14 @@ def test_a_full_disk_keeps_the_checkpoint_that_was_there(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
 
-@pytest.mark.parametrize("error", [
-    torch.OutOfMemoryError("CUDA out of memory"),
-    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
-    RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed. "),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed. "),
+    ],
+)
 def test_too_little_memory_is_one_line(photos, tmp_path, capsys, monkeypatch, error):
     def full(model, batch):
         raise error
@@ -967,8 +1063,14 @@ def test_a_score_that_is_no_number_ends_the_run(photos, tmp_path, capsys, monkey
 
 def test_weights_to_start_with_that_are_none_are_not_to_be_deleted(photos, tmp_path, capsys):
     (tmp_path / "best.pt").write_bytes(b"no checkpoint")
-    refused(capsys, "not a readable checkpoint", photos, tmp_path / "run", "--start",
-            tmp_path / "best.pt")  # fmt: skip
+    refused(
+        capsys,
+        "not a readable checkpoint",
+        photos,
+        tmp_path / "run",
+        "--start",
+        tmp_path / "best.pt",
+    )
     assert "delete" not in capsys.readouterr().err
 
 

@@ -36,8 +36,32 @@ pytestmark = [
 
 WIDTH, HEIGHT, COUNT = 96, 64, 24
 ROOM, PERSON = (45, 25, 15), (190, 225, 240)  # BGR; what is bright is the person to `network`
-PHONE = [0, 33, 67, 100, 167, 200, 233, 300, 333, 367, 400, 533, 567, 600, 633, 667, 700, 733,
-         767, 967, 1000, 1033, 1067, 1100]  # milliseconds: a phone leaves pictures out  # fmt: skip
+PHONE = [
+    0,
+    33,
+    67,
+    100,
+    167,
+    200,
+    233,
+    300,
+    333,
+    367,
+    400,
+    533,
+    567,
+    600,
+    633,
+    667,
+    700,
+    733,
+    767,
+    967,
+    1000,
+    1033,
+    1067,
+    1100,
+]  # milliseconds: a phone leaves pictures out
 TONE = ("-f", "lavfi", "-i", "sine=440:sample_rate=44100:duration=1.3")
 CLASSICAL = ("--engine", "threshold", "--background", "blue")
 
@@ -77,11 +101,38 @@ def clip(path, *options, sound=TONE, times=None, pictures=None):
     retimed = ()
     if times:
         steps = "+".join(f"eq(N,{n})*{t}" for n, t in enumerate(times))
-        retimed = ("-vf", f"settb=1/1000,setpts='{steps}'", "-vsync", "passthrough",
-                   "-enc_time_base", "1/1000", "-video_track_timescale", "600")  # fmt: skip
-    ffmpeg(*raw, "-r", 20, "-i", "-", *sound, "-c:v", "libx264", "-crf", 8, "-g", 6, "-pix_fmt",
-           "yuv420p", *retimed, "-c:a", "aac", *options, path,
-           given=b"".join(image.tobytes() for image in pictures))  # fmt: skip
+        retimed = (
+            "-vf",
+            f"settb=1/1000,setpts='{steps}'",
+            "-vsync",
+            "passthrough",
+            "-enc_time_base",
+            "1/1000",
+            "-video_track_timescale",
+            "600",
+        )
+    ffmpeg(
+        *raw,
+        "-r",
+        20,
+        "-i",
+        "-",
+        *sound,
+        "-c:v",
+        "libx264",
+        "-crf",
+        8,
+        "-g",
+        6,
+        "-pix_fmt",
+        "yuv420p",
+        *retimed,
+        "-c:a",
+        "aac",
+        *options,
+        path,
+        given=b"".join(image.tobytes() for image in pictures),
+    )
     return path
 
 
@@ -152,8 +203,9 @@ def stream(path, kind="v"):
 
 def decoded(path, pixels="bgr24", *before):
     """Pictures as FFmpeg shows them, upright."""
-    data = ffmpeg(*before, "-i", path, "-vsync", "passthrough", "-f", "rawvideo", "-pix_fmt",
-                  pixels, "-")  # fmt: skip
+    data = ffmpeg(
+        *before, "-i", path, "-vsync", "passthrough", "-f", "rawvideo", "-pix_fmt", pixels, "-"
+    )
     about = stream(path)
     width, height = about["width"], about["height"]
     turns = [data["rotation"] for data in about.get("side_data_list", []) if "rotation" in data]
@@ -201,15 +253,26 @@ def test_turned_as_the_file_says(video, plain, angle, place):
     assert np.abs(out - before).mean() < 3
 
 
-@pytest.mark.parametrize(("colours", "tags"), [
-    (("-color_range", "pc", "-colorspace", "bt709"), ("pc", "bt709")),
-    (("-color_range", "tv", "-colorspace", "bt709"), ("tv", "bt709")),
-    (("-color_range", "tv", "-colorspace", "smpte170m"), ("tv", "smpte170m")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("colours", "tags"),
+    [
+        (("-color_range", "pc", "-colorspace", "bt709"), ("pc", "bt709")),
+        (("-color_range", "tv", "-colorspace", "bt709"), ("tv", "bt709")),
+        (("-color_range", "tv", "-colorspace", "smpte170m"), ("tv", "smpte170m")),
+    ],
+)
 def test_range_and_matrix_are_kept(video, place, colours, tags):
     matrix = "bt709" if "bt709" in colours else "bt601"
-    clip("in.mp4", "-vf", f"scale=out_range={tags[0]}:out_color_matrix={matrix}", *colours,
-         "-color_primaries", "bt709", "-color_trc", "bt709")  # fmt: skip
+    clip(
+        "in.mp4",
+        "-vf",
+        f"scale=out_range={tags[0]}:out_color_matrix={matrix}",
+        *colours,
+        "-color_primaries",
+        "bt709",
+        "-color_trc",
+        "bt709",
+    )
     assert video("in.mp4", "-o", "out.mp4", "-b", "none")[0] == 0
     after = stream("out.mp4")
     assert (after["color_range"], after["color_space"]) == tags
@@ -220,8 +283,21 @@ def test_range_and_matrix_are_kept(video, place, colours, tags):
 
 
 def test_pictures_that_begin_after_the_sound(video, plain, place):
-    ffmpeg("-itsoffset", 0.3, "-i", plain, "-i", plain, "-map", "0:v", "-map", "1:a", "-c", "copy",
-           "late.mkv")  # fmt: skip
+    ffmpeg(
+        "-itsoffset",
+        0.3,
+        "-i",
+        plain,
+        "-i",
+        plain,
+        "-map",
+        "0:v",
+        "-map",
+        "1:a",
+        "-c",
+        "copy",
+        "late.mkv",
+    )
     assert video("late.mkv", "-o", "out.mkv", bright=False, *CLASSICAL)[0] == 0  # noqa: B026
     assert times("late.mkv")[0] - sound("late.mkv")[0][0] > 0.25
     assert times("out.mkv") == pytest.approx(times("late.mkv"), abs=0.0011)
@@ -230,16 +306,18 @@ def test_pictures_that_begin_after_the_sound(video, plain, place):
     assert [at for at, _ in after] == pytest.approx([at for at, _ in before], abs=0.0011)
 
 
-@pytest.mark.parametrize(("name", "codec"), [("o.mp4", "h264"), ("o.mov", "h264"),
-                                             ("o.mkv", "h264"), ("o.webm", "vp9")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "codec"), [("o.mp4", "h264"), ("o.mov", "h264"), ("o.mkv", "h264"), ("o.webm", "vp9")]
+)
 def test_every_kind_of_file_with_and_without_sound(video, plain, place, name, codec):
     ffmpeg("-i", plain, "-c:v", "copy", "-c:a", "libopus", "opus.mkv")
     source = "opus.mkv" if name == "o.webm" else plain
     assert video(source, "-o", name, *CLASSICAL, bright=False)[0] == 0
     assert stream(name)["codec_name"] == codec
     late = sound(name)[0][0] - sound(source)[0][0]  # Matroska has no times before 0
-    assert sound(name) == [(pytest.approx(at + late, abs=0.0011), data)
-                           for at, data in sound(source)]  # fmt: skip
+    assert sound(name) == [
+        (pytest.approx(at + late, abs=0.0011), data) for at, data in sound(source)
+    ]
     assert times(name) == pytest.approx(np.add(times(source), late), abs=0.0011)
     assert video(source, "-o", f"no.{name}", "--no-sound", *CLASSICAL, bright=False)[0] == 0
     assert sound(f"no.{name}") == []
@@ -263,8 +341,23 @@ def test_a_colon_in_a_name_is_no_protocol(video, place):
 
 
 def test_two_languages_stay_two(video, plain, place):
-    ffmpeg("-i", plain, "-f", "lavfi", "-i", "sine=880:duration=1", "-map", "0", "-map", "1:a",
-           "-c:v", "copy", "-c:a", "aac", "two.mkv")  # fmt: skip
+    ffmpeg(
+        "-i",
+        plain,
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=880:duration=1",
+        "-map",
+        "0",
+        "-map",
+        "1:a",
+        "-c:v",
+        "copy",
+        "-c:a",
+        "aac",
+        "two.mkv",
+    )
     assert video("two.mkv", "-o", "out.mkv", *CLASSICAL, bright=False)[0] == 0
     kinds = [one["codec_type"] for one in ffprobe("out.mkv", "-show_streams")["streams"]]
     assert kinds == ["video", "audio", "audio"]
@@ -308,8 +401,9 @@ def test_a_video_as_background_at_its_own_time(video, plain, place):
     shades = [np.full((HEIGHT, WIDTH, 3), 8 * n, np.uint8) for n in range(COUNT)]
     clip("shades.mp4", sound=(), pictures=shades)
     assert video(plain, "-o", "out.mp4", "-b", "shades.mp4")[0] == 0
-    corner, shade = (decoded(name)[:, :15, :8].mean(axis=(1, 2, 3))
-                     for name in ("out.mp4", "shades.mp4"))  # fmt: skip
+    corner, shade = (
+        decoded(name)[:, :15, :8].mean(axis=(1, 2, 3)) for name in ("out.mp4", "shades.mp4")
+    )
     assert corner == pytest.approx(shade, abs=3)
 
 
@@ -377,8 +471,12 @@ def test_a_png_for_every_picture(video, phone, place):
     assert video("flat.mp4", "-o", "frames", "--alpha", "png-sequence")[0] == 0
     names = sorted(path.name for path in (place / "frames").glob("*.png"))
     assert names == [f"{n:06d}.png" for n in range(COUNT)]
-    check_cut_out([cv2.cvtColor(read_png(place / "frames" / name), cv2.COLOR_BGRA2RGBA).astype(int)
-                   for name in names])  # fmt: skip
+    check_cut_out(
+        [
+            cv2.cvtColor(read_png(place / "frames" / name), cv2.COLOR_BGRA2RGBA).astype(int)
+            for name in names
+        ]
+    )
     found = times(place / "frames/frames.ffconcat")
     assert found == pytest.approx(times(phone), abs=0.05)  # FFmpeg takes PNGs at 25 a second
     lines = (place / "frames/frames.ffconcat").read_text().splitlines()
@@ -427,8 +525,21 @@ def test_matte_and_foreground_in_two_files(video, plain, place):
 def test_a_recurrent_engine_is_warm_at_the_first_picture(video, place, tmp_path_factory):
     path = graphs.remembering(tmp_path_factory.mktemp("rvm") / "slow.onnx")
     clip("still.mp4", pictures=[picture(5)] * COUNT)
-    assert video("still.mp4", "-o", "out.mp4", "--alpha", "matte", "-e", "rvm", "--model", path,
-                 bright=False)[0] == 0  # fmt: skip
+    assert (
+        video(
+            "still.mp4",
+            "-o",
+            "out.mp4",
+            "--alpha",
+            "matte",
+            "-e",
+            "rvm",
+            "--model",
+            path,
+            bright=False,
+        )[0]
+        == 0
+    )
     bright = decoded("out.matte.mp4")[:, 40:60, 20:30].mean(axis=(1, 2, 3))
     assert bright[0] > 0.97 * bright[-1] > 150
 
@@ -657,8 +768,12 @@ def test_an_error_leaves_what_was_there(video, plain, place, monkeypatch):
 def test_a_job_is_all_that_its_pictures_depend_on(place):
     (place / "show").mkdir()
     names = ("second.onnx", "plate.png", "fill.onnx", "show/1.png", "show/2.png")
-    flags = {"engine.combine.model": "second.onnx", "engine.plate.file": "plate.png",
-             "background.inpaint": "fill.onnx", "background.current": "show"}  # fmt: skip
+    flags = {
+        "engine.combine.model": "second.onnx",
+        "engine.plate.file": "plate.png",
+        "background.inpaint": "fill.onnx",
+        "background.current": "show",
+    }
 
     def job(**more):
         return videos._job(load(flags=flags | more), place / "in.mp4", videos.VideoOptions())
@@ -691,34 +806,43 @@ def test_a_file_that_was_cut_off_gives_what_it_has_and_says_so(video, place, nam
     assert 20 < len(times("out.mp4")) < 60
 
 
-@pytest.mark.parametrize(("words", "why"), [
-    (("none.mp4", "-o", "o.mp4"), "none.mp4': no such file"),
-    (("junk.mp4", "-o", "o.mp4"), "junk.mp4: cannot be read as video"),
-    (("half.mp4", "-o", "o.mp4"), "half.mp4: cannot be read as video"),
-    (("empty.mp4", "-o", "o.mp4"), "empty.mp4: cannot be read as video"),
-    (("tone.m4a", "-o", "o.mp4"), "holds no video"),
-    (("still.png", "-o", "o.mp4"), "is a still picture; use: realtime-bg image"),
-    (("in.mp4", "-o", "in.mp4", "--overwrite"), "in.mp4 is the source itself"),
-    (("in.mp4", "-o", "link.mp4", "--overwrite"), "link.mp4 is the source itself"),
-    (("in.mp4", "-o", "behind.png", "--overwrite", "-b", "behind.png"), "ends in .mp4"),
-    (("in.mp4", "-o", "behind.mp4", "--overwrite", "-b", "behind.mp4"), "one of the backgrounds"),
-    (("in.mp4", "-o", "o.avi"), "ends in .mp4, .mkv, .mov, .webm, .gif"),
-    (("in.mp4", "-o", "o"), "ends in .mp4"),
-    (("in.mp4", "-o", "o.mp4", "--alpha", "webm"), "with --alpha webm ends in .webm"),
-    (("in.mp4", "-o", "o.png", "--alpha", "png-sequence"), "is a folder's, without suffix"),
-    (("in.mp4", "-o", "o.mp4", "--alpha", "apng"), "--alpha"),
-    (("in.mp4", "-o", "o.webm", "--alpha", "vp9", "-b", "red"), "leave --background out"),
-    (("in.mp4", "-o", "o.webm"), "cannot hold the sound of in.mp4 (aac); name the output .mkv"),
-    (("in.mp4", "-o", "file/o.mp4"), "cannot be written"),
-    (("in.mp4", "-o", "o.mp4", "-b", "nosuch.jpg"), "background 'nosuch.jpg'"),
-    (("in.mp4", "-o", "o.mp4", "--start", "2", "--end", "1"), "the end must come after the start"),
-    (("in.mp4", "-o", "o.mp4", "--start", "noon"), "--start 'noon': write seconds"),
-    (("in.mp4", "-o", "o.mp4", "--start", "100"), "no picture in this span"),
-    (("in.mp4", "-o", "~nosuchuser/o.mp4"), "there is no user nosuchuser"),
-    (("~nosuchuser/in.mp4", "-o", "o.mp4"), "there is no user nosuchuser"),
-    (("in.mp4",), "Missing option"),
-    (("-o", "o.mp4"), "Missing argument"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("none.mp4", "-o", "o.mp4"), "none.mp4': no such file"),
+        (("junk.mp4", "-o", "o.mp4"), "junk.mp4: cannot be read as video"),
+        (("half.mp4", "-o", "o.mp4"), "half.mp4: cannot be read as video"),
+        (("empty.mp4", "-o", "o.mp4"), "empty.mp4: cannot be read as video"),
+        (("tone.m4a", "-o", "o.mp4"), "holds no video"),
+        (("still.png", "-o", "o.mp4"), "is a still picture; use: realtime-bg image"),
+        (("in.mp4", "-o", "in.mp4", "--overwrite"), "in.mp4 is the source itself"),
+        (("in.mp4", "-o", "link.mp4", "--overwrite"), "link.mp4 is the source itself"),
+        (("in.mp4", "-o", "behind.png", "--overwrite", "-b", "behind.png"), "ends in .mp4"),
+        (
+            ("in.mp4", "-o", "behind.mp4", "--overwrite", "-b", "behind.mp4"),
+            "one of the backgrounds",
+        ),
+        (("in.mp4", "-o", "o.avi"), "ends in .mp4, .mkv, .mov, .webm, .gif"),
+        (("in.mp4", "-o", "o"), "ends in .mp4"),
+        (("in.mp4", "-o", "o.mp4", "--alpha", "webm"), "with --alpha webm ends in .webm"),
+        (("in.mp4", "-o", "o.png", "--alpha", "png-sequence"), "is a folder's, without suffix"),
+        (("in.mp4", "-o", "o.mp4", "--alpha", "apng"), "--alpha"),
+        (("in.mp4", "-o", "o.webm", "--alpha", "vp9", "-b", "red"), "leave --background out"),
+        (("in.mp4", "-o", "o.webm"), "cannot hold the sound of in.mp4 (aac); name the output .mkv"),
+        (("in.mp4", "-o", "file/o.mp4"), "cannot be written"),
+        (("in.mp4", "-o", "o.mp4", "-b", "nosuch.jpg"), "background 'nosuch.jpg'"),
+        (
+            ("in.mp4", "-o", "o.mp4", "--start", "2", "--end", "1"),
+            "the end must come after the start",
+        ),
+        (("in.mp4", "-o", "o.mp4", "--start", "noon"), "--start 'noon': write seconds"),
+        (("in.mp4", "-o", "o.mp4", "--start", "100"), "no picture in this span"),
+        (("in.mp4", "-o", "~nosuchuser/o.mp4"), "there is no user nosuchuser"),
+        (("~nosuchuser/in.mp4", "-o", "o.mp4"), "there is no user nosuchuser"),
+        (("in.mp4",), "Missing option"),
+        (("-o", "o.mp4"), "Missing argument"),
+    ],
+)
 def test_what_cannot_be_is_one_line_and_leaves_nothing(video, plain, place, words, why):
     data = plain.read_bytes()
     (place / "in.mp4").write_bytes(data)

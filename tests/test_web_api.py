@@ -26,8 +26,9 @@ from realtime_bg.sources.demo import DemoSource
 from realtime_bg.web import jobs
 from realtime_bg.web.limits import Limits
 
-LIMITS = Limits(photo=3_000_000, pixels=1_000_000, seconds=5, photos=2, jobs=2, viewers=2,
-                backgrounds=3)  # fmt: skip
+LIMITS = Limits(
+    photo=3_000_000, pixels=1_000_000, seconds=5, photos=2, jobs=2, viewers=2, backgrounds=3
+)
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +96,15 @@ def test_a_photo_becomes_a_cut_out(web, photo, demo):
     assert not image[image[..., 3] == 0].any()  # nothing of the room is left
 
 
-@pytest.mark.parametrize(("fields", "expected"), [
-    ({"color": "#0000ff"}, (255, 0, 0)),
-    ({"style": "red"}, (0, 0, 255)),
-    ({"background": plain((10, 200, 30))}, (10, 200, 30)),
-    ({"background": plain((1, 2, 3)), "engine": "grabcut"}, (1, 2, 3)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"color": "#0000ff"}, (255, 0, 0)),
+        ({"style": "red"}, (0, 0, 255)),
+        ({"background": plain((10, 200, 30))}, (10, 200, 30)),
+        ({"background": plain((1, 2, 3)), "engine": "grabcut"}, (1, 2, 3)),
+    ],
+)
 def test_a_photo_gets_a_background(web, photo, demo, fields, expected):
     image = cut_out(web, photo, **fields)
     assert image.shape == (180, 320, 3)
@@ -112,21 +116,24 @@ def test_a_photo_over_a_built_in_background(web, photo):
     assert cut_out(web, photo, style="beach").shape == (180, 320, 3)
 
 
-@pytest.mark.parametrize(("data", "fields", "status", "reason"), [
-    (b"", {}, 422, "cannot be read"),
-    (b"no picture", {}, 422, "no picture of a known kind"),
-    (plain(0, (2000, 1000)), {}, 413, "million pixels"),
-    (b"\x89PNG" + b"x" * 3_000_000, {}, 413, "a photo may have 3 MB"),
-    (None, {"background": b"rubbish"}, 422, "cannot be read"),
-    (None, {"style": "/etc/hostname"}, 422, "background"),
-    (None, {"style": "../x.jpg"}, 422, "background"),
-    (None, {"style": "blur:/etc"}, 422, "background"),
-    (None, {"style": "upload:../../x"}, 404, "no such background"),
-    (None, {"color": "nocolour"}, 422, "background"),
-    (None, {"color": "red", "style": "beach"}, 422, "not both"),
-    (None, {"engine": "nope"}, 422, "unknown engine"),
-    (None, {"engine": "rvm"}, 422, "rvm"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "fields", "status", "reason"),
+    [
+        (b"", {}, 422, "cannot be read"),
+        (b"no picture", {}, 422, "no picture of a known kind"),
+        (plain(0, (2000, 1000)), {}, 413, "million pixels"),
+        (b"\x89PNG" + b"x" * 3_000_000, {}, 413, "a photo may have 3 MB"),
+        (None, {"background": b"rubbish"}, 422, "cannot be read"),
+        (None, {"style": "/etc/hostname"}, 422, "background"),
+        (None, {"style": "../x.jpg"}, 422, "background"),
+        (None, {"style": "blur:/etc"}, 422, "background"),
+        (None, {"style": "upload:../../x"}, 404, "no such background"),
+        (None, {"color": "nocolour"}, 422, "background"),
+        (None, {"color": "red", "style": "beach"}, 422, "not both"),
+        (None, {"engine": "nope"}, 422, "unknown engine"),
+        (None, {"engine": "rvm"}, 422, "rvm"),
+    ],
+)
 def test_what_cannot_be_is_said(web, photo, data, fields, status, reason):
     assert reason in cut_out(web, photo if data is None else data, status, **fields)
 
@@ -273,9 +280,14 @@ def test_a_server_survives_that_the_system_empties_its_temporary_folder(
     assert not list(tmp_path.glob("realtime-bg-*"))
 
 
-@pytest.mark.parametrize(("video", "status", "reason"), [
-    (b"", 422, "the video"), (b"nothing", 422, "the video"), (None, 422, "the video"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("video", "status", "reason"),
+    [
+        (b"", 422, "the video"),
+        (b"nothing", 422, "the video"),
+        (None, 422, "the video"),
+    ],
+)
 def test_what_is_no_video_is_said_without_our_paths(web, clip, video, status, reason):
     answer = web.post(
         "/api/jobs", files={"video": clip[: len(clip) // 3] if video is None else video}
@@ -318,15 +330,17 @@ def test_an_upload_keeps_nothing_but_its_pixels(web):
 
 
 def test_backgrounds_have_an_end(web):
-    names = [web.post("/api/backgrounds", files={"image": plain(n)}).json()["name"]
-             for n in range(3)]  # fmt: skip
+    names = [
+        web.post("/api/backgrounds", files={"image": plain(n)}).json()["name"] for n in range(3)
+    ]
     assert web.post("/api/backgrounds", files={"image": plain(99)}).status_code == 429
     for name in names:
         web.delete(f"/api/backgrounds/{name}")
 
 
-@pytest.mark.parametrize("name", ["upload:0123456789abcdef", "upload:..%2f..%2fx", "upload:x",
-                                  "office", "%2e%2e"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name", ["upload:0123456789abcdef", "upload:..%2f..%2fx", "upload:x", "office", "%2e%2e"]
+)
 def test_only_uploads_can_be_deleted(web, name):
     web.patch("/api/settings", json={"background": {"current": "office"}})
     assert web.delete(f"/api/backgrounds/{name}").status_code in (404, 405)
@@ -353,13 +367,21 @@ def test_settings_change_together_or_not_at_all(web):
     assert web.get("/api/settings").json() == before
 
 
-@pytest.mark.parametrize("changes", [
-    {"source": {"spec": "/etc/passwd"}}, {"engine": {"model": "/tmp/x.onnx"}},
-    {"engine": {"plate": {"file": "/tmp/x.png"}}}, {"output": {"folder": "/"}},
-    {"output": {"sinks": ["/tmp/x.mp4"]}}, {"background": {"inpaint": "/x"}},
-    {"privacy": {"max_age": 60}}, {"source": None}, {"output": {"sinks": []}},
-    {"engine": {"combine": {"model": "/x"}}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": {"spec": "/etc/passwd"}},
+        {"engine": {"model": "/tmp/x.onnx"}},
+        {"engine": {"plate": {"file": "/tmp/x.png"}}},
+        {"output": {"folder": "/"}},
+        {"output": {"sinks": ["/tmp/x.mp4"]}},
+        {"background": {"inpaint": "/x"}},
+        {"privacy": {"max_age": 60}},
+        {"source": None},
+        {"output": {"sinks": []}},
+        {"engine": {"combine": {"model": "/x"}}},
+    ],
+)
 def test_what_names_files_and_devices_is_not_for_browsers(web, changes):
     before = web.get("/api/settings").json()
     answer = web.patch("/api/settings", json=changes)
@@ -367,12 +389,22 @@ def test_what_names_files_and_devices_is_not_for_browsers(web, changes):
     assert web.get("/api/settings").json() == before
 
 
-@pytest.mark.parametrize("changes", [
-    {"background": {"current": "/etc/hostname"}}, {"background": {"items": ["beach", "/tmp"]}},
-    {"background": {"items": "/tmp"}}, {"background": {"items": "/tmp", "current": "/tmp"}},
-    {"background": {"current": 7}}, {"background": "beach"}, {"nothing": 1}, {"refine": {"x": 1}},
-    {"background.current": "beach"}, {"engine": {"name": "x" * 10_000}}, {"paused": "maybe"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"background": {"current": "/etc/hostname"}},
+        {"background": {"items": ["beach", "/tmp"]}},
+        {"background": {"items": "/tmp"}},
+        {"background": {"items": "/tmp", "current": "/tmp"}},
+        {"background": {"current": 7}},
+        {"background": "beach"},
+        {"nothing": 1},
+        {"refine": {"x": 1}},
+        {"background.current": "beach"},
+        {"engine": {"name": "x" * 10_000}},
+        {"paused": "maybe"},
+    ],
+)
 def test_settings_that_cannot_be(web, changes):
     before = web.get("/api/settings").json()
     assert web.patch("/api/settings", json=changes).status_code in (403, 422)

@@ -37,8 +37,11 @@ def scraped(web):
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
     families = list(text_string_to_metric_families(answer.text))
     assert all(family.documentation for family in families)
-    return {(one.name, tuple(sorted(one.labels.items()))): one.value
-            for family in families for one in family.samples}  # fmt: skip
+    return {
+        (one.name, tuple(sorted(one.labels.items()))): one.value
+        for family in families
+        for one in family.samples
+    }
 
 
 def value(samples, name, **labels):
@@ -48,8 +51,11 @@ def value(samples, name, **labels):
 def buckets(samples, name, **labels):
     """Upper ends in seconds -> how many runs."""
     full = f"realtime_bg_{name}_bucket"
-    ours = {dict(pairs)["le"]: count for (what, pairs), count in samples.items()
-            if what == full and labels.items() <= dict(pairs).items()}  # fmt: skip
+    ours = {
+        dict(pairs)["le"]: count
+        for (what, pairs), count in samples.items()
+        if what == full and labels.items() <= dict(pairs).items()
+    }
     found = {float(end): count for end, count in ours.items()}
     assert sorted(found.values()) == [found[end] for end in sorted(found)]
     return found
@@ -117,16 +123,26 @@ def test_the_scrapers_token_opens_nothing_else(web):
     assert ask("/metrics") == 200
     assert ask("/metrics", token=f"{SCRAPER}s") == ask("/metrics", token="") == 401
     assert ask(f"/metrics?token={TOKEN}", token="") == 401
-    for path in ("/", "/api/stats", "/api/settings", "/api/live/stream", "/metrics/", "/metrics/x",
-                 "/metrics/../api/stats", "/nowhere"):  # fmt: skip
+    for path in (
+        "/",
+        "/api/stats",
+        "/api/settings",
+        "/api/live/stream",
+        "/metrics/",
+        "/metrics/x",
+        "/metrics/../api/stats",
+        "/nowhere",
+    ):
         assert ask(path) == 401, path
     for method in ("POST", "PUT", "DELETE"):
         assert ask("/metrics", method) == 401
     assert ask("/api/live", "POST") == 401
     assert requests.get(f"{web.base}/?token={SCRAPER}", timeout=30).status_code == 401
     with pytest.raises(InvalidStatus):
-        connect(f"ws://127.0.0.1:{web.port}/api/events",
-                additional_headers={"Authorization": f"Bearer {SCRAPER}"})  # fmt: skip
+        connect(
+            f"ws://127.0.0.1:{web.port}/api/events",
+            additional_headers={"Authorization": f"Bearer {SCRAPER}"},
+        )
 
 
 def test_without_a_scrapers_token_an_empty_one_opens_nothing(tmp_path):

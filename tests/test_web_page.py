@@ -50,10 +50,18 @@ def web(tmp_path_factory):
 def chromium(tmp_path_factory):
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for argument in ("headless", "no-sandbox", "disable-gpu", "disable-dev-shm-usage",
-                     "disable-background-networking", "disable-component-update", "disable-sync",
-                     "no-first-run", "window-size=1280,900",
-                     f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):  # fmt: skip
+    for argument in (
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-dev-shm-usage",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        "no-first-run",
+        "window-size=1280,900",
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
@@ -190,7 +198,8 @@ def test_a_video_is_converted_and_can_be_fetched(page, demo, tmp_path):
     link = page.wait(lambda: page.all("#jobs a"))[0]
     assert link.get_attribute("download") == "result.webm"
     (tmp_path / "result.webm").write_bytes(
-        page.web.get(link.get_attribute("href").removeprefix(page.web.base)).content)  # fmt: skip
+        page.web.get(link.get_attribute("href").removeprefix(page.web.base)).content
+    )
     with av.open(str(tmp_path / "result.webm")) as container:
         assert len(list(container.decode(video=0))) == 6
     page("#jobs button").click()
@@ -211,8 +220,9 @@ def test_the_live_picture_follows_the_buttons_keys_and_gallery(page, tmp_path):
 
     cv2.imwrite(str(tmp_path / "room.png"), np.full((36, 64, 3), (0, 0, 200), np.uint8))
     page("#add-background").send_keys(str(tmp_path / "room.png"))
-    page.wait(lambda: np.abs(
-        np.subtract(page.pixel("stream", 0.02, 0.05), (200, 0, 0, 255))).max() < 25)  # fmt: skip
+    page.wait(
+        lambda: np.abs(np.subtract(page.pixel("stream", 0.02, 0.05), (200, 0, 0, 255))).max() < 25
+    )
     page("#gallery .remove").click()
     page.wait(lambda: not page.all("#gallery .remove"))
 
@@ -222,8 +232,9 @@ def test_the_live_picture_follows_the_buttons_keys_and_gallery(page, tmp_path):
         "background-color"
     )
     blue.click()
-    page.wait(lambda: np.abs(
-        np.subtract(page.pixel("stream", 0.02, 0.05), (0, 0, 255, 255))).max() < 25)  # fmt: skip
+    page.wait(
+        lambda: np.abs(np.subtract(page.pixel("stream", 0.02, 0.05), (0, 0, 255, 255))).max() < 25
+    )
     page.wait(lambda: blue.get_attribute("aria-pressed") == "true")
 
     page.key("m").click()
@@ -287,8 +298,10 @@ def test_tabs_work_by_keyboard_and_everything_has_a_name(page):
 def test_it_fits_a_phone(page, tab):
     page.driver.set_window_size(500, 900)  # the narrowest window there is
     try:
-        page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
-            "width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True})  # fmt: skip
+        page.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True},
+        )
         page.open(tab)
         width = page.driver.execute_script("return document.documentElement.scrollWidth")
         assert width <= 360

@@ -37,16 +37,26 @@ def raw(web, method="GET", path="/api/stats", body=None, **headers):
 def paths(web):
     """Every address of the API, with each of its methods."""
     document = web.get("/api/openapi.json").json()
-    return [(method.upper(), path.replace("{job}", "x").replace("{name}", "x"))
-            for path, methods in document["paths"].items() for method in methods]  # fmt: skip
+    return [
+        (method.upper(), path.replace("{job}", "x").replace("{name}", "x"))
+        for path, methods in document["paths"].items()
+        for method in methods
+    ]
 
 
 def test_without_a_token_there_is_nothing(web):
     asked = [*paths(web), ("GET", "/"), ("GET", "/api/openapi.json"), ("GET", "/nowhere")]
     assert len(asked) > 15
     for method, path in asked:
-        for token in (None, "", "Bearer", "Bearer x", f"Bearer {TOKEN}x", f"Basic {TOKEN}",
-                      "Bearer \xff"):  # fmt: skip
+        for token in (
+            None,
+            "",
+            "Bearer",
+            "Bearer x",
+            f"Bearer {TOKEN}x",
+            f"Basic {TOKEN}",
+            "Bearer \xff",
+        ):
             answer = raw(web, method, path, Authorization=token)
             assert answer.status == 401, (method, path, token)
             assert "?token=" in answer.text
@@ -92,20 +102,31 @@ def test_the_pages_own_files_are_no_secret(web):
         assert raw(web, path=path, Authorization=None).status in (401, 404)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "", "127.0.0.1.evil.example",
-                                  "[bad", "localhost.evil.example"])  # fmt: skip
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:80",
+        "",
+        "127.0.0.1.evil.example",
+        "[bad",
+        "localhost.evil.example",
+    ],
+)
 def test_a_foreign_name_that_leads_here_is_refused(web, host):
     assert raw(web, Host=host).status in (400, 421)
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:5003", "127.0.0.1", "192.168.1.7:5003",
-                                  "[::1]:5003"])  # fmt: skip
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:5003", "127.0.0.1", "192.168.1.7:5003", "[::1]:5003"]
+)
 def test_own_names_and_addresses_pass(web, host):
     assert raw(web, Host=host).status == 200
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1",
-                                    "http://localhost"])  # fmt: skip
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://localhost"]
+)
 def test_pages_of_other_sites_change_nothing(web, origin):
     for path, body in (("/api/live", '{"on": true}'), ("/api/keys", '{"key": "0"}')):
         assert raw(web, "POST", path, body, Origin=origin).status == 403
@@ -120,11 +141,14 @@ def test_the_own_page_may(web):
     assert answer.status == 200
 
 
-@pytest.mark.parametrize(("headers", "passes"), [
-    ({"Authorization": f"Bearer {TOKEN}"}, True),
-    ({}, False),
-    ({"Authorization": f"Bearer {TOKEN}", "Origin": "https://evil.example"}, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("headers", "passes"),
+    [
+        ({"Authorization": f"Bearer {TOKEN}"}, True),
+        ({}, False),
+        ({"Authorization": f"Bearer {TOKEN}", "Origin": "https://evil.example"}, False),
+    ],
+)
 def test_events_are_guarded_like_the_rest(web, headers, passes):
     address = f"ws://127.0.0.1:{web.port}/api/events"
     if passes:
@@ -137,8 +161,12 @@ def test_events_are_guarded_like_the_rest(web, headers, passes):
 
 
 def test_every_answer_has_the_headers(web):
-    for answer in (raw(web), raw(web, Authorization=None), raw(web, path="/static/app.js"),
-                   raw(web, path="/")):  # fmt: skip
+    for answer in (
+        raw(web),
+        raw(web, Authorization=None),
+        raw(web, path="/static/app.js"),
+        raw(web, path="/"),
+    ):
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["X-Frame-Options"] == "DENY"

@@ -34,8 +34,9 @@ def display():
     read, write = os.pipe()
     server = subprocess.Popen(
         ["Xvfb", "-displayfd", str(write), "-screen", "0", "1000x700x24", "-nolisten", "tcp"],
-        pass_fds=[write], stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        pass_fds=[write],
+        stderr=subprocess.DEVNULL,
+    )
     os.close(write)
     with os.fdopen(read) as numbers:
         environment = {**os.environ, "DISPLAY": f":{numbers.readline().strip()}"}
@@ -63,9 +64,22 @@ class Window:
         config = tmp_path / "config.yaml"
         config.write_text(f"output:\n  folder: {self.media}\n")
         self.log = tmp_path / "log"
-        command = [sys.executable, "-m", "realtime_bg", "--source", "demo", "--engine",
-                   "grabcut", "--offline", "--size", "640x360", "--verbose", "--config", config,
-                   *map(str, arguments)]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "realtime_bg",
+            "--source",
+            "demo",
+            "--engine",
+            "grabcut",
+            "--offline",
+            "--size",
+            "640x360",
+            "--verbose",
+            "--config",
+            config,
+            *map(str, arguments),
+        ]
         clean = {k: v for k, v in display.items() if not k.startswith("REALTIME_BG_")}
         clean["XDG_CACHE_HOME"] = str(tmp_path / "cache")
         with self.log.open("wb") as log:
@@ -75,8 +89,13 @@ class Window:
         self.ask("windowfocus", "--sync", self.id)
 
     def ask(self, *arguments):
-        result = subprocess.run(["xdotool", *arguments], env=self.environment, check=False,
-                                capture_output=True, text=True)  # fmt: skip
+        result = subprocess.run(
+            ["xdotool", *arguments],
+            env=self.environment,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
         return result.stdout.strip()
 
     def said(self):
@@ -160,7 +179,7 @@ def test_every_key_does_what_the_help_says(window):
     w.until_seen(
         lambda image: cv2.Laplacian(image.astype(np.float32)[:150], cv2.CV_32F).std() < sharp / 2,
         "u: blurred room",
-    )  # fmt: skip
+    )
 
     w.press("b")
     w.until_seen(lambda image: share(image, GREEN) > 0.3, "b: back to the first")
@@ -175,8 +194,9 @@ def test_every_key_does_what_the_help_says(window):
     w.press("m")
 
     w.press("a")
-    w.until_seen(lambda image: share(image, GREEN) < 0.01 and share(image, (0, 0, 0)) > 0.3,
-                 "a: alpha")  # fmt: skip
+    w.until_seen(
+        lambda image: share(image, GREEN) < 0.01 and share(image, (0, 0, 0)) > 0.3, "a: alpha"
+    )
     w.press("a")
     w.until_seen(lambda image: share(image, GREEN) > 0.3, "a: back")
     w.press("c")

@@ -61,9 +61,13 @@ def bench(settings: Settings, frames: int, seconds: float = math.inf) -> Report:
             composed = time.perf_counter()
             sink.send(composite)
             done = time.perf_counter()
-            for stage, took in (("capture", captured - start), ("step", composed - captured),
-                                ("hand-over", done - composed), ("latency", done - captured),
-                                ("frame", done - start)):  # fmt: skip
+            for stage, took in (
+                ("capture", captured - start),
+                ("step", composed - captured),
+                ("hand-over", done - composed),
+                ("latency", done - captured),
+                ("frame", done - start),
+            ):
                 stats.add(stage, took)
             if stats.engine == "rvm-torch":
                 start, used = time.perf_counter(), sum(process.cpu_times()[:2])
@@ -120,8 +124,11 @@ def _summary(values: list[float]) -> dict[str, float]:
     """Median, 95th percentile and minimum; zeros where a stage never ran."""
     ordered = sorted(values) or [0.0]
     last = len(ordered) - 1
-    picks = {"p50": ordered[round(last * 0.5)], "p95": ordered[round(last * 0.95)],
-             "min": ordered[0]}  # fmt: skip
+    picks = {
+        "p50": ordered[round(last * 0.5)],
+        "p95": ordered[round(last * 0.95)],
+        "min": ordered[0],
+    }
     return {name: round(value, 3) for name, value in picks.items()}
 
 

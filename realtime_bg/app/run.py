@@ -71,8 +71,11 @@ def run(
 
 
 def _refuse_live_only(settings: Settings) -> None:
-    states = {"paused": settings.paused, "frozen": settings.frozen,
-              "output.record": settings.output.record}  # fmt: skip
+    states = {
+        "paused": settings.paused,
+        "frozen": settings.frozen,
+        "output.record": settings.output.record,
+    }
     for name, value in states.items():
         if value:
             raise SettingsError(f"{name} is for live use; this run only writes files")
@@ -133,8 +136,14 @@ def runs_live(settings: Settings) -> bool:
     return settings.output.virtualcam or bool(kinds & set(sink_kinds.LIVE_KINDS))
 
 
-def _run_live(live: Live, stats: Stats, source: Source, duration: float | None,
-              config: Path | None, flags: dict[str, Any] | None) -> None:  # fmt: skip
+def _run_live(
+    live: Live,
+    stats: Stats,
+    source: Source,
+    duration: float | None,
+    config: Path | None,
+    flags: dict[str, Any] | None,
+) -> None:
     window = None
     if "window" in live.now.output.sinks:
         window = WindowSink("", source.size, source.fps)

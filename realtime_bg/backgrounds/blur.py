@@ -88,8 +88,9 @@ class BlurBackground(Background):
             height, width = room.shape[:2]
             near = np.clip((np.linspace(0, 1, height) - FAR_AT) / (1 - FAR_AT), 0, 1)
             share = np.repeat(near.astype(np.float32)[:, None], width, axis=1)
-            blurred = cv2.blendLinear(self._blurred(room, NEAR * sigma * scale), blurred,
-                                      share, 1 - share)  # fmt: skip
+            blurred = cv2.blendLinear(
+                self._blurred(room, NEAR * sigma * scale), blurred, share, 1 - share
+            )
         return resize(blurred, size)
 
     def _blurred(self, room: Image, sigma: float) -> Image:

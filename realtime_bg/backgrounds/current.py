@@ -68,8 +68,9 @@ class CurrentBackground:
             new = open_background(settings.current, settings, self._wait)
         except RealtimeBgError as error:
             kept = stays(self.spec)
-            log.warning("%s; %s %s", error, kept,
-                        "stays" if kept == self.spec else "takes its place")  # fmt: skip
+            log.warning(
+                "%s; %s %s", error, kept, "stays" if kept == self.spec else "takes its place"
+            )
             self._stats.notice(f"cannot open {settings.current}")
             if kept != settings.current:
                 self._rejected = settings.current, kept

@@ -509,11 +509,19 @@ def studio(sheet: Sheet) -> None:
 def gradient(sheet: Sheet) -> None:
     """Soft fields of colour that flow into each other."""
     fields = (
-        (60, 20, "#2b2f77"), (620, -60, "#5b4fc4"), (1180, 40, "#9a6fd8"), (1620, 180, "#f0a3b5"),
+        (60, 20, "#2b2f77"),
+        (620, -60, "#5b4fc4"),
+        (1180, 40, "#9a6fd8"),
+        (1620, 180, "#f0a3b5"),
         (-40, 520, "#2a5fa8"),
-        (520, 430, "#5e7be0"), (1080, 480, "#c58bd8"), (1640, 640, "#ffc6a0"),
-        (40, 930, "#2aa5b5"), (640, 960, "#66b4e2"), (1180, 930, "#e59ac0"), (1600, 960, "#ffb58f"),
-    )  # fmt: skip
+        (520, 430, "#5e7be0"),
+        (1080, 480, "#c58bd8"),
+        (1640, 640, "#ffc6a0"),
+        (40, 930, "#2aa5b5"),
+        (640, 960, "#66b4e2"),
+        (1180, 930, "#e59ac0"),
+        (1600, 960, "#ffb58f"),
+    )
     x = sheet.x + 70 * np.sin(sheet.y / 210 + 0.5)
     y = sheet.y + 60 * np.sin(sheet.x / 320)
     total = np.zeros_like(sheet.pixels)
@@ -530,8 +538,11 @@ def gradient(sheet: Sheet) -> None:
 
 
 SCENES: dict[str, Callable[[Sheet], None]] = {
-    "beach": beach, "office": office, "studio": studio, "gradient": gradient,
-}  # fmt: skip
+    "beach": beach,
+    "office": office,
+    "studio": studio,
+    "gradient": gradient,
+}
 
 
 class DrawnBackground(StillBackground):

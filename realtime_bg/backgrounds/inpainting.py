@@ -38,8 +38,10 @@ class Inpainter:
             return grown(smooth, known)
         assert self._model is not None
         with running(self._model):
-            feed = {"image": np.float32(image[None, :, :, ::-1].transpose(0, 3, 1, 2) / 255),
-                    "mask": known[None, None].astype(np.float32)}  # fmt: skip
+            feed = {
+                "image": np.float32(image[None, :, :, ::-1].transpose(0, 3, 1, 2) / 255),
+                "mask": known[None, None].astype(np.float32),
+            }
             (filled,) = self._session.run(["filled"], feed)
             if not np.isfinite(filled).all():
                 raise EngineError(f"{self._model}: gives NaN or infinity")

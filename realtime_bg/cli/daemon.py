@@ -31,24 +31,39 @@ ctl = typer.Typer(help="Steer a running daemon.", no_args_is_help=True)
 def daemon(
     background: Background = None,
     source: Source = None,
-    output: Annotated[list[str] | None, typer.Option("--output", "-o", show_default="virtualcam",
-        help="virtualcam, virtualcam:/dev/video10, a video file, or null.")] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            show_default="virtualcam",
+            help="virtualcam, virtualcam:/dev/video10, a video file, or null.",
+        ),
+    ] = None,
     engine: Engine = None,
     model: Model = None,
     device: Device = None,
     size: Size = None,
     work_size: WorkSize = None,
-    page: Annotated[bool, typer.Option("--page", help=(
-        "Serve the web page too; `ctl status` shows its address."))] = False,
+    page: Annotated[
+        bool,
+        typer.Option("--page", help=("Serve the web page too; `ctl status` shows its address.")),
+    ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: a free one.")] = 5003,
-    metrics_token: Annotated[Path | None, typer.Option(metavar="FILE", help=(
-        "A token that opens the page's /metrics and nothing else; made if it is not there."))
-        ] = None,
+    metrics_token: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=(
+                "A token that opens the page's /metrics and nothing else; made if it is not there."
+            ),
+        ),
+    ] = None,
     config: OwnConfig = None,
     offline: Offline = False,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log lines of JSON.")] = False,
     verbose: Verbose = False,
-) -> None:  # fmt: skip
+) -> None:
     """Run without a window until `ctl stop`: feeds the virtual camera while somebody looks."""
     from realtime_bg.daemon.daemon import Daemon
     from realtime_bg.daemon.logs import daemon_logs
@@ -80,13 +95,20 @@ def daemon(
 
 
 def install_service(
-    options: Annotated[list[str] | None, typer.Argument(metavar="[-- OPTION...]", help=(
-        "Options of `daemon`, as --background beach --config FILE."))] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[-- OPTION...]",
+            help=("Options of `daemon`, as --background beach --config FILE."),
+        ),
+    ] = None,
     show: Annotated[bool, typer.Option("--print", help="Show it, write nothing.")] = False,
-    kind: Annotated[str | None, typer.Option(show_default="this system's", help=(
-        "systemd, launchd or task-scheduler."))] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(show_default="this system's", help=("systemd, launchd or task-scheduler.")),
+    ] = None,
     start: Annotated[bool, typer.Option("--start/--no-start", help="Start it, too.")] = True,
-) -> None:  # fmt: skip
+) -> None:
     """Start the daemon at each login: a systemd user unit, a launchd agent or a scheduled task."""
     from realtime_bg.daemon.service import install, service
 
@@ -169,9 +191,14 @@ def status(
 
 @ctl.command("set")
 def set_(
-    changes: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help=(
-        "Settings as in config.yaml: refine.feather=3 output.mirror=true"))],
-) -> None:  # fmt: skip
+    changes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY=VALUE...",
+            help=("Settings as in config.yaml: refine.feather=3 output.mirror=true"),
+        ),
+    ],
+) -> None:
     """Change settings, all of them or, where one is refused, none."""
     from realtime_bg.steering.changes import absolute
 

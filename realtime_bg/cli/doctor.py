@@ -11,15 +11,22 @@ from realtime_bg.system.console import out
 
 def doctor(
     source: Source = None,
-    output: Annotated[list[str] | None, typer.Option("--output", "-o", show_default="window",
-        help="As in `run`: virtualcam also needs the virtual camera.")] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            show_default="window",
+            help="As in `run`: virtualcam also needs the virtual camera.",
+        ),
+    ] = None,
     size: Size = None,
     engine: Engine = None,
     model: Model = None,
     device: Device = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
     config: Config = None,
-) -> None:  # fmt: skip
+) -> None:
     """Examine this machine: packages, providers, cameras, virtual camera, display, models, speed.
 
     The exit code is 1 when something does not work that `run` with the same options needs.
@@ -48,8 +55,13 @@ def doctor(
         out.print(f"  {mark:<6}", style=style, end="")
         out.print(without_home(finding.text), markup=False, highlight=False, soft_wrap=True)
         for line in finding.fix.splitlines():
-            out.print(f"        -> {without_home(line)}", style="cyan", markup=False,
-                      highlight=False, soft_wrap=True)  # fmt: skip
+            out.print(
+                f"        -> {without_home(line)}",
+                style="cyan",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
     faults = sum(finding.state == "fault" for _, finding in found)
     if json:
         typer.echo(as_json(found))

@@ -32,32 +32,75 @@ from realtime_bg.system.console import err, say, show_logs
 
 Options = TypeVar("Options", bound=BaseModel)
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over what is there.")]
-Directory = Annotated[Path | None, typer.Option("--directory", "-d", help=(
-    "Where the results go, under the names and in the subfolders of the photos."))]  # fmt: skip
+Directory = Annotated[
+    Path | None,
+    typer.Option(
+        "--directory",
+        "-d",
+        help=("Where the results go, under the names and in the subfolders of the photos."),
+    ),
+]
 
 
 def image(
-    inputs: Annotated[list[str], typer.Argument(metavar="IN...", show_default=False, help=(
-        "Photos, folders, patterns, or - for standard input: JPEG, PNG, WebP, TIFF, HEIC, AVIF."))],
-    output: Annotated[str | None, typer.Option("--output", "-o", help=(
-        "The result: .png, .webp, .jpg, .tiff, or - for standard output."),
-        show_default="beside the photo")] = None,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN...",
+            show_default=False,
+            help=(
+                "Photos, folders, patterns, or - for standard input: "
+                "JPEG, PNG, WebP, TIFF, HEIC, AVIF."
+            ),
+        ),
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help=("The result: .png, .webp, .jpg, .tiff, or - for standard output."),
+            show_default="beside the photo",
+        ),
+    ] = None,
     directory: Directory = None,
-    background: Annotated[str | None, typer.Option("--background", "-b", show_default="none",
-        help="As in `run`; without it the result is transparent.")] = None,
-    format: Annotated[str | None, typer.Option("--format", help="png, webp, jpg or tiff.",
-        show_default="as the names say")] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            "--background",
+            "-b",
+            show_default="none",
+            help="As in `run`; without it the result is transparent.",
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="png, webp, jpg or tiff.", show_default="as the names say"),
+    ] = None,
     alpha_only: Annotated[bool, typer.Option("--alpha-only", help="Only the alpha, grey.")] = False,
-    foreground_only: Annotated[bool, typer.Option("--foreground-only",
-        help="Only the person's colours, before black, not blended.")] = False,
+    foreground_only: Annotated[
+        bool,
+        typer.Option(
+            "--foreground-only", help="Only the person's colours, before black, not blended."
+        ),
+    ] = False,
     trim: Annotated[bool, typer.Option("--trim", help="Cut to the person.")] = False,
-    erase: Annotated[str | None, typer.Option(metavar="CLASS,...", help=(
-        'Keep the photo, take these COCO classes out: car,"cell phone". Needs a model of the '
-        'engine "instance".'))] = None,
+    erase: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS,...",
+            help=(
+                'Keep the photo, take these COCO classes out: car,"cell phone". Needs a model of '
+                'the engine "instance".'
+            ),
+        ),
+    ] = None,
     depth: Annotated[int, typer.Option(help="Bits of a PNG's alpha: 8 or 16.")] = 8,
     quality: Annotated[int, typer.Option(help="Of JPEG and WebP, 1 to 100.")] = 95,
-    exif: Annotated[bool, typer.Option("--keep-exif", help=(
-        "Keep what the camera wrote: date, settings, place."))] = False,
+    exif: Annotated[
+        bool,
+        typer.Option("--keep-exif", help=("Keep what the camera wrote: date, settings, place.")),
+    ] = False,
     overwrite: Overwrite = False,
     engine: Engine = None,
     model: Model = None,
@@ -70,7 +113,7 @@ def image(
     config: Config = None,
     offline: Offline = False,
     verbose: Verbose = False,
-) -> None:  # fmt: skip
+) -> None:
     """Cut people out of photos, or put them before another background."""
     from realtime_bg.photos import batch as photos
     from realtime_bg.system.signals import stop_signals
@@ -82,12 +125,26 @@ def image(
     named = {".jpeg": ".jpg", ".tif": ".tiff"}.get(f".{format}", f".{format}")[1:]
     if erase is not None and not listed(erase):
         raise SettingsError("--erase names no class; for example: --erase car,person")
-    options = _options(photos.PhotoOptions, background=background, only=only, depth=depth,
-                       erase=listed(erase) or (), format=format and named, quality=quality,
-                       trim=trim, exif=exif)  # fmt: skip
-    settings = _settings(config, background, classes, instances, score,
-                         engine_flags(engine, model, device, work_size, offline),
-                         {"engine.grabcut.box": box})  # fmt: skip
+    options = _options(
+        photos.PhotoOptions,
+        background=background,
+        only=only,
+        depth=depth,
+        erase=listed(erase) or (),
+        format=format and named,
+        quality=quality,
+        trim=trim,
+        exif=exif,
+    )
+    settings = _settings(
+        config,
+        background,
+        classes,
+        instances,
+        score,
+        engine_flags(engine, model, device, work_size, offline),
+        {"engine.grabcut.box": box},
+    )
     work = photos.jobs(inputs, output, directory, options)
     if work[0].target is None and sys.stdout.isatty():
         raise SinkError("a picture is not for the terminal; give --output, or a pipe")
@@ -106,20 +163,36 @@ def image(
 
 
 def video(
-    source: Annotated[Path, typer.Argument(metavar="IN", show_default=False,
-        help="A video file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", show_default=False, help=(
-        "The result: .mp4, .mov, .mkv, .webm, .gif, or a folder for png-sequence."))],
-    background: Annotated[str | None, typer.Option("--background", "-b", help="As in `run`.",
-        show_default="blur")] = None,
-    alpha: Annotated[str | None, typer.Option(metavar="KIND", help=(
-        "Transparent instead: prores4444 (.mov), vp9 (.webm, .mkv), webm, png-sequence, gif, or "
-        "matte: two files, foreground and matte."))] = None,
-    start: Annotated[str | None, typer.Option(metavar="TIME", help=(
-        "Begin there: seconds, or 1:02:03.5."))] = None,
+    source: Annotated[Path, typer.Argument(metavar="IN", show_default=False, help="A video file.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            show_default=False,
+            help=("The result: .mp4, .mov, .mkv, .webm, .gif, or a folder for png-sequence."),
+        ),
+    ],
+    background: Annotated[
+        str | None, typer.Option("--background", "-b", help="As in `run`.", show_default="blur")
+    ] = None,
+    alpha: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help=(
+                "Transparent instead: prores4444 (.mov), vp9 (.webm, .mkv), webm, png-sequence, "
+                "gif, or matte: two files, foreground and matte."
+            ),
+        ),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="TIME", help=("Begin there: seconds, or 1:02:03.5."))
+    ] = None,
     end: Annotated[str | None, typer.Option(metavar="TIME", help="End there.")] = None,
-    sound: Annotated[bool, typer.Option("--sound/--no-sound", help=(
-        "Copy the sound, as it is."))] = True,
+    sound: Annotated[
+        bool, typer.Option("--sound/--no-sound", help=("Copy the sound, as it is."))
+    ] = True,
     overwrite: Overwrite = False,
     engine: Engine = None,
     model: Model = None,
@@ -131,7 +204,7 @@ def video(
     config: Config = None,
     offline: Offline = False,
     verbose: Verbose = False,
-) -> None:  # fmt: skip
+) -> None:
     """Put the people of a video before another background, or cut them out; sound is kept."""
     from realtime_bg.system.signals import stop_signals
     from realtime_bg.videos import convert as videos
@@ -139,10 +212,22 @@ def video(
     show_logs(verbose)
     if alpha is not None and background is not None:
         raise SettingsError("--alpha is transparent; leave --background out")
-    options = _options(videos.VideoOptions, alpha=alpha, start=_seconds("--start", start),
-                       end=_seconds("--end", end), sound=sound)  # fmt: skip
-    settings = _settings(config, background, classes, instances, score,
-                         engine_flags(engine, model, device, work_size, offline), {})  # fmt: skip
+    options = _options(
+        videos.VideoOptions,
+        alpha=alpha,
+        start=_seconds("--start", start),
+        end=_seconds("--end", end),
+        sound=sound,
+    )
+    settings = _settings(
+        config,
+        background,
+        classes,
+        instances,
+        score,
+        engine_flags(engine, model, device, work_size, offline),
+        {},
+    )
     source, output = at_home(source), at_home(output)
     made = list(videos.outputs(output, options).values())
     there = [str(path) for path in made if path.exists()]
@@ -208,8 +293,12 @@ def _photo_bar(total: int) -> Iterator[Callable[[Any], None]]:
         TimeRemainingColumn,
     )
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-               TextColumn("{task.description}"))  # fmt: skip
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
     with Progress(*columns, console=err, disable=total < 2 or not err.is_terminal) as bar:
         task = bar.add_task("", total=total)
         yield lambda job: bar.update(task, advance=1, description=str(job.source or ""))
@@ -225,8 +314,13 @@ def _video_bar() -> Iterator[Callable[[int, int | None, float], None]]:
         TimeRemainingColumn,
     )
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("frames"),
-               TextColumn("{task.fields[fps]:.1f} fps"), TimeRemainingColumn())  # fmt: skip
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("frames"),
+        TextColumn("{task.fields[fps]:.1f} fps"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=None, fps=0.0)
         yield lambda done, total, fps: bar.update(task, completed=done, total=total, fps=fps)

@@ -60,8 +60,11 @@ class _DefaultRun(TyperGroup):
             run = self.commands["run"]
             with run.make_context("run", [], parent=ctx, resilient_parsing=True) as inner:
                 known = {item.value for item in found}
-                found += [item for item in run.shell_complete(inner, incomplete)
-                          if item.value not in known]  # fmt: skip
+                found += [
+                    item
+                    for item in run.shell_complete(inner, incomplete)
+                    if item.value not in known
+                ]
         return found
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -78,8 +81,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models_app = typer.Typer(help="Model files: what there is, where it lies, fetching, checking.",
-                         no_args_is_help=True)  # fmt: skip
+models_app = typer.Typer(
+    help="Model files: what there is, where it lies, fetching, checking.", no_args_is_help=True
+)
 app.add_typer(models_app, name="models")
 
 
@@ -103,9 +107,16 @@ def _root(version: Version = False) -> None:
 def run(
     background: Background = None,
     source: Source = None,
-    output: Annotated[list[str] | None, typer.Option("--output", "-o", show_default="window",
-        help="window, virtualcam, virtualcam:/dev/video10, a video file, or null. "
-        "Several times: all of them.")] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            show_default="window",
+            help="window, virtualcam, virtualcam:/dev/video10, a video file, or null. "
+            "Several times: all of them.",
+        ),
+    ] = None,
     engine: Engine = None,
     model: Model = None,
     device: Device = None,
@@ -119,18 +130,30 @@ def run(
     size: Size = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second to ask for.")] = None,
     work_size: WorkSize = None,
-    mirror: Annotated[bool | None, typer.Option("--mirror/--no-mirror", show_default="no-mirror",
-        help="Mirror the picture.")] = None,
-    loop: Annotated[bool | None, typer.Option("--loop/--no-loop", show_default="no-loop",
-        help="Play a video source again and again.")] = None,
+    mirror: Annotated[
+        bool | None,
+        typer.Option("--mirror/--no-mirror", show_default="no-mirror", help="Mirror the picture."),
+    ] = None,
+    loop: Annotated[
+        bool | None,
+        typer.Option(
+            "--loop/--no-loop", show_default="no-loop", help="Play a video source again and again."
+        ),
+    ] = None,
     config: OwnConfig = None,
-    duration: Annotated[float | None, typer.Option(min=0.001, help="Stop after so many seconds "
-        "(of the source's own time when only files are written).")] = None,
+    duration: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            help="Stop after so many seconds "
+            "(of the source's own time when only files are written).",
+        ),
+    ] = None,
     offline: Offline = False,
     stats: Annotated[bool, typer.Option("--stats", help="Print rates and times.")] = False,
     verbose: Verbose = False,
     version: Version = False,
-) -> None:  # fmt: skip
+) -> None:
     """Replace the background of a camera, video, image or the demo (the default command)."""
     from realtime_bg.app import run as runner
     from realtime_bg.settings import load
@@ -173,11 +196,22 @@ app.command("install-service")(cli_daemon.install_service)
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 5003,
-    allow_host: Annotated[list[str] | None, typer.Option(metavar="NAME", help=(
-        "A name, besides localhost, under which browsers may ask."))] = None,
-    metrics_token: Annotated[Path | None, typer.Option(metavar="FILE", help=(
-        "A token that opens /metrics and nothing else, for Prometheus; made if it is not there."))
-        ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help=("A name, besides localhost, under which browsers may ask.")
+        ),
+    ] = None,
+    metrics_token: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=(
+                "A token that opens /metrics and nothing else, for Prometheus; "
+                "made if it is not there."
+            ),
+        ),
+    ] = None,
     source: Source = None,
     size: Size = None,
     background: Background = None,
@@ -188,7 +222,7 @@ def serve(
     config: OwnConfig = None,
     offline: Offline = False,
     verbose: Verbose = False,
-) -> None:  # fmt: skip
+) -> None:
     """A web page for photos, videos and the live picture; prints the address to open."""
     from realtime_bg.app.run import check, with_current_item
     from realtime_bg.settings import load

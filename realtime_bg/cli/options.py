@@ -5,41 +5,92 @@ from typing import Annotated, Any
 
 import typer
 
-Engine = Annotated[str | None, typer.Option("--engine", "-e", show_default="auto",
-    help="auto, or a name from `models list --engines`.")]  # fmt: skip
-Model = Annotated[Path | None, typer.Option(
-    help="A model file (.onnx, .pth, .safetensors) or a name from `models list`.")]  # fmt: skip
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.",
-                                            show_default="auto")]  # fmt: skip
-WorkSize = Annotated[str | None, typer.Option(
-    help="WxH the network sees, or auto.", show_default="auto")]  # fmt: skip
-Classes = Annotated[str | None, typer.Option(show_default="person",
-    help='COCO classes the engine "instance" keeps: person,chair,"cell phone".')]  # fmt: skip
-Instances = Annotated[str | None, typer.Option(show_default="all",
-    help='People the engine "instance" keeps: all, largest, centre or a number.')]  # fmt: skip
-Score = Annotated[float | None, typer.Option(show_default="0.5",
-    help='From which score on the engine "instance" keeps what it finds, 0 to 1.')]  # fmt: skip
-Box = Annotated[str | None, typer.Option(metavar="X,Y,WIDTH,HEIGHT",
-    help='Where the engine "grabcut" starts: 0.3,0.1,0.4,0.9 of the picture.')]  # fmt: skip
-Pick = Annotated[str | None, typer.Option(metavar="X,Y",
-    help='Where the engine "chroma" reads its colour: 0.1,0.1 of the picture.')]  # fmt: skip
-Combine = Annotated[str | None, typer.Option(
-    help="A second engine: gate:NAME keeps what both see, add:NAME what either sees.")]  # fmt: skip
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", "-e", show_default="auto", help="auto, or a name from `models list --engines`."
+    ),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(help="A model file (.onnx, .pth, .safetensors) or a name from `models list`."),
+]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]
+WorkSize = Annotated[
+    str | None, typer.Option(help="WxH the network sees, or auto.", show_default="auto")
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        show_default="person",
+        help='COCO classes the engine "instance" keeps: person,chair,"cell phone".',
+    ),
+]
+Instances = Annotated[
+    str | None,
+    typer.Option(
+        show_default="all",
+        help='People the engine "instance" keeps: all, largest, centre or a number.',
+    ),
+]
+Score = Annotated[
+    float | None,
+    typer.Option(
+        show_default="0.5",
+        help='From which score on the engine "instance" keeps what it finds, 0 to 1.',
+    ),
+]
+Box = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X,Y,WIDTH,HEIGHT",
+        help='Where the engine "grabcut" starts: 0.3,0.1,0.4,0.9 of the picture.',
+    ),
+]
+Pick = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X,Y", help='Where the engine "chroma" reads its colour: 0.1,0.1 of the picture.'
+    ),
+]
+Combine = Annotated[
+    str | None,
+    typer.Option(help="A second engine: gate:NAME keeps what both see, add:NAME what either sees."),
+]
 CombineModel = Annotated[Path | None, typer.Option(help="The second engine's model.")]
-Source = Annotated[str | None, typer.Option("--source", "-s", show_default="camera", help=(
-    "camera, camera:1, /dev/video1, a video or image file, demo, or a stream URL."))]  # fmt: skip
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        "-s",
+        show_default="camera",
+        help=("camera, camera:1, /dev/video1, a video or image file, demo, or a stream URL."),
+    ),
+]
 Size = Annotated[
     str | None, typer.Option(help="WxH to ask of the camera, or to scale and crop to.")
 ]
 Config = Annotated[Path | None, typer.Option(help="A YAML file of settings; see config.yaml.")]
-OwnConfig = Annotated[Path | None, typer.Option("--config",
-    show_default="config.yaml in your configuration folder, if it is there",
-    help="A YAML file of settings; see config.yaml.")]  # fmt: skip
+OwnConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        show_default="config.yaml in your configuration folder, if it is there",
+        help="A YAML file of settings; see config.yaml.",
+    ),
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing: use what is here.")]
-Background = Annotated[list[str] | None, typer.Option("--background", "-b", show_default="blur",
-    help="An image, video, GIF or folder; #rrggbb or a colour name; blur or blur:RADIUS, with "
-    ":bokeh and :depth; beach, office, studio or gradient; erase; none. Several times: a list to "
-    "cycle through.")]  # fmt: skip
+Background = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--background",
+        "-b",
+        show_default="blur",
+        help="An image, video, GIF or folder; #rrggbb or a colour name; blur or blur:RADIUS, with "
+        ":bokeh and :depth; beach, office, studio or gradient; erase; none. Several times: a list "
+        "to cycle through.",
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 
 

@@ -77,8 +77,7 @@ def setup(path: Path) -> None:
         left()
         background = _background()
         output = _output()
-        values = {"source.spec": source, "background.current": background,
-                  "output.sinks": output}  # fmt: skip
+        values = {"source.spec": source, "background.current": background, "output.sinks": output}
         try:
             new = with_values(text, values)
         except SettingsError as error:
@@ -194,8 +193,10 @@ def _asked(title: str, choices: list[Choice], accept: Callable[[str], T], defaul
 
 def _camera(folder: Path) -> str:
     found = [camera for camera in cameras() if not camera.virtual]
-    choices = [Choice(f"{camera.name} ({camera.path})", _spec(camera, index))
-               for index, camera in enumerate(found)]  # fmt: skip
+    choices = [
+        Choice(f"{camera.name} ({camera.path})", _spec(camera, index))
+        for index, camera in enumerate(found)
+    ]
     choices.append(Choice("the demo: a person who is not you, for trying it out", "demo"))
     choices.append(Choice("another: a device, a video file or a stream", None))
 
@@ -216,8 +217,15 @@ def _spec(camera: Camera, index: int) -> str:
 
 def _preview(spec: str, folder: Path) -> None:
     """Show what the camera sees of the person, in a window or as a file. Raises RealtimeBgError."""
-    settings = load(flags={"source.spec": spec, "source.loop": True, "engine.name": "embedded",
-                           "engine.offline": True, "background.current": "gradient"})  # fmt: skip
+    settings = load(
+        flags={
+            "source.spec": spec,
+            "source.loop": True,
+            "engine.name": "embedded",
+            "engine.offline": True,
+            "background.current": "gradient",
+        }
+    )
     source = open_source(settings.source, paced=True)
     processor = Processor(Live(settings.at_quality("fast")), Stats(), wait=False)
     with closing(source), closing(processor):
@@ -297,8 +305,19 @@ def _try_out(config: Path, outputs: list[str], folder: Path) -> None:
         typer.echo(f"\ntrying it out for {TRY_SECONDS:g} seconds ({spec}) ...")
         kind, target = sinks.classify(spec)
         output = str(folder / Path(target).name) if kind == "video" else spec
-        command = [sys.executable, "-m", "realtime_bg", "run", "--config", str(config),
-                   "--output", output, "--duration", str(TRY_SECONDS), "--stats"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "realtime_bg",
+            "run",
+            "--config",
+            str(config),
+            "--output",
+            output,
+            "--duration",
+            str(TRY_SECONDS),
+            "--stats",
+        ]
         done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
         if done.returncode:
             raise SettingsError(

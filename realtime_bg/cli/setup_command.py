@@ -7,9 +7,13 @@ import typer
 
 
 def setup(
-    config: Annotated[Path | None, typer.Option(show_default="in your configuration folder",
-        help="The file to write, or to change.")] = None,
-) -> None:  # fmt: skip
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            show_default="in your configuration folder", help="The file to write, or to change."
+        ),
+    ] = None,
+) -> None:
     """Ask three questions, try the answers out, and write them down as a config.yaml.
 
     What the file says besides, comments included, stays. Ctrl-C changes nothing.

@@ -6,9 +6,15 @@ import typer
 
 from realtime_bg.system.console import out
 
-Address = Annotated[str | None, typer.Argument(envvar="REALTIME_BG_ADDRESS", show_envvar=False,
-    help="As `realtime-bg serve` printed it, token included, or in $REALTIME_BG_ADDRESS, which "
-    "other users cannot read; default: your daemon.")]  # fmt: skip
+Address = Annotated[
+    str | None,
+    typer.Argument(
+        envvar="REALTIME_BG_ADDRESS",
+        show_envvar=False,
+        help="As `realtime-bg serve` printed it, token included, or in $REALTIME_BG_ADDRESS, which "
+        "other users cannot read; default: your daemon.",
+    ),
+]
 
 
 def top(

@@ -53,8 +53,9 @@ def prepared(settings: Settings) -> Settings:
     RealtimeBgError for what cannot work."""
     output = settings.output
     if "window" in output.sinks:
-        raise SettingsError("output.sinks: the daemon has no window; leave it out, or use "
-                            "`realtime-bg run`")  # fmt: skip
+        raise SettingsError(
+            "output.sinks: the daemon has no window; leave it out, or use `realtime-bg run`"
+        )
     if not output.sinks or lists_virtual_camera(output):
         output = output.model_copy(update={"virtualcam": True})
     settings = settings.model_copy(update={"output": output})
@@ -90,8 +91,12 @@ class Daemon:
         RealtimeBgError: settings that cannot work."""
         self.live, self.stats = Live(prepared(settings)), Stats()
         self._ring, self._at = ring or Ring(), at
-        self._config = ConfigFile(config or default_config(), self.live, self.stats,
-                                  lambda path: prepared(load(path, flags=flags)))  # fmt: skip
+        self._config = ConfigFile(
+            config or default_config(),
+            self.live,
+            self.stats,
+            lambda path: prepared(load(path, flags=flags)),
+        )
         self._budget, self._notify, self._sleeping = Budget(), Notify(), Sleeping()
         self._stopping = threading.Event()
         self._begin = time.monotonic()
@@ -176,8 +181,17 @@ class Daemon:
             processor = Processor(self.live, self.stats, wait=False)
         extra = () if self.page is None else (self.page.sink,)
         demand = Demand(awake=not self.live.now.output.on_demand)
-        pipeline = Pipeline(self.live, self.stats, processor, None, _open, demand=demand,
-                            persistent=True, keep=True, extra_sinks=extra)  # fmt: skip
+        pipeline = Pipeline(
+            self.live,
+            self.stats,
+            processor,
+            None,
+            _open,
+            demand=demand,
+            persistent=True,
+            keep=True,
+            extra_sinks=extra,
+        )
         self.processor, self.pipeline = processor, pipeline
         if self._stopping.is_set():  # asked before there was a pipeline to tell
             processor.close()
@@ -208,10 +222,14 @@ class Daemon:
     def answer(self, question: Question) -> Iterator[Any]:
         """The values of the answer, see `control.py`. Raises RealtimeBgError to refuse."""
         commands: dict[Any, Callable[[Question], Any]] = {
-            "status": self._status, "set": self._set, "toggle": self._toggle,
-            "pause": lambda _: self._pause(True), "resume": lambda _: self._pause(False),
-            "snapshot": self._snapshot, "settings": lambda _: self.live.now.model_dump(mode="json"),
-        }  # fmt: skip
+            "status": self._status,
+            "set": self._set,
+            "toggle": self._toggle,
+            "pause": lambda _: self._pause(True),
+            "resume": lambda _: self._pause(False),
+            "snapshot": self._snapshot,
+            "settings": lambda _: self.live.now.model_dump(mode="json"),
+        }
         name = question.get("command")
         if name == "logs":
             count = question.get("count", 50)
@@ -277,8 +295,10 @@ class Daemon:
             refused, kept = now.background.current, self.live.now.background.current
             raise DaemonError(f"{refused} cannot be shown; {kept} stays (see the log)")
         shown = {key: value_of(self.live.now, key) for key in texts}
-        return {key: value if isinstance(value, bool | int | float | None) else str(value)
-                for key, value in shown.items()}  # fmt: skip
+        return {
+            key: value if isinstance(value, bool | int | float | None) else str(value)
+            for key, value in shown.items()
+        }
 
     def _shown(self, wanted: str, before: str) -> bool:
         """Whether the background was opened; waits for it. False when it was refused."""

@@ -138,8 +138,13 @@ def launchd(command: list[str]) -> Service:
         "StandardErrorPath": log,
     }
     start = (("launchctl", "load", "-w", str(path)),)
-    return Service(path, plistlib.dumps(values), start, f"launchctl unload -w {path}",
-                   ("launchctl", "unload", str(path)))  # fmt: skip
+    return Service(
+        path,
+        plistlib.dumps(values),
+        start,
+        f"launchctl unload -w {path}",
+        ("launchctl", "unload", str(path)),
+    )
 
 
 def task_scheduler(command: list[str]) -> Service:
@@ -147,20 +152,30 @@ def task_scheduler(command: list[str]) -> Service:
     path = platformdirs.user_config_path(NAME, appauthor=False) / f"{NAME}.xml"
     domain = os.environ.get("USERDOMAIN")  # without the user it would be anybody's logon
     user = f"{domain}\\{getpass.getuser()}" if domain else getpass.getuser()
-    text = TASK.format(user=escape(user), program=escape(command[0]),
-                       arguments=escape(subprocess.list2cmdline(command[1:])))  # fmt: skip
+    text = TASK.format(
+        user=escape(user),
+        program=escape(command[0]),
+        arguments=escape(subprocess.list2cmdline(command[1:])),
+    )
     start = (
         ("schtasks", "/Create", "/F", "/TN", NAME, "/XML", str(path)),
         ("schtasks", "/Run", "/TN", NAME),
     )
     # The Task Scheduler reads UTF-16 alone.
-    return Service(path, text.replace("\n", "\r\n").encode("utf-16"), start,
-                   f"schtasks /Delete /TN {NAME}", ("schtasks", "/End", "/TN", NAME))  # fmt: skip
+    return Service(
+        path,
+        text.replace("\n", "\r\n").encode("utf-16"),
+        start,
+        f"schtasks /Delete /TN {NAME}",
+        ("schtasks", "/End", "/TN", NAME),
+    )
 
 
 KINDS: dict[str, Callable[[list[str]], Service]] = {
-    "systemd": systemd, "launchd": launchd, "task-scheduler": task_scheduler,
-}  # fmt: skip
+    "systemd": systemd,
+    "launchd": launchd,
+    "task-scheduler": task_scheduler,
+}
 NATIVE = {"linux": "systemd", "darwin": "launchd", "win32": "task-scheduler"}
 
 

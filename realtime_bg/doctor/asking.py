@@ -30,9 +30,14 @@ def ask(machine: Machine, *words: str, text: str = "", seconds: float = SECONDS)
     pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8", errors="replace",
+            command,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=own_group,
-        )  # fmt: skip
+        )
     except OSError as error:
         return Answer([], f"cannot be started ({error.strerror})", "")
     late = False

@@ -11,12 +11,24 @@ from realtime_bg.settings import Settings
 
 # Of /proc/cpuinfo: what the networks' libraries ask for, and what people call it.
 FEATURES = {
-    "sse4_2": "SSE4.2", "avx": "AVX", "avx2": "AVX2", "fma": "FMA", "f16c": "F16C",
-    "avx512f": "AVX-512", "avx512_vnni": "AVX-512 VNNI", "avx_vnni": "AVX-VNNI",
-    "avx512_bf16": "AVX-512 BF16", "avx512_fp16": "AVX-512 FP16", "amx_int8": "AMX INT8",
-    "amx_bf16": "AMX BF16", "asimd": "NEON", "asimddp": "dot product", "bf16": "BF16",
-    "i8mm": "INT8 matrices", "sve": "SVE",
-}  # fmt: skip
+    "sse4_2": "SSE4.2",
+    "avx": "AVX",
+    "avx2": "AVX2",
+    "fma": "FMA",
+    "f16c": "F16C",
+    "avx512f": "AVX-512",
+    "avx512_vnni": "AVX-512 VNNI",
+    "avx_vnni": "AVX-VNNI",
+    "avx512_bf16": "AVX-512 BF16",
+    "avx512_fp16": "AVX-512 FP16",
+    "amx_int8": "AMX INT8",
+    "amx_bf16": "AMX BF16",
+    "asimd": "NEON",
+    "asimddp": "dot product",
+    "bf16": "BF16",
+    "i8mm": "INT8 matrices",
+    "sve": "SVE",
+}
 
 
 def system(machine: Machine, _: Settings, __: Needs) -> Iterator[Finding]:
@@ -39,8 +51,11 @@ def _processor(machine: Machine) -> Finding:
     # ARM kernels name no model.
     model = re.search(r"^model name\s*: (.*)$", text, re.M)
     have = features(machine)
-    parts = [model[1] if model else platform.processor() or platform.machine(),
-             f"{cores} core{'' if cores == 1 else 's'}", *have]  # fmt: skip
+    parts = [
+        model[1] if model else platform.processor() or platform.machine(),
+        f"{cores} core{'' if cores == 1 else 's'}",
+        *have,
+    ]
     return Finding("cpu", "ok", ", ".join(parts), data={"cores": cores, "features": have})
 
 

@@ -11,25 +11,45 @@ from realtime_bg.settings import Settings
 # Modules that the program cannot do without, and the packages that bring them.
 NEEDED = {
     "numpy": ("numpy",),
-    "cv2": ("opencv-python", "opencv-contrib-python", "opencv-python-headless",
-            "opencv-contrib-python-headless"),
-    "onnxruntime": ("onnxruntime-gpu", "onnxruntime", "onnxruntime-directml",
-                    "onnxruntime-openvino"),
-    "onnx": ("onnx",), "safetensors": ("safetensors",), "pyvirtualcam": ("pyvirtualcam",),
-    "pydantic": ("pydantic",), "pydantic_settings": ("pydantic-settings",), "yaml": ("PyYAML",),
-    "typer": ("typer",), "rich": ("rich",), "pooch": ("pooch",), "requests": ("requests",),
-    "platformdirs": ("platformdirs",), "psutil": ("psutil",), "av": ("av",), "PIL": ("pillow",),
+    "cv2": (
+        "opencv-python",
+        "opencv-contrib-python",
+        "opencv-python-headless",
+        "opencv-contrib-python-headless",
+    ),
+    "onnxruntime": (
+        "onnxruntime-gpu",
+        "onnxruntime",
+        "onnxruntime-directml",
+        "onnxruntime-openvino",
+    ),
+    "onnx": ("onnx",),
+    "safetensors": ("safetensors",),
+    "pyvirtualcam": ("pyvirtualcam",),
+    "pydantic": ("pydantic",),
+    "pydantic_settings": ("pydantic-settings",),
+    "yaml": ("PyYAML",),
+    "typer": ("typer",),
+    "rich": ("rich",),
+    "pooch": ("pooch",),
+    "requests": ("requests",),
+    "platformdirs": ("platformdirs",),
+    "psutil": ("psutil",),
+    "av": ("av",),
+    "PIL": ("pillow",),
     "watchfiles": ("watchfiles",),
-}  # fmt: skip
+}
 # Extras: what they are for, and the packages that make them.
 EXTRAS = {
-    "web": ("the web page", ("fastapi", "uvicorn", "websockets", "python-multipart",
-                             "prometheus-client")),
+    "web": (
+        "the web page",
+        ("fastapi", "uvicorn", "websockets", "python-multipart", "prometheus-client"),
+    ),
     "torch": ("the engine rvm-torch and .pth files", ("torch",)),
     "openvino": ("twice the speed on CPUs with bfloat16", ("openvino",)),
     "heif": ("HEIC photos", ("pillow-heif",)),
     "demo": ("a photographed person in the demo", ("scikit-image",)),
-}  # fmt: skip
+}
 
 
 def packages(machine: Machine, _: Settings, __: Needs) -> Iterator[Finding]:
@@ -46,9 +66,13 @@ def packages(machine: Machine, _: Settings, __: Needs) -> Iterator[Finding]:
                 module, "fault", f"{module}: {problem}", _remedy(problem, candidates, here)
             )
         elif any("headless" in name for name in here):
-            yield Finding(module, "note", f"{module}: built without windows (headless)",
-                          "for the preview window: pip uninstall -y "
-                          f"{' '.join(here)} && pip install opencv-python")  # fmt: skip
+            yield Finding(
+                module,
+                "note",
+                f"{module}: built without windows (headless)",
+                "for the preview window: pip uninstall -y "
+                f"{' '.join(here)} && pip install opencv-python",
+            )
         else:
             fine |= here
     if fine:

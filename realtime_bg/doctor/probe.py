@@ -71,8 +71,11 @@ def openvino() -> Said:
     network = Compiled(_network(), {name: value.shape for name, value in _feed().items()}, {})
     answer = _measured(lambda feed: network.run(["pha"], feed)[0])
     devices = list(core.available_devices)
-    yield answer | {"version": core.get_versions("CPU")["CPU"].build_number, "devices": devices,
-                    "bfloat16": _has_bfloat16()}  # fmt: skip
+    yield answer | {
+        "version": core.get_versions("CPU")["CPU"].build_number,
+        "devices": devices,
+        "bfloat16": _has_bfloat16(),
+    }
 
 
 def torch() -> Said:

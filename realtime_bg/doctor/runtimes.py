@@ -20,8 +20,12 @@ def runtimes(machine: Machine, settings: Settings, _: Needs) -> Iterator[Finding
     have = answer.said[0].get("providers") if answer.said else None
     if not have:
         problem = _problem(answer) or "it has no provider at all"
-        yield Finding("onnxruntime", "fault", f"ONNX Runtime: {problem}",
-                      "pip install --force-reinstall onnxruntime")  # fmt: skip
+        yield Finding(
+            "onnxruntime",
+            "fault",
+            f"ONNX Runtime: {problem}",
+            "pip install --force-reinstall onnxruntime",
+        )
         return
     asks_cuda = settings.engine.device.startswith("cuda")
     reference: list[float] = []
@@ -32,8 +36,12 @@ def runtimes(machine: Machine, settings: Settings, _: Needs) -> Iterator[Finding
         name = f"ONNX Runtime {provider.removesuffix('ExecutionProvider')}"
         yield _finding(name, said, needed, "" if provider in USED else "no engine asks for it")
     if asks_cuda and CUDA not in have:
-        yield Finding("ONNX Runtime CUDA", "fault", "ONNX Runtime CUDA: built without it",
-                      'pip install "realtime-bg[cuda]"')  # fmt: skip
+        yield Finding(
+            "ONNX Runtime CUDA",
+            "fault",
+            "ONNX Runtime CUDA: built without it",
+            'pip install "realtime-bg[cuda]"',
+        )
     yield _openvino(machine, settings, reference)
     yield from _torch(machine, settings)
 
@@ -71,14 +79,22 @@ def _openvino(machine: Machine, settings: Settings, reference: list[float]) -> F
     name, needed = "OpenVINO", settings.engine.runtime == "openvino"
     if find_spec("openvino") is None:
         fast = any("BF16" in feature for feature in features(machine))
-        worth = "this CPU computes in bfloat16, where it halves the time" if fast else (
-            "this CPU does not compute in bfloat16, and gains nothing from it")  # fmt: skip
+        worth = (
+            "this CPU computes in bfloat16, where it halves the time"
+            if fast
+            else ("this CPU does not compute in bfloat16, and gains nothing from it")
+        )
         fix = 'pip install "realtime-bg[openvino]"' if fast or needed else ""
         return Finding(name, bad(needed), f"{name}: not installed; {worth}", fix)
     said = _tried(ask(machine, "openvino"), reference)
-    unused = "" if said.get("bfloat16") or needed else (
-        "this CPU does not compute in bfloat16, and is faster without (engine.runtime: openvino "
-        "takes it all the same)")  # fmt: skip
+    unused = (
+        ""
+        if said.get("bfloat16") or needed
+        else (
+            "this CPU does not compute in bfloat16, and is faster without "
+            "(engine.runtime: openvino takes it all the same)"
+        )
+    )
     if settings.engine.runtime == "onnxruntime":
         unused = "engine.runtime says onnxruntime"
     return _finding(name, said, needed, unused)
@@ -88,8 +104,12 @@ def _torch(machine: Machine, settings: Settings) -> Iterator[Finding]:
     needed = settings.engine.name == "rvm-torch"
     fix = 'pip install "realtime-bg[torch]"'
     if find_spec("torch") is None:
-        yield Finding("PyTorch", bad(needed), "PyTorch: not installed; only rvm-torch and .pth "
-                      "files need it", fix)  # fmt: skip
+        yield Finding(
+            "PyTorch",
+            bad(needed),
+            "PyTorch: not installed; only rvm-torch and .pth files need it",
+            fix,
+        )
         return
     answer = ask(machine, "torch")
     devices = [said for said in answer.said if "device" in said]
@@ -104,7 +124,13 @@ def _torch(machine: Machine, settings: Settings) -> Iterator[Finding]:
         yield Finding(where, bad(needed), f"{where}: {_problem(answer) or 'no answer'}", fix)
     elif not any(said["device"].startswith(("cuda", "mps")) for said in devices):
         built = next((said["cuda"] for said in answer.said if "cuda" in said), "")
-        why = f"it is built for CUDA {built} and finds no usable GPU" if built else (
-            "it is built without CUDA")  # fmt: skip
-        yield Finding("PyTorch CUDA", bad(needed and settings.engine.device.startswith("cuda")),
-                      f"PyTorch CUDA: not used, {why}")  # fmt: skip
+        why = (
+            f"it is built for CUDA {built} and finds no usable GPU"
+            if built
+            else ("it is built without CUDA")
+        )
+        yield Finding(
+            "PyTorch CUDA",
+            bad(needed and settings.engine.device.startswith("cuda")),
+            f"PyTorch CUDA: not used, {why}",
+        )

@@ -72,9 +72,10 @@ def _camera(machine: Machine, name: str, path: str, camera: Camera) -> Finding:
         "held_by": holder,
         "formats": [
             {"code": one.code, "size": list(size), "fps": fps}
-            for one in offers for size, fps in one.sizes.items()
+            for one in offers
+            for size, fps in one.sizes.items()
         ],
-    }  # fmt: skip
+    }
     if not holder:
         return Finding(name, "ok", text, data=data)
     state: State = "ok" if holder.startswith(OURSELVES) else "note"

@@ -76,19 +76,29 @@ def _devices(machine: Machine) -> Iterator[_Device]:
 
 def _device(machine: Machine, device: _Device, needs: Needs) -> Finding:
     if device.camera is None:
-        return Finding(device.name, bad(needs.virtualcam), f"{device.name}: cannot be opened",
-                       'sudo usermod -aG video "$USER", then log out and in again')  # fmt: skip
+        return Finding(
+            device.name,
+            bad(needs.virtualcam),
+            f"{device.name}: cannot be opened",
+            'sudo usermod -aG video "$USER", then log out and in again',
+        )
     text = f"{device.name}  {device.camera.name}"
     holder = held_by(device.path, machine.path("/proc"))
     data = {"name": device.camera.name, "held_by": holder}
     if device.delivers and device.camera.writable:
         # Chromium and Firefox pass over what is an output as well.
-        return Finding(device.name, bad(needs.virtualcam), f"{text}: browsers will not list it "
-                       "(loaded without exclusive_caps=1)", RELOAD, data)  # fmt: skip
+        return Finding(
+            device.name,
+            bad(needs.virtualcam),
+            f"{text}: browsers will not list it (loaded without exclusive_caps=1)",
+            RELOAD,
+            data,
+        )
     if device.delivers:
         used = f"used by {holder}" if holder else "somebody"
-        return Finding(device.name, "ok", f"{text}: is being fed ({used}); browsers list it now",
-                       data=data)  # fmt: skip
+        return Finding(
+            device.name, "ok", f"{text}: is being fed ({used}); browsers list it now", data=data
+        )
     return Finding(device.name, "ok", f"{text}: free; {SEE}", data=data)
 
 
@@ -97,8 +107,9 @@ def _missing(machine: Machine, needs: Needs) -> Finding:
     state, release = bad(needs.virtualcam), platform.release()
     if machine.in_container():
         fix = f"on the host: {LOAD}\nand give it to the container: --device /dev/video10"
-        return Finding("v4l2loopback", state, "no virtual camera; kernel modules are the host's",
-                       fix)  # fmt: skip
+        return Finding(
+            "v4l2loopback", state, "no virtual camera; kernel modules are the host's", fix
+        )
     if _loaded(machine):
         return Finding("v4l2loopback", state, "v4l2loopback is loaded and has no device", RELOAD)
     secure = _secure_boot(machine)
@@ -145,5 +156,9 @@ def _program(machine: Machine, needs: Needs) -> Finding:
         text = f"{said['device']} ({said['backend']}) opens; choose it in the call"
         return Finding("virtual camera", "ok", text, data=said)
     problem = said.get("problem") or answer.problem
-    return Finding("virtual camera", bad(needs.virtualcam), f"no virtual camera ({problem})",
-                   ELSEWHERE.get(machine.platform, "see the README"))  # fmt: skip
+    return Finding(
+        "virtual camera",
+        bad(needs.virtualcam),
+        f"no virtual camera ({problem})",
+        ELSEWHERE.get(machine.platform, "see the README"),
+    )

@@ -21,8 +21,12 @@ def weights(_: Machine, settings: Settings, __: Needs) -> Iterator[Finding]:
         text, digest = f"{model.name} ({model.licence}): {path}", zoo.digest(path)
         data = {"path": str(path), "sha256": digest, "published": model.sha256}
         if model.sha256 is None:
-            yield Finding(model.name, "ok", f"{text}, SHA-256 {digest[:12]}, nothing to compare it "
-                          "with", data=data)  # fmt: skip
+            yield Finding(
+                model.name,
+                "ok",
+                f"{text}, SHA-256 {digest[:12]}, nothing to compare it with",
+                data=data,
+            )
         elif digest == model.sha256:
             yield Finding(model.name, "ok", f"{text}, as published", data=data)
         else:
@@ -31,5 +35,9 @@ def weights(_: Machine, settings: Settings, __: Needs) -> Iterator[Finding]:
     rows = [model for model in zoo.models().values() if model.engine == own]
     if own not in here and rows and settings.engine.model is None:
         instead = "; embedded takes over" if settings.engine.name == "auto" else ""
-        yield Finding(rows[0].name, "note", f"{rows[0].name}: not here{instead}",
-                      f"realtime-bg models fetch {rows[0].name}")  # fmt: skip
+        yield Finding(
+            rows[0].name,
+            "note",
+            f"{rows[0].name}: not here{instead}",
+            f"realtime-bg models fetch {rows[0].name}",
+        )

@@ -59,8 +59,10 @@ class OnnxSteps:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of all inputs, with a state that has seen a frame."""
         self.step()
-        states = {f"{name}i": tuple(value.shape())
-                  for name, value in zip(STATES, self._state, strict=True)}  # fmt: skip
+        states = {
+            f"{name}i": tuple(value.shape())
+            for name, value in zip(STATES, self._state, strict=True)
+        }
         self.reset()
         return {"src": self.src.shape, "downsample_ratio": (1,), **states}
 

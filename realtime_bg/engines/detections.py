@@ -47,9 +47,13 @@ class Detections:
     def only(self, keep: NDArray[Any]) -> "Detections":
         """The detections at the indices, or where the mask is true."""
         return Detections(
-            self.boxes[keep], self.classes[keep], self.scores[keep], self.masks[keep],
-            self.prototypes, self.prototype_scale,
-        )  # fmt: skip
+            self.boxes[keep],
+            self.classes[keep],
+            self.scores[keep],
+            self.masks[keep],
+            self.prototypes,
+            self.prototype_scale,
+        )
 
     def paste(self, index: int, size: Size) -> Alpha:
         """One mask as ``float32 (h, w)`` in network pixels, cut to ``size`` (width, height)."""
@@ -106,9 +110,15 @@ def recognise(outputs: list[Any], path: Path) -> Dialects:
     whole = [v for v in by_rank[1] if "int" in v.type and v.shape[0] != 2]
     scores = [v for v in by_rank[1] if "float" in v.type]
     if boxes and by_rank[4] and whole and scores:
-        return Dialects("detectron2", {"boxes": boxes[0].name, "labels": whole[0].name,
-                                       "scores": scores[0].name,
-                                       "masks": by_rank[4][0].name})  # fmt: skip
+        return Dialects(
+            "detectron2",
+            {
+                "boxes": boxes[0].name,
+                "labels": whole[0].name,
+                "scores": scores[0].name,
+                "masks": by_rank[4][0].name,
+            },
+        )
     shapes = [(value.name, value.shape) for value in outputs]
     raise EngineError(
         f"{path}: not a detector with masks that is known (torchvision, Detectron2, mmdetection, "
@@ -167,8 +177,13 @@ def _yolo(table: NDArray[Any], prototypes: NDArray[Any], score: float) -> Detect
         rows = rows.T  # (4 + C + 32, anchors)
     # End to end: x1, y1, x2, y2, score, class; v5 with one class has its probability there.
     elif rows.shape[1] == 6 + COEFFICIENTS and (rows[:, 5] == np.round(rows[:, 5])).all():
-        found = Detections(rows[:, :4], rows[:, 5].astype(np.int64), rows[:, 4],
-                           rows[:, 6:], prototypes[0].astype(np.float32))  # fmt: skip
+        found = Detections(
+            rows[:, :4],
+            rows[:, 5].astype(np.int64),
+            rows[:, 4],
+            rows[:, 6:],
+            prototypes[0].astype(np.float32),
+        )
         return found.only((found.scores >= score) & np.isfinite(rows).all(axis=1))
     # v5 has an objectness before the classes, and anchors down the table.
     objectness = not turned and rows.shape[1] - COEFFICIENTS - 4 != 80
@@ -180,8 +195,13 @@ def _yolo(table: NDArray[Any], prototypes: NDArray[Any], score: float) -> Detect
     strong = (scores >= score) & np.isfinite(rows).all(axis=1)
     centre, extent = rows[strong, :2], rows[strong, 2:4]
     boxes = np.concatenate([centre - extent / 2, centre + extent / 2], axis=1)
-    found = Detections(boxes, classes[strong], scores[strong], rows[strong, -COEFFICIENTS:],
-                       prototypes[0].astype(np.float32))  # fmt: skip
+    found = Detections(
+        boxes,
+        classes[strong],
+        scores[strong],
+        rows[strong, -COEFFICIENTS:],
+        prototypes[0].astype(np.float32),
+    )
     return found.only(_suppressed(found))
 
 

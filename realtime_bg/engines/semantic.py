@@ -64,8 +64,10 @@ class Semantic(Engine):
         if self._kind is None and re.fullmatch(r"tensor\(u?int\d+\)", self._output.type):
             self._kind = "probability" if self._bytes else "classes"
         if self._kind == "classes" and self._person is None:
-            raise EngineError(f"{self._path}: gives class numbers; which one is the person? Set "
-                              "engine.network.person to it")  # fmt: skip
+            raise EngineError(
+                f"{self._path}: gives class numbers; which one is the person? Set "
+                "engine.network.person to it"
+            )
 
     def matte(self, frame: Frame) -> Matte:
         with self.stats.stage("resize"):
@@ -115,16 +117,22 @@ class Semantic(Engine):
                 f"engine.network.person to its index"
             )
         if count > 2:
-            log.warning("%s: %d classes, taken for %s: person is class %d (engine.network.person)",
-                        self._path.name, count, LABEL_SETS[count], PERSON_OF[count])  # fmt: skip
+            log.warning(
+                "%s: %d classes, taken for %s: person is class %d (engine.network.person)",
+                self._path.name,
+                count,
+                LABEL_SETS[count],
+                PERSON_OF[count],
+            )
         return PERSON_OF[count]
 
     def _guess_kind(self, planes: NDArray[np.float32]) -> Kind:
         kind: Kind = "probability"
         if planes.min() < -1e-3 or planes.max() > 1 + 1e-3:
             kind = "sigmoid" if len(planes) == 1 else "softmax"
-        log.warning("%s: its output is taken for %s (engine.network.output)",
-                    self._path.name, MEANING[kind])  # fmt: skip
+        log.warning(
+            "%s: its output is taken for %s (engine.network.output)", self._path.name, MEANING[kind]
+        )
         return kind
 
 

@@ -183,8 +183,9 @@ class Outlets:
             return False
         now = time.monotonic()
         with self._lock:
-            return any(now >= at and spec not in self._open for spec, (_, at) in
-                       self._broken.items())  # fmt: skip
+            return any(
+                now >= at and spec not in self._open for spec, (_, at) in self._broken.items()
+            )
 
     def _leave_blocked(self, outlets: list[Outlet]) -> None:
         """A virtual camera that takes nothing any more is replaced; its thread cannot be."""
@@ -219,8 +220,9 @@ class Outlets:
             now = time.monotonic()
             for spec in () if self._closed else wanted:
                 if spec not in self._open and now >= self._broken.get(spec, (0, now))[1]:
-                    self._open[spec] = Outlet(spec, self._fps, self._sink_failed,
-                                              before.get(spec), self._keep)  # fmt: skip
+                    self._open[spec] = Outlet(
+                        spec, self._fps, self._sink_failed, before.get(spec), self._keep
+                    )
 
     def _recorded(self, settings: OutputSettings) -> list[str]:
         """The file of the running recording, or of one that starts now, if its folder can be."""
@@ -261,9 +263,9 @@ class Outlets:
         elif is_camera:
             self._live.update(output__virtualcam=False)
         elif spec in now.sinks:
-            self._live.modify(lambda s: {
-                "output.sinks": tuple(one for one in s.output.sinks if one != spec)
-            })  # fmt: skip
+            self._live.modify(
+                lambda s: {"output.sinks": tuple(one for one in s.output.sinks if one != spec)}
+            )
 
     def _retry(self, outlet: Outlet, error: Exception) -> None:
         spec, text = outlet.spec, str(error)

@@ -329,8 +329,9 @@ class Pipeline:
                 raise Closed from None
             self._complain(error)
             if self._source is not None:
-                self._live.take_back({"source": wanted.model_dump()},
-                                     {"source": self._source_settings.model_dump()})  # fmt: skip
+                self._live.take_back(
+                    {"source": wanted.model_dump()}, {"source": self._source_settings.model_dump()}
+                )
                 return True
             self._pause()
             return False
@@ -413,8 +414,9 @@ class Pipeline:
             return
         if not hand.told:
             hand.told, self._problem = now, "it sends nothing"
-            log.warning("%s has sent nothing for %g s; opening it again",
-                        self._source_settings.spec, stall)  # fmt: skip
+            log.warning(
+                "%s has sent nothing for %g s; opening it again", self._source_settings.spec, stall
+            )
             self._stats.notice("the camera has stalled")
             self.reopen_source()
         elif now - hand.told > STALLED:

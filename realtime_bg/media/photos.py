@@ -20,14 +20,30 @@ from realtime_bg.processing.cutout import Cutout
 NOBODY = 0.5 / 255  # below this alpha nobody is seen
 PIXELS = 200_000_000  # more is refused: a small file can unpack to fill the memory
 READ = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic",
-            ".heif")  # fmt: skip
+SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".gif",
+    ".avif",
+    ".heic",
+    ".heif",
+)
 HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 Format: TypeAlias = Literal["png", "webp", "jpg", "tiff"]
 FORMATS: dict[str, Format] = {
-    ".png": "png", ".webp": "webp", ".jpg": "jpg", ".jpeg": "jpg", ".tif": "tiff", ".tiff": "tiff",
-}  # fmt: skip
+    ".png": "png",
+    ".webp": "webp",
+    ".jpg": "jpg",
+    ".jpeg": "jpg",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+}
 EXIF_IFD, GPS_IFD, MAKER_NOTE = 0x8769, 0x8825, 0x927C
 # Description, make, model, resolution, software, date, artist, copyright. A TIFF's other tags tell
 # of its own pixels, or hold them once more.

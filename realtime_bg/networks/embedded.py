@@ -17,12 +17,20 @@ from torch.nn import functional as F
 # Per block: expansion, kernel, stride, channels out.
 BLOCKS = (
     (1, 3, 1, 16),
-    (6, 3, 2, 24), (6, 3, 1, 24),
-    (6, 5, 2, 40), (6, 5, 1, 40),
-    (6, 3, 2, 80), (6, 3, 1, 80), (6, 3, 1, 80),
-    (6, 5, 1, 112), (6, 5, 1, 112), (6, 5, 1, 112),
-    (6, 5, 2, 192), (6, 5, 1, 192), (6, 5, 1, 192),
-)  # fmt: skip
+    (6, 3, 2, 24),
+    (6, 3, 1, 24),
+    (6, 5, 2, 40),
+    (6, 5, 1, 40),
+    (6, 3, 2, 80),
+    (6, 3, 1, 80),
+    (6, 3, 1, 80),
+    (6, 5, 1, 112),
+    (6, 5, 1, 112),
+    (6, 5, 1, 112),
+    (6, 5, 2, 192),
+    (6, 5, 1, 192),
+    (6, 5, 1, 192),
+)
 """EfficientNet-Lite0 without its last two blocks, which would take the file beyond 5 MB."""
 JOINED = 96  # channels at 1/16, where the decoder begins
 SKIPS = (0, 2, 4, 10, 13)  # blocks whose outputs the decoder sees, at 1/2, 1/4, 1/8, 1/16, 1/32

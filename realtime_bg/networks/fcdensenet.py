@@ -71,8 +71,9 @@ class FCDenseNet(nn.Module):
         channels = growth * bottleneck
         self.unpool, self.up = nn.ModuleList(), nn.ModuleList()
         for count, skip in zip(reversed(levels), reversed(skips), strict=True):
-            self.unpool.append(nn.ConvTranspose2d(
-                channels, channels, 3, stride=2, padding=1, output_padding=1))  # fmt: skip
+            self.unpool.append(
+                nn.ConvTranspose2d(channels, channels, 3, stride=2, padding=1, output_padding=1)
+            )
             self.up.append(DenseBlock(channels + skip, growth, count))
             # Only the last block's own maps go further up (section 3.3); the very last adds all.
             held, channels = channels + skip, growth * count

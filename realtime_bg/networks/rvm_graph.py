@@ -28,11 +28,22 @@ DEFAULT_EPS = 1e-5
 GUIDED_EPS = 1e-5
 # (activation, stride, dilation) of MobileNetV3's blocks 1..15; kernels are in the weights.
 MOBILE_BLOCKS = (
-    ("Relu", 1, 1), ("Relu", 2, 1), ("Relu", 1, 1), ("Relu", 2, 1), ("Relu", 1, 1),
-    ("Relu", 1, 1), ("HardSwish", 2, 1), ("HardSwish", 1, 1), ("HardSwish", 1, 1),
-    ("HardSwish", 1, 1), ("HardSwish", 1, 1), ("HardSwish", 1, 1), ("HardSwish", 1, 2),
-    ("HardSwish", 1, 2), ("HardSwish", 1, 2),
-)  # fmt: skip
+    ("Relu", 1, 1),
+    ("Relu", 2, 1),
+    ("Relu", 1, 1),
+    ("Relu", 2, 1),
+    ("Relu", 1, 1),
+    ("Relu", 1, 1),
+    ("HardSwish", 2, 1),
+    ("HardSwish", 1, 1),
+    ("HardSwish", 1, 1),
+    ("HardSwish", 1, 1),
+    ("HardSwish", 1, 1),
+    ("HardSwish", 1, 1),
+    ("HardSwish", 1, 2),
+    ("HardSwish", 1, 2),
+    ("HardSwish", 1, 2),
+)
 RESNET_STAGES = ((3, 1, 1), (4, 2, 1), (6, 2, 1), (3, 1, 2))  # blocks, stride, dilation
 
 
@@ -75,8 +86,10 @@ class _Graph:
         if scale is not None:
             weight = weight * scale[None, :, None, None]
         if norm is not None:
-            part = {k: self.tensors[f"{norm}.{k}"].astype(np.float64)
-                    for k in ("weight", "bias", "running_mean", "running_var")}  # fmt: skip
+            part = {
+                k: self.tensors[f"{norm}.{k}"].astype(np.float64)
+                for k in ("weight", "bias", "running_mean", "running_var")
+            }
             factor = part["weight"] / np.sqrt(part["running_var"] + eps)
             weight = weight * factor[:, None, None, None]
             bias = (bias - part["running_mean"]) * factor + part["bias"]
@@ -188,8 +201,14 @@ def _resnet50(g: _Graph, small: Value) -> list[Value]:
             step = stride if first else 1
             identity = g.conv(x, f"{down}.0", f"{down}.1", stride=step) if first else x
             y = g.conv(x, f"{block}.conv1", f"{block}.bn1", "Relu")
-            y = g.conv(y, f"{block}.conv2", f"{block}.bn2", "Relu", stride=step,
-                       dilation=1 if first else dilation)  # fmt: skip
+            y = g.conv(
+                y,
+                f"{block}.conv2",
+                f"{block}.bn2",
+                "Relu",
+                stride=step,
+                dilation=1 if first else dilation,
+            )
             y = g.conv(y, f"{block}.conv3", f"{block}.bn3")
             x = g.op("Relu", g.op("Add", y, identity))
         if stage != 3:
@@ -240,8 +259,9 @@ def _box(g: _Graph, x: Value) -> Value:
     third = np.full((4, 1, 1, 3), 1 / 3)
     rows, columns = third, third.transpose(0, 1, 3, 2)
     x = g.op("Conv", x, g.constant(rows, name="box_rows"), pads=[0, 1, 0, 1], group=4)
-    out: Value = g.op("Conv", x, g.constant(columns, name="box_columns"), pads=[1, 0, 1, 0],
-                      group=4)  # fmt: skip
+    out: Value = g.op(
+        "Conv", x, g.constant(columns, name="box_columns"), pads=[1, 0, 1, 0], group=4
+    )
     return out
 
 
@@ -304,8 +324,10 @@ def build(tensors: Tensors) -> onnx.ModelProto:
     mat = g.op("If", unrefined, then_branch=plain, else_branch=refined)
     residual, pha = g.split(mat, [3, 1])
     low, high = g.constant(0.0), g.constant(1.0)
-    outputs = {"fgr": g.op("Clip", g.op("Add", residual, "src"), low, high),
-               "pha": g.op("Clip", pha, low, high)}  # fmt: skip
+    outputs = {
+        "fgr": g.op("Clip", g.op("Add", residual, "src"), low, high),
+        "pha": g.op("Clip", pha, low, high),
+    }
     outputs |= {f"r{level}o": state for level, state in enumerate(states, start=1)}
     for name, value in outputs.items():
         g.nodes.append(helper.make_node("Identity", [value], [name]))
@@ -320,10 +342,16 @@ def _model(g: _Graph, outputs: dict[str, Value]) -> onnx.ModelProto:
         return value(f"r{level}{end}", [f"r{level}{end}_{axis}" for axis in "nchw"])
 
     picture = ["batch_size", 3, "height", "width"]
-    inputs = [value("src", picture), *(state(level, "i") for level in range(1, 5)),
-              value("downsample_ratio", [1])]  # fmt: skip
-    results = [value("fgr", picture), value("pha", ["batch_size", 1, "height", "width"]),
-               *(state(level, "o") for level in range(1, 5))]  # fmt: skip
+    inputs = [
+        value("src", picture),
+        *(state(level, "i") for level in range(1, 5)),
+        value("downsample_ratio", [1]),
+    ]
+    results = [
+        value("fgr", picture),
+        value("pha", ["batch_size", 1, "height", "width"]),
+        *(state(level, "o") for level in range(1, 5)),
+    ]
     graph = helper.make_graph(g.nodes, "rvm", inputs, results, list(g.weights.values()))
     model: onnx.ModelProto = helper.make_model(
         graph,

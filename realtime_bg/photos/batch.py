@@ -142,8 +142,9 @@ def _single(source: Path, output: str | None, options: PhotoOptions) -> Job:
 def _mirrored(found: list[_Found], folder: Path, options: PhotoOptions) -> list[Job]:
     """Results in the places of their photos; where two would meet, names keep their suffix."""
     formats = [_format(None, photo.path, options) for photo in found]
-    plain = [photo.place.with_suffix(f".{format}")
-             for photo, format in zip(found, formats, strict=True)]  # fmt: skip
+    plain = [
+        photo.place.with_suffix(f".{format}") for photo, format in zip(found, formats, strict=True)
+    ]
     often = Counter(plain)
     result = []
     for photo, format, place in zip(found, formats, plain, strict=True):
@@ -190,8 +191,11 @@ def _found(name: str, out: Path | None) -> Iterator[_Found]:
     """The photos a name, folder or pattern stands for. Raises SourceError."""
     path = at_home(name)
     if path.is_dir():
-        photos = [_Found(file, file.relative_to(path)) for file in sorted(path.rglob("*"))
-                  if _is_photo(file, path, out)]  # fmt: skip
+        photos = [
+            _Found(file, file.relative_to(path))
+            for file in sorted(path.rglob("*"))
+            if _is_photo(file, path, out)
+        ]
         if not photos:
             raise SourceError(f"{name}: no photo in this folder ({', '.join(SUFFIXES)})")
         yield from photos
@@ -200,8 +204,9 @@ def _found(name: str, out: Path | None) -> Iterator[_Found]:
     elif glob.has_magic(name):
         fixed = Path(*_before_magic(path))
         matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
-        photos = [_Found(file, file.relative_to(fixed)) for file in matches
-                  if _is_photo(file, fixed, out)]  # fmt: skip
+        photos = [
+            _Found(file, file.relative_to(fixed)) for file in matches if _is_photo(file, fixed, out)
+        ]
         if not photos:
             raise SourceError(f"{name}: matches no photo ({', '.join(SUFFIXES)})")
         yield from photos

@@ -54,8 +54,10 @@ def filled(image: Image, alpha: Alpha, inpainter: Inpainter) -> Image:
     result = image if count == 1 else image.copy()
     for x, y, width, height, _ in boxes[1:]:
         margin = round(AROUND * max(width, height))
-        part = (slice(max(0, y - margin), y + height + margin),
-                slice(max(0, x - margin), x + width + margin))  # fmt: skip
+        part = (
+            slice(max(0, y - margin), y + height + margin),
+            slice(max(0, x - margin), x + width + margin),
+        )
         result[part] = _painted_over(result[part], mask[part], inpainter)
     return result
 

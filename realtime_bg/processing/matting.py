@@ -28,8 +28,13 @@ log = logging.getLogger(__name__)
 LAST_RESORTS = ("embedded", "grabcut")  # need nothing but the install; in order
 AUTO = ("rvm", *LAST_RESORTS)  # what `auto` tries, in order
 # In the words of PyTorch, CUDA, cuBLAS and ONNX Runtime.
-OUT_OF_MEMORY = ("outofmemory", "out of memory", "memoryallocation", "alloc_failed",
-                 "failed to allocate memory")  # fmt: skip
+OUT_OF_MEMORY = (
+    "outofmemory",
+    "out of memory",
+    "memoryallocation",
+    "alloc_failed",
+    "failed to allocate memory",
+)
 GOOD_RUN = 100  # frames without a failure after which old failures are forgiven
 
 
@@ -181,8 +186,9 @@ class Matting:
             log.warning("%s; %s stays in use", error, self._name)
             self._stats.notice(f"{settings.name} cannot be used, {self._name} stays")
             self._settings = previous
-            self._live.take_back({"engine": settings.model_dump()},
-                                 {"engine": previous.model_dump()})  # fmt: skip
+            self._live.take_back(
+                {"engine": settings.model_dump()}, {"engine": previous.model_dump()}
+            )
             return
         self._use(engine, name)
 
@@ -199,8 +205,11 @@ class Matting:
         except RealtimeBgError as error:
             log.warning("%s; it stays at %dx%d", error, *before)
         if self._engine.work_size != before:
-            log.info("to hold the frame rate, the network now sees %dx%d instead of %dx%d",
-                     *self._engine.work_size, *before)  # fmt: skip
+            log.info(
+                "to hold the frame rate, the network now sees %dx%d instead of %dx%d",
+                *self._engine.work_size,
+                *before,
+            )
 
     def _candidates(self, settings: EngineSettings) -> list[str]:
         names: tuple[str, ...] = AUTO if settings.name == "auto" else (settings.name,)
@@ -261,8 +270,13 @@ class Matting:
         if self._ladder is None or not self._ladder.rung:
             self._first_size, self._stride = engine.work_size, engine.stride
         self._stats.model = str(engine.model or "")
-        log.info("engine %s on %s at %dx%d%s", name, engine.provider, *engine.work_size,
-                 f", {engine.model}" if engine.model else "")  # fmt: skip
+        log.info(
+            "engine %s on %s at %dx%d%s",
+            name,
+            engine.provider,
+            *engine.work_size,
+            f", {engine.model}" if engine.model else "",
+        )
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1

@@ -70,8 +70,10 @@ def refine(matte: Matte, settings: RefineSettings, steady: Steady | None = None)
         return Refined(frame, NOWHERE, np.zeros((0, 0), np.float32), None)
     beyond = settings.feather + max(0, settings.grow)
     if beyond:
-        box = tuple(_grown(part, beyond, side)  # type: ignore[assignment]
-                    for part, side in zip(box, shape, strict=True))  # fmt: skip
+        box = tuple(
+            _grown(part, beyond, side)  # type: ignore[assignment]
+            for part, side in zip(box, shape, strict=True)
+        )
     alpha = upsample_alpha(matte, box, settings.levels)
     if settings.grow:
         alpha = grown(alpha, settings.grow)

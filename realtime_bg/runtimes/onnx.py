@@ -124,8 +124,9 @@ def _loads(library: str) -> str | None:
     return None
 
 
-def check_names(session: ort.InferenceSession, inputs: set[str], outputs: set[str], what: str,
-                path: Path) -> None:  # fmt: skip
+def check_names(
+    session: ort.InferenceSession, inputs: set[str], outputs: set[str], what: str, path: Path
+) -> None:
     """Raise EngineError unless the graph has exactly the inputs and all the outputs named."""
     have_in = {value.name for value in session.get_inputs()}
     have_out = {value.name for value in session.get_outputs()}

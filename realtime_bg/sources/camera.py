@@ -66,8 +66,10 @@ class CameraSource(ReopeningSource):
         """What OpenCV is to open. Raises SourceError when there is nothing."""
         if not sys.platform.startswith("linux"):
             if self.target and not self.target.isdecimal():
-                raise SourceError(f"camera {self.target!r}: here cameras have numbers; give one, "
-                                  "for example --source camera:1")  # fmt: skip
+                raise SourceError(
+                    f"camera {self.target!r}: here cameras have numbers; give one, "
+                    "for example --source camera:1"
+                )
             return int(self.target or 0)
         if self.target:
             path = self.target if self.target.startswith("/dev/") else f"/dev/video{self.target}"

@@ -54,8 +54,10 @@ class ReopeningSource(Source):
                     index += 1
                 elif not self._closed.is_set():
                     if not attempts:
-                        log.warning("%s sends no pictures any more; waiting for it to come back",
-                                    self.settings.spec)  # fmt: skip
+                        log.warning(
+                            "%s sends no pictures any more; waiting for it to come back",
+                            self.settings.spec,
+                        )
                     epoch += attempts == 0
                     self.waiting, self.tried = True, time.monotonic()
                     self._reconnect(PAUSES[min(attempts, len(PAUSES) - 1)])

@@ -17,8 +17,15 @@ from realtime_bg.settings.live import Live
 from realtime_bg.settings.yaml_text import parsed
 
 # Values that are looked up where they are written: `ctl` may run in another folder.
-FILES = ("background.current", "background.inpaint", "source.spec", "engine.model",
-         "engine.combine.model", "engine.plate.file", "output.folder")  # fmt: skip
+FILES = (
+    "background.current",
+    "background.inpaint",
+    "source.spec",
+    "engine.model",
+    "engine.combine.model",
+    "engine.plate.file",
+    "output.folder",
+)
 
 
 class Refused(SettingsError):  # noqa: N818 - an answer
@@ -108,8 +115,9 @@ def read(now: Settings, key: str, text: str) -> Any:
 def switch(now: Settings, name: str) -> tuple[str, bool]:
     """The key that ``name`` means, in full or its last part, and the value it does not have.
     Raises SettingsError when that is no setting that is on or off."""
-    switches = {key: value for key, value in flattened(now.model_dump()).items()
-                if isinstance(value, bool)}  # fmt: skip
+    switches = {
+        key: value for key, value in flattened(now.model_dump()).items() if isinstance(value, bool)
+    }
     for key, value in switches.items():
         if name in (key, key.rpartition(".")[2]):
             return key, not value

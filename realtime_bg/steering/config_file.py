@@ -95,8 +95,11 @@ class ConfigFile:
         """New values by key, with those that had to be taken back, which may be better now; a key
         that was taken out goes back to what it is without the file."""
         refused = self._live.refused
-        changed = {key: value for key, value in new.items() if key not in self._values
-                   or self._values[key] != value or key in refused}  # fmt: skip
+        changed = {
+            key: value
+            for key, value in new.items()
+            if key not in self._values or self._values[key] != value or key in refused
+        }
         gone = [key for key in self._values if key not in new]
         base = flattened(self._start(None).model_dump()) if gone else {}
         return changed | {key: base[key] for key in gone if key in base}

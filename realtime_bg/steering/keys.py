@@ -36,9 +36,13 @@ HELP = (
 
 # What each of two keys does that share a line of HELP, for buttons.
 TWINS = {
-    "b": "next background", "B": "previous background", "[": "threshold of the edge down",
-    "]": "threshold of the edge up", ",": "less feather", ".": "more feather",
-}  # fmt: skip
+    "b": "next background",
+    "B": "previous background",
+    "[": "threshold of the edge down",
+    "]": "threshold of the edge up",
+    ",": "less feather",
+    ".": "more feather",
+}
 
 
 def _background(step: int) -> Callable[[Settings], Changes]:

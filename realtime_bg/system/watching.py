@@ -47,9 +47,17 @@ class FileWatch:
         if not folders:
             self._stop.wait(LOOK / 1000)
             return
-        changes = watch(*folders, watch_filter=None, debounce=SETTLED, step=SETTLED // 4,
-                        stop_event=self._stop, rust_timeout=LOOK, yield_on_timeout=True,
-                        recursive=False, raise_interrupt=False)  # fmt: skip
+        changes = watch(
+            *folders,
+            watch_filter=None,
+            debounce=SETTLED,
+            step=SETTLED // 4,
+            stop_event=self._stop,
+            rust_timeout=LOOK,
+            yield_on_timeout=True,
+            recursive=False,
+            raise_interrupt=False,
+        )
         for _ in changes:
             if self._look() != folders:
                 return

@@ -46,8 +46,9 @@ def _placed(
     scale = zoom * min(size[0] / width, size[1] / height)
     if scale < 0.5:  # warping looks at 4 pixels of the source only
         width, height = (max(1, round(side * scale * 1.5)) for side in (width, height))
-        pictures = [cv2.resize(one, (width, height), interpolation=cv2.INTER_AREA)
-                    for one in pictures]  # fmt: skip
+        pictures = [
+            cv2.resize(one, (width, height), interpolation=cv2.INTER_AREA) for one in pictures
+        ]
         scale = 1 / 1.5
     matrix = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), turn, scale)
     for axis, (side, target) in enumerate(zip((width, height), size, strict=True)):

@@ -46,26 +46,53 @@ def device(text: str) -> str:
 
 def add_options(parser: argparse.ArgumentParser, out: str, epochs: int) -> None:
     """The options of every training run."""
-    parser.add_argument("--out", type=Path, default=Path(out), metavar="FOLDER",
-                        help="checkpoints, logs and the result (default %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(out),
+        metavar="FOLDER",
+        help="checkpoints, logs and the result (default %(default)s)",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    parser.add_argument("--epochs", type=number(int, 1), default=epochs,
-                        help="times every picture is seen (default %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--epochs",
+        type=number(int, 1),
+        default=epochs,
+        help="times every picture is seen (default %(default)s)",
+    )
     parser.add_argument("--steps", type=number(int, 1), help="so many batches in place of --epochs")
     parser.add_argument("--batch", type=number(int, 1), help="pictures in a step")
     parser.add_argument("--size", type=size, help="what the network sees: WxH, or one side")
     parser.add_argument("--lr", type=number(float, 1e-9, 10), help="highest learning rate")
-    parser.add_argument("--val", type=number(float, 0.001, 0.9), default=0.1,
-                        help="share kept for validation (default %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--val",
+        type=number(float, 0.001, 0.9),
+        default=0.1,
+        help="share kept for validation (default %(default)s)",
+    )
     parser.add_argument("--seed", type=number(int, 0), default=0, help="of all chance (default 0)")
-    parser.add_argument("--workers", type=number(int, 0), default=2,
-                        help="processes that read pictures (default %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--workers",
+        type=number(int, 0),
+        default=2,
+        help="processes that read pictures (default %(default)s)",
+    )
     parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--no-amp", action="store_true", help="train in float32 throughout")
-    parser.add_argument("--save-every", type=number(int, 1), default=500, metavar="STEPS",
-                        help="checkpoint also within an epoch (default %(default)s)")  # fmt: skip
-    parser.add_argument("--log-every", type=number(int, 1), default=50, metavar="STEPS",
-                        help="a row of train.csv (default %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--save-every",
+        type=number(int, 1),
+        default=500,
+        metavar="STEPS",
+        help="checkpoint also within an epoch (default %(default)s)",
+    )
+    parser.add_argument(
+        "--log-every",
+        type=number(int, 1),
+        default=50,
+        metavar="STEPS",
+        help="a row of train.csv (default %(default)s)",
+    )
 
 
 FIXED = ("data", "batch", "size", "val", "seed")  # what a resumed run must have as it was begun
@@ -76,10 +103,22 @@ def make_run(options: argparse.Namespace, fixed: dict[str, Any]) -> Run:
     """The run for parsed options; ``fixed``: the script's own that must stay the same."""
     settings = {name: getattr(options, name) for name in (*FIXED, *FREE)} | fixed
     settings["size"] = list(options.size)
-    return Run(out=options.out, settings=settings, epochs=options.epochs, steps=options.steps,
-               batch=options.batch, lr=options.lr, seed=options.seed, workers=options.workers,
-               device=options.device, amp=not options.no_amp, save_every=options.save_every,
-               log_every=options.log_every, resume=options.resume, free=FREE)  # fmt: skip
+    return Run(
+        out=options.out,
+        settings=settings,
+        epochs=options.epochs,
+        steps=options.steps,
+        batch=options.batch,
+        lr=options.lr,
+        seed=options.seed,
+        workers=options.workers,
+        device=options.device,
+        amp=not options.no_amp,
+        save_every=options.save_every,
+        log_every=options.log_every,
+        resume=options.resume,
+        free=FREE,
+    )
 
 
 def train_and_export(task: Task, run: Run, name: str) -> None:

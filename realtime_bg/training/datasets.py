@@ -75,8 +75,10 @@ class FolderPhotos(Named):
     def __init__(self, root: Path) -> None:
         """Raises DataError."""
         found = pairs(root)
-        complain([pair.name for pair in found if is_clip(pair.image)], f"{root}: clips are not for"
-                 " training:")  # fmt: skip
+        complain(
+            [pair.name for pair in found if is_clip(pair.image)],
+            f"{root}: clips are not for training:",
+        )
         self._pairs = [pair for pair in found if not is_clip(pair.image)]
         if not self._pairs:
             raise DataError(f"{root / 'images'}: holds no photos")
@@ -107,8 +109,9 @@ class CocoPhotos(Named):
                 'COCO needs the package pycocotools; run: pip install "realtime-bg[train]"'
             ) from None
         file = coco_annotations(root, split)
-        self._folder = next((folder for folder in (root / split, root / "images" / split)
-                             if folder.is_dir()), None)  # fmt: skip
+        self._folder = next(
+            (folder for folder in (root / split, root / "images" / split) if folder.is_dir()), None
+        )
         if self._folder is None:
             raise DataError(f"{root / split}: no such folder; unpack {split}.zip there")
         try:
@@ -125,8 +128,11 @@ class CocoPhotos(Named):
             raise DataError(f"{file}: cannot be read ({reason(error)})") from None
         except (KeyError, TypeError, AssertionError) as error:
             raise DataError(f"{file}: not COCO's instance annotations ({error!r})") from None
-        self._ids = sorted(key for key, group in self._people.items()
-                           if not all(one.get("iscrowd") for one in group))  # fmt: skip
+        self._ids = sorted(
+            key
+            for key, group in self._people.items()
+            if not all(one.get("iscrowd") for one in group)
+        )
         if not self._ids:
             raise DataError(f"{file}: no photo has a person")
         self.names = [str(key) for key in self._ids]
@@ -149,8 +155,10 @@ class CocoPhotos(Named):
         for annotation in self._people[key]:
             region = self._coco.annToMask(annotation)
             if region.shape != mask.shape:
-                raise DataError(f"{path}: is {image.shape[1]}x{image.shape[0]}, its annotation is "
-                                f"{region.shape[1]}x{region.shape[0]}")  # fmt: skip
+                raise DataError(
+                    f"{path}: is {image.shape[1]}x{image.shape[0]}, its annotation is "
+                    f"{region.shape[1]}x{region.shape[0]}"
+                )
             if annotation.get("iscrowd"):
                 valid[region > 0] = 0
             else:
@@ -216,8 +224,10 @@ def split(names: Sequence[str], share: float, seed: int, what: str) -> tuple[lis
     draws = [_draw(clip, seed) for clip in clips]
     least, most = min(draws), max(draws)
     val = [draw == least or (draw < share and draw < most) for draw in draws]
-    return ([index for index, one in enumerate(val) if not one],
-            [index for index, one in enumerate(val) if one])  # fmt: skip
+    return (
+        [index for index, one in enumerate(val) if not one],
+        [index for index, one in enumerate(val) if one],
+    )
 
 
 def _draw(name: str, seed: int) -> float:
@@ -271,8 +281,12 @@ class Joined(Named):
     """Photos of several places, some of them more than once."""
 
     def __init__(self, parts: Sequence[tuple[Named, int]]) -> None:
-        self._places = [(photos, index) for photos, times in parts
-                        for index in range(len(photos)) for _ in range(times)]  # fmt: skip
+        self._places = [
+            (photos, index)
+            for photos, times in parts
+            for index in range(len(photos))
+            for _ in range(times)
+        ]
         self.names = [photos.names[index] for photos, index in self._places]
 
     def __getitem__(self, index: Any) -> Any:

@@ -116,8 +116,16 @@ def embedded_task(
         part.requires_grad_(False)
     if teacher is not None:
         model.teacher = Teacher(teacher, JOINED)
-    return Task(model, Scenes(train, size, seed), Windows(val, size, None), _loss, _scores,
-                _export, rates=RATES, average=AVERAGE)  # fmt: skip
+    return Task(
+        model,
+        Scenes(train, size, seed),
+        Windows(val, size, None),
+        _loss,
+        _scores,
+        _export,
+        rates=RATES,
+        average=AVERAGE,
+    )
 
 
 def start_from_imagenet(model: Embedded) -> None:
@@ -195,6 +203,8 @@ def _export(best: nn.Module, path: Path) -> None:
         cases.append({"src": src, "last": src[:, :1] * 0.5})
     row = {"engine": "embedded", "licence": "unknown", "card": "none"}
     worst = export(_Alpha(best).eval(), cases, "pha", row, path, half=True)
-    say(f"wrote {path} and {path.with_suffix('.yaml').name}; ONNX Runtime differs from PyTorch "
-        f"by {worst:.1e}")  # fmt: skip
+    say(
+        f"wrote {path} and {path.with_suffix('.yaml').name}; ONNX Runtime differs from PyTorch "
+        f"by {worst:.1e}"
+    )
     say(f"use it: realtime-bg --engine embedded --model {path}")

@@ -43,9 +43,16 @@ def export(
     try:
         with warnings.catch_warnings():  # the exporter that needs no further package is the old one
             warnings.simplefilter("ignore")
-            torch.onnx.export(model, tuple(cases[0].values()), str(partial), input_names=names,
-                              output_names=[output], dynamic_axes=free, opset_version=OPSET,
-                              dynamo=False)  # fmt: skip
+            torch.onnx.export(
+                model,
+                tuple(cases[0].values()),
+                str(partial),
+                input_names=names,
+                output_names=[output],
+                dynamic_axes=free,
+                opset_version=OPSET,
+                dynamo=False,
+            )
         if half:
             halve(partial)
         worst = float(np.max([_difference(model, case, partial) for case in cases]))  # NaN stays
@@ -76,8 +83,9 @@ def halve(path: Path) -> None:
         values = onnx.numpy_helper.to_array(tensor).astype(np.float16)
         model.graph.initializer.remove(tensor)
         model.graph.initializer.append(onnx.numpy_helper.from_array(values, f"{tensor.name}.half"))
-        cast = onnx.helper.make_node("Cast", [f"{tensor.name}.half"], [tensor.name],
-                                     to=onnx.TensorProto.FLOAT)  # fmt: skip
+        cast = onnx.helper.make_node(
+            "Cast", [f"{tensor.name}.half"], [tensor.name], to=onnx.TensorProto.FLOAT
+        )
         model.graph.node.insert(0, cast)
     onnx.save(model, str(path))
 

@@ -144,15 +144,29 @@ def inpaint_task(
             known = torch.from_numpy(irregular_mask((width, height), chance))[None, None] / 255
             picture = torch.from_numpy(chance.random((1, 3, height, width), np.float32))
             cases.append({"image": picture * known, "mask": known})
-        row = {"engine": "inpaint", "licence": "unknown", "card": "none",
-               "network": {"layout": "nchw", "order": "rgb"}}  # fmt: skip
+        row = {
+            "engine": "inpaint",
+            "licence": "unknown",
+            "card": "none",
+            "network": {"layout": "nchw", "order": "rgb"},
+        }
         worst = export(_Filled(best).eval(), cases, "filled", row, path)
-        say(f"wrote {path} and {path.with_suffix('.yaml').name}; ONNX Runtime differs from PyTorch "
-            f"by {worst:.1e}")  # fmt: skip
+        say(
+            f"wrote {path} and {path.with_suffix('.yaml').name}; ONNX Runtime differs from PyTorch "
+            f"by {worst:.1e}"
+        )
         say(f"use it: REALTIME_BG_BACKGROUND__INPAINT={path} realtime-bg image --erase chair a.jpg")
 
-    return Task(model, Holed(train, size, seed, vary=True), Holed(val, size, seed, vary=False),
-                loss, _scores, export_filler, best="psnr", schedule=schedule)  # fmt: skip
+    return Task(
+        model,
+        Holed(train, size, seed, vary=True),
+        Holed(val, size, seed, vary=False),
+        loss,
+        _scores,
+        export_filler,
+        best="psnr",
+        schedule=schedule,
+    )
 
 
 def _scores(model: nn.Module, batch: Batch) -> dict[str, list[float]]:

@@ -57,8 +57,10 @@ def pairs(root: Path, masks: bool = True) -> list[Pair]:
     if not masks:
         return [Pair(stem, path, None) for stem, path in found.items()]
     others = _by_stem(root / "masks")
-    complain([path.name for stem, path in found.items() if stem not in others],
-             f"{images}: no mask in {root / 'masks'} for")  # fmt: skip
+    complain(
+        [path.name for stem, path in found.items() if stem not in others],
+        f"{images}: no mask in {root / 'masks'} for",
+    )
     result = [Pair(stem, path, others[stem]) for stem, path in found.items() if stem in others]
     if not result:
         raise DataError(f"{root}: no image has a mask of the same name in {root / 'masks'}")

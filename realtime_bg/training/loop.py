@@ -46,8 +46,12 @@ CLIP = 1.0  # the gradient's norm is cut to this
 WARM_UP = 0.02  # share of the steps in which the learning rate grows from 0
 DECAY = 1e-2  # of weights; norms and biases are left alone
 # How PyTorch says so: of a GPU, of the computer, and when the system ends a reading process.
-TOO_LITTLE = ("out of memory", "can't allocate memory", "is killed by signal: Killed",
-              "out of shared memory")  # fmt: skip
+TOO_LITTLE = (
+    "out of memory",
+    "can't allocate memory",
+    "is killed by signal: Killed",
+    "out of shared memory",
+)
 
 
 def warm_cosine(step: int, total: int) -> float:
@@ -226,9 +230,15 @@ class _Loop:
         order = Order(len(task.train), run.batch, run.seed, 0, 0)
         self.per_epoch = order.per_epoch
         self.total = run.steps or run.epochs * self.per_epoch
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                   TextColumn("{task.fields[loss]}"), TimeElapsedColumn(), TextColumn("left:"),
-                   TimeRemainingColumn())  # fmt: skip
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[loss]}"),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(),
+        )
         self.bar = Progress(*columns, console=err, disable=not err.is_terminal)
         self.board = _tensorboard(run.out, self.step)
         self.train_log = Log(run.out / "train.csv", self.step, self.board)
@@ -254,8 +264,10 @@ class _Loop:
         for name, value in self.run.settings.items():
             was = state["settings"].get(name)
             if was != value and name not in self.run.free:
-                raise SettingsError(f"{path}: the run was begun with {name} {was}, not {value}; "
-                                    "use the same, or choose another --out")  # fmt: skip
+                raise SettingsError(
+                    f"{path}: the run was begun with {name} {was}, not {value}; "
+                    "use the same, or choose another --out"
+                )
         try:
             self.model.load_state_dict(state["model"])
             if self.kept is not self.model:
@@ -275,10 +287,14 @@ class _Loop:
         if self.step < self.total or not (self.run.out / "best.pt").exists():
             how = str(self.half or torch.float32).removeprefix("torch.")
             begun = f", going on after step {self.step}" if self.step else ""
-            say(f"training on {self.device} in {how}: {len(self.task.train)} pictures, "
-                f"validation on {len(self.task.val)}, {self.total} steps{begun}")  # fmt: skip
-        started, bar = time.monotonic() - self.spent, self.bar.add_task(
-            "", total=self.total, completed=self.step, loss="")  # fmt: skip
+            say(
+                f"training on {self.device} in {how}: {len(self.task.train)} pictures, "
+                f"validation on {len(self.task.val)}, {self.total} steps{begun}"
+            )
+        started, bar = (
+            time.monotonic() - self.spent,
+            self.bar.add_task("", total=self.total, completed=self.step, loss=""),
+        )
         sums: dict[str, float] = {}
         counted = blind = 0
         self.model.train()
@@ -401,8 +417,15 @@ class _Loop:
         better = means[self.task.best] > self.best
         if better or not (self.run.out / "best.pt").exists():
             self.best = means[self.task.best]
-            save_checkpoint(self.run.out / "best.pt", {"settings": self.run.settings,
-                "step": self.step, "scores": means, "model": self.kept.state_dict()})  # fmt: skip
+            save_checkpoint(
+                self.run.out / "best.pt",
+                {
+                    "settings": self.run.settings,
+                    "step": self.step,
+                    "scores": means,
+                    "model": self.kept.state_dict(),
+                },
+            )
         self.val_log.add(self.step, {"epoch": epoch, "seconds": self.spent} | means)
         figures = ", ".join(f"{name} {value:.4g}" for name, value in means.items())
         say(f"epoch {epoch}, step {self.step}: {figures}{' (best so far)' if better else ''}")
@@ -410,18 +433,21 @@ class _Loop:
 
     def _save(self) -> None:
         cuda = self.device.type == "cuda"
-        save_checkpoint(self.run.out / "last.pt", {
-            "settings": self.run.settings,
-            "step": self.step,
-            "best": self.best,
-            "seconds": self.spent,
-            "model": self.model.state_dict(),
-            "average": self.kept.state_dict() if self.kept is not self.model else None,
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "chance": torch.get_rng_state(),
-            "cuda_chance": torch.cuda.get_rng_state(self.device) if cuda else None,
-        })  # fmt: skip
+        save_checkpoint(
+            self.run.out / "last.pt",
+            {
+                "settings": self.run.settings,
+                "step": self.step,
+                "best": self.best,
+                "seconds": self.spent,
+                "model": self.model.state_dict(),
+                "average": self.kept.state_dict() if self.kept is not self.model else None,
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
+                "chance": torch.get_rng_state(),
+                "cuda_chance": torch.cuda.get_rng_state(self.device) if cuda else None,
+            },
+        )
 
     def _moved(self, batch: Batch) -> Batch:
         return tuple(tensor.to(self.device, non_blocking=True) for tensor in batch)
@@ -449,8 +475,10 @@ def _groups(model: nn.Module, rates: dict[str, float]) -> list[dict[str, Any]]:
             factor = next((rates[start] for start in rates if name.startswith(start)), 1.0)
             decay = DECAY if parameter.ndim > 1 else 0.0
             groups.setdefault((decay, factor), []).append(parameter)
-    return [{"params": parameters, "weight_decay": decay, "factor": factor}
-            for (decay, factor), parameters in groups.items()]  # fmt: skip
+    return [
+        {"params": parameters, "weight_decay": decay, "factor": factor}
+        for (decay, factor), parameters in groups.items()
+    ]
 
 
 def pick_device(wanted: str) -> torch.device:

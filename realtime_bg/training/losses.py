@@ -60,8 +60,9 @@ def inpaint_loss(
                 parts["perceptual"] = parts["perceptual"] + (one - theirs).abs().mean()
                 change = (gram(one) - gram(theirs)).abs().mean()
                 parts["style"] = parts["style"] + change
-    total = sum((getattr(weights, name) * value for name, value in parts.items()),
-                start=out.new_zeros(()))  # fmt: skip
+    total = sum(
+        (getattr(weights, name) * value for name, value in parts.items()), start=out.new_zeros(())
+    )
     return {"loss": total} | parts
 
 

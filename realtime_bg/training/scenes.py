@@ -152,8 +152,13 @@ def passing(
     cut = ys[-1] > mask.shape[0] - 3
     feet = height if cut else chance.uniform(tall, height)
     sides = scale if chance.random() < 0.5 else -scale
-    matrix = np.array([[sides, 0, chance.uniform(0, width) - sides * (xs[0] + xs[-1]) / 2],
-                       [0, scale, feet - scale * ys[-1]]], np.float32)  # fmt: skip
+    matrix = np.array(
+        [
+            [sides, 0, chance.uniform(0, width) - sides * (xs[0] + xs[-1]) / 2],
+            [0, scale, feet - scale * ys[-1]],
+        ],
+        np.float32,
+    )
     there = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
     further = cv2.warpAffine(mask, matrix, (width, height)) / np.float32(255) * (1 - alpha)
     picture, further = _before(there, further.astype(np.float32), picture, chance)
@@ -202,15 +207,23 @@ def standing_before(
         lean = chance.normal(0, 0.15, 2) * height
         inset = broad * chance.uniform(-0.1, 0.3)
         left, right, top = middle - broad / 2, middle + broad / 2, height - high + lean
-        corners = [[left, height + 9], [left + inset, top[0]], [right - inset, top[1]],
-                   [right, height + 9]]  # fmt: skip
+        corners = [
+            [left, height + 9],
+            [left + inset, top[0]],
+            [right - inset, top[1]],
+            [right, height + 9],
+        ]
     else:
         thick = height * chance.uniform(0.015, 0.1)
         ends = chance.uniform(0, width, 2)
         if chance.random() < 0.7:
             ends[1] = ends[0] + chance.normal(0, 0.05) * width
-        corners = [[ends[0], -9], [ends[0] + thick, -9], [ends[1] + thick, height + 9],
-                   [ends[1], height + 9]]  # fmt: skip
+        corners = [
+            [ends[0], -9],
+            [ends[0] + thick, -9],
+            [ends[1] + thick, height + 9],
+            [ends[1], height + 9],
+        ]
     cv2.fillPoly(cover, [np.round(np.array(corners)).astype(np.int32)], 1.0)
     cover = cv2.GaussianBlur(cover, (0, 0), chance.uniform(0.4, 1.2))
     if chance.random() < 0.5:
@@ -306,8 +319,10 @@ def globe(behind: Image, chance: np.random.Generator) -> Image:
     height, width = behind.shape[:2]
     axes = height * chance.uniform(0.15, 0.6) * np.exp(chance.normal(0, 0.15, 2))
     middle = chance.uniform(size=2) * (width, height)
-    y, x = ((np.arange(side) - at) / reach for side, at, reach in
-            zip((height, width), middle[::-1], axes, strict=True))  # fmt: skip
+    y, x = (
+        (np.arange(side) - at) / reach
+        for side, at, reach in zip((height, width), middle[::-1], axes, strict=True)
+    )
     y, x = np.meshgrid(y, x, indexing="ij")
     away = np.sqrt(x**2 + y**2)
     inside = np.clip((1 - away) * axes.min(), 0, 1).astype(np.float32)

@@ -85,11 +85,14 @@ def load_weights(model: nn.Module, path: Path) -> None:
         odd = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         raise TrainingError(f"{path}: another network's weights ({reason(error)})") from None
-    other = [name for name in odd.missing_keys + odd.unexpected_keys
-             if not name.startswith("teacher.")]  # fmt: skip
+    other = [
+        name for name in odd.missing_keys + odd.unexpected_keys if not name.startswith("teacher.")
+    ]
     if other:
-        raise TrainingError(f"{path}: another network's weights ({other[0]} and {len(other) - 1} "
-                            "further names differ)")  # fmt: skip
+        raise TrainingError(
+            f"{path}: another network's weights ({other[0]} and {len(other) - 1} "
+            "further names differ)"
+        )
 
 
 def still_task(model: nn.Module, size: Size, seed: int, train: Photos, val: Photos) -> Task:
@@ -102,22 +105,33 @@ def still_task(model: nn.Module, size: Size, seed: int, train: Photos, val: Phot
         for sides in ((height, width), (height * 9 // 16 + 1, width - 3)):
             picture = torch.randint(0, 256, (1, 3, *sides), dtype=torch.uint8, generator=chance)
             cases.append({"image": _normalised(picture)})
-        network = {"layout": "nchw", "order": "rgb", "mean": list(IMAGENET_MEAN),
-                   "std": list(IMAGENET_STD), "output": "probability", "person": 0}  # fmt: skip
+        network = {
+            "layout": "nchw",
+            "order": "rgb",
+            "mean": list(IMAGENET_MEAN),
+            "std": list(IMAGENET_STD),
+            "output": "probability",
+            "person": 0,
+        }
         row = {"engine": "semantic", "licence": "unknown", "card": "none", "network": network}
         worst = export(nn.Sequential(best, nn.Sigmoid()).eval(), cases, "person", row, path)
-        say(f"wrote {path} and {path.with_suffix('.yaml').name}; ONNX Runtime differs from PyTorch "
-            f"by {worst:.1e}")  # fmt: skip
+        say(
+            f"wrote {path} and {path.with_suffix('.yaml').name}; ONNX Runtime differs from PyTorch "
+            f"by {worst:.1e}"
+        )
         say(f"use it: realtime-bg --engine semantic --model {path}")
 
-    return Task(model, Windows(train, size, seed), Windows(val, size, None), _loss, _scores,
-                export_still)  # fmt: skip
+    return Task(
+        model, Windows(train, size, seed), Windows(val, size, None), _loss, _scores, export_still
+    )
 
 
 def _normalised(image: Tensor) -> Tensor:
     """RGB ``uint8 (N, 3, H, W)`` -> float with ImageNet's statistics."""
-    mean, std = (torch.tensor(values, device=image.device).view(3, 1, 1)
-                 for values in (IMAGENET_MEAN, IMAGENET_STD))  # fmt: skip
+    mean, std = (
+        torch.tensor(values, device=image.device).view(3, 1, 1)
+        for values in (IMAGENET_MEAN, IMAGENET_STD)
+    )
     return ((image / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
@@ -140,8 +154,7 @@ def figures(logits: Tensor, target: Tensor) -> dict[str, list[float]]:
     truths = (mask * known).cpu().numpy()
     shares = known.mean((1, 2)).clamp(min=1e-6).tolist()
     ious = [metrics.iou(*pair) for pair in zip(alphas, truths, strict=True)]
-    mads = [metrics.mad(*pair) / share
-            for *pair, share in zip(alphas, truths, shares, strict=True)]  # fmt: skip
+    mads = [metrics.mad(*pair) / share for *pair, share in zip(alphas, truths, shares, strict=True)]
     return {"iou": ious, "mad": mads}
 
 

@@ -62,8 +62,11 @@ class Clip:
                 last = (stream.start_time or 0) + stream.duration
                 self.length = float((last - self.origin) * self.time_base)
             self.frames = stream.frames or round(length * self.rate) or None
-            self.sound = tuple(track.codec_context.name for track in container.streams.audio
-                               if track.codec_context is not None)  # fmt: skip
+            self.sound = tuple(
+                track.codec_context.name
+                for track in container.streams.audio
+                if track.codec_context is not None
+            )
             self._first = first.pts
             self.colour = _colour(first)
             aspect = Fraction(stream.sample_aspect_ratio or 1)

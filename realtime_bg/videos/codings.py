@@ -18,8 +18,13 @@ from realtime_bg.videos.clips import FULL, STUDIO, Clip, Colour
 
 AlphaKind: TypeAlias = Literal["prores4444", "vp9", "webm", "png-sequence", "gif", "matte"]
 INDEX_CLOCK = Fraction(1, 1000)  # Matroska's; parts count pictures by it, see `PartWriter`
-MATRICES = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M,
-            9: Colorspace.BT2020, 10: Colorspace.BT2020}  # fmt: skip
+MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
 
 
 class Coding(NamedTuple):
@@ -39,8 +44,9 @@ class Coding(NamedTuple):
 
 
 VP9_ALPHA = Coding("libvpx-vp9", "yuva420p", "bgra", {**CODECS[".webm"][1], "auto-alt-ref": "0"})
-PRORES = Coding("prores_ks", "yuva444p10le", "rgba64le",
-                {"profile": "4", "alpha_bits": "16", "vendor": "apl0"})  # fmt: skip
+PRORES = Coding(
+    "prores_ks", "yuva444p10le", "rgba64le", {"profile": "4", "alpha_bits": "16", "vendor": "apl0"}
+)
 PNG = Coding("png", "rgba", "bgra", {"compression_level": "4", "pred": "mixed"})
 PNG_OPAQUE = PNG._replace(pixels="rgb24", given="bgr24")
 

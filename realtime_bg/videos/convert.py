@@ -76,8 +76,10 @@ def outputs(target: Path, options: VideoOptions) -> dict[str, Path]:
     """The files that are made, by track: ``target``, or beside it foreground and matte."""
     if options.alpha != "matte":
         return {"video": target}
-    return {name: target.with_name(f"{target.stem}.{name}{target.suffix}")
-            for name in ("foreground", "matte")}  # fmt: skip
+    return {
+        name: target.with_name(f"{target.stem}.{name}{target.suffix}")
+        for name in ("foreground", "matte")
+    }
 
 
 def convert(
@@ -146,8 +148,10 @@ def _check(settings: Settings, source: Path, target: Path, options: VideoOptions
     runner.check(settings.model_copy(update=parts))
     if classify(spec.spec)[0] == "image":
         raise SourceError(f"{source} is a still picture; use: realtime-bg image")
-    taken = {os.path.realpath(os.path.expanduser(name)): name
-             for name in (settings.background.current, *settings.background.items)}  # fmt: skip
+    taken = {
+        os.path.realpath(os.path.expanduser(name)): name
+        for name in (settings.background.current, *settings.background.items)
+    }
     for path in outputs(target, options).values():
         real = os.path.realpath(path)
         if real == os.path.realpath(source):
@@ -157,15 +161,23 @@ def _check(settings: Settings, source: Path, target: Path, options: VideoOptions
         if path.is_dir() and options.alpha != "png-sequence":
             raise SinkError(f"{path}: cannot be written (it is a folder); name a file in it")
         if path.is_dir() and (other := joining.not_of_a_sequence(path)):  # it is replaced whole
-            raise SinkError(f"{path}: holds {other}, which is no picture of a video; "
-                            "name a new folder")  # fmt: skip
+            raise SinkError(
+                f"{path}: holds {other}, which is no picture of a video; name a new folder"
+            )
 
 
 def _job(settings: Settings, source: Path, options: VideoOptions) -> dict[str, Any]:
     """All that the pictures depend on: parts of another job are of no use."""
     engine, behind = settings.engine, Path(settings.background.current).expanduser()
-    named = (source, engine.model, engine.combine.model, engine.plate.file,
-             settings.background.inpaint, behind, *media(behind))  # fmt: skip
+    named = (
+        source,
+        engine.model,
+        engine.combine.model,
+        engine.plate.file,
+        settings.background.inpaint,
+        behind,
+        *media(behind),
+    )
     keys = {"engine", "background", "refine", "harmonise", "output"}
     return {
         "version": __version__,
@@ -262,8 +274,10 @@ class _Conversion:
         stats, end = self._processor.stats, 0
         files = self._parts.files(len(self._parts.done))
         with ExitStack() as stack:
-            writers = {name: stack.enter_context(PartWriter(files[name], coding, self._clip))
-                       for name, coding in self._codings.items()}  # fmt: skip
+            writers = {
+                name: stack.enter_context(PartWriter(files[name], coding, self._clip))
+                for name, coding in self._codings.items()
+            }
             while True:
                 with stats.stage("capture"):
                     shot = next(shots, None)
@@ -327,8 +341,10 @@ def _warn_of_short(clip: Clip, span: Span, parts: Parts) -> None:
     if found < promised - SHORT:
         log.warning(
             "%s: its pictures end at %.1f s, not at %.1f s as it says; is it complete?",
-            clip.path, found, promised,
-        )  # fmt: skip
+            clip.path,
+            found,
+            promised,
+        )
 
 
 def _finish(

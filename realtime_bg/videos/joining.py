@@ -85,9 +85,15 @@ def join_video(
             video.codec_context.framerate = clip.rate.limit_denominator(1001)
             video.metadata.update(first_metadata(parts[0].files[track]))
             source = av.open(str(clip.path.absolute())) if sound and clip.sound else None
-            tracks = [] if source is None else [
-                (stream, out.add_stream_from_template(stream)) for stream in source.streams.audio
-                if stream.codec_context is not None]  # fmt: skip
+            tracks = (
+                []
+                if source is None
+                else [
+                    (stream, out.add_stream_from_template(stream))
+                    for stream in source.streams.audio
+                    if stream.codec_context is not None
+                ]
+            )
             streams: list[Iterable[tuple[float, Any]]] = [_video(parts, track, video, span)]
             if source is not None:
                 streams.append(_sound(source, tracks, span))

@@ -43,8 +43,12 @@ FRAME_SECONDS = 1.0  # how long a stream waits for a picture before it looks whe
 EVENT_SECONDS = 0.5
 PART = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n"
 
-Background = Annotated[str | None, Form(description=(
-    "transparent (default), a built-in, blur, blur:RADIUS, a colour, or upload:ID"))]  # fmt: skip
+Background = Annotated[
+    str | None,
+    Form(
+        description=("transparent (default), a built-in, blur, blur:RADIUS, a colour, or upload:ID")
+    ),
+]
 Color = Annotated[str | None, Form(description="#rrggbb or a CSS colour name")]
 Engine = Annotated[str | None, Form(description="auto or an engine's name")]
 Behind = Annotated[UploadFile | None, File(description="a picture as background")]
@@ -65,8 +69,9 @@ class Switch(BaseModel):
 class Server:
     """What the addresses work with."""
 
-    def __init__(self, settings: Settings, limits: Limits, folder: Path | None,
-                 broadcast: Any = None) -> None:  # fmt: skip
+    def __init__(
+        self, settings: Settings, limits: Limits, folder: Path | None, broadcast: Any = None
+    ) -> None:
         self.limits = limits
         self.gallery = Gallery(folder, limits.pixels, limits.backgrounds)
         self.photos = PhotoDesk(settings, limits)
@@ -112,8 +117,14 @@ def create_app(
         yield
         await run_in_threadpool(server.close)
 
-    app = FastAPI(title="realtime-bg", version=__version__, docs_url=None, redoc_url=None,
-                  openapi_url="/api/openapi.json", lifespan=lifespan)  # fmt: skip
+    app = FastAPI(
+        title="realtime-bg",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=lifespan,
+    )
     app.state.server = server
     _refusals(app)
     _page(app)
@@ -194,8 +205,9 @@ def _photos_and_videos(app: FastAPI) -> None:
         if (image.size or 0) > here.limits.photo:
             raise too_large(f"a photo may have {here.limits.photo / 1e6:g} MB")
         behind = here.behind(background)
-        return Response(here.photos.process(image.file.read(), wanted, behind), 200,
-                        media_type="image/png")  # fmt: skip
+        return Response(
+            here.photos.process(image.file.read(), wanted, behind), 200, media_type="image/png"
+        )
 
     @app.post("/api/jobs", status_code=201, responses=BUSY)
     def add_job(
@@ -221,8 +233,9 @@ def _photos_and_videos(app: FastAPI) -> None:
         """One video."""
         return here.jobs.get(job).as_json()
 
-    @app.get("/api/jobs/{job}/result", response_class=FileResponse,
-             responses=ABSENT | _answers(409))  # fmt: skip
+    @app.get(
+        "/api/jobs/{job}/result", response_class=FileResponse, responses=ABSENT | _answers(409)
+    )
     def result(here: Here, job: str) -> Response:
         """The finished file."""
         path = here.jobs.result(job)
@@ -238,8 +251,10 @@ def _backgrounds(app: FastAPI) -> None:
     @app.get("/api/backgrounds", responses=WHY)
     def backgrounds(here: Here) -> list[dict[str, str]]:
         """The built-in and the uploaded ones; `name` is what other calls take."""
-        return [{"name": name, "thumbnail": f"/api/backgrounds/{name}/thumbnail"}
-                for name in here.gallery.names()]  # fmt: skip
+        return [
+            {"name": name, "thumbnail": f"/api/backgrounds/{name}/thumbnail"}
+            for name in here.gallery.names()
+        ]
 
     @app.post("/api/backgrounds", status_code=201, responses=BUSY)
     def add_background(here: Here, image: Annotated[UploadFile, File()]) -> dict[str, str]:
@@ -248,8 +263,11 @@ def _backgrounds(app: FastAPI) -> None:
             raise too_large(f"a background may have {here.limits.photo / 1e6:g} MB")
         return {"name": here.gallery.add(image.file.read())}
 
-    @app.get("/api/backgrounds/{name}/thumbnail", response_class=Response,
-             responses=ABSENT | {200: {"content": {"image/jpeg": {}}}})  # fmt: skip
+    @app.get(
+        "/api/backgrounds/{name}/thumbnail",
+        response_class=Response,
+        responses=ABSENT | {200: {"content": {"image/jpeg": {}}}},
+    )
     def thumbnail(here: Here, name: str) -> Response:
         """A small picture of it."""
         return Response(here.gallery.thumbnail(name), media_type="image/jpeg")
@@ -287,8 +305,9 @@ def _live(app: FastAPI) -> None:
         """Whether the camera runs, with which engine, how fast, and where the time goes."""
         return here.broadcast.report()
 
-    @app.get("/metrics", response_class=Response,
-             responses=WHY | {200: {"content": {"text/plain": {}}}})  # fmt: skip
+    @app.get(
+        "/metrics", response_class=Response, responses=WHY | {200: {"content": {"text/plain": {}}}}
+    )
     def metrics(here: Here, request: Request) -> Response:
         """The same for Prometheus, with histograms of the stages and of the latency."""
         here.metrics.viewers = here.viewers
@@ -304,8 +323,7 @@ def _live(app: FastAPI) -> None:
             here.broadcast.stop()
         return here.broadcast.report()
 
-    @app.post("/api/snapshot", response_class=Response,
-              responses=PNG | WHY | _answers(409))  # fmt: skip
+    @app.post("/api/snapshot", response_class=Response, responses=PNG | WHY | _answers(409))
     def snapshot(here: Here) -> Response:
         """The newest live picture as PNG."""
         composite = here.broadcast.channel.newest

@@ -65,10 +65,12 @@ class Broadcast:
             except RealtimeBgError as error:
                 self.problem = str(error)
                 raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
-            self._pipeline = Pipeline(self.live, self.stats, processor, source, self._open,
-                                      keep=True)  # fmt: skip
-            self._thread = threading.Thread(target=self._run, args=(self._pipeline,), daemon=True,
-                                            name="live")  # fmt: skip
+            self._pipeline = Pipeline(
+                self.live, self.stats, processor, source, self._open, keep=True
+            )
+            self._thread = threading.Thread(
+                target=self._run, args=(self._pipeline,), daemon=True, name="live"
+            )
             self._thread.start()
             self.starts += 1
 

@@ -87,11 +87,16 @@ class Page:
 
     def start(self, daemon: "Daemon") -> None:
         """Serve ``daemon`` until `close`."""
-        app = create_app(self._settings, self._token, scrape_token=self._scrape_token,
-                         broadcast=DaemonBroadcast(daemon, self._channel))  # fmt: skip
+        app = create_app(
+            self._settings,
+            self._token,
+            scrape_token=self._scrape_token,
+            broadcast=DaemonBroadcast(daemon, self._channel),
+        )
         server = self._server = uvicorn.Server(configuration(app))
-        self._thread = threading.Thread(target=server.run, kwargs={"sockets": [self._socket]},
-                                        name="page", daemon=True)  # fmt: skip
+        self._thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [self._socket]}, name="page", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:

@@ -105,8 +105,10 @@ class Jobs:
         if left := unheld(job.target.suffix, clip, job.folder):
             suffix = holding(clip, job.folder, SUFFIXES[options.alpha])
             if suffix is None:
-                raise unusable(f"no file of a result can hold its sound ({left}); "
-                               "take the sound out of the video first")  # fmt: skip
+                raise unusable(
+                    f"no file of a result can hold its sound ({left}); "
+                    "take the sound out of the video first"
+                )
             job.target = job.target.with_suffix(suffix)
 
     def _too_long(self) -> str:

@@ -74,8 +74,11 @@ class Metrics(Collector):
         about = {"version": __version__}
         yield InfoMetricFamily("realtime_bg", "The program.", value=about)
         if running:
-            engine = {"engine": stats.engine, "provider": stats.provider,
-                      "work_size": "x".join(map(str, stats.work_size))}  # fmt: skip
+            engine = {
+                "engine": stats.engine,
+                "provider": stats.provider,
+                "work_size": "x".join(map(str, stats.work_size)),
+            }
             yield InfoMetricFamily("realtime_bg_engine", "The engine in use.", value=engine)
         for name, text, gauge in (
             ("running", "Whether the camera is in use.", float(running)),
@@ -98,7 +101,8 @@ class Metrics(Collector):
         latency.add_metric([], *_buckets(stats, "latency"))
         yield latency
         stages = HistogramMetricFamily(
-            "realtime_bg_stage_seconds", "One run of a stage.", labels=["stage"])  # fmt: skip
+            "realtime_bg_stage_seconds", "One run of a stage.", labels=["stage"]
+        )
         for stage in STAGES:
             stages.add_metric([stage], *_buckets(stats, stage))
         yield stages

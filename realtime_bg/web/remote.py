@@ -13,9 +13,17 @@ from realtime_bg.web.wishes import background_spec, check_engine
 # What decides which files are read or written, which device is opened and who may see it, stays
 # with who started the program. Paths of the tree; a section stands for all of its keys.
 LOCAL = (
-    "source", "engine.model", "engine.combine.model", "engine.device", "engine.offline",
-    "engine.plate.file", "background.inpaint", "output.sinks", "output.folder", "privacy",
-)  # fmt: skip
+    "source",
+    "engine.model",
+    "engine.combine.model",
+    "engine.device",
+    "engine.offline",
+    "engine.plate.file",
+    "background.inpaint",
+    "output.sinks",
+    "output.folder",
+    "privacy",
+)
 
 
 def shown(live: Live, gallery: Gallery) -> dict[str, Any]:
@@ -31,8 +39,10 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
     """Lay ``wanted``, a part of the tree, over the settings. Raises Refusal, changing nothing."""
     dotted = dict(_flat(wanted))
     for path in dotted:
-        if any(path == local or path.startswith(f"{local}.") or local.startswith(f"{path}.")
-               for local in LOCAL):  # fmt: skip
+        if any(
+            path == local or path.startswith(f"{local}.") or local.startswith(f"{path}.")
+            for local in LOCAL
+        ):
             text = f"{path}: is set in config.yaml or at the start, not from a browser"
             raise Refusal(HTTPStatus.FORBIDDEN, text)
     for path in ("engine.name", "engine.combine.engine"):

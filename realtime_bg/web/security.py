@@ -42,8 +42,9 @@ class TooLarge(Exception):  # noqa: N818 - an answer, not a defect
 class Guard:
     """ASGI middleware around everything."""
 
-    def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str], largest: int,
-                 scrape_token: str = "") -> None:  # fmt: skip
+    def __init__(
+        self, app: ASGIApp, token: str, hosts: Iterable[str], largest: int, scrape_token: str = ""
+    ) -> None:
         """``hosts``: names, besides localhost and addresses, under which this server may be asked.
         ``largest``: bytes of a request's body. ``scrape_token``: opens /metrics and nothing else;
         empty: there is none."""
@@ -204,9 +205,10 @@ def _with_headers(scope: Scope, send: Send) -> Send:
             if not scope["path"].startswith(PUBLIC):
                 more["Cache-Control"] = "no-store"
             message["headers"] = [*message.get("headers", ())] + [
-                (name.lower().encode(), value.encode()) for name, value in more.items()
+                (name.lower().encode(), value.encode())
+                for name, value in more.items()
                 if name.lower().encode() not in have
-            ]  # fmt: skip
+            ]
         await send(message)
 
     return sending

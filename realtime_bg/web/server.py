@@ -33,8 +33,11 @@ def serve(
     token = new_token()
     app = create_app(settings, token, hosts=(*hosts, host), scrape_token=known)
     if not _is_loopback(host):
-        say(f"{host} can be reached from other machines, and nothing is encrypted: whoever reads "
-            "along has the token", "yellow")  # fmt: skip
+        say(
+            f"{host} can be reached from other machines, and nothing is encrypted: whoever reads "
+            "along has the token",
+            "yellow",
+        )
     name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     out.print(f"http://{name}:{port}/?token={token}", soft_wrap=True, highlight=False)
     uvicorn.Server(configuration(app)).run(sockets=[own])
@@ -42,9 +45,16 @@ def serve(
 
 def configuration(app: Any) -> uvicorn.Config:
     """How the application is served: alone, without a proxy before it."""
-    return uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=False,
-                          server_header=False, ws="websockets-sansio", lifespan="on",
-                          timeout_graceful_shutdown=STOP_SECONDS)  # fmt: skip
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        ws="websockets-sansio",
+        lifespan="on",
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
 
 
 def bind(host: str, port: int) -> tuple[socket.socket, int]:

@@ -138,8 +138,10 @@ class Chroma(Engine):
         alpha = cv2.subtract((1 - s.tolerance) / soft, cv2.multiply(linear, 1 / soft))
         alpha = np.clip(alpha, 0, 1, out=alpha)
         # What the screen added, at the edge and as spill, is taken away again: d S / d_S.
-        parts = [cv2.convertScaleAbs(d, alpha=float(s.despill * c / screen.strength))
-                 for c in screen.colour]  # fmt: skip
+        parts = [
+            cv2.convertScaleAbs(d, alpha=float(s.despill * c / screen.strength))
+            for c in screen.colour
+        ]
         foreground = cv2.subtract(image, cv2.merge(parts))
         edge = np.flatnonzero(((alpha > 0) & (alpha < 1)).ravel())
         share = 1 - s.despill * np.minimum(linear.ravel()[edge], 0.9)

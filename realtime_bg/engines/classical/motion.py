@@ -102,8 +102,10 @@ class Motion(SmallEngine):
         model and no longer in the frame."""
         count, labels = cv2.connectedComponents(mask)
         rim = mask - cv2.erode(mask, disk(1), borderValue=1)
-        now, then, moving = (np.bincount(labels.ravel(), values.ravel(), count) for values in (
-            rim * slope(small), rim * slope(self._room), self._change(small)))  # fmt: skip
+        now, then, moving = (
+            np.bincount(labels.ravel(), values.ravel(), count)
+            for values in (rim * slope(small), rim * slope(self._room), self._change(small))
+        )
         sizes = np.bincount(labels.ravel(), minlength=count)
         return ((now < 0.6 * then) & (moving < MOVED * sizes))[labels].astype(np.uint8) & mask
 

@@ -10,11 +10,20 @@ from numpy.typing import NDArray
 from realtime_bg.engines.classical._small import Mask, SmallEngine, disk, filled, pieces
 from realtime_bg.frames import Alpha, Image
 
-PORTRAIT = tuple((0.5 + x, y) for y, xs in (
-    (0.14, (-0.03, 0.0, 0.03)), (0.2, (-0.04, 0.0, 0.04)), (0.27, (-0.05, 0.0, 0.05)),
-    (0.35, (-0.05, 0.0, 0.05)), (0.45, (-0.07, 0.0, 0.07)), (0.6, (-0.12, -0.06, 0.0, 0.06, 0.12)),
-    (0.75, (-0.15, -0.07, 0.0, 0.07, 0.15)), (0.92, (-0.15, -0.05, 0.05, 0.15)),
-) for x in xs)  # fmt: skip
+PORTRAIT = tuple(
+    (0.5 + x, y)
+    for y, xs in (
+        (0.14, (-0.03, 0.0, 0.03)),
+        (0.2, (-0.04, 0.0, 0.04)),
+        (0.27, (-0.05, 0.0, 0.05)),
+        (0.35, (-0.05, 0.0, 0.05)),
+        (0.45, (-0.07, 0.0, 0.07)),
+        (0.6, (-0.12, -0.06, 0.0, 0.06, 0.12)),
+        (0.75, (-0.15, -0.07, 0.0, 0.07, 0.15)),
+        (0.92, (-0.15, -0.05, 0.05, 0.15)),
+    )
+    for x in xs
+)
 SHARED = 0.5  # of a region also reached from the room's seeds: then it is the room's
 GRID = 12  # seeds along the longer side, inside what was person in the last frame
 ROOM = 0.02  # share of the upper border that a person's region may hold
@@ -65,14 +74,17 @@ class Region(SmallEngine):
         """Columns and rows to grow from: the user's or a portrait's, and the last interior."""
         height, width = shape
         given = self.settings.region.seeds or PORTRAIT
-        seeds = [(min(int(x * width), width - 1), min(int(y * height), height - 1))
-                 for x, y in given]  # fmt: skip
+        seeds = [
+            (min(int(x * width), width - 1), min(int(y * height), height - 1)) for x, y in given
+        ]
         if self.alpha is not None:
             inside = cv2.erode(self.alpha, disk(3), borderValue=1) > 0.9
             step = max(1, max(shape) // GRID)
             rows, columns = np.nonzero(inside[step // 2 :: step, step // 2 :: step])
-            seeds += [(int(x) * step + step // 2, int(y) * step + step // 2)
-                      for x, y in zip(columns, rows, strict=True)]  # fmt: skip
+            seeds += [
+                (int(x) * step + step // 2, int(y) * step + step // 2)
+                for x, y in zip(columns, rows, strict=True)
+            ]
         return seeds
 
     def _grown(self, lab: Image, seed: tuple[int, int]) -> Mask:
