@@ -13,7 +13,7 @@ Arrays are never changed once they are inside one of these types: stages share t
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,3 +139,14 @@ def check_matte(matte: Matte | DeviceMatte) -> Matte | DeviceMatte:
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
         raise ValueError(f"alpha: expected values in [0, 1], got {low:g} to {high:g}")
     return matte
+
+
+class Cutout(NamedTuple):
+    """A matted picture at full size: ``image`` and ``foreground`` BGR ``uint8 (H, W, 3)``, the
+    latter the image itself where the engine predicts no colour; ``alpha`` ``float32 (H, W)`` in
+    [0, 1]; ``lost``: the engine cannot tell the person, and the alpha is 0 everywhere."""
+
+    image: Image
+    alpha: Alpha
+    foreground: Image
+    lost: bool = False

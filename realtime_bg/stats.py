@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 
+STAGES = ("capture", "resize", "network", "upsample", "composite", "hand-over")
+
+
 # Upper ends of a histogram's buckets, milliseconds: what matters lies around 16 and 33.
 BOUNDS = (1, 2, 5, 10, 15, 20, 25, 33, 50, 75, 100, 200, 500, 1000)
 

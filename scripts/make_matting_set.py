@@ -34,8 +34,8 @@ from numpy.typing import NDArray
 
 from realtime_bg.backgrounds import open_background
 from realtime_bg.errors import DataError, RealtimeBgError, reason
-from realtime_bg.frames import Alpha, Image, Size
-from realtime_bg.processing.cutout import Cutout, Eye
+from realtime_bg.frames import Alpha, Cutout, Image, Size
+from realtime_bg.processing.cutout import Eye
 from realtime_bg.processing.decontamination import decontaminated
 from realtime_bg.settings import load
 from realtime_bg.system.console import say, show_logs

@@ -170,7 +170,7 @@ def test_colours(text, expected):
 
 
 def test_all_css_names():
-    from realtime_bg.backgrounds.still import COLOURS
+    from realtime_bg.imaging.colours import COLOURS
 
     assert len(COLOURS) == 148
     assert all(parse_colour(name) == parse_colour("#" + COLOURS[name]) for name in COLOURS)

@@ -16,11 +16,11 @@ from daemons import FLAGS, Running, until
 
 from realtime_bg.daemon import daemon as daemon_module
 from realtime_bg.daemon.control import LoopbackEndpoint, UnixEndpoint
-from realtime_bg.daemon.daemon import prepared
 from realtime_bg.daemon.supervisor import Sleeping, WornOut
 from realtime_bg.errors import DaemonError, EngineError, SettingsError
-from realtime_bg.processing.overlays import STAGES
 from realtime_bg.settings import load
+from realtime_bg.stats import STAGES
+from realtime_bg.steering.checks import prepare
 
 
 @pytest.fixture
@@ -131,10 +131,10 @@ def test_lists_and_nothing_can_be_set(start):
 
 def test_what_it_cannot_do_is_said_before_it_starts(caplog):
     with pytest.raises(SettingsError, match="the daemon has no window"):
-        prepared(load(flags=FLAGS | {"output.sinks": ("window",)}))
+        prepare(load(flags=FLAGS | {"output.sinks": ("window",)}), "daemon")
     with pytest.raises(EngineError, match="unknown engine"):
-        prepared(load(flags=FLAGS | {"engine.name": "rwm"}))
-    settings = prepared(load(flags={"background.current": "/gone.jpg"}))
+        prepare(load(flags=FLAGS | {"engine.name": "rwm"}), "daemon")
+    settings = prepare(load(flags={"background.current": "/gone.jpg"}), "daemon")
     assert settings.output.virtualcam
     assert settings.background.current == "blur"  # a service must start without it
     assert "/gone.jpg" in caplog.text

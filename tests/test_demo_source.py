@@ -4,11 +4,12 @@ import sys
 import threading
 import time
 
+import cv2
 import numpy as np
 import pytest
 
 from realtime_bg.settings import SourceSettings
-from realtime_bg.sources import demo as module
+from realtime_bg.sources._demo_person import portrait
 from realtime_bg.sources.demo import DemoSource
 
 SIZE = (320, 180)
@@ -103,10 +104,10 @@ def test_alpha_is_the_truth_of_the_composite(source, monkeypatch):
 
 def test_the_cut_keeps_no_old_room():
     pytest.importorskip("skimage")
-    figure = module.portrait()
+    figure = portrait()
     solid = (figure.alpha > 0.5).astype(np.uint8)
-    count, _ = module.cv2.connectedComponents(solid)
-    holes, _ = module.cv2.connectedComponents(1 - solid)
+    count, _ = cv2.connectedComponents(solid)
+    holes, _ = cv2.connectedComponents(1 - solid)
     assert (count, holes) == (2, 2)  # one person, one room, nothing torn
     assert figure.alpha[100, 200] == 1  # the face
     assert figure.alpha[30, 60] == figure.alpha[60, 390] == 0  # the flag, the shuttle

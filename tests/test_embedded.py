@@ -14,6 +14,7 @@ from realtime_bg.processing.cutout import Eye
 from realtime_bg.processing.matting import open_engine
 from realtime_bg.settings import BackgroundSettings, EngineSettings, SourceSettings
 from realtime_bg.sources import demo
+from realtime_bg.sources._demo_person import portrait
 from realtime_bg.stats import Stats
 from realtime_bg.training.metrics import iou
 
@@ -57,7 +58,7 @@ def test_it_finds_people_that_were_kept_from_its_training(shared_path, eye, kind
 
 def test_it_finds_a_person_and_not_the_room(eye):
     """NASA's portrait before the built-in office, and the office alone."""
-    figure = demo.portrait()
+    figure = portrait()
     assert figure is not None
     room = open_background("office", BackgroundSettings(), False).render((640, 360), 0.0)
     alpha = np.zeros(room.shape[:2], np.float32)

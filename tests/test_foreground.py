@@ -8,7 +8,7 @@ from realtime_bg.frames import Frame, Matte
 from realtime_bg.imaging.foreground import estimate_foreground
 from realtime_bg.processing.refine import refine
 from realtime_bg.settings import RefineSettings
-from realtime_bg.sources import demo
+from realtime_bg.sources._demo_person import drawn_figure, portrait
 
 SIZE = 640, 360
 ROOMS = {"green": (60, 200, 60), "white": (250, 250, 250), "black": (5, 5, 5)}
@@ -40,7 +40,7 @@ def errors(picture, person, alpha, matte, behind=(140, 90, 40)):
     return found
 
 
-@pytest.mark.parametrize("figure", [demo.drawn_figure, demo.portrait], ids=["drawn", "portrait"])
+@pytest.mark.parametrize("figure", [drawn_figure, portrait], ids=["drawn", "portrait"])
 @pytest.mark.parametrize(("full", "share"), [(True, 0.8), (False, 0.85)])
 def test_the_rim_of_the_room_goes(figure, full, share):
     found = []

@@ -8,16 +8,16 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime_bg.daemon.daemon import prepared
 from realtime_bg.errors import SettingsError
 from realtime_bg.frames import Frame
-from realtime_bg.live.outlets import wanted_sinks
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import default_config, load
 from realtime_bg.settings.live import Live
+from realtime_bg.sinks import wanted_sinks
 from realtime_bg.stats import Stats
 from realtime_bg.steering import config_file as reload
 from realtime_bg.steering.changes import absolute, apply, read, switch
+from realtime_bg.steering.checks import prepare
 from realtime_bg.steering.config_file import ConfigFile, chosen_config, in_use
 from realtime_bg.steering.keys import press
 from realtime_bg.system.watching import FileWatch
@@ -114,8 +114,8 @@ def test_edits_of_outputs_mean_what_they_mean_at_the_start(tmp_path):
     path, flags = tmp_path / "config.yaml", {"background.current": "beach"}
     text = "output: {{sinks: {}}}\nbackground: {{current: office}}\n"
     path.write_text(text.format("['null']"))
-    live = Live(prepared(load(path, flags)))
-    file = ConfigFile(path, live, Stats(), lambda path: prepared(load(path, flags=flags)))
+    live = Live(prepare(load(path, flags), "daemon"))
+    file = ConfigFile(path, live, Stats(), lambda path: prepare(load(path, flags=flags), "daemon"))
     assert wanted_sinks(live.now.output) == ["null"]
     path.write_text(text.format("['null', virtualcam]"))
     assert file.reload()

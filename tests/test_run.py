@@ -16,6 +16,7 @@ import pytest
 from realtime_bg.app import bench, run
 from realtime_bg.errors import ModelError, SettingsError
 from realtime_bg.settings import Settings, load
+from realtime_bg.steering.checks import runs_live, with_current_item
 from realtime_bg.system.signals import stop_signals
 
 ROOT = Path(__file__).parents[1]
@@ -145,7 +146,7 @@ def test_weights_that_were_asked_for_and_cannot_be_had_end_it(tmp_path):
 
 def test_outputs_decide_whether_it_runs_live():
     def live(source, *sinks):
-        return run.runs_live(load(flags={"source.spec": source, "output.sinks": sinks}))
+        return runs_live(load(flags={"source.spec": source, "output.sinks": sinks}))
 
     assert live("camera", "null")
     assert live("rtsp://127.0.0.1/x", "out.mp4")
@@ -186,12 +187,12 @@ def test_what_only_live_runs_know_is_refused_for_files(tmp_path, name):
 
 
 def test_the_background_of_the_start_stays_in_the_cycle():
-    settings = run.with_current_item(load(flags={"background.current": "#00ff00"}))
+    settings = with_current_item(load(flags={"background.current": "#00ff00"}))
     assert settings.background.items[0] == "#00ff00"
-    again = run.with_current_item(settings)
+    again = with_current_item(settings)
     assert again.background.items == settings.background.items
     plain = load(flags={"background.current": "none"})
-    assert run.with_current_item(plain) is plain
+    assert with_current_item(plain) is plain
 
 
 def test_files_get_a_finer_network_than_live_use(shared, tmp_path, caplog):

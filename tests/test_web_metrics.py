@@ -17,8 +17,7 @@ from websockets.sync.client import connect
 
 from realtime_bg import __version__
 from realtime_bg.errors import SettingsError
-from realtime_bg.processing.overlays import STAGES
-from realtime_bg.stats import BOUNDS, Stats
+from realtime_bg.stats import BOUNDS, STAGES, Stats
 from realtime_bg.web.metrics import scrape_token
 
 SCRAPER = "s" * 43

@@ -14,13 +14,12 @@ from rich.table import Table
 from realtime_bg import __version__
 from realtime_bg.errors import SettingsError
 from realtime_bg.frames import Image, Size
-from realtime_bg.processing.overlays import STAGES
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings
 from realtime_bg.settings.live import Live
 from realtime_bg.sinks.null import NullSink
 from realtime_bg.sources import LIVE_KINDS, classify, open_source
-from realtime_bg.stats import Stats
+from realtime_bg.stats import STAGES, Stats
 
 WARM_UP = 10  # frames before the first one that counts: lazy allocations, caches, clock ramps
 

@@ -7,26 +7,20 @@ from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from realtime_bg import backgrounds as background_kinds
-from realtime_bg import sinks as sink_kinds
-from realtime_bg import sources as source_kinds
-from realtime_bg import zoo
 from realtime_bg.app import files as batch
-from realtime_bg.engines import ENGINES
-from realtime_bg.errors import EngineError, SettingsError, SourceError
+from realtime_bg.errors import SettingsError, SourceError
 from realtime_bg.frames import Frame
 from realtime_bg.live.demand import Demand
-from realtime_bg.live.outlets import check_sinks, lists_virtual_camera
 from realtime_bg.live.pipeline import Pipeline
 from realtime_bg.processing.processor import Processor
-from realtime_bg.registry import load_class
 from realtime_bg.settings import Settings, SourceSettings, load
 from realtime_bg.settings.live import Live
-from realtime_bg.sinks.window import CHOICES, WindowSink, display_problem
+from realtime_bg.sinks.window import WindowSink
 from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
 from realtime_bg.sources.image import ImageSource
 from realtime_bg.stats import Stats
+from realtime_bg.steering.checks import prepare, runs_live, with_virtual_camera
 from realtime_bg.steering.config_file import ConfigFile, in_use
 from realtime_bg.system.console import err, say, show_openings
 from realtime_bg.system.signals import stop_signals
@@ -49,10 +43,8 @@ def run(
     ``config``: the file whose edits a live run follows; ``flags``: of the command line, see
     `load`. Raises RealtimeBgError for anything the user can mend.
     """
-    check(settings)
-    settings = with_outputs(with_current_item(settings))
+    settings = prepare(settings, "run")
     is_live = runs_live(settings)
-    settings = settings.at_quality("fast" if is_live else "fine")
     live, stats = Live(settings), Stats()
     source = open_source(settings.source, paced=is_live)
     try:
@@ -79,61 +71,6 @@ def _refuse_live_only(settings: Settings) -> None:
     for name, value in states.items():
         if value:
             raise SettingsError(f"{name} is for live use; this run only writes files")
-
-
-def with_current_item(settings: Settings) -> Settings:
-    """Settings whose list of backgrounds holds the present one, so that its key comes back."""
-    background = settings.background
-    if background.current in (*background.items, "none"):
-        return settings
-    items = (background.current, *background.items)
-    return settings.model_copy(
-        update={"background": background.model_copy(update={"items": items})}
-    )
-
-
-def with_outputs(settings: Settings) -> Settings:
-    """Settings whose outputs are explicit: the window where none is given and there is a
-    display. Raises SettingsError without one."""
-    output = settings.output
-    if not output.sinks and not output.virtualcam:
-        problem = display_problem()
-        if problem:
-            raise SettingsError(f"no preview window: {problem}; {CHOICES}")
-        output = output.model_copy(update={"sinks": ("window",)})
-    return with_virtual_camera(settings.model_copy(update={"output": output}))
-
-
-def with_virtual_camera(settings: Settings) -> Settings:
-    """Settings in which a virtual camera that is listed is switched on."""
-    output = settings.output
-    if lists_virtual_camera(output):
-        output = output.model_copy(update={"virtualcam": True})
-    return settings.model_copy(update={"output": output})
-
-
-def check(settings: Settings, with_backgrounds: bool = True) -> None:
-    """Find what cannot work before anything is opened. Raises RealtimeBgError."""
-    if settings.engine.name != "auto":
-        load_class(ENGINES, settings.engine.name, "engine", EngineError)
-    if settings.engine.combine.engine is not None:
-        load_class(ENGINES, settings.engine.combine.engine, "engine", EngineError)
-    for model in (settings.engine.model, settings.engine.combine.model):
-        if model is not None:
-            zoo.check_named(model)
-    if with_backgrounds:
-        for spec in (settings.background.current, *settings.background.items):
-            background_kinds.classify(spec)
-    source_kinds.classify(settings.source.spec)
-    check_sinks(settings)
-
-
-def runs_live(settings: Settings) -> bool:
-    """Whether somebody watches while it runs, so that late frames are worth less than new ones."""
-    if source_kinds.classify(settings.source.spec)[0] in source_kinds.LIVE_KINDS:
-        return True
-    kinds = {sink_kinds.classify(spec)[0] for spec in settings.output.sinks}
-    return settings.output.virtualcam or bool(kinds & set(sink_kinds.LIVE_KINDS))
 
 
 def _run_live(

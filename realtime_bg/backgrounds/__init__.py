@@ -5,8 +5,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from realtime_bg.backgrounds.base import Background
-from realtime_bg.backgrounds.still import find_colour, is_still, parse_colour
+from realtime_bg.backgrounds.still import is_still
 from realtime_bg.errors import BackgroundError, reason
+from realtime_bg.imaging.colours import find_colour, parse_colour
 from realtime_bg.registry import open_plugin
 from realtime_bg.settings import BackgroundSettings
 

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg.backgrounds.base import Background
-from realtime_bg.backgrounds.blur import CARD, fill
+from realtime_bg.backgrounds.blur import CARD
 from realtime_bg.backgrounds.inpainting import Inpainter
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.imaging.change import ALIKE, correlation
 from realtime_bg.imaging.exposure import exposure
+from realtime_bg.imaging.fill import fill
 from realtime_bg.imaging.geometry import fit, resize, shrunk
 from realtime_bg.settings import BackgroundSettings
 

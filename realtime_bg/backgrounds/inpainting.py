@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_bg.backgrounds.blur import fill
 from realtime_bg.errors import EngineError, ModelError
 from realtime_bg.frames import Image
+from realtime_bg.imaging.fill import fill
 from realtime_bg.runtimes.onnx import check_names, open_session, running
 
 Mask: TypeAlias = NDArray[np.bool_]

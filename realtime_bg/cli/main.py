@@ -224,8 +224,8 @@ def serve(
     verbose: Verbose = False,
 ) -> None:
     """A web page for photos, videos and the live picture; prints the address to open."""
-    from realtime_bg.app.run import check, with_current_item
     from realtime_bg.settings import load
+    from realtime_bg.steering.checks import prepare
     from realtime_bg.steering.config_file import chosen_config
     from realtime_bg.web.server import serve as run_server
 
@@ -237,9 +237,8 @@ def serve(
         **engine_flags(engine, model, device, work_size, offline),
     }
     config = chosen_config(config)
-    settings = load(config, flags)
-    check(settings)
-    run_server(with_current_item(settings), host, port, tuple(allow_host or ()), metrics_token)
+    settings = prepare(load(config, flags), "page")
+    run_server(settings, host, port, tuple(allow_host or ()), metrics_token)
 
 
 @app.command()

@@ -9,8 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from realtime_bg import __version__, backgrounds
-from realtime_bg.app.run import check, with_current_item
+from realtime_bg import __version__
 from realtime_bg.backgrounds.current import stays
 from realtime_bg.daemon.control import (
     ControlServer,
@@ -23,18 +22,18 @@ from realtime_bg.daemon.control import (
 from realtime_bg.daemon.logs import Ring
 from realtime_bg.daemon.notify import Notify
 from realtime_bg.daemon.supervisor import Budget, Sleeping, WornOut
-from realtime_bg.errors import BackgroundError, DaemonError, RealtimeBgError, SettingsError
+from realtime_bg.errors import BackgroundError, DaemonError, RealtimeBgError
 from realtime_bg.live.demand import Demand
-from realtime_bg.live.outlets import lists_virtual_camera
 from realtime_bg.live.pipeline import Pipeline
-from realtime_bg.processing.overlays import STAGES
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings, SourceSettings, default_config, load
 from realtime_bg.settings.live import Live
+from realtime_bg.settings.loading import value_of
 from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
-from realtime_bg.stats import Stats
-from realtime_bg.steering.changes import apply, read, switch, value_of
+from realtime_bg.stats import STAGES, Stats
+from realtime_bg.steering.changes import apply, read, switch
+from realtime_bg.steering.checks import prepare
 from realtime_bg.steering.config_file import ConfigFile, in_use
 from realtime_bg.system.signals import stop_signals
 from realtime_bg.system.watching import FileWatch, Wanted
@@ -46,32 +45,6 @@ log = logging.getLogger(__name__)
 
 HUNG = 5.0  # seconds without a picture, be it a card, after which the pipeline is built anew
 WAITS = 3.0  # seconds `ctl` waits for a background or a snapshot
-
-
-def prepared(settings: Settings) -> Settings:
-    """Settings for use without a window: the virtual camera where no output is named. Raises
-    RealtimeBgError for what cannot work."""
-    output = settings.output
-    if "window" in output.sinks:
-        raise SettingsError(
-            "output.sinks: the daemon has no window; leave it out, or use `realtime-bg run`"
-        )
-    if not output.sinks or lists_virtual_camera(output):
-        output = output.model_copy(update={"virtualcam": True})
-    settings = settings.model_copy(update={"output": output})
-    check(settings, with_backgrounds=False)
-    return with_current_item(_with_a_background(settings)).at_quality("fast")
-
-
-def _with_a_background(settings: Settings) -> Settings:
-    """A background whose file is gone must not keep a service from starting."""
-    try:
-        backgrounds.classify(settings.background.current)
-    except BackgroundError as error:
-        log.error("%s; blur takes its place", error)
-        background = settings.background.model_copy(update={"current": "blur"})
-        return settings.model_copy(update={"background": background})
-    return settings
 
 
 class Daemon:
@@ -89,13 +62,13 @@ class Daemon:
         ``flags``: of the command line, see `load`: what holds where the file says nothing.
         ``ring``: of `daemon_logs`. ``at``: None for where this user's daemon always is. Raises
         RealtimeBgError: settings that cannot work."""
-        self.live, self.stats = Live(prepared(settings)), Stats()
+        self.live, self.stats = Live(prepare(settings, "daemon")), Stats()
         self._ring, self._at = ring or Ring(), at
         self._config = ConfigFile(
             config or default_config(),
             self.live,
             self.stats,
-            lambda path: prepared(load(path, flags=flags)),
+            lambda path: prepare(load(path, flags=flags), "daemon"),
         )
         self._budget, self._notify, self._sleeping = Budget(), Notify(), Sleeping()
         self._stopping = threading.Event()

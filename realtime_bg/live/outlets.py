@@ -1,113 +1,26 @@
 """Sinks on threads of their own: a slow or blocked one delays nobody else."""
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from itertools import count
+from collections.abc import Callable
 from pathlib import Path
 
-import platformdirs
-
-from realtime_bg.errors import RealtimeBgError, SettingsError, SinkError
+from realtime_bg.errors import RealtimeBgError, SinkError
 from realtime_bg.frames import Composite
-from realtime_bg.imaging.geometry import fit
-from realtime_bg.live.slot import Closed, Slot
-from realtime_bg.settings import OutputSettings, Settings
+from realtime_bg.live.outlet import Outlet
+from realtime_bg.live.recordings import media_folder, new_name
+from realtime_bg.live.slot import Slot
+from realtime_bg.settings import OutputSettings
 from realtime_bg.settings.live import Live
-from realtime_bg.sinks import classify, open_sink
-from realtime_bg.sinks.base import Sink
+from realtime_bg.sinks import classify, wanted_sinks
 from realtime_bg.sinks.image import save_png
 from realtime_bg.stats import Stats
 
 log = logging.getLogger(__name__)
 
-AFTER_SECONDS = 5.0  # how long a device that is opened again may take to be released
 RETRY_PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds between attempts; the last one repeats
 BLOCKED = 10.0  # seconds after which a virtual camera that takes no picture is left behind
-
-
-def fitted(composite: Composite, sink: Sink) -> Composite:
-    """``composite`` at the size the sink was opened with: sources may change theirs."""
-    height, width = composite.image.shape[:2]
-    if (width, height) == sink.size:
-        return composite
-    image = fit(composite.image, sink.size, "contain")
-    return Composite(image, composite.index, composite.time)
-
-
-class Outlet:
-    """One sink, its slot and its thread; the sink is opened by the first composite."""
-
-    def __init__(
-        self,
-        spec: str,
-        fps: float,
-        failed: Callable[["Outlet", Exception], None],
-        after: "Outlet | None" = None,
-        keep: bool = False,
-    ) -> None:
-        """``failed(outlet, error)`` is called, on the outlet's thread, when the sink gives up.
-        ``after``: an outlet of the same device that is closing and has to be gone first.
-        ``keep``: a video file that is there already stays; another name is taken."""
-        self.spec, self._fps, self._failed, self._after = spec, fps, failed, after
-        self._keep = keep
-        self.slot: Slot[Composite] = Slot()
-        self.sink: Sink | None = None
-        self.worked = False
-        self.busy_since: float | None = None
-        self._thread = threading.Thread(target=self._run, name=f"sink-{spec}", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        sink: Sink | None = None
-        try:
-            if self._after is not None:
-                self._after.join(AFTER_SECONDS)
-            while True:
-                composite = self.slot.take()
-                assert composite is not None
-                if sink is None:
-                    height, width = composite.image.shape[:2]
-                    spec = _beside_what_is_there(self.spec) if self._keep else self.spec
-                    self.sink = sink = open_sink(spec, (width, height), self._fps)
-                    log.info("output %s is open", getattr(sink, "description", self.spec))
-                self.busy_since = time.monotonic()
-                sink.send(fitted(composite, sink))
-                self.worked, self.busy_since = True, None
-        except Closed:
-            self._close(sink)
-        except Exception as error:
-            self._failed(self, error)
-            if sink is not None:
-                with suppress(Exception):  # the first word on it has been said
-                    sink.close(complete=False)
-
-    def watched(self) -> bool:
-        """Whether somebody may be looking at it."""
-        sink = self.sink
-        try:
-            return sink is not None and sink.watched() is not False
-        except Exception:  # closed meanwhile
-            return True
-
-    def _close(self, sink: Sink | None) -> None:
-        try:
-            if sink is not None:
-                sink.close()
-        except Exception as error:
-            self._failed(self, error)
-
-    def close(self) -> None:
-        """Ask it to finish; does not wait."""
-        self.slot.close()
-
-    def join(self, seconds: float) -> bool:
-        """Wait for the sink to be closed; False when it is still blocked after ``seconds``."""
-        self._thread.join(max(0.0, seconds))
-        return not self._thread.is_alive()
 
 
 class Outlets:
@@ -307,79 +220,3 @@ class Outlets:
         for outlet in outlets:
             if not outlet.join(deadline - time.monotonic()):
                 log.error("output %s does not answer and is left behind", outlet.spec)
-
-
-def new_name(folder: Path, suffix: str, taken: set[Path]) -> Path:
-    """A file name by date and time that nothing has yet, added to ``taken``; makes the folder.
-    Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{time.strftime('realtime-bg-%Y%m%d-%H%M%S')}{suffix}"
-    path = next(path for path in _numbered(path) if path not in taken and not path.exists())
-    taken.add(path)
-    return path
-
-
-def _numbered(path: Path) -> Iterator[Path]:
-    """``a.mp4``, ``a-2.mp4``, ``a-3.mp4``, ..."""
-    yield path
-    for number in count(2):
-        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
-
-
-def _beside_what_is_there(spec: str) -> str:
-    """``spec``, or where it is a video file that exists, the next name with a number."""
-    kind, target = classify(spec)
-    path = Path(target)
-    if kind != "video" or not path.is_file():
-        return spec
-    free = next(name for name in _numbered(path) if not name.exists())
-    log.warning("%s is there already and stays; writing %s", path, free)
-    return str(free)
-
-
-def wanted_sinks(settings: OutputSettings) -> list[str]:
-    """The specs that run on threads: all but the window; virtual cameras while switched on."""
-    kinds = {spec: classify(spec)[0] for spec in settings.sinks}
-    wanted = [
-        spec
-        for spec, kind in kinds.items()
-        if kind != "window" and (kind != "virtualcam" or settings.virtualcam)
-    ]
-    if settings.virtualcam and not lists_virtual_camera(settings):
-        wanted.append("virtualcam")
-    return wanted
-
-
-def lists_virtual_camera(settings: OutputSettings) -> bool:
-    """Whether one of the outputs is a virtual camera by name. Raises SinkError."""
-    return any(classify(spec)[0] == "virtualcam" for spec in settings.sinks)
-
-
-def check_sinks(settings: Settings) -> None:
-    """Whether every output is one, named once, and writes over nothing that is read. Raises
-    RealtimeBgError."""
-
-    def whole(spec: str) -> str:
-        return os.path.realpath(os.path.expanduser(spec))
-
-    background = settings.background
-    backgrounds = {whole(spec) for spec in (background.current, *background.items)}
-    source = whole(settings.source.spec)
-    written: set[str] = set()
-    for spec in settings.output.sinks:
-        is_file = classify(spec)[0] == "video"
-        name = whole(spec) if is_file else spec
-        if name in written:
-            raise SettingsError(f"output {spec} is given twice; give each --output another name")
-        written.add(name)
-        if name == source:
-            raise SettingsError(f"{spec} is the source itself; give --output another name")
-        if is_file and name in backgrounds:
-            raise SettingsError(f"{spec} is one of the backgrounds; give --output another name")
-
-
-def media_folder(settings: OutputSettings) -> Path:
-    """Where snapshots and recordings go."""
-    if settings.folder is not None:
-        return settings.folder.expanduser()
-    return Path(platformdirs.user_pictures_dir()) / "realtime-bg"

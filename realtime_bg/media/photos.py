@@ -14,8 +14,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps, UnidentifiedImageError
 
 from realtime_bg.errors import DataError, MissingPackageError, RealtimeBgError, reason
-from realtime_bg.frames import Alpha, Image
-from realtime_bg.processing.cutout import Cutout
+from realtime_bg.frames import Alpha, Cutout, Image
 
 NOBODY = 0.5 / 255  # below this alpha nobody is seen
 PIXELS = 200_000_000  # more is refused: a small file can unpack to fill the memory

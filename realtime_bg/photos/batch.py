@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from realtime_bg.app.run import check
 from realtime_bg.errors import (
     BackgroundError,
     DataError,
@@ -37,6 +36,7 @@ from realtime_bg.media.photos import (
 from realtime_bg.photos.erasing import Eraser
 from realtime_bg.photos.stills import Cutout, Stills
 from realtime_bg.settings import Settings, at_home
+from realtime_bg.steering.checks import check
 from realtime_bg.system.console import say
 from realtime_bg.system.files import write_whole
 

@@ -1,10 +1,10 @@
 """Photos: the same engines, refinement and compositor as live, one picture at a time."""
 
 from realtime_bg.backgrounds import classify
-from realtime_bg.frames import Frame, Image, Matte
+from realtime_bg.frames import Cutout, Frame, Image, Matte
 from realtime_bg.media.photos import Still, encode, encode_rgba, person_colours, read_still
 from realtime_bg.processing.compositor import Compositor
-from realtime_bg.processing.cutout import Cutout, Eye
+from realtime_bg.processing.cutout import Eye
 from realtime_bg.processing.decontamination import decontaminated
 from realtime_bg.settings import RefineSettings, Settings
 from realtime_bg.stats import Stats

@@ -1,12 +1,12 @@
 """An engine as users get it, picture by picture: for stills, for measuring and for labelling."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from realtime_bg.errors import EngineError
-from realtime_bg.frames import Alpha, DeviceMatte, Frame, Image, Matte, downloaded
+from realtime_bg.frames import Cutout, DeviceMatte, Frame, Image, Matte, downloaded
 from realtime_bg.processing.matting import Matting
 from realtime_bg.processing.refine import refine
 from realtime_bg.processing.steady import Steady
@@ -15,17 +15,6 @@ from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
 
 FPS = 30.0  # what folders of frames are taken for
-
-
-class Cutout(NamedTuple):
-    """A matted picture at full size: ``image`` and ``foreground`` BGR ``uint8 (H, W, 3)``, the
-    latter the image itself where the engine predicts no colour; ``alpha`` ``float32 (H, W)`` in
-    [0, 1]; ``lost``: the engine cannot tell the person, and the alpha is 0 everywhere."""
-
-    image: Image
-    alpha: Alpha
-    foreground: Image
-    lost: bool = False
 
 
 def cutout(matte: Matte | DeviceMatte, settings: RefineSettings, steady: Steady) -> Cutout:

@@ -4,10 +4,9 @@ import math
 
 import numpy as np
 
-from realtime_bg.frames import Image, Size
+from realtime_bg.frames import Cutout, Image, Size
 from realtime_bg.imaging.foreground import Floats, corrected, fused
 from realtime_bg.imaging.geometry import resize, shrunk
-from realtime_bg.processing.cutout import Cutout
 from realtime_bg.processing.refine import SOLID, person_box
 
 SIDE = 320  # pixels on the longer side of the picture in which colours are spread

@@ -6,10 +6,9 @@ import cv2
 
 from realtime_bg.frames import Alpha, Image
 from realtime_bg.settings import ViewSettings
-from realtime_bg.stats import Stats
+from realtime_bg.stats import STAGES, Stats
 from realtime_bg.steering.keys import HELP
 
-STAGES = ("capture", "resize", "network", "upsample", "composite", "hand-over")
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 

@@ -1,5 +1,15 @@
 """Every setting: its schema, where its value comes from, and the cell that holds it live."""
 
+from realtime_bg.settings.fields import Point, at_home, check_device, check_size, parse_size
+from realtime_bg.settings.loading import (
+    default_config,
+    flattened,
+    load,
+    merged,
+    nested,
+    read_file,
+    validated,
+)
 from realtime_bg.settings.schema import (
     BackgroundSettings,
     CombineSettings,
@@ -9,22 +19,10 @@ from realtime_bg.settings.schema import (
     InstanceSettings,
     NetworkSettings,
     OutputSettings,
-    Point,
     RefineSettings,
     Settings,
     SourceSettings,
     ViewSettings,
-    at_home,
-    check_device,
-    check_size,
-    default_config,
-    flattened,
-    load,
-    merged,
-    nested,
-    parse_size,
-    read_file,
-    validated,
 )
 
 __all__ = [

@@ -5,6 +5,7 @@ from pathlib import Path
 from realtime_bg.errors import SinkError, reason
 from realtime_bg.frames import Size
 from realtime_bg.registry import open_plugin
+from realtime_bg.settings import OutputSettings
 from realtime_bg.sinks.base import Sink
 
 SINKS = {
@@ -41,3 +42,21 @@ def open_sink(spec: str, size: Size, fps: float) -> Sink:
     kind, target = classify(spec)
     sink: Sink = open_plugin(SINKS, kind, "output", SinkError, target, size, fps)
     return sink
+
+
+def wanted_sinks(settings: OutputSettings) -> list[str]:
+    """The specs that run on threads: all but the window; virtual cameras while switched on."""
+    kinds = {spec: classify(spec)[0] for spec in settings.sinks}
+    wanted = [
+        spec
+        for spec, kind in kinds.items()
+        if kind != "window" and (kind != "virtualcam" or settings.virtualcam)
+    ]
+    if settings.virtualcam and not lists_virtual_camera(settings):
+        wanted.append("virtualcam")
+    return wanted
+
+
+def lists_virtual_camera(settings: OutputSettings) -> bool:
+    """Whether one of the outputs is a virtual camera by name. Raises SinkError."""
+    return any(classify(spec)[0] == "virtualcam" for spec in settings.sinks)

@@ -3,18 +3,18 @@
 They are looked at before they are applied, so that whoever asked hears why not.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from realtime_bg import backgrounds, sources, zoo
-from realtime_bg.engines import ENGINES
-from realtime_bg.errors import EngineError, RealtimeBgError, SettingsError
-from realtime_bg.live.outlets import check_sinks, lists_virtual_camera
-from realtime_bg.registry import load_class
+from realtime_bg import backgrounds, sources
+from realtime_bg.errors import RealtimeBgError, SettingsError
 from realtime_bg.settings import Settings, flattened, merged, nested, validated
 from realtime_bg.settings.live import Live
+from realtime_bg.settings.loading import value_of
 from realtime_bg.settings.yaml_text import parsed
+from realtime_bg.sinks import lists_virtual_camera
+from realtime_bg.steering.checks import check_changes
 
 # Values that are looked up where they are written: `ctl` may run in another folder.
 FILES = (
@@ -28,14 +28,6 @@ FILES = (
 )
 
 
-class Refused(SettingsError):  # noqa: N818 - an answer
-    """A change that cannot be applied, and the ``key`` it is about."""
-
-    def __init__(self, key: str, reason: str) -> None:
-        super().__init__(f"{key}: {reason}")
-        self.key, self.reason = key, reason
-
-
 def apply(live: Live, change: Callable[[Settings], dict[str, Any]]) -> Settings:
     """Apply ``{"section.key": value}`` as `change` makes it of the present settings. Raises
     SettingsError or Refused, and then nothing has changed."""
@@ -43,54 +35,13 @@ def apply(live: Live, change: Callable[[Settings], dict[str, Any]]) -> Settings:
     def checked(now: Settings) -> dict[str, Any]:
         changes = change(now)
         new = validated(merged(now.model_dump(), nested(changes)))
-        check(new, [key for key in changes if value_of(new, key) != value_of(now, key)], now)
+        check_changes(new, changes, now)
         listed = lists_virtual_camera(new.output)
         if listed != lists_virtual_camera(now.output) and "output.virtualcam" not in changes:
             changes = changes | {"output.virtualcam": listed}
         return changes
 
     return live.modify(checked)
-
-
-def check(settings: Settings, keys: Iterable[str], now: Settings) -> None:
-    """Whether what the ``keys`` that changed since ``now`` name is there. Raises Refused."""
-    for key in keys:
-        try:
-            _check(settings, key, now)
-        except RealtimeBgError as error:
-            raise Refused(key, str(error)) from None
-
-
-def _check(s: Settings, key: str, now: Settings) -> None:
-    if key == "background.current":
-        backgrounds.classify(s.background.current)
-    elif key == "background.items":
-        for item in s.background.items:
-            backgrounds.classify(item)
-    elif key in ("engine.name", "engine.combine.engine"):
-        name = value_of(s, key)
-        if name not in (None, "auto"):
-            load_class(ENGINES, name, "engine", EngineError)
-    elif key in ("engine.model", "engine.combine.model"):
-        model = value_of(s, key)
-        if model is not None:
-            zoo.check_named(model)
-    elif key == "source.spec":
-        sources.classify(s.source.spec)
-    elif key == "output.sinks":
-        check_sinks(s)
-        if "window" in s.output.sinks and "window" not in now.output.sinks:
-            raise SettingsError("a running program cannot open a window; leave it out")
-
-
-def value_of(settings: Settings, key: str) -> Any:
-    """The value at ``section.key``. Raises SettingsError for a key there is not."""
-    value: Any = settings
-    for part in key.split("."):
-        if part not in getattr(type(value), "model_fields", ()):
-            raise SettingsError(f"{key}: no such setting; config.yaml lists them all")
-        value = getattr(value, part)
-    return value
 
 
 def read(now: Settings, key: str, text: str) -> Any:

@@ -13,7 +13,8 @@ from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings, default_config, flattened, load, read_file, validated
 from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
-from realtime_bg.steering.changes import Refused, apply
+from realtime_bg.steering.changes import apply
+from realtime_bg.steering.checks import Refused
 from realtime_bg.system.watching import Wanted
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from realtime_bg import __version__
-from realtime_bg.app import run as runner
 from realtime_bg.backgrounds.folder import media
 from realtime_bg.errors import SettingsError, SinkError, SourceError, reason
 from realtime_bg.frames import Frame
@@ -36,6 +35,7 @@ from realtime_bg.settings import Settings
 from realtime_bg.settings.live import Live
 from realtime_bg.sources import classify
 from realtime_bg.stats import Stats
+from realtime_bg.steering.checks import check
 from realtime_bg.videos import joining
 from realtime_bg.videos.clips import Clip, Shot
 from realtime_bg.videos.codings import SUFFIXES, AlphaKind, PartWriter, codings
@@ -145,7 +145,7 @@ def _check(settings: Settings, source: Path, target: Path, options: VideoOptions
     output = settings.output.model_copy(update={"sinks": ()})
     background = settings.background.model_copy(update={"items": ()})  # no key is pressed here
     parts = {"source": spec, "output": output, "background": background}
-    runner.check(settings.model_copy(update=parts))
+    check(settings.model_copy(update=parts))
     if classify(spec.spec)[0] == "image":
         raise SourceError(f"{source} is a still picture; use: realtime-bg image")
     taken = {

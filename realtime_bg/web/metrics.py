@@ -24,8 +24,7 @@ from prometheus_client.registry import Collector
 
 from realtime_bg import __version__
 from realtime_bg.errors import SettingsError, reason
-from realtime_bg.processing.overlays import STAGES
-from realtime_bg.stats import BOUNDS, Stats
+from realtime_bg.stats import BOUNDS, STAGES, Stats
 from realtime_bg.system.console import say
 from realtime_bg.system.files import write_private
 from realtime_bg.web.security import new_token

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_bg.backgrounds.blur import fill
-from realtime_bg.backgrounds.still import find_colour
 from realtime_bg.engines.base import Engine
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
+from realtime_bg.imaging.colours import find_colour
+from realtime_bg.imaging.fill import fill
 from realtime_bg.settings import EngineSettings, Point
 from realtime_bg.stats import Stats
 

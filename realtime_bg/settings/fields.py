@@ -1,0 +1,150 @@
+"""The kinds of values that settings have: sizes, boxes, points, colours, files."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
+
+from realtime_bg.errors import SettingsError
+from realtime_bg.frames import Size
+
+LARGEST_SIDE = 16384
+
+
+def parse_size(text: object) -> object:
+    """``"1280x720"`` -> (1280, 720); pairs and None pass through. Raises ValueError."""
+    if not isinstance(text, str):
+        return text
+    match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a size; write WIDTHxHEIGHT, for example 1280x720")
+    return int(match[1]), int(match[2])
+
+
+def check_size(size: Size | None) -> Size | None:
+    """Sides from 1 to 16384 pixels. Raises ValueError."""
+    if size is not None and not all(1 <= side <= LARGEST_SIDE for side in size):
+        raise ValueError(
+            f"'{size[0]}x{size[1]}' is not a size: sides go from 1 to {LARGEST_SIDE} pixels"
+        )
+    return size
+
+
+def parse_work_size(text: object) -> object:
+    """Like `parse_size`, and ``"auto"`` becomes None."""
+    return None if text == "auto" else parse_size(text)
+
+
+_as_text = PlainSerializer(
+    lambda size: size and "x".join(map(str, size)), return_type=str | None, when_used="json"
+)
+SizeField = Annotated[
+    Size | None, BeforeValidator(parse_size), AfterValidator(check_size), _as_text
+]
+WorkSizeField = Annotated[
+    Size | None, BeforeValidator(parse_work_size), AfterValidator(check_size), _as_text
+]
+
+
+def check_device(text: str) -> str:
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises ValueError."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise ValueError(f"{text!r} is not a device; choose auto, cpu, cuda or cuda:N")
+    return text
+
+
+def _numbers(text: object, names: str) -> object:
+    """``"0.1,0.2"`` -> (0.1, 0.2), as many as ``names`` has; others pass. Raises ValueError."""
+    if not isinstance(text, str):
+        return text
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != len(names.split(",")):
+        raise ValueError(f"{text!r} is not {names}; write numbers from 0 to 1")
+    return numbers
+
+
+def parse_box(text: object) -> object:
+    """``"0.3,0.1,0.4,0.9"`` -> (0.3, 0.1, 0.4, 0.9); others pass through. Raises ValueError."""
+    return _numbers(text, "X,Y,WIDTH,HEIGHT")
+
+
+def parse_point(text: object) -> object:
+    """``"0.1,0.1"`` -> (0.1, 0.1); others pass through. Raises ValueError."""
+    return _numbers(text, "X,Y")
+
+
+def parse_levels(text: object) -> object:
+    """``"0.1,0.9"`` -> (0.1, 0.9); others pass through. Raises ValueError."""
+    return _numbers(text, "LOW,HIGH")
+
+
+Quad = tuple[float, float, float, float]
+
+
+def check_box(box: Quad | None) -> Quad | None:
+    """A box with an area, inside the picture. Raises ValueError."""
+    if box is not None and not (
+        min(box[2:]) > 0 and box[0] + box[2] <= 1.001 and box[1] + box[3] <= 1.001
+    ):
+        raise ValueError(
+            "the box leaves the picture or is empty; write x, y, width, height in shares of it, "
+            "for example 0.3,0.1,0.4,0.9"
+        )
+    return box
+
+
+def check_home(path: Path) -> Path:
+    """``path``, unless it begins with a user there is not. Raises ValueError."""
+    try:
+        path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path}: there is no user {path.parts[0][1:]}") from None
+    return path
+
+
+def at_home(name: str | Path) -> Path:
+    """The path that ``name`` is, with the folder of the user for ``~``. Raises SettingsError."""
+    try:
+        return check_home(Path(name)).expanduser()
+    except ValueError as error:
+        raise SettingsError(f"{error}; write the whole path") from None
+
+
+File = Annotated[Path, AfterValidator(check_home)]
+
+
+def check_screen(text: str) -> str:
+    """``auto``, or a colour that is no grey, as `find_colour` reads it. Raises ValueError."""
+    from realtime_bg.imaging.colours import find_colour
+
+    colour = None if text == "auto" else find_colour(text)
+    if text != "auto" and colour is None:
+        raise ValueError(f"{text!r} is not a colour; write auto, green, blue or #rrggbb")
+    if colour is not None and max(colour) - min(colour) < 40:
+        raise ValueError(f"{text!r} is too near to grey to be told from a person")
+    return text
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+def _as_list(value: object) -> object:
+    """A lone string where a list is wanted is a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[Name, ...], BeforeValidator(_as_list)]
+Triple = tuple[float, float, float]
+Share = Annotated[float, Field(ge=0, le=1)]
+Point = tuple[Share, Share]
+"""A place in a picture: shares of its width and height from the upper left corner."""
