@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg import zoo
+from realtime_bg.engines._rvm_export import export_cached
 from realtime_bg.runtimes.onnx import open_session
 from realtime_bg.settings import EngineSettings
 
@@ -17,7 +18,7 @@ class RvmGraph:
 
     def __init__(self, ratio: float) -> None:
         path = zoo.resolve("rvm", EngineSettings())
-        path = path if path.suffix == ".onnx" else zoo.export_cached(path)
+        path = path if path.suffix == ".onnx" else export_cached(path)
         self._session, _ = open_session(path, "cpu")
         self._ratio = np.array([ratio], np.float32)
         self.reset()

@@ -19,8 +19,9 @@ from statistics import median
 
 import psutil
 
-from realtime_bg.daemon.control import UnixEndpoint, ask
+from realtime_bg.daemon.control import ask
 from realtime_bg.daemon.daemon import Daemon
+from realtime_bg.daemon.endpoint import UnixEndpoint
 from realtime_bg.settings import load
 
 CHANGES = (

@@ -13,7 +13,7 @@ import typer
 
 from realtime_bg import __version__
 from realtime_bg.cli.main import app
-from realtime_bg.steering.keys import HELP
+from realtime_bg.settings.shortcuts import HELP
 from realtime_bg.system.files import write_whole
 
 ENDING = r"""

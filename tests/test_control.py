@@ -12,15 +12,9 @@ import time
 
 import pytest
 
-from realtime_bg.daemon import control
-from realtime_bg.daemon.control import (
-    ControlServer,
-    Lock,
-    LoopbackEndpoint,
-    UnixEndpoint,
-    ask,
-    ask_once,
-)
+from realtime_bg.daemon import endpoint
+from realtime_bg.daemon.control import ControlServer, ask, ask_once
+from realtime_bg.daemon.endpoint import Lock, LoopbackEndpoint, UnixEndpoint
 from realtime_bg.daemon.logs import BURST, PERIOD, RateLimit, Ring, as_json, daemon_logs
 from realtime_bg.errors import DaemonError, SettingsError
 
@@ -129,14 +123,14 @@ def test_nobody_listens_behind_what_a_killed_daemon_left(at):
 
 
 def test_a_folder_of_somebody_else_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(control.platformdirs, "user_runtime_dir", lambda *_, **__: tmp_path / "r")
-    assert control.runtime_folder() == tmp_path / "r"
+    monkeypatch.setattr(endpoint.platformdirs, "user_runtime_dir", lambda *_, **__: tmp_path / "r")
+    assert endpoint.runtime_folder() == tmp_path / "r"
     (tmp_path / "r").chmod(0o755)
-    control.runtime_folder()
+    endpoint.runtime_folder()
     assert stat.S_IMODE((tmp_path / "r").stat().st_mode) == 0o700
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     with pytest.raises(DaemonError, match="belongs to somebody else"):
-        control.runtime_folder()
+        endpoint.runtime_folder()
 
 
 def test_one_holds_the_lock_until_it_ends(tmp_path):
@@ -147,7 +141,7 @@ def test_one_holds_the_lock_until_it_ends(tmp_path):
         Lock(tmp_path)
     lock.close()
     code = (
-        "import sys, time; from pathlib import Path; from realtime_bg.control import Lock;"
+        "import sys, time; from pathlib import Path; from realtime_bg.daemon.endpoint import Lock;"
         "lock = Lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(9)"
     )
     other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=-1)
@@ -207,7 +201,7 @@ def test_the_ring_gives_the_last_lines_and_those_to_come():
 def test_logs_that_cannot_be_written_stop_nobody(flag):
     """A full disk, then a pipe whose reader is gone."""
     script = (
-        f"from realtime_bg.logs import daemon_logs; ring = daemon_logs(False, {flag})\n"
+        f"from realtime_bg.daemon.logs import daemon_logs; ring = daemon_logs(False, {flag})\n"
         "import logging; log = logging.getLogger('realtime_bg.x')\n"
         "log.warning('one'); log.error('two'); print(len(ring.last(9)))"
     )

@@ -15,7 +15,7 @@ import yaml
 from daemons import FLAGS, Running, until
 
 from realtime_bg.daemon import daemon as daemon_module
-from realtime_bg.daemon.control import LoopbackEndpoint, UnixEndpoint
+from realtime_bg.daemon.endpoint import LoopbackEndpoint, UnixEndpoint
 from realtime_bg.daemon.supervisor import Sleeping, WornOut
 from realtime_bg.errors import DaemonError, EngineError, SettingsError
 from realtime_bg.settings import load
@@ -375,8 +375,8 @@ def test_all_who_steer_it_agree(start, tmp_path):
     from websockets.exceptions import ConnectionClosed
     from websockets.sync.client import connect
 
+    from realtime_bg.daemon.page import Page
     from realtime_bg.steering.keys import press
-    from realtime_bg.web.hosting import Page
 
     config = tmp_path / "config.yaml"
     config.write_text("refine:\n  feather: 1\n")

@@ -18,9 +18,9 @@ from daemons import Running, until
 from faulty import SIZE, bench
 
 from realtime_bg import backgrounds, engines, sources
-from realtime_bg.daemon.control import UnixEndpoint
+from realtime_bg.daemon.endpoint import UnixEndpoint
 from realtime_bg.daemon.supervisor import Sleeping
-from realtime_bg.live import outlets
+from realtime_bg.live import outlet, outlets
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts in /proc")
 LONGEST = 2.0  # seconds an output may be without a picture
@@ -227,7 +227,7 @@ def rig(request, tmp_path, monkeypatch):
     monkeypatch.setitem(backgrounds.BACKGROUNDS, "image", "faulty:Room")
     for name in ("room", "embedded", "grabcut"):
         monkeypatch.setitem(engines.ENGINES, name, "faulty:Network")
-    monkeypatch.setattr(outlets, "open_sink", faulty.open_output)
+    monkeypatch.setattr(outlet, "open_sink", faulty.open_output)
     monkeypatch.setattr(outlets, "BLOCKED", 0.4)
     config, room = tmp_path / "config.yaml", tmp_path / "room.png"
     config.write_text("refine: {threshold: 0.5}\n")

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from realtime_bg.cli import main as cli
-from realtime_bg.cli import setup as first_run
+from realtime_bg.cli import wizard as first_run
 from realtime_bg.devices.cameras import Camera
 from realtime_bg.errors import SettingsError
 from realtime_bg.settings import default_config, load

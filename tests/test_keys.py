@@ -5,7 +5,8 @@ import pytest
 from realtime_bg.engines import ENGINES
 from realtime_bg.settings import Settings, validated
 from realtime_bg.settings.live import Live
-from realtime_bg.steering.keys import HELP, KEYS, QUIT, TWINS, click, press
+from realtime_bg.settings.shortcuts import HELP, TWINS
+from realtime_bg.steering.keys import KEYS, QUIT, click, press
 
 MOUSE = "click"
 NAMES = {"Esc": "\x1b", "space": " "}

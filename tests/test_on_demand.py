@@ -13,18 +13,11 @@ from daemons import Running, until
 from faulty import bench
 
 from realtime_bg import engines, sources
-from realtime_bg.daemon.control import UnixEndpoint
-from realtime_bg.live import demand as on_demand
-from realtime_bg.live import outlets
-from realtime_bg.live.demand import (
-    SLEEP_SECONDS,
-    WAKE_SECONDS,
-    ClientUsage,
-    Demand,
-    NoReaders,
-    OpenFiles,
-    readers,
-)
+from realtime_bg.daemon.endpoint import UnixEndpoint
+from realtime_bg.devices import readers as on_demand
+from realtime_bg.devices.readers import ClientUsage, NoReaders, OpenFiles, readers
+from realtime_bg.live import outlet
+from realtime_bg.live.demand import SLEEP_SECONDS, WAKE_SECONDS, Demand
 from realtime_bg.live.outlets import Outlets
 from realtime_bg.settings import load
 from realtime_bg.settings.live import Live
@@ -204,7 +197,7 @@ def test_one_output_that_may_be_looked_at_is_enough(monkeypatch, watched, expect
         def watched(self):
             return watched[int(self.target[0])]
 
-    monkeypatch.setattr(outlets, "open_sink", Watched)
+    monkeypatch.setattr(outlet, "open_sink", Watched)
     specs = tuple(f"{number}.mp4" for number in range(len(watched)))
     live = Live(load(flags={"output.sinks": specs}))
     own = Outlets(live, Stats(), 30, lambda _: None, extra=())
@@ -242,7 +235,7 @@ def sleeper(tmp_path, monkeypatch):
     monkeypatch.setitem(sources.SOURCES, "demo", "faulty:Camera")
     for name in ("room", "embedded", "grabcut"):
         monkeypatch.setitem(engines.ENGINES, name, "faulty:Network")
-    monkeypatch.setattr(outlets, "open_sink", Watchable)
+    monkeypatch.setattr(outlet, "open_sink", Watchable)
     flags = {
         "engine.name": "room",
         "output.sinks": ("virtualcam",),

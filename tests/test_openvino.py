@@ -118,7 +118,7 @@ def test_a_broken_installation_is_said_and_done_without(opened, monkeypatch, cap
 @needs_openvino
 def test_its_makers_are_told_nothing():
     code = (
-        "import sys, threading; from realtime_bg.engines._openvino import _core; _core();"
+        "import sys, threading; from realtime_bg.runtimes.openvino import _core; _core();"
         "from openvino.tools.ovc import telemetry_utils;"
         "print(telemetry_utils.tm.__name__, threading.active_count())"
     )

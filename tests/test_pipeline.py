@@ -19,7 +19,7 @@ from realtime_bg import engines
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import SinkError, SourceError
 from realtime_bg.frames import Frame, Matte
-from realtime_bg.live import outlets
+from realtime_bg.live import outlet
 from realtime_bg.live.pipeline import Pipeline
 from realtime_bg.processing import matting
 from realtime_bg.processing.matting import Matting
@@ -256,7 +256,7 @@ def fakes(monkeypatch):
     }
     for name, cls in names.items():
         monkeypatch.setitem(engines.ENGINES, name, f"{__name__}:{cls.__name__}")
-    monkeypatch.setattr(outlets, "open_sink", lambda spec, size, fps: SINKS[spec]("", size, fps))
+    monkeypatch.setattr(outlet, "open_sink", lambda spec, size, fps: SINKS[spec]("", size, fps))
     Seen.images, Seen.frames, Seen.closed, RawSource.opened = [], set(), 0, 0
     FlakyEngine.opened = FlakyEngine.calls = BrokenEngine.opened = HangingEngine.calls = 0
     for event in (
@@ -815,7 +815,7 @@ def test_a_driver_that_hangs_while_its_camera_is_waited_for_is_left_behind(start
 
 
 def test_recording_again_within_a_second_makes_another_file(start, tmp_path, monkeypatch):
-    monkeypatch.setattr(outlets, "open_sink", lambda spec, size, fps: Seen("", size, fps))
+    monkeypatch.setattr(outlet, "open_sink", lambda spec, size, fps: Seen("", size, fps))
     pipeline = start()
     pipeline.live.update(output__folder=tmp_path)
     names = set()
@@ -894,7 +894,7 @@ def test_recording_and_snapshots(start, tmp_path, monkeypatch):
 
     monkeypatch.setitem(SINKS, "null", Seen)
     monkeypatch.setattr(
-        outlets,
+        outlet,
         "open_sink",
         lambda spec, size, fps: (
             SINKS[spec]("", size, fps) if spec in SINKS else open_sink(spec, size, fps)

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from realtime_bg.cli import main as cli
-from realtime_bg.cli import top
+from realtime_bg.cli import top_screen as top
 from realtime_bg.errors import SettingsError
 
 REPORT = {

@@ -13,6 +13,7 @@ import pytest
 
 from realtime_bg import zoo
 from realtime_bg.cli import main as cli
+from realtime_bg.engines._rvm_export import export_cached
 from realtime_bg.errors import ModelError
 from realtime_bg.settings import EngineSettings
 
@@ -376,14 +377,14 @@ def test_fetching_again_keeps_the_old_file_when_it_fails(rows, place, monkeypatc
 
 
 def test_a_checkpoint_is_exported_once_and_kept_by_its_content(checkpoint, place):
-    first = zoo.export_cached(checkpoint)
+    first = export_cached(checkpoint)
     assert first.is_relative_to(place / "cache")
     assert first.name.startswith(checkpoint.stem)
     stamp = first.stat().st_mtime_ns
-    assert zoo.export_cached(checkpoint) == first
+    assert export_cached(checkpoint) == first
     assert first.stat().st_mtime_ns == stamp
     copy = put(place / "copy", checkpoint.name, checkpoint.read_bytes())
-    assert zoo.export_cached(copy) == first  # the same content, elsewhere
+    assert export_cached(copy) == first  # the same content, elsewhere
     assert files_in(place / "cache") == [first.name]  # nothing half-made beside it
     import onnx
 
@@ -398,7 +399,7 @@ def test_another_content_under_the_same_name_is_exported_anew(checkpoint, place)
     changed = place / checkpoint.name
     name = next(name for name in tensors if name.endswith("bias"))
     save_file(tensors | {name: tensors[name] + 1}, changed)
-    assert zoo.export_cached(changed) != zoo.export_cached(checkpoint)
+    assert export_cached(changed) != export_cached(checkpoint)
 
 
 def test_a_checkpoint_of_another_network_is_refused(place):
@@ -407,7 +408,7 @@ def test_a_checkpoint_of_another_network_is_refused(place):
 
     path = place / "other.safetensors"
     save_file({"encoder.weight": np.zeros((2, 2), np.float32)}, path)
-    message = refused(zoo.export_cached, path)
+    message = refused(export_cached, path)
     assert message.startswith(f"{path}: not an RVM checkpoint")
     assert files_in(place / "work") == []
     assert not (place / "cache").exists()
@@ -418,7 +419,7 @@ def test_a_checkpoint_with_tensors_of_other_shapes_is_refused(checkpoint, place)
 
     path = place / "shapes.safetensors"
     save_file({name: value.reshape(-1) for name, value in load_file(checkpoint).items()}, path)
-    assert str(path) in refused(zoo.export_cached, path)
+    assert str(path) in refused(export_cached, path)
 
 
 @pytest.mark.parametrize("name", ["junk.safetensors", "junk.pth"])
@@ -426,9 +427,9 @@ def test_a_damaged_checkpoint_is_refused(place, name):
     if name.endswith(".pth"):
         pytest.importorskip("torch", reason='needs the extra "torch"')
     path = put(place, name, b"junk" * 10)
-    assert str(path) in refused(zoo.export_cached, path)
+    assert str(path) in refused(export_cached, path)
 
 
 def test_an_export_that_cannot_be_kept_is_our_error(checkpoint, place, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(put(place, "a-file")))
-    refused(zoo.export_cached, checkpoint)
+    refused(export_cached, checkpoint)

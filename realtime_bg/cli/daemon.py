@@ -84,7 +84,7 @@ def daemon(
     program = Daemon(settings, config, ring, flags=flags)
     if page:
         import realtime_bg.web.server  # noqa: F401 - says what to install where that is missing
-        from realtime_bg.web.hosting import Page
+        from realtime_bg.daemon.page import Page
 
         program.page = Page(settings, port, metrics_token)
     try:

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from realtime_bg import __version__
+
 Engine = Annotated[
     str | None,
     typer.Option(
@@ -128,3 +130,14 @@ def engine_flags(
         "engine.work_size": work_size,
         "engine.offline": offline or None,
     }
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"realtime-bg {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+]

@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from realtime_bg import __version__
 from realtime_bg.backgrounds.current import stays
-from realtime_bg.daemon.control import (
-    ControlServer,
-    Endpoint,
-    Lock,
-    Question,
-    endpoint,
-    runtime_folder,
-)
+from realtime_bg.daemon.control import ControlServer, Question
+from realtime_bg.daemon.endpoint import Endpoint, Lock, endpoint, runtime_folder
 from realtime_bg.daemon.logs import Ring
 from realtime_bg.daemon.notify import Notify
 from realtime_bg.daemon.supervisor import Budget, Sleeping, WornOut
@@ -39,7 +33,7 @@ from realtime_bg.system.signals import stop_signals
 from realtime_bg.system.watching import FileWatch, Wanted
 
 if TYPE_CHECKING:
-    from realtime_bg.web.hosting import Page
+    from realtime_bg.daemon.page import Page
 
 log = logging.getLogger(__name__)
 

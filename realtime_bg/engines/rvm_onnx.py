@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from realtime_bg import zoo
+from realtime_bg.engines._rvm_export import export_cached
 from realtime_bg.engines._rvm_steps import STATES, OnnxSteps, OpenVinoSteps, Steps
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
@@ -32,7 +33,7 @@ class RvmOnnx(Engine):
         super().__init__(settings, size, stats)
         self.model = path = zoo.resolve("rvm", settings)
         if path.suffix.lower() != ".onnx":
-            path = zoo.export_cached(path)
+            path = export_cached(path)
         self._path = path
         session, self.provider = open_session(path, settings.device)
         check_names(

@@ -6,8 +6,8 @@ import cv2
 
 from realtime_bg.frames import Alpha, Image
 from realtime_bg.settings import ViewSettings
+from realtime_bg.settings.shortcuts import HELP
 from realtime_bg.stats import STAGES, Stats
-from realtime_bg.steering.keys import HELP
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 

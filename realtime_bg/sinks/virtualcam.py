@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pyvirtualcam
 
+from realtime_bg.devices.readers import readers
 from realtime_bg.errors import SinkError
 from realtime_bg.frames import Composite, Size
 from realtime_bg.imaging.geometry import even
-from realtime_bg.live.demand import readers
 from realtime_bg.sinks.base import Sink
 
 LOOK_SECONDS = 1.0  # between looks at whether the device is still there

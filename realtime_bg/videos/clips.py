@@ -126,3 +126,13 @@ def _colour(picture: Any) -> Colour:
     full = int(picture.color_range) == FULL or picture.format.name.startswith("yuvj")
     is_rgb = picture.format.is_rgb
     return Colour(full and not is_rgb, matrix, int(picture.color_primaries), int(picture.color_trc))
+
+
+class Span:
+    """From where to where, in ticks of ``clip``; ``end`` None: to its end. ``cut``: whether the
+    beginning was cut off."""
+
+    def __init__(self, clip: Clip, start: float | None, end: float | None) -> None:
+        self.clip, self.cut = clip, start is not None
+        self.start = clip.ticks(start or 0)
+        self.end = None if end is None else clip.ticks(end)

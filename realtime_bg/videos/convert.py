@@ -37,10 +37,10 @@ from realtime_bg.sources import classify
 from realtime_bg.stats import Stats
 from realtime_bg.steering.checks import check
 from realtime_bg.videos import joining
-from realtime_bg.videos.clips import Clip, Shot
+from realtime_bg.videos.clips import Clip, Shot, Span
 from realtime_bg.videos.codings import SUFFIXES, AlphaKind, PartWriter, codings
-from realtime_bg.videos.joining import Span
-from realtime_bg.videos.parts import Parts, parts_folder
+from realtime_bg.videos.parts import Parts, Stopped, parts_folder
+from realtime_bg.videos.sequences import not_of_a_sequence, write_gif, write_sequence
 
 __all__ = ["VideoOptions", "convert", "outputs", "parts_folder"]
 
@@ -160,7 +160,7 @@ def _check(settings: Settings, source: Path, target: Path, options: VideoOptions
             raise SettingsError(f"{path} is one of the backgrounds; give --output another name")
         if path.is_dir() and options.alpha != "png-sequence":
             raise SinkError(f"{path}: cannot be written (it is a folder); name a file in it")
-        if path.is_dir() and (other := joining.not_of_a_sequence(path)):  # it is replaced whole
+        if path.is_dir() and (other := not_of_a_sequence(path)):  # it is replaced whole
             raise SinkError(
                 f"{path}: holds {other}, which is no picture of a video; name a new folder"
             )
@@ -361,13 +361,13 @@ def _finish(
     try:
         for track, path in targets.items():
             if options.alpha == "png-sequence":
-                joining.write_sequence(made[track], parts.done, span, stop)
+                write_sequence(made[track], parts.done, span, stop)
             elif path.suffix.lower() == ".gif":
-                joining.write_gif(made[track], parts.done, span, stop)
+                write_gif(made[track], parts.done, span, stop)
             else:
                 with_sound = sound and track != "matte"
                 joining.join_video(made[track], parts.done, track, span, with_sound, stop)
-    except joining.Stopped:
+    except Stopped:
         return False
     for track, path in targets.items():
         try:

@@ -3,13 +3,16 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import av
 import psutil
 
 from realtime_bg.errors import SinkError, reason
+from realtime_bg.videos.codings import INDEX_CLOCK
 
 JOB, OWNER = "job.json", "owner"
 CLOCK_SECONDS = 2.0  # by which clocks of processes and of files may differ
@@ -141,3 +144,19 @@ def _read(path: Path) -> Any:
         return json.loads(path.read_text())
     except (OSError, ValueError):
         return None
+
+
+class Stopped(Exception):  # noqa: N818 - not an error, as StopIteration is none
+    """The user asked to stop; what was begun is removed."""
+
+
+def packets(parts: list[Part], track: str) -> Iterator[tuple[Any, int, int]]:
+    """Packets with the ticks at which their pictures begin and end."""
+    for number, part in enumerate(parts):
+        after = parts[number + 1].pts[0] if number + 1 < len(parts) else part.end
+        ends = [*part.pts[1:], after]
+        with av.open(str(part.files[track])) as container:
+            for packet in container.demux(video=0):
+                if packet.pts is not None:
+                    place = round(packet.pts * packet.time_base / INDEX_CLOCK)
+                    yield packet, part.pts[place], ends[place]

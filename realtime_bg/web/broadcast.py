@@ -8,7 +8,7 @@ from typing import Any
 
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.live.pipeline import Pipeline
-from realtime_bg.processing.compositor import shows_camera
+from realtime_bg.live.report import reported
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings, SourceSettings
 from realtime_bg.settings.live import Live
@@ -21,7 +21,6 @@ from realtime_bg.web.answers import Refusal
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 3.0
-STAGES = ("capture", "resize", "network", "upsample", "composite", "hand-over")
 
 
 class Broadcast:
@@ -113,23 +112,3 @@ class Broadcast:
     def report(self) -> dict[str, Any]:
         """What the page shows of it: rates, and the median milliseconds of each stage."""
         return reported(self.live.now, self.stats, self.running, self.problem)
-
-
-def reported(now: Settings, stats: Stats, running: bool, problem: str) -> dict[str, Any]:
-    """See `Broadcast.report`."""
-    return {
-        "running": running,
-        "problem": problem,
-        "shows_camera": shows_camera(now),
-        "engine": stats.engine if running else "",
-        "provider": stats.provider,
-        "work_size": list(stats.work_size),
-        "fps": round(stats.fps, 1),
-        "latency_ms": round(stats.median("latency"), 1),
-        "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
-        "dropped": stats.dropped,
-        "held": stats.held,
-        "failures": stats.failures,
-        "recording": stats.recording_since is not None,
-        "notice": stats.current_notice(),
-    }

@@ -3,30 +3,42 @@
 import secrets
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import uvicorn
 
+from realtime_bg.live.report import reported
 from realtime_bg.settings import Settings
 from realtime_bg.settings.live import Live
 from realtime_bg.sinks.web import CHANNELS, Channel
 from realtime_bg.stats import Stats
 from realtime_bg.web.app import create_app
-from realtime_bg.web.broadcast import reported
 from realtime_bg.web.metrics import scrape_token
 from realtime_bg.web.security import new_token
 from realtime_bg.web.server import bind, configuration
 
-if TYPE_CHECKING:
-    from realtime_bg.daemon.daemon import Daemon
-
 STOP_SECONDS = 5.0
 
 
-class DaemonBroadcast:
-    """What `Broadcast` is to `realtime-bg serve`; starting and stopping are resume and pause."""
+class Shown(Protocol):
+    """What the page needs of a daemon."""
 
-    def __init__(self, daemon: "Daemon", channel: Channel) -> None:
+    live: Live
+    stats: Stats
+
+    @property
+    def restarts(self) -> int:
+        """How often the pipeline had to be built anew, of late."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks at any output."""
+
+
+class DaemonPicture:
+    """A `LivePicture` of the daemon's own pipeline; starting and stopping are resume and pause."""
+
+    def __init__(self, daemon: Shown, channel: Channel) -> None:
         self._daemon, self.channel = daemon, channel
         self.problem = ""
 
@@ -85,13 +97,13 @@ class Page:
         self._thread: threading.Thread | None = None
         self._settings = settings
 
-    def start(self, daemon: "Daemon") -> None:
+    def start(self, daemon: Shown) -> None:
         """Serve ``daemon`` until `close`."""
         app = create_app(
             self._settings,
             self._token,
             scrape_token=self._scrape_token,
-            broadcast=DaemonBroadcast(daemon, self._channel),
+            picture=DaemonPicture(daemon, self._channel),
         )
         server = self._server = uvicorn.Server(configuration(app))
         self._thread = threading.Thread(

@@ -1,0 +1,90 @@
+"""`realtime-bg models`: what models there are, where they lie, fetching and checking them."""
+
+from typing import Annotated
+
+import typer
+
+from realtime_bg.errors import RealtimeBgError
+from realtime_bg.system.console import show_logs
+
+models_app = typer.Typer(
+    help="Model files: what there is, where it lies, fetching, checking.", no_args_is_help=True
+)
+
+
+@models_app.command("list")
+def models_list(
+    engines: Annotated[bool, typer.Option("--engines", help="List the engines instead.")] = False,
+) -> None:
+    """List models, their licences and where they lie; or, with --engines, the engines."""
+    from realtime_bg import zoo
+
+    if engines:
+        _list_engines()
+        return
+    for model in zoo.models().values():
+        path = zoo.find(model)
+        where = str(path) if path else "not here" + ("" if model.url else " (put it there by hand)")
+        typer.echo(f"{model.name:<21}{model.engine:<10}{model.licence:<9}{model.file:<32}{where}")
+
+
+def _list_engines() -> None:
+    from realtime_bg.engines import ENGINES
+    from realtime_bg.errors import EngineError
+    from realtime_bg.registry import load_class
+
+    for name in ENGINES:
+        try:
+            text = load_class(ENGINES, name, "engine", EngineError).description
+        except RealtimeBgError as error:
+            text = f"not usable here: {error}"
+        typer.echo(f"{name:<12}{text}")
+
+
+ModelName = Annotated[str, typer.Argument(help="A name from `models list`.")]
+
+
+@models_app.command("fetch")
+def models_fetch(
+    name: ModelName = "rvm-mobilenetv3",
+    force: Annotated[bool, typer.Option("--force", help="Fetch again what is here.")] = False,
+) -> None:
+    """Download a model into the user cache, verified."""
+    from realtime_bg import zoo
+
+    show_logs(False)
+    typer.echo(zoo.fetch(zoo.row(name), force=force))
+
+
+@models_app.command("path")
+def models_path(name: ModelName = "rvm-mobilenetv3") -> None:
+    """Print where a model's file lies."""
+    from realtime_bg import zoo
+    from realtime_bg.errors import ModelError
+
+    path = zoo.find(zoo.row(name))
+    if path is None:
+        raise ModelError(f"{name} is not here; run: realtime-bg models fetch {name}")
+    typer.echo(path)
+
+
+@models_app.command("verify")
+def models_verify() -> None:
+    """Check every model file that is here against its size and SHA-256."""
+    from realtime_bg import zoo
+    from realtime_bg.errors import ModelError
+
+    bad = []
+    for model in zoo.models().values():
+        path = zoo.find(model)
+        if path is None:
+            typer.echo(f"{model.name}: not here")
+        elif model.sha256 is None:
+            typer.echo(f"{model.name}: {path}: no hash is known for it")
+        elif zoo.digest(path) == model.sha256:
+            typer.echo(f"{model.name}: {path}: as published")
+        else:
+            typer.echo(f"{model.name}: {path}: DIFFERS from the published file")
+            bad.append(f"delete {path} and run: realtime-bg models fetch --force {model.name}")
+    if bad:
+        raise ModelError(f"damaged or foreign files; {'; '.join(bad)}")

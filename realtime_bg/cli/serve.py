@@ -1,0 +1,70 @@
+"""`realtime-bg serve`: the web page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from realtime_bg.cli.options import (
+    Background,
+    Device,
+    Engine,
+    Model,
+    Offline,
+    OwnConfig,
+    Size,
+    Source,
+    Verbose,
+    WorkSize,
+    background_flags,
+    engine_flags,
+)
+from realtime_bg.system.console import show_logs
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 5003,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help=("A name, besides localhost, under which browsers may ask.")
+        ),
+    ] = None,
+    metrics_token: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=(
+                "A token that opens /metrics and nothing else, for Prometheus; "
+                "made if it is not there."
+            ),
+        ),
+    ] = None,
+    source: Source = None,
+    size: Size = None,
+    background: Background = None,
+    engine: Engine = None,
+    model: Model = None,
+    device: Device = None,
+    work_size: WorkSize = None,
+    config: OwnConfig = None,
+    offline: Offline = False,
+    verbose: Verbose = False,
+) -> None:
+    """A web page for photos, videos and the live picture; prints the address to open."""
+    from realtime_bg.settings import load
+    from realtime_bg.steering.checks import prepare
+    from realtime_bg.steering.config_file import chosen_config
+    from realtime_bg.web.server import serve as run_server
+
+    show_logs(verbose)
+    flags = {
+        "source.spec": source,
+        "source.size": size,
+        **background_flags(background),
+        **engine_flags(engine, model, device, work_size, offline),
+    }
+    config = chosen_config(config)
+    settings = prepare(load(config, flags), "page")
+    run_server(settings, host, port, tuple(allow_host or ()), metrics_token)

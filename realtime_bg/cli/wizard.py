@@ -1,0 +1,330 @@
+"""`realtime-bg setup`: three questions, a look at the answer, and a config.yaml.
+
+The camera's picture is shown with the person cut out, as everywhere: the room is never saved, nor
+shown. Whatever is written before the end lies in a temporary folder, or beside config.yaml under
+another name, and is gone when the setup is left.
+"""
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import typer
+
+from realtime_bg import backgrounds, sinks, sources
+from realtime_bg.devices.cameras import Camera, cameras, virtual_cameras
+from realtime_bg.errors import RealtimeBgError, SettingsError, reason
+from realtime_bg.frames import Composite
+from realtime_bg.processing.processor import Processor
+from realtime_bg.settings import default_config, load, read_file, validated
+from realtime_bg.settings.live import Live
+from realtime_bg.settings.yaml_edit import with_values
+from realtime_bg.sinks.image import save_png
+from realtime_bg.sinks.virtualcam import REMEDIES
+from realtime_bg.sinks.window import WindowSink, display_problem
+from realtime_bg.sources import open_source
+from realtime_bg.stats import Stats
+from realtime_bg.steering.changes import absolute
+
+FRAMES = 20  # before the one that is kept: cameras need some to find their exposure
+LOOK_SECONDS = 3.0  # how long the preview is shown
+TRY_SECONDS = 3.0  # how long the result is tried out
+TEMPLATE = """\
+# Settings of realtime-bg, made by `realtime-bg setup`, which can be run again.
+# In your configuration folder they are used where no --config names another file.
+#
+# These are few of many: the repository's config.yaml lists all settings with their defaults and
+# what they mean. What is not here keeps its default.
+
+source:
+  # camera (the first one), camera:1, /dev/video1, a video or image file, demo, or a stream URL
+  spec: camera
+
+background:
+  # an image, video, GIF or folder; "#rrggbb" (in quotes) or a colour name; blur or blur:RADIUS,
+  # with :bokeh and :depth; beach, office, studio or gradient; erase shows the room without you,
+  # none shows the camera
+  current: blur
+
+output:
+  # window, virtualcam, virtualcam:/dev/video10, a file (.mp4, .mkv, .mov, .webm), null
+  sinks: [window]
+"""
+
+T = TypeVar("T")
+
+
+class Choice(NamedTuple):
+    """One that a question offers. ``value``: as in config.yaml; None: it is typed."""
+
+    text: str
+    value: str | None
+
+
+def setup(path: Path) -> None:
+    """Ask, try, write ``path``. Raises RealtimeBgError, and then nothing has been written."""
+    text = _existing(path)
+    typer.echo("Three questions; Enter takes what stands in [brackets], Ctrl-C changes nothing.")
+    with _leaving() as left, tempfile.TemporaryDirectory(prefix="realtime-bg-") as folder:
+        source = _camera(Path(folder))
+        left()
+        background = _background()
+        output = _output()
+        values = {"source.spec": source, "background.current": background, "output.sinks": output}
+        try:
+            new = with_values(text, values)
+        except SettingsError as error:
+            raise SettingsError(f"{path}: {error}") from None
+        real = path.resolve()  # a link stays one
+        with _beside(real, new) as partial:
+            settings, lines = read_file(partial)
+            validated(settings, str(path), lines)
+            _try_out(partial, output, Path(folder))
+            left()
+            if real.exists():
+                shutil.copymode(real, partial)
+            partial.replace(real)
+    named = "" if path == default_config() else f" --config {_quoted(path)}"
+    typer.echo(f"\nwritten: {path}\nnext: realtime-bg{named}")
+    if "virtualcam" in output:
+        typer.echo("then choose the virtual camera in the call; start realtime-bg before it")
+
+
+@contextmanager
+def _leaving() -> Iterator[Callable[[], None]]:
+    """Whichever signal asks to stop, the way out is the one that removes what is temporary.
+
+    Libraries swallow the interrupt while they are imported, or turn it into errors of their own:
+    it is raised again in place of those, and by calling what this gives.
+    """
+    asked = False
+
+    def handler(number: int, _: object) -> None:
+        nonlocal asked
+        asked = True
+        raise KeyboardInterrupt
+
+    def left() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = [signal.signal(number, handler) for number in numbers]
+    try:
+        yield left
+    except Exception:
+        left()
+        raise
+    finally:
+        for number, old in zip(numbers, before, strict=True):
+            signal.signal(number, old)
+
+
+def _existing(path: Path) -> str:
+    """What is there, to be changed; the template where nothing is."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return TEMPLATE
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {reason(error)}; move it away and try again") from None
+
+
+@contextmanager
+def _beside(path: Path, text: str) -> Iterator[Path]:
+    """A file with ``text`` in the folder of ``path``; neither it nor a new folder stays behind."""
+    made = []
+    try:
+        for folder in reversed([path.parent, *path.parent.parents]):
+            if not folder.exists():
+                folder.mkdir()
+                made.append(folder)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=".config-", suffix=".yaml", delete=False, encoding="utf-8"
+        ) as file:
+            partial = Path(file.name)
+            file.write(text)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be written ({reason(error)})") from None
+    try:
+        yield partial
+    except OSError as error:
+        if isinstance(error, RealtimeBgError):
+            raise
+        raise SettingsError(f"{path}: cannot be written ({reason(error)})") from None
+    finally:
+        partial.unlink(missing_ok=True)
+        for folder in reversed(made):
+            with suppress(OSError):  # it holds the file that was written
+                folder.rmdir()
+
+
+def _asked(title: str, choices: list[Choice], accept: Callable[[str], T], default: int = 1) -> T:
+    """The answer to one question: a number, or what would stand in config.yaml. Asks again until
+    ``accept`` takes it."""
+    typer.echo(f"\n{title}")
+    for number, choice in enumerate(choices, 1):
+        typer.echo(f"  {number}  {choice.text}")
+    while True:
+        answer = str(typer.prompt("Number", default=str(default))).strip()
+        if answer.isdecimal():
+            if not 1 <= int(answer) <= len(choices):
+                typer.echo(f"  choose 1 to {len(choices)}")
+                continue
+            chosen = choices[int(answer) - 1]
+            value = chosen.value
+            if value is None:
+                value = str(typer.prompt("Which")).strip()
+        else:
+            value = answer
+        try:
+            return accept(value)
+        except RealtimeBgError as error:
+            typer.echo(f"  {error}")
+
+
+def _camera(folder: Path) -> str:
+    found = [camera for camera in cameras() if not camera.virtual]
+    choices = [
+        Choice(f"{camera.name} ({camera.path})", _spec(camera, index))
+        for index, camera in enumerate(found)
+    ]
+    choices.append(Choice("the demo: a person who is not you, for trying it out", "demo"))
+    choices.append(Choice("another: a device, a video file or a stream", None))
+
+    def accept(spec: str) -> str:
+        sources.classify(spec)
+        typer.echo("  a moment ...")
+        _preview(spec, folder)
+        return absolute("source.spec", spec)
+
+    return _asked("1 of 3: which camera?", choices, accept)
+
+
+def _spec(camera: Camera, index: int) -> str:
+    if camera.path.startswith("/dev/"):
+        return camera.path if index else "camera"
+    return "camera" if camera.path == "0" else f"camera:{camera.path}"
+
+
+def _preview(spec: str, folder: Path) -> None:
+    """Show what the camera sees of the person, in a window or as a file. Raises RealtimeBgError."""
+    settings = load(
+        flags={
+            "source.spec": spec,
+            "source.loop": True,
+            "engine.name": "embedded",
+            "engine.offline": True,
+            "background.current": "gradient",
+        }
+    )
+    source = open_source(settings.source, paced=True)
+    processor = Processor(Live(settings.at_quality("fast")), Stats(), wait=False)
+    with closing(source), closing(processor):
+        window = None if display_problem() else WindowSink("", source.size, source.fps)
+        end = time.monotonic() + LOOK_SECONDS
+        composite: Composite | None = None
+        try:
+            for count, frame in enumerate(source):
+                composite = processor.process(frame)
+                if window is not None:
+                    window.send(composite)
+                    list(window.typed())
+                if count >= FRAMES and (window is None or time.monotonic() > end):
+                    break
+        finally:
+            if window is not None:
+                window.close()
+        if composite is None:
+            raise SettingsError(f"{spec} gives no picture")
+    height, width = composite.image.shape[:2]
+    typer.echo(f"  {width}x{height} at {source.fps:g} frames a second")
+    if window is None:
+        save_png(composite, folder / "preview.png")
+        typer.echo(f"  look while this runs: {folder / 'preview.png'}")
+
+
+def _background() -> str:
+    choices = [
+        Choice("blur: the room, out of focus", "blur"),
+        *(Choice(name, name) for name in backgrounds.BUILT_IN),
+        Choice("a picture, a video or a folder of yours, or a colour", None),
+    ]
+
+    def accept(spec: str) -> str:
+        backgrounds.classify(spec)
+        return absolute("background.current", spec)
+
+    return _asked("2 of 3: which background?", choices, accept)
+
+
+def _output() -> list[str]:
+    problem = display_problem()
+    window = "the preview window" + (f" (not here: {problem})" if problem else "")
+    free = any(camera.writable for camera in virtual_cameras())
+    missing = sys.platform.startswith("linux") and not free
+    calls = "the virtual camera, for calls" + (" (not here yet)" if missing else "")
+    if missing:
+        calls += f"\n     {REMEDIES['linux']}"
+    choices = [
+        Choice(window, "window"),
+        Choice(calls, "virtualcam"),
+        Choice("both", "window,virtualcam"),
+        Choice("another: a device such as virtualcam:/dev/video10, a video file, or null", None),
+    ]
+
+    def accept(text: str) -> list[str]:
+        specs = [spec.strip() for spec in text.split(",")]
+        for spec in specs:
+            kind = sinks.classify(spec)[0]
+            if kind == "window" and problem:
+                raise SettingsError(f"no preview window: {problem}")
+        return [_absolute(spec) for spec in specs]
+
+    return _asked("3 of 3: where shall the picture go?", choices, accept, 2 if problem else 1)
+
+
+def _absolute(spec: str) -> str:
+    kind, target = sinks.classify(spec)
+    return str(Path(target).absolute()) if kind == "video" else spec
+
+
+def _try_out(config: Path, outputs: list[str], folder: Path) -> None:
+    """Run it as the user will, for a moment, with each output alone: beside another one its failure
+    would end nothing. A video goes into ``folder``, not over one of the user's. Raises
+    SettingsError."""
+    for spec in outputs:
+        typer.echo(f"\ntrying it out for {TRY_SECONDS:g} seconds ({spec}) ...")
+        kind, target = sinks.classify(spec)
+        output = str(folder / Path(target).name) if kind == "video" else spec
+        command = [
+            sys.executable,
+            "-m",
+            "realtime_bg",
+            "run",
+            "--config",
+            str(config),
+            "--output",
+            output,
+            "--duration",
+            str(TRY_SECONDS),
+            "--stats",
+        ]
+        done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
+        if done.returncode:
+            raise SettingsError(
+                "this does not work here yet, and nothing was written; mend what stands above "
+                "(`realtime-bg doctor` helps), then: realtime-bg setup"
+            )
+
+
+def _quoted(path: Path) -> str:
+    return f'"{path}"' if " " in str(path) else str(path)

@@ -1,0 +1,44 @@
+"""RVM checkpoints as ONNX files: exported once, kept in the user cache."""
+
+import logging
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from realtime_bg.errors import ModelError, reason
+from realtime_bg.zoo import cache_folder, digest
+
+log = logging.getLogger(__name__)
+
+
+def export_cached(checkpoint: Path) -> Path:
+    """The ONNX file of an RVM checkpoint (``.safetensors``, or ``.pth`` where PyTorch is
+    installed), made once and kept in the user cache under the checkpoint's hash.
+
+    Raises ModelError for a checkpoint that cannot be read or is not RVM's, and
+    MissingPackageError (see `networks/checkpoint.py`).
+    """
+    from realtime_bg.networks.checkpoint import read_tensors
+    from realtime_bg.networks.rvm_graph import REVISION, build
+
+    name = f"{checkpoint.stem}-{digest(checkpoint)[:12]}-{REVISION}.onnx"
+    target = cache_folder() / "exported" / name
+    if target.is_file():
+        return target
+    try:
+        graph = build(read_tensors(checkpoint)).SerializeToString()
+    except KeyError as missing:
+        raise ModelError(f"{checkpoint}: not an RVM checkpoint (no tensor {missing})") from None
+    except (ValueError, IndexError):  # arithmetic on tensors of other shapes
+        raise ModelError(f"{checkpoint}: not an RVM checkpoint (its tensors' shapes)") from None
+    partial = target.with_suffix(f".{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(graph)
+        partial.replace(target)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise ModelError(f"{target}: cannot be written ({reason(error)})") from None
+    log.info("exported %s to %s", checkpoint.name, target)
+    return target

@@ -1,0 +1,29 @@
+"""What a live run reports of itself: for the page, the daemon and the metrics."""
+
+from typing import Any
+
+from realtime_bg.processing.compositor import shows_camera
+from realtime_bg.settings import Settings
+from realtime_bg.stats import Stats
+
+STAGES = ("capture", "resize", "network", "upsample", "composite", "hand-over")
+
+
+def reported(now: Settings, stats: Stats, running: bool, problem: str) -> dict[str, Any]:
+    """See `Broadcast.report`."""
+    return {
+        "running": running,
+        "problem": problem,
+        "shows_camera": shows_camera(now),
+        "engine": stats.engine if running else "",
+        "provider": stats.provider,
+        "work_size": list(stats.work_size),
+        "fps": round(stats.fps, 1),
+        "latency_ms": round(stats.median("latency"), 1),
+        "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
+        "dropped": stats.dropped,
+        "held": stats.held,
+        "failures": stats.failures,
+        "recording": stats.recording_since is not None,
+        "notice": stats.current_notice(),
+    }

@@ -1,0 +1,33 @@
+"""The preview window's keys in words: for its help, the page and the manual."""
+
+HELP = (
+    ("q  Esc", "quit"),
+    ("b  B", "next, previous background"),
+    ("0", "no background: show the room"),
+    ("u", "blur the room"),
+    ("x", "erase the person: show the room alone"),
+    ("m", "mirror"),
+    ("e", "next engine"),
+    ("p", "take a clean plate, for the engine plate"),
+    ("v", "virtual camera on, off"),
+    ("space", "pause: show a card, release the camera"),
+    ("f", "freeze the picture"),
+    ("a", "show the alpha (preview only)"),
+    ("c", "before and after (preview only)"),
+    ("[  ]", "threshold of the edge down, up"),
+    (",  .", "feather of the edge down, up"),
+    ("r", "record, stop recording"),
+    ("s", "save a snapshot (PNG)"),
+    ("d", "statistics (preview only)"),
+    ("click", "pick the screen's colour, for the engine chroma"),
+    ("h", "this help"),
+)
+# What each of two keys does that share a line of HELP, for buttons.
+TWINS = {
+    "b": "next background",
+    "B": "previous background",
+    "[": "threshold of the edge down",
+    "]": "threshold of the edge up",
+    ",": "less feather",
+    ".": "more feather",
+}

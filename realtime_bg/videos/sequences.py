@@ -1,0 +1,94 @@
+"""Results that are many pictures: PNG sequences and animated GIFs."""
+
+import re
+import shutil
+import threading
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from PIL import Image as Pillow
+
+from realtime_bg.errors import SinkError, reason
+from realtime_bg.frames import Image
+from realtime_bg.videos.clips import Span
+from realtime_bg.videos.parts import Part, Stopped, packets
+
+# GIF: the palette's place without colour, and places with one
+TRANSPARENT, LEVELS = 255, 254
+SEQUENCE = re.compile(r"\d{6,}\.png|frames\.ffconcat")
+GIF_CLOCK = Fraction(1, 100)
+GIF_LEAST = 2  # of these a picture lasts; browsers show a shorter one for ten
+
+
+def write_sequence(folder: Path, parts: list[Part], span: Span, stop: threading.Event) -> None:
+    """One PNG a picture, and their times in a list that FFmpeg reads (``ffmpeg -i
+    frames.ffconcat``). Raises SinkError; Stopped."""
+    lines = ["ffconcat version 1.0"]
+    try:
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+        folder.mkdir()
+        for number, (packet, start, end) in enumerate(packets(parts, "video")):
+            if stop.is_set():
+                raise Stopped
+            name = f"{number:06d}.png"
+            (folder / name).write_bytes(bytes(packet))  # a packet of this codec is a whole file
+            seconds = float((end - start) * span.clip.time_base)
+            lines += [f"file {name}", f"duration {seconds:.6f}"]
+        (folder / "frames.ffconcat").write_text("\n".join(lines) + "\n")
+    except OSError as error:
+        raise SinkError(f"{folder}: cannot be written ({reason(error)})") from None
+
+
+def not_of_a_sequence(folder: Path) -> str | None:
+    """The name of something in ``folder`` that `write_sequence` does not make. Raises SinkError."""
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise SinkError(f"{folder}: cannot be read ({reason(error)})") from None
+    return next((name for name in names if not SEQUENCE.fullmatch(name)), None)
+
+
+def write_gif(path: Path, parts: list[Part], span: Span, stop: threading.Event) -> None:
+    """An animated GIF that loops, a palette for each picture. Raises SinkError; Stopped."""
+    clip = span.clip
+    try:
+        with av.open(str(path), "w", options={"loop": "0"}) as out:
+            stream: Any = out.add_stream("gif", rate=clip.rate.limit_denominator(1001))
+            stream.width, stream.height = clip.size
+            stream.pix_fmt = "pal8"
+            stream.codec_context.time_base = GIF_CLOCK
+            last = -GIF_LEAST
+            for packet, start, _ in packets(parts, "video"):
+                if stop.is_set():
+                    raise Stopped
+                at = round((start - span.start) * clip.time_base / GIF_CLOCK)
+                if at < last + GIF_LEAST:
+                    continue
+                png = np.frombuffer(bytes(packet), np.uint8)
+                full: Any = cv2.imdecode(png, cv2.IMREAD_UNCHANGED)
+                picture = av.VideoFrame.from_ndarray(paletted(full), "pal8")
+                last = picture.pts = at
+                picture.time_base = GIF_CLOCK
+                out.mux(stream.encode(picture))
+            out.mux(stream.encode(None))
+    except (OSError, av.FFmpegError) as error:
+        raise SinkError(f"{path}: cannot be written ({reason(error)})") from None
+
+
+def paletted(full: Image) -> tuple[Image, Image]:
+    """BGR or BGRA ``uint8`` pixels as places ``uint8 (H, W)`` in a palette, ARGB ``(256, 4)``; an
+    alpha below one half is no colour."""
+    rgb = cv2.cvtColor(np.ascontiguousarray(full[..., :3]), cv2.COLOR_BGR2RGB)
+    reduced = Pillow.fromarray(rgb).quantize(LEVELS, Pillow.Quantize.FASTOCTREE)
+    places = np.array(reduced, np.uint8)
+    colours = np.frombuffer(reduced.palette.tobytes(), np.uint8).reshape(-1, 3)  # type: ignore[union-attr]
+    palette = np.zeros((256, 4), np.uint8)
+    palette[: len(colours), 1:] = colours
+    palette[:TRANSPARENT, 0] = 255
+    if full.shape[2] == 4:
+        places[full[..., 3] < 128] = TRANSPARENT
+    return places, palette

@@ -1,0 +1,78 @@
+"""What the web page's addresses work with, and what their documentation says of answers."""
+
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import Depends, File, Form, Request, UploadFile
+
+from realtime_bg.frames import Image
+from realtime_bg.settings import Settings
+from realtime_bg.web.answers import too_large
+from realtime_bg.web.broadcast import Broadcast
+from realtime_bg.web.gallery import Gallery
+from realtime_bg.web.jobs import Jobs
+from realtime_bg.web.limits import Limits
+from realtime_bg.web.live_picture import LivePicture
+from realtime_bg.web.metrics import Metrics
+from realtime_bg.web.photo_desk import PhotoDesk
+
+Background = Annotated[
+    str | None,
+    Form(
+        description=("transparent (default), a built-in, blur, blur:RADIUS, a colour, or upload:ID")
+    ),
+]
+Color = Annotated[str | None, Form(description="#rrggbb or a CSS colour name")]
+Engine = Annotated[str | None, Form(description="auto or an engine's name")]
+Behind = Annotated[UploadFile | None, File(description="a picture as background")]
+
+
+class Server:
+    """What the addresses work with."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        limits: Limits,
+        folder: Path | None,
+        picture: LivePicture | None = None,
+    ) -> None:
+        self.limits = limits
+        self.gallery = Gallery(folder, limits.pixels, limits.backgrounds)
+        self.photos = PhotoDesk(settings, limits)
+        self.jobs = Jobs(settings, limits, lambda: None)
+        self.picture: LivePicture = picture or Broadcast(settings)
+        self.metrics = Metrics(self.picture)
+        self.viewers = 0
+
+    def close(self) -> None:
+        """Release everything."""
+        self.picture.close()
+        self.jobs.close()
+        self.photos.close()
+
+    def behind(self, background: UploadFile | None) -> Image | None:
+        """The picture of a form's file field, None where it was left empty. Raises Refusal."""
+        if background is None or not background.size:
+            return None
+        if background.size > self.limits.photo:
+            raise too_large(f"a background may have {self.limits.photo / 1e6:g} MB")
+        return self.gallery.decoded(background.file.read())
+
+
+def _server(request: Request) -> Server:
+    return request.app.state.server
+
+
+Here = Annotated[Server, Depends(_server)]
+Answers: TypeAlias = dict[int | str, dict[str, Any]]
+
+
+def _answers(*codes: int) -> Answers:
+    return {code: {"description": HTTPStatus(code).phrase} for code in codes}
+
+
+PNG: Answers = {200: {"content": {"image/png": {}}}}
+WHY = _answers(400, 401, 403, 413, 421, 422)
+BUSY, ABSENT = WHY | _answers(429), WHY | _answers(404)

@@ -1,0 +1,83 @@
+"""Addresses for photos and videos."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, UploadFile
+from fastapi.responses import FileResponse, Response
+
+from realtime_bg.web.answers import too_large
+from realtime_bg.web.context import (
+    ABSENT,
+    BUSY,
+    PNG,
+    WHY,
+    Background,
+    Behind,
+    Color,
+    Engine,
+    Here,
+    _answers,
+)
+from realtime_bg.web.wishes import wish
+
+router = APIRouter()
+
+
+@router.post("/api/image", response_class=Response, responses=PNG | BUSY)
+def image(
+    here: Here,
+    image: Annotated[UploadFile, File(description="JPEG, PNG, WebP, TIFF or HEIC")],
+    background: Behind = None,
+    style: Background = None,
+    color: Color = None,
+    engine: Engine = None,
+) -> Response:
+    """Cut the people out of a photo: a PNG, with transparency unless a background is given:
+    a picture (`background`), a `color`, or a `style`."""
+    wanted = wish(here.gallery, style, color, engine)
+    if (image.size or 0) > here.limits.photo:
+        raise too_large(f"a photo may have {here.limits.photo / 1e6:g} MB")
+    behind = here.behind(background)
+    return Response(
+        here.photos.process(image.file.read(), wanted, behind), 200, media_type="image/png"
+    )
+
+
+@router.post("/api/jobs", status_code=201, responses=BUSY)
+def add_job(
+    here: Here,
+    video: Annotated[UploadFile, File(description="a video file")],
+    background: Behind = None,
+    style: Background = None,
+    color: Color = None,
+    engine: Engine = None,
+) -> dict[str, Any]:
+    """Convert a video, sound included: to MP4, or to WebM with transparency where no
+    background is given. Ask for the job until its state is `done`."""
+    wanted = wish(here.gallery, style, color, engine)
+    return here.jobs.add(video.file, wanted, here.behind(background)).as_json()
+
+
+@router.get("/api/jobs", responses=WHY)
+def jobs(here: Here) -> list[dict[str, Any]]:
+    """All videos: queued, running, done, failed or cancelled. They are kept for an hour."""
+    return here.jobs.all()
+
+
+@router.get("/api/jobs/{job}", responses=ABSENT)
+def job(here: Here, job: str) -> dict[str, Any]:
+    """One video."""
+    return here.jobs.get(job).as_json()
+
+
+@router.get("/api/jobs/{job}/result", response_class=FileResponse, responses=ABSENT | _answers(409))
+def result(here: Here, job: str) -> Response:
+    """The finished file."""
+    path = here.jobs.result(job)
+    return FileResponse(path, filename=path.name)
+
+
+@router.delete("/api/jobs/{job}", status_code=204, responses=ABSENT)
+def remove_job(here: Here, job: str) -> None:
+    """Cancel a video, or delete its result."""
+    here.jobs.remove(job)

@@ -1,0 +1,171 @@
+"""Addresses for the live picture: settings, keys, statistics, streams and events."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Request, WebSocket
+from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.websockets import WebSocketDisconnect
+
+from realtime_bg.media.photos import encode
+from realtime_bg.steering.keys import KEYS, press
+from realtime_bg.web import remote
+from realtime_bg.web.answers import Refusal, busy
+from realtime_bg.web.context import (
+    BUSY,
+    PNG,
+    WHY,
+    Here,
+    Server,
+    _answers,
+)
+
+router = APIRouter()
+
+
+NOT_HERE = ("a", "c", "d", "h")  # keys of the preview window's own views
+FRAME_SECONDS = 1.0  # how long a stream waits for a picture before it looks whether it is watched
+EVENT_SECONDS = 0.5
+PART = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n"
+
+
+class Key(BaseModel):
+    """A key of the preview window."""
+
+    key: str
+
+
+class Switch(BaseModel):
+    """Whether the camera is to run."""
+
+    on: bool
+
+
+@router.get("/api/settings", responses=WHY)
+def settings(here: Here) -> dict[str, Any]:
+    """All settings, as in config.yaml."""
+    return remote.shown(here.picture.live, here.gallery)
+
+
+@router.patch("/api/settings", responses=WHY)
+def change(here: Here, changes: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+    """Change some settings at once, or none of them where one is refused."""
+    remote.change(here.picture.live, here.gallery, changes)
+    return remote.shown(here.picture.live, here.gallery)
+
+
+@router.post("/api/keys", responses=WHY)
+def key(here: Here, pressed: Key) -> dict[str, Any]:
+    """Press a key of the preview window."""
+    if pressed.key not in KEYS or pressed.key in NOT_HERE:
+        raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"no such key: {pressed.key[:10]!r}")
+    press(here.picture.live, pressed.key)
+    return remote.shown(here.picture.live, here.gallery)
+
+
+@router.get("/api/stats", responses=WHY)
+def stats(here: Here) -> dict[str, Any]:
+    """Whether the camera runs, with which engine, how fast, and where the time goes."""
+    return here.picture.report()
+
+
+@router.get(
+    "/metrics", response_class=Response, responses=WHY | {200: {"content": {"text/plain": {}}}}
+)
+def metrics(here: Here, request: Request) -> Response:
+    """The same for Prometheus, with histograms of the stages and of the latency."""
+    here.metrics.viewers = here.viewers
+    text, kind = here.metrics.answer(request.headers.get("accept", ""))
+    return Response(text, headers={"Content-Type": kind})
+
+
+@router.post("/api/live", responses=WHY | _answers(503))
+def switch(here: Here, wanted: Switch) -> dict[str, Any]:
+    """Start or stop the camera."""
+    if wanted.on:
+        here.picture.start()
+    else:
+        here.picture.stop()
+    return here.picture.report()
+
+
+@router.post("/api/snapshot", response_class=Response, responses=PNG | WHY | _answers(409))
+def snapshot(here: Here) -> Response:
+    """The newest live picture as PNG."""
+    composite = here.picture.channel.newest
+    if composite is None:
+        raise Refusal(HTTPStatus.CONFLICT, "there is no live picture; start the camera")
+    return Response(encode(composite.image, "png"), media_type="image/png")
+
+
+@router.get("/api/live/stream", response_class=StreamingResponse, responses=BUSY)
+async def stream(here: Here, request: Request) -> Response:
+    """The live picture as Motion JPEG."""
+    if here.viewers >= here.limits.viewers:
+        raise busy(f"{here.limits.viewers} are watching")
+    kind = "multipart/x-mixed-replace; boundary=frame"
+    return StreamingResponse(_pictures(here, request), media_type=kind)
+
+
+@router.websocket("/api/events")
+async def events(socket: WebSocket) -> None:
+    """Stats twice a second; settings, videos and backgrounds when they changed."""
+    here: Server = socket.app.state.server
+    if here.viewers >= here.limits.viewers:
+        await socket.close(1013)
+        return
+    here.viewers += 1
+    try:
+        await socket.accept()
+        async with asyncio.TaskGroup() as both:  # the end of one is that of the other
+            both.create_task(_tell(here, socket))
+            both.create_task(_listen(socket))
+    except* WebSocketDisconnect:
+        pass
+    finally:
+        here.viewers -= 1
+
+
+async def _pictures(here: Server, request: Request) -> AsyncIterator[bytes]:
+    count = 0
+    here.viewers += 1
+    try:
+        while not await request.is_disconnected():
+            found = await run_in_threadpool(here.picture.channel.jpeg, count, FRAME_SECONDS)
+            if found is not None:
+                count, picture = found
+                yield PART % (len(picture), picture)
+            elif not here.picture.running:
+                return
+    finally:
+        here.viewers -= 1
+
+
+async def _listen(socket: WebSocket) -> None:
+    """Until the browser is gone, which raises WebSocketDisconnect."""
+    while True:
+        await socket.receive_text()  # nothing is asked for here
+
+
+async def _tell(here: Server, socket: WebSocket) -> None:
+    told: dict[str, str] = {}
+    while True:
+        now = {
+            "stats": here.picture.report(),
+            "settings": remote.shown(here.picture.live, here.gallery),
+            "jobs": here.jobs.all(),
+            "backgrounds": here.gallery.names(),
+        }
+        for kind, value in now.items():
+            text = json.dumps(value)
+            mark = hashlib.sha1(text.encode()).hexdigest()
+            if told.get(kind) != mark:
+                told[kind] = mark
+                await socket.send_text(json.dumps({"type": kind, "value": value}))
+        await asyncio.sleep(EVENT_SECONDS)
