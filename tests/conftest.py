@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from helpers import ROOT
 
 from realtime_bg.frames import Frame
 
-ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("REALTIME_BG_SHARED", ROOT.parent / "shared")).absolute()
 
 
