@@ -8,7 +8,6 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +23,6 @@ log = logging.getLogger(__name__)
 FOLDERS_VARIABLE = "REALTIME_BG_MODELS"
 CONNECT_SECONDS = 3.0  # how long to wait for a host before the network counts as absent
 READ_SECONDS = 15.0
-PACKAGED = Path(str(files("realtime_bg").joinpath("models")))
 CHUNK = 2**16
 WEIGHT_SUFFIXES = (".onnx", ".pth", ".pt", ".safetensors")
 
@@ -46,9 +44,23 @@ class Model(BaseModel):
 
 
 @cache
+def packaged() -> Path:
+    """The folder of models.yaml and of the embedded model: in an installed package inside it, in a
+    checkout beside it.
+
+    Another distribution's ``models`` in site-packages is never taken for it: only a folder beside
+    this project's pyproject.toml counts as a checkout.
+    """
+    package = Path(__file__).parent
+    inside, beside = package / "models", package.parent / "models"
+    is_checkout = (package.parent / "pyproject.toml").is_file()
+    return beside if is_checkout and not (inside / "models.yaml").is_file() else inside
+
+
+@cache
 def models() -> dict[str, Model]:
     """All rows by name, in the file's order."""
-    text = files("realtime_bg").joinpath("models/models.yaml").read_text(encoding="utf-8")
+    text = (packaged() / "models.yaml").read_text(encoding="utf-8")
     return {name: Model(name=name, **row) for name, row in yaml.safe_load(text).items()}
 
 
@@ -70,7 +82,7 @@ def cache_folder() -> Path:
 def folders() -> list[Path]:
     """Where weights are looked for, first to last; the package's own folder is the last."""
     named = [Path(part) for part in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if part]
-    return [*named, Path("models"), cache_folder(), PACKAGED]
+    return [*named, cache_folder(), packaged()]
 
 
 def find(model: Model) -> Path | None:

@@ -126,9 +126,9 @@ def speed(seconds: str) -> Said:
 
 
 def _network() -> Path:
-    from realtime_bg.zoo import PACKAGED
+    from realtime_bg.zoo import packaged
 
-    return PACKAGED / "embedded.onnx"
+    return packaged() / "embedded.onnx"
 
 
 def _feed() -> dict[str, Array]:

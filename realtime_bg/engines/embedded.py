@@ -1,6 +1,6 @@
 """The model that comes with the program: no download, no network, real time on one CPU core.
 
-What it is and how good it is stands in docs/model-card.md; its network in networks/embedded.py.
+What it is and how good it is stands in models/README.md; its network in networks/embedded.py.
 The file takes ``src`` (1, 3, H, W), RGB in 0..1, and ``last`` (1, 1, H, W), the alpha of the frame
 before (zeros: none), and gives ``pha`` (1, 1, H, W).
 """

@@ -21,7 +21,7 @@ from realtime_bg.doctor import asking, packages, runtimes, speed, video, virtual
 from realtime_bg.doctor.findings import Finding, Machine, Needs
 from realtime_bg.settings import load
 from realtime_bg.steering import config_file as reload
-from realtime_bg.zoo import PACKAGED
+from realtime_bg.zoo import packaged
 
 CAPTURE, OUTPUT = 0x1, 0x2
 ALL = Needs(camera="", window=True, virtualcam=True)
@@ -424,7 +424,7 @@ def test_models_are_compared_with_what_was_published(tmp_path, monkeypatch):
     monkeypatch.setenv("REALTIME_BG_MODELS", str(tmp_path))
     fine = only(weights.weights(Machine(), SETTINGS, ALL))
     assert (fine.name, fine.state) == ("embedded", "ok")
-    data = bytearray((PACKAGED / "embedded.onnx").read_bytes())
+    data = bytearray((packaged() / "embedded.onnx").read_bytes())
     data[1000] ^= 1
     (tmp_path / "embedded.onnx").write_bytes(data)
     finding = only(weights.weights(Machine(), SETTINGS, ALL))

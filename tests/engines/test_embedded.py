@@ -32,7 +32,7 @@ def test_it_is_in_the_package_and_as_its_row_says():
     row = zoo.row("embedded")
     path = zoo.find(row)
     assert path is not None
-    assert path.parent == zoo.PACKAGED
+    assert path.parent == zoo.packaged()
     assert path.stat().st_size == row.bytes <= 5_000_000
     assert zoo.digest(path) == row.sha256
 
@@ -43,7 +43,7 @@ def number(photo):
 
 @pytest.mark.parametrize("kind", HELD_OUT)
 def test_it_finds_people_that_were_kept_from_its_training(shared_path, eye, kind):
-    """The split of docs/model-card.md, every third photo of it."""
+    """The split of models/README.md, every third photo of it."""
     every, bound = HELD_OUT[kind]
     folder = shared_path("data/people") / kind
     photos = sorted(path for path in (folder / "images").iterdir() if number(path) % every == 0)

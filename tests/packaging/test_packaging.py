@@ -17,7 +17,7 @@ from helpers.scripts import module
 from realtime_bg import __version__
 from realtime_bg.cli import main as cli
 
-PARTS = ("realtime_bg", "packaging", "tests", "scripts", "benchmarks", "docs")
+PARTS = ("realtime_bg", "models", "packaging", "tests", "scripts", "benchmarks", "docs")
 FILES = (
     "pyproject.toml",
     "README.md",

@@ -7,9 +7,9 @@ import sys
 RUN = """
 import numpy as np
 from realtime_bg.runtimes.onnx import open_session
-from realtime_bg.zoo import PACKAGED
+from realtime_bg.zoo import packaged
 
-session, _ = open_session(PACKAGED / "embedded.onnx", "cpu")
+session, _ = open_session(packaged() / "embedded.onnx", "cpu")
 feed = {"src": np.zeros((1, 3, 64, 64), "f4"), "last": np.zeros((1, 1, 64, 64), "f4")}
 session.run(None, feed)
 """

@@ -131,51 +131,83 @@ def test_an_unknown_row_names_those_there_are(rows):
 
 
 def test_folders_are_asked_in_order(rows, place, monkeypatch):
-    one, two, cache = place / "one", place / "two", place / "cache" / "realtime-bg"
+    one, two = place / "one", place / "two"
     monkeypatch.setenv("REALTIME_BG_MODELS", os.pathsep.join([str(one), "", str(two)]))
-    order = [cache, Path("models"), two, one]
+    order = [zoo.cache_folder(), two, one]
     for folder in order:  # from the last to the first: each new one wins
         path = put(folder, "first.onnx")
         assert zoo.resolve("rvm", EngineSettings()) == path
         assert zoo.find(zoo.row("first")) == path
-    assert zoo.folders() == [*order[::-1], zoo.PACKAGED]
+    assert zoo.folders() == [*order[::-1], zoo.packaged()]
+
+
+def test_a_folder_called_models_where_it_runs_supplies_nothing(rows):
+    put(Path("models"), "first.onnx")
+    assert zoo.find(zoo.row("first")) is None
+
+
+def packaged_at(folder, monkeypatch, *there):
+    """What `zoo.packaged` finds for a package in ``folder`` where the files ``there`` are."""
+    for name in there:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    monkeypatch.setattr(zoo, "__file__", str(folder / "realtime_bg" / "zoo.py"))
+    return zoo.packaged.__wrapped__().relative_to(folder).as_posix()
+
+
+MODELS = "models/models.yaml"
+
+
+def test_an_installed_package_has_its_models_inside(tmp_path, monkeypatch):
+    inside = f"realtime_bg/{MODELS}"
+    assert packaged_at(tmp_path, monkeypatch, inside, MODELS) == "realtime_bg/models"
+    # Also in a checkout: a wheel that was unpacked there says which models it was built with.
+    assert packaged_at(tmp_path, monkeypatch, "pyproject.toml") == "realtime_bg/models"
+
+
+def test_a_checkout_has_its_models_beside_the_package(tmp_path, monkeypatch):
+    assert packaged_at(tmp_path, monkeypatch, "pyproject.toml", MODELS) == "models"
+
+
+def test_models_of_another_package_never_win(tmp_path, monkeypatch):
+    assert packaged_at(tmp_path, monkeypatch, MODELS) == "realtime_bg/models"
 
 
 def test_an_earlier_folder_beats_a_preferred_row(rows, place, monkeypatch):
     monkeypatch.setenv("REALTIME_BG_MODELS", str(place / "one"))
-    put(Path("models"), "first.onnx")
+    put(zoo.cache_folder(), "first.onnx")
     assert zoo.resolve("rvm", EngineSettings()).name == "first.onnx"
     put(place / "one", "second.onnx")
     assert zoo.resolve("rvm", EngineSettings()).name == "second.onnx"
 
 
 def test_in_one_folder_the_preferred_row_wins(rows):
-    put(Path("models"), "second.onnx")
-    put(Path("models"), "first.onnx")
+    put(zoo.cache_folder(), "second.onnx")
+    put(zoo.cache_folder(), "first.onnx")
     assert zoo.resolve("rvm", EngineSettings()).name == "first.onnx"
 
 
 def test_a_folder_of_that_name_is_no_file(rows):
-    (Path("models") / "first.onnx").mkdir(parents=True)
+    (zoo.cache_folder() / "first.onnx").mkdir(parents=True)
     assert zoo.find(zoo.row("first")) is None
 
 
 def test_a_given_path_wins_over_everything(rows, place):
-    put(Path("models"), "first.onnx")
+    put(zoo.cache_folder(), "first.onnx")
     mine = put(place / "mine", "own.safetensors")
     assert zoo.resolve("rvm", EngineSettings(model=mine)) == mine
 
 
 def test_a_given_name_means_its_row(rows):
-    put(Path("models"), "first.onnx")
-    path = put(Path("models"), "second.onnx")
+    put(zoo.cache_folder(), "first.onnx")
+    path = put(zoo.cache_folder(), "second.onnx")
     assert zoo.resolve("rvm", EngineSettings(model=Path("second"))) == path
 
 
 def test_only_files_the_engine_can_read_count(rows):
     rows(make_row("first"), make_row("second", file="second.pth"))
-    put(Path("models"), "first.onnx")
-    path = put(Path("models"), "second.pth")
+    put(zoo.cache_folder(), "first.onnx")
+    path = put(zoo.cache_folder(), "second.pth")
     assert zoo.resolve("rvm", EngineSettings(), (".pth",)) == path
 
 
@@ -193,7 +225,7 @@ def test_a_name_nobody_knows_is_refused(rows):
 
 
 def test_a_file_of_another_kind_is_refused(rows):
-    path = put(Path("models"), "notes.txt")
+    path = put(zoo.cache_folder(), "notes.txt")
     message = refused(zoo.resolve, "rvm", EngineSettings(model=path))
     assert "notes.txt" in message
     assert ".onnx" in message
@@ -206,12 +238,12 @@ def test_an_engine_without_rows_asks_for_a_file(rows):
 @pytest.mark.parametrize("given", [None, Path("first")])
 def test_a_truncated_file_is_found_out_by_its_size(rows, given):
     rows(make_row(bytes=100))
-    path = put(Path("models"), "first.onnx", b"x" * 99)
+    path = put(zoo.cache_folder(), "first.onnx", b"x" * 99)
     message = refused(zoo.resolve, "rvm", EngineSettings(model=given))
     assert str(path) in message
     assert "99 bytes instead of 100" in message
     assert "models fetch first" in message
-    put(Path("models"), "first.onnx", b"x" * 100)
+    put(zoo.cache_folder(), "first.onnx", b"x" * 100)
     assert zoo.resolve("rvm", EngineSettings(model=given)) == path
 
 
@@ -219,13 +251,13 @@ def test_a_whole_file_further_on_wins_over_a_damaged_one(rows, place, monkeypatc
     rows(make_row(bytes=100))
     monkeypatch.setenv("REALTIME_BG_MODELS", str(place / "one"))
     put(place / "one", "first.onnx", b"x" * 99)
-    path = put(Path("models"), "first.onnx", b"x" * 100)
+    path = put(zoo.cache_folder(), "first.onnx", b"x" * 100)
     assert zoo.resolve("rvm", EngineSettings()) == path
 
 
 def test_a_row_whose_file_the_engine_cannot_read_names_those_it_can(rows):
     rows(make_row("first"), make_row("second", file="second.pth"))
-    put(Path("models"), "first.onnx")
+    put(zoo.cache_folder(), "first.onnx")
     message = refused(zoo.resolve, "rvm", EngineSettings(model=Path("first")), (".pth",))
     assert "'first' is no .pth file" in message
     assert "take second" in message
