@@ -12,7 +12,12 @@ class RealtimeBgError(Exception):
 
 
 class SettingsError(RealtimeBgError, ValueError):
-    """A setting, flag or configuration file has a value that cannot be used."""
+    """A setting, flag or configuration file has a value that cannot be used. ``key``: which
+    setting, as ``section.key``, where it is about one."""
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class SourceError(RealtimeBgError, OSError):

@@ -11,6 +11,24 @@ from realtime_bg.errors import MissingPackageError, RealtimeBgError
 EXTRAS = {"torch": "torch", "skimage": "demo", "torchvision": "train", "pycocotools": "train"}
 
 
+def find_entry(
+    registry: Mapping[str, str], name: str, kind: str, error: type[RealtimeBgError]
+) -> str:
+    """``registry[name]``; raises ``error`` with the nearest name for one that is unknown."""
+    if name not in registry:
+        near = get_close_matches(name, registry, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(registry)}"
+        raise error(f"unknown {kind} {name!r}; {hint}")
+    return registry[name]
+
+
+def missing_package(kind: str, name: str, package: str) -> MissingPackageError:
+    """The error that says how to install what the plug-in ``name`` needs."""
+    extra = EXTRAS.get(package)
+    install = f'pip install "realtime-bg[{extra}]"' if extra else f"pip install {package}"
+    return MissingPackageError(f"{kind} {name!r} needs the package {package!r}; run: {install}")
+
+
 def load_class(
     registry: Mapping[str, str], name: str, kind: str, error: type[RealtimeBgError]
 ) -> type[Any]:
@@ -19,22 +37,14 @@ def load_class(
     Raises ``error`` for an unknown name (with the nearest one) and MissingPackageError, with
     its install command, when the module needs a package that is not there.
     """
-    if name not in registry:
-        near = get_close_matches(name, registry, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(registry)}"
-        raise error(f"unknown {kind} {name!r}; {hint}")
-    module, _, cls = registry[name].partition(":")
+    module, _, cls = find_entry(registry, name, kind, error).partition(":")
     try:
         return getattr(import_module(module), cls)
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
         if package == "realtime_bg":
             raise
-        extra = EXTRAS.get(package)
-        install = f'pip install "realtime-bg[{extra}]"' if extra else f"pip install {package}"
-        raise MissingPackageError(
-            f"{kind} {name!r} needs the package {package!r}; run: {install}"
-        ) from None
+        raise missing_package(kind, name, package) from None
 
 
 def open_plugin(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from realtime_bg.frames import Frame
-from realtime_bg.live.outlet import fitted
+from realtime_bg.processing.compositor import fitted
 from realtime_bg.processing.processor import Processor
 from realtime_bg.sinks import open_sink
 from realtime_bg.sinks.base import Sink
@@ -52,7 +52,7 @@ def run(
             composite = processor.process(frame)
             with stats.stage("hand-over"):
                 for sink in sinks:
-                    sink.send(fitted(composite, sink))
+                    sink.send(fitted(composite, sink.size))
             stats.tick()
             progress(frame)
             count += 1

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 
 from realtime_bg.backgrounds import open_background
 from realtime_bg.backgrounds.base import Background
@@ -10,6 +11,10 @@ from realtime_bg.settings import BackgroundSettings
 from realtime_bg.stats import Stats
 
 log = logging.getLogger(__name__)
+
+Answer = Callable[[str, str, str], None]
+"""Told of every later opening: the spec that was asked for, the one that is open or takes its
+place, and why the first could not be opened (empty where it was)."""
 
 
 def stays(spec: str) -> str:
@@ -21,16 +26,19 @@ def stays(spec: str) -> str:
 class CurrentBackground:
     """Follows the settings; `get` never waits for a disk or a decoder in live use."""
 
-    def __init__(self, settings: BackgroundSettings, stats: Stats, wait: bool) -> None:
+    def __init__(
+        self, settings: BackgroundSettings, stats: Stats, wait: bool, answer: Answer
+    ) -> None:
         """Open the first background now, so that a bad one is known before anything starts.
 
         ``wait``: see `Background`; True also opens later ones at once instead of off-thread.
-        Raises BackgroundError.
+        ``answer``: called by whichever thread has opened, or failed to open, a later one. Raises
+        BackgroundError.
         """
-        self._stats, self._wait = stats, wait
+        self._stats, self._wait, self._answer = stats, wait, answer
         self._settings = self._opened = settings  # asked for, and what is open
         self._open = open_background(settings.current, settings, wait)
-        self._rejected: tuple[str, str] | None = None
+        self._refused: BackgroundSettings | None = None  # could not be opened
         self._lock = threading.Lock()
         self._opener: threading.Thread | None = None
         self._closed = self._stale = False
@@ -38,8 +46,9 @@ class CurrentBackground:
     def get(self, settings: BackgroundSettings) -> Background:
         """The background for ``settings``, or the last good one while that is being opened or
         when it cannot be."""
-        if self._rejected is not None:  # the settings are about to be taken back
+        if settings == self._refused:  # about to be taken back
             return self._open
+        self._refused = None
         if self._stale and not self._opening():
             self._stale, self._settings = False, settings
             self._start(settings)
@@ -68,14 +77,14 @@ class CurrentBackground:
             new = open_background(settings.current, settings, self._wait)
         except RealtimeBgError as error:
             kept = stays(self.spec)
-            log.warning(
-                "%s; %s %s", error, kept, "stays" if kept == self.spec else "takes its place"
-            )
-            self._stats.notice(f"cannot open {settings.current}")
+            text = f"{error}; {kept} {'stays' if kept == self.spec else 'takes its place'}"
+            log.warning("%s", text)
+            self._stats.notice(text)
             if kept != settings.current:
-                self._rejected = settings.current, kept
+                self._refused = settings
                 if kept == self.spec:
                     self._settings = self._opened
+                self._answer(settings.current, kept, str(error))
             return
         with self._lock:
             self._opened = settings
@@ -83,6 +92,7 @@ class CurrentBackground:
             # and backgrounds survive a close while a picture of theirs is being used.
             old, self._open = (self._open, new) if not self._closed else (new, self._open)
         old.close()
+        self._answer(settings.current, settings.current, "")
 
     @property
     def spec(self) -> str:
@@ -92,11 +102,6 @@ class CurrentBackground:
     def reload(self) -> None:
         """Open it anew: its file has changed. What is open stays where that fails."""
         self._stale = True
-
-    def rejected(self) -> tuple[str, str] | None:
-        """The spec that could not be opened and the one to use instead, since the last call."""
-        told, self._rejected = self._rejected, None
-        return told
 
     def close(self) -> None:
         """Release whatever is open. Idempotent."""

@@ -14,10 +14,10 @@ from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.blur import CARD
 from realtime_bg.backgrounds.inpainting import Inpainter
 from realtime_bg.frames import Alpha, Image, Size
-from realtime_bg.imaging.change import ALIKE, correlation
 from realtime_bg.imaging.exposure import exposure
 from realtime_bg.imaging.fill import fill
 from realtime_bg.imaging.geometry import fit, resize, shrunk
+from realtime_bg.imaging.scene_change import same_scene
 from realtime_bg.settings import BackgroundSettings
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -122,7 +122,7 @@ class EraseBackground(Background):
         if not jumped:
             return False
         now, then = (cv2.cvtColor(one, cv2.COLOR_BGR2GRAY)[seen] for one in (small, room))
-        return correlation(now.astype(np.float32), then.astype(np.float32)) < ALIKE
+        return not same_scene(now.astype(np.float32), then.astype(np.float32))
 
     def _samples(self, like: Mask) -> NDArray[np.float32]:
         """Pixels of the room, as many as ``like`` has."""

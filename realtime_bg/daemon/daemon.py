@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime_bg import __version__
-from realtime_bg.backgrounds.current import stays
 from realtime_bg.daemon.control import ControlServer, Question
 from realtime_bg.daemon.endpoint import Endpoint, Lock, endpoint, runtime_folder
 from realtime_bg.daemon.logs import Ring
@@ -26,7 +25,7 @@ from realtime_bg.settings.loading import value_of
 from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
 from realtime_bg.stats import STAGES, Stats
-from realtime_bg.steering.changes import apply, read, switch
+from realtime_bg.steering.changes import apply, apply_texts, switch
 from realtime_bg.steering.checks import prepare
 from realtime_bg.steering.config_file import ConfigFile, in_use
 from realtime_bg.system.signals import stop_signals
@@ -38,7 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HUNG = 5.0  # seconds without a picture, be it a card, after which the pipeline is built anew
-WAITS = 3.0  # seconds `ctl` waits for a background or a snapshot
+WAITS = 3.0  # seconds `ctl` waits for a background, an engine or a snapshot
+OPENED = {"background.current", "engine.name"}  # settings that are only known to work when open
 
 
 class Daemon:
@@ -146,7 +146,7 @@ class Daemon:
             log.error("%s; blur takes its place", error)
             self.live.update(background__current="blur")
             processor = Processor(self.live, self.stats, wait=False)
-        extra = () if self.page is None else (self.page.sink,)
+        extra = {} if self.page is None else {"page": self.page.channel.sink}
         demand = Demand(awake=not self.live.now.output.on_demand)
         pipeline = Pipeline(
             self.live,
@@ -172,10 +172,10 @@ class Daemon:
         slept = self._sleeping.slept()
         if slept:
             log.info("the computer slept for %.0f s; opening the camera again", slept)
-            pipeline.composed = time.monotonic()
+            pipeline.composing.composed_at = time.monotonic()
             self.live.modify(lambda s: {"resets": s.resets + 1})
-            pipeline.reopen_source()
-        elif time.monotonic() - pipeline.composed > HUNG:
+            pipeline.capture.reopen()
+        elif time.monotonic() - pipeline.composing.composed_at > HUNG:
             pipeline.stop(DaemonError(f"no picture was made for {HUNG:g} s"))
             return
         self._notify.status(pipeline.state)
@@ -231,7 +231,7 @@ class Daemon:
             "latency_ms": round(stats.median("latency"), 1),
             "work_size": list(stats.work_size),
             "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
-            "outputs": [self._name(spec) for spec in outlets.specs()] if outlets else [],
+            "outputs": outlets.specs() if outlets else [],
             "waiting_for": dict(outlets.problems) if outlets else {},
             "watched": self.watched,
             "recording": stats.recording_since is not None,
@@ -243,40 +243,28 @@ class Daemon:
             "page": self.page.address if self.page else None,
         }
 
-    def _name(self, spec: str) -> str:
-        return "page" if self.page is not None and spec == self.page.sink else spec
-
     def _set(self, question: Question) -> dict[str, Any]:
         texts = question.get("changes")
         if not isinstance(texts, dict) or not texts:
             raise DaemonError("set: give key=value")
         if not all(isinstance(value, str) for value in texts.values()):
             raise DaemonError("set: values are text")
-        before = self.processor.compositor.background.spec if self.processor else ""
-
-        def changes(now: Settings) -> dict[str, Any]:
-            return {key: read(now, key, text) for key, text in texts.items()}
-
-        now = apply(self.live, changes)
-        if "background.current" in texts and not self._shown(now.background.current, before):
-            refused, kept = now.background.current, self.live.now.background.current
-            raise DaemonError(f"{refused} cannot be shown; {kept} stays (see the log)")
+        apply_texts(self.live, texts)
+        for key in OPENED & texts.keys():
+            reason = self.live.wait_for_answer(key, WAITS) if self._opens(key) else None
+            if reason:
+                raise DaemonError(f"{reason}; {value_of(self.live.now, key)} stays")
         shown = {key: value_of(self.live.now, key) for key in texts}
         return {
             key: value if isinstance(value, bool | int | float | None) else str(value)
             for key, value in shown.items()
         }
 
-    def _shown(self, wanted: str, before: str) -> bool:
-        """Whether the background was opened; waits for it. False when it was refused."""
-        end = time.monotonic() + WAITS
-        while time.monotonic() < end and self.processor is not None:
-            if self.processor.compositor.background.spec == wanted:
-                return True
-            if self.live.now.background.current == stays(before) != wanted:
-                return False
-            time.sleep(0.02)
-        return True  # still being opened, or changed again meanwhile
+    def _opens(self, key: str) -> bool:
+        """Whether what ``key`` names is opened now, and not when the camera runs again."""
+        return key == "background.current" or (
+            self.pipeline is not None and self.pipeline.state == "running"
+        )
 
     def _toggle(self, question: Question) -> dict[str, Any]:
         name = str(question.get("key", ""))
@@ -300,14 +288,14 @@ class Daemon:
         if pipeline is None or pipeline.state != "running":
             state = pipeline.state if pipeline is not None else "starting"
             raise DaemonError(f"there is no picture of you now ({state})")
-        before = pipeline.outlets.saved
+        before = pipeline.outlets.recordings.saved
         self.live.modify(lambda s: {"snapshots": s.snapshots + 1})
         end = time.monotonic() + WAITS
-        while pipeline.outlets.saved is before:
+        while pipeline.outlets.recordings.saved is before:
             if time.monotonic() > end:
                 raise DaemonError("the snapshot takes long; see realtime-bg ctl logs")
             time.sleep(0.02)
-        return pipeline.outlets.saved[0]
+        return pipeline.outlets.recordings.saved[0]
 
 
 def _open(settings: SourceSettings) -> Source:

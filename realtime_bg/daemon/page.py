@@ -1,6 +1,5 @@
 """The page inside the daemon: it steers and shows the daemon's own pipeline."""
 
-import secrets
 import threading
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +9,7 @@ import uvicorn
 from realtime_bg.live.report import reported
 from realtime_bg.settings import Settings
 from realtime_bg.settings.live import Live
-from realtime_bg.sinks.web import CHANNELS, Channel
+from realtime_bg.sinks.web import Channel
 from realtime_bg.stats import Stats
 from realtime_bg.web.app import create_app
 from realtime_bg.web.metrics import scrape_token
@@ -90,9 +89,7 @@ class Page:
         self._socket, port = bind("127.0.0.1", port)
         self._token = new_token()
         self.address = f"http://127.0.0.1:{port}/?token={self._token}"
-        self._name = secrets.token_hex(4)
-        self._channel = CHANNELS[self._name] = Channel()
-        self.sink = f"web:{self._name}"
+        self.channel = Channel()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._settings = settings
@@ -103,7 +100,7 @@ class Page:
             self._settings,
             self._token,
             scrape_token=self._scrape_token,
-            picture=DaemonPicture(daemon, self._channel),
+            picture=DaemonPicture(daemon, self.channel),
         )
         server = self._server = uvicorn.Server(configuration(app))
         self._thread = threading.Thread(
@@ -117,4 +114,3 @@ class Page:
             self._server.should_exit = True
             self._thread.join(STOP_SECONDS)
         self._socket.close()
-        CHANNELS.pop(self._name, None)

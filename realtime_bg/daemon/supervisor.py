@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable
 
 from realtime_bg.errors import DaemonError
+from realtime_bg.system.backoff import Backoff
 
-PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before a restart; the last one repeats
+PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before a restart
 RESTARTS = 8  # so many in ...
 WINDOW = 600.0  # ... seconds, then this process gives up; a service manager starts a new one
 SLEPT = 3.0  # seconds that pass for the computer but not for its programs
@@ -39,7 +40,7 @@ class Budget:
             return None
         self._spent.append(now)
         self.count += 1
-        return PAUSES[min(len(self._spent), len(PAUSES)) - 1]
+        return Backoff(*PAUSES).after(len(self._spent))
 
 
 def _since_boot() -> float:

@@ -2,8 +2,12 @@
 
 from importlib.util import find_spec
 
-# Engines that could not be opened in this process: the key for the next engine passes them over.
-UNUSABLE: set[str] = set()
+from realtime_bg.engines.base import Engine
+from realtime_bg.errors import EngineError
+from realtime_bg.frames import Size
+from realtime_bg.registry import find_entry, missing_package, open_plugin
+from realtime_bg.settings import CombineSettings, EngineSettings
+from realtime_bg.stats import Stats
 
 ENGINES = {
     "rvm": "realtime_bg.engines.rvm_onnx:RvmOnnx",
@@ -27,3 +31,42 @@ OPTIONAL = {"rvm-torch": "torch"}  # engines that import a package of an extra
 def installed() -> list[str]:
     """The names of the engines whose packages are here; imports none of them."""
     return [name for name in ENGINES if name not in OPTIONAL or find_spec(OPTIONAL[name])]
+
+
+def check_installed(name: str) -> None:
+    """Raise EngineError for an engine there is not, MissingPackageError for one whose package is
+    missing. Imports none of them."""
+    find_entry(ENGINES, name, "engine", EngineError)
+    if name not in installed():
+        raise missing_package("engine", name, OPTIONAL[name])
+
+
+def open_engine(
+    settings: EngineSettings, size: Size, stats: Stats, work_size: Size | None = None
+) -> Engine:
+    """The engine called ``settings.name`` (not ``auto``) for frames of ``size``.
+
+    ``work_size``: in place of the settings', but not for a second engine. Raises RealtimeBgError:
+    unknown, not installed, no weights, or not to be loaded.
+    """
+    from realtime_bg.engines.combined import Combined
+
+    own = settings if work_size is None else settings.model_copy(update={"work_size": work_size})
+    engine: Engine = open_plugin(ENGINES, settings.name, "engine", EngineError, own, size, stats)
+    second = settings.combine
+    if second.engine is not None:
+        changes = {"name": second.engine, "model": second.model, "combine": CombineSettings()}
+        beside = open_engine(settings.model_copy(update=changes), size, _SecondStats(stats))
+        engine = Combined(engine, beside, settings, size, stats)
+    return engine
+
+
+class _SecondStats(Stats):
+    """A second engine's: its times are nobody's, but what it says is for the user."""
+
+    def __init__(self, stats: Stats) -> None:
+        super().__init__()
+        self._stats = stats
+
+    def notice(self, text: str) -> None:
+        self._stats.notice(text)

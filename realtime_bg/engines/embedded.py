@@ -15,9 +15,9 @@ from realtime_bg import zoo
 from realtime_bg.engines.base import Engine
 from realtime_bg.frames import Frame, Image, Matte, Size
 from realtime_bg.imaging.geometry import resize
+from realtime_bg.runtimes.input_size import fitting, work_size
 from realtime_bg.runtimes.onnx import check_names, open_session
 from realtime_bg.runtimes.openvino import PROVIDER, compiled
-from realtime_bg.runtimes.worksize import fitting, work_size
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 

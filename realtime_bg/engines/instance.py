@@ -17,8 +17,8 @@ from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
 from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
 from realtime_bg.runtimes.feed import Feed, dtype_of
+from realtime_bg.runtimes.input_size import as_fixed, strided, work_size
 from realtime_bg.runtimes.onnx import open_session, running
-from realtime_bg.runtimes.worksize import as_fixed, strided, work_size
 from realtime_bg.settings import EngineSettings, NetworkSettings
 from realtime_bg.stats import Stats
 

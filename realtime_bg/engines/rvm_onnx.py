@@ -15,9 +15,9 @@ from realtime_bg.engines._rvm_steps import STATES, OnnxSteps, OpenVinoSteps, Ste
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Frame, Image, Matte, Size
+from realtime_bg.runtimes.input_size import work_size
 from realtime_bg.runtimes.onnx import check_names, open_session, running
 from realtime_bg.runtimes.openvino import PROVIDER, compiled
-from realtime_bg.runtimes.worksize import work_size
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 

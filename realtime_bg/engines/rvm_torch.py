@@ -22,7 +22,7 @@ from realtime_bg.errors import ModelError
 from realtime_bg.frames import DeviceMatte, Frame, Matte, Size
 from realtime_bg.networks.checkpoint import read_tensors
 from realtime_bg.networks.rvm import RVM
-from realtime_bg.runtimes.worksize import work_size
+from realtime_bg.runtimes.input_size import work_size
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 

@@ -19,8 +19,8 @@ from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Frame, Matte, Size
 from realtime_bg.runtimes.feed import Feed, dtype_of
+from realtime_bg.runtimes.input_size import STRIDE, Sides, as_fixed, strided, work_size
 from realtime_bg.runtimes.onnx import open_session, running
-from realtime_bg.runtimes.worksize import STRIDE, Sides, as_fixed, strided, work_size
 from realtime_bg.settings import EngineSettings, NetworkSettings
 from realtime_bg.stats import Stats
 

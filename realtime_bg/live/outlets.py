@@ -1,30 +1,44 @@
-"""Sinks on threads of their own: a slow or blocked one delays nobody else."""
+"""The outlets that the settings ask for, now: opened, closed, and opened again when they fail."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 from realtime_bg.errors import RealtimeBgError, SinkError
-from realtime_bg.frames import Composite
-from realtime_bg.live.outlet import Outlet
-from realtime_bg.live.recordings import media_folder, new_name
+from realtime_bg.frames import Composite, Size
+from realtime_bg.live.outlet import OpenSink, Outlet
+from realtime_bg.live.recordings import Recordings, beside_what_is_there
 from realtime_bg.live.slot import Slot
 from realtime_bg.settings import OutputSettings
 from realtime_bg.settings.live import Live
-from realtime_bg.sinks import classify, wanted_sinks
-from realtime_bg.sinks.image import save_png
+from realtime_bg.sinks import classify, open_sink, wanted_sinks
+from realtime_bg.sinks.base import Sink
 from realtime_bg.stats import Stats
+from realtime_bg.system.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-RETRY_PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds between attempts; the last one repeats
+RETRY_PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds between attempts to open an output again
 BLOCKED = 10.0  # seconds after which a virtual camera that takes no picture is left behind
 
 
+class Retry:
+    """An output that is waited for: when it is due, and what was wrong with it last."""
+
+    def __init__(self) -> None:
+        self.backoff = Backoff(*RETRY_PAUSES)
+        self.due, self.problem = 0.0, ""
+
+    def failed(self, problem: str) -> bool:
+        """Wait anew. Whether ``problem`` is another one than last time."""
+        self.due = time.monotonic() + self.backoff.failed()
+        new, self.problem = problem != self.problem, problem
+        return new
+
+
 class Outlets:
-    """The outlets that the settings ask for, now. Fed by the compositor's thread."""
+    """Fed by the compositor's thread; sinks fail on threads of their own."""
 
     def __init__(
         self,
@@ -33,28 +47,25 @@ class Outlets:
         fps: float,
         stop: Callable[[Exception], None],
         persistent: bool = False,
-        extra: tuple[str, ...] = (),
+        extra: Mapping[str, OpenSink] | None = None,
         keep: bool = False,
     ) -> None:
         """``stop(error)`` ends the program: called when an output the user listed fails and
-        none is left, unless it is ``persistent``. ``extra``: specs besides those of the settings.
+        none is left, unless it is ``persistent``. ``extra``: sinks by name, besides those of the
+        settings.
 
         A virtual camera that is gone is opened again: always where the program is persistent,
         else if it has been there. ``keep``, for who opens the same outputs again and again: no
         video file is replaced; where there is talk.mp4, talk-2.mp4 is written."""
         self._live, self._stats, self._fps, self._stop = live, stats, fps, stop
-        self._persistent, self._extra, self._keep = persistent, extra, keep
-        self._broken: dict[str, tuple[int, float]] = {}  # attempts, and when the next one is due
-        self.problems: dict[str, str] = {}  # of outputs that are waited for
+        self._persistent, self._extra, self._keep = persistent, dict(extra or {}), keep
+        self._retries: dict[str, Retry] = {}
         self._settings: OutputSettings | None = None
         self._open: dict[str, Outlet] = {}
         self._closing: list[Outlet] = []
         self._lock = threading.Lock()
         self._closed = False
-        self._recording = ""
-        self._names: set[Path] = set()  # of recordings and snapshots, also those not yet there
-        self._snapshots = live.now.snapshots
-        self.saved: list[str] = []  # what became of the snapshots: the last one's path or problem
+        self.recordings = Recordings(live, stats)
         self.window: Slot[Composite] | None = None
 
     def send(self, composite: Composite) -> None:
@@ -64,18 +75,15 @@ class Outlets:
         now = self._live.now
         if now.output is not self._settings or self._due():
             self._follow(now.output)
-        if now.snapshots != self._snapshots:
-            self._snapshots = now.snapshots
-            self._snapshot(composite, now.output)
+        self.recordings.take_snapshots(composite)
         with self._lock:
             outlets = list(self._open.values())
         for outlet in outlets:
             outlet.slot.put(composite)
-            if outlet.spec in self._broken and outlet.worked:
+            if outlet.worked and outlet.spec in self._retries:
                 log.warning("output %s is back", outlet.spec)
                 with self._lock:
-                    self._broken.pop(outlet.spec, None)
-                    self.problems.pop(outlet.spec, None)
+                    self._retries.pop(outlet.spec, None)
         self._leave_blocked(outlets)
         if self.window is not None:
             self.window.put(composite)
@@ -91,13 +99,19 @@ class Outlets:
         with self._lock:
             return [outlet.spec for outlet in self._open.values() if outlet.worked]
 
+    @property
+    def problems(self) -> dict[str, str]:
+        """What is wrong with the outputs that are waited for."""
+        with self._lock:
+            return {spec: retry.problem for spec, retry in self._retries.items()}
+
     def _due(self) -> bool:
-        if not self._broken:
+        if not self._retries:
             return False
         now = time.monotonic()
         with self._lock:
             return any(
-                now >= at and spec not in self._open for spec, (_, at) in self._broken.items()
+                now >= retry.due and spec not in self._open for spec, retry in self._retries.items()
             )
 
     def _leave_blocked(self, outlets: list[Outlet]) -> None:
@@ -105,24 +119,20 @@ class Outlets:
         now = time.monotonic()
         for outlet in outlets:
             since = outlet.busy_since
-            stuck = since is not None and now - since > BLOCKED
-            if stuck and classify(outlet.spec)[0] == "virtualcam":
+            if since is not None and now - since > BLOCKED and self._is_camera(outlet.spec):
                 outlet.close()
                 self._sink_failed(outlet, SinkError(f"output {outlet.spec} takes no pictures"))
+
+    def _is_camera(self, spec: str) -> bool:
+        return spec not in self._extra and classify(spec)[0] == "virtualcam"
 
     def _follow(self, settings: OutputSettings) -> None:
         self._settings = settings
         wanted = [*wanted_sinks(settings), *self._extra]
         with self._lock:
-            for spec in [spec for spec in self._broken if spec not in wanted]:
-                del self._broken[spec]
-                self.problems.pop(spec, None)
-        if settings.record:
-            wanted += self._recorded(settings)
-        elif self._recording:
-            log.warning("recorded %s", self._recording)
-            self._stats.notice(f"recorded {self._recording}")
-            self._recording, self._stats.recording_since = "", None
+            for spec in [spec for spec in self._retries if spec not in wanted]:
+                del self._retries[spec]
+        wanted += self.recordings.follow(settings)
         with self._lock:
             self._closing = [outlet for outlet in self._closing if not outlet.join(0)]
             for spec in [spec for spec in self._open if spec not in wanted]:
@@ -132,82 +142,58 @@ class Outlets:
             before = {outlet.spec: outlet for outlet in self._closing}
             now = time.monotonic()
             for spec in () if self._closed else wanted:
-                if spec not in self._open and now >= self._broken.get(spec, (0, now))[1]:
+                retry = self._retries.get(spec)
+                if spec not in self._open and (retry is None or now >= retry.due):
                     self._open[spec] = Outlet(
-                        spec, self._fps, self._sink_failed, before.get(spec), self._keep
+                        spec, self._opener(spec), self._fps, self._sink_failed, before.get(spec)
                     )
 
-    def _recorded(self, settings: OutputSettings) -> list[str]:
-        """The file of the running recording, or of one that starts now, if its folder can be."""
-        if not self._recording:
-            try:
-                self._recording = str(new_name(media_folder(settings), ".mp4", self._names))
-            except OSError as error:
-                log.error("cannot record to %s (%s)", media_folder(settings), error.strerror)
-                self._stats.notice("recording is not possible")
-                self._live.update(output__record=False)
-                return []
-            self._stats.notice(f"recording {self._recording}")
-            self._stats.recording_since = time.monotonic()
-        return [self._recording]
+    def _opener(self, spec: str) -> OpenSink:
+        if spec in self._extra:
+            return self._extra[spec]
+
+        def opened(size: Size, fps: float) -> Sink:
+            return open_sink(beside_what_is_there(spec) if self._keep else spec, size, fps)
+
+        return opened
 
     def _sink_failed(self, outlet: Outlet, error: Exception) -> None:
         spec = outlet.spec
-        now = self._live.now.output
+        sinks = self._live.now.output.sinks
         with self._lock:
             current = self._open.get(spec) is outlet  # else replaced, or on its way out
             if current:
                 del self._open[spec]
             left = bool(self._open) or self.window is not None
-        is_camera = classify(spec)[0] == "virtualcam"
-        if current and is_camera and (self._persistent or outlet.worked or spec in self._broken):
-            self._retry(outlet, error)
+            waited_for = spec in self._retries
+        is_camera = self._is_camera(spec)
+        if current and is_camera and (self._persistent or outlet.worked or waited_for):
+            self._wait_for(outlet, str(error))
             return
-        if current and spec in now.sinks and not left and not self._persistent:
+        if current and spec in sinks and not left and not self._persistent:
             self._stop(error)  # which says it
             return
-        log.error("%s", error if isinstance(error, RealtimeBgError) else f"{spec}: {error!r}")
-        self._stats.notice(f"output {spec} failed, see the terminal")
-        if not current:
+        text = str(error) if isinstance(error, RealtimeBgError) else f"{spec}: {error!r}"
+        log.error("%s", text)
+        self._stats.notice(text)
+        if not current or self.recordings.failed(spec):
             return
-        if spec == self._recording:
-            self._recording, self._stats.recording_since = "", None
-            self._live.update(output__record=False)
-        elif is_camera:
+        if is_camera:
             self._live.update(output__virtualcam=False)
-        elif spec in now.sinks:
+        elif spec in sinks:
             self._live.modify(
                 lambda s: {"output.sinks": tuple(one for one in s.output.sinks if one != spec)}
             )
 
-    def _retry(self, outlet: Outlet, error: Exception) -> None:
-        spec, text = outlet.spec, str(error)
+    def _wait_for(self, outlet: Outlet, problem: str) -> None:
         with self._lock:
-            new = self.problems.get(spec) != text
-            attempts = 0 if outlet.worked else self._broken.get(spec, (0, 0.0))[0]
-            pause = RETRY_PAUSES[min(attempts, len(RETRY_PAUSES) - 1)]
-            self._broken[spec] = attempts + 1, time.monotonic() + pause
-            self.problems[spec] = text
+            retry = self._retries.setdefault(outlet.spec, Retry())
+            if outlet.worked:
+                retry.backoff.succeeded()
+            new = retry.failed(problem)
         if new:
-            log.error("%s; waiting for it", text)
-            self._stats.notice(f"output {spec} is waited for")
-
-    def _snapshot(self, composite: Composite, settings: OutputSettings) -> None:
-        def write() -> None:
-            try:
-                path = new_name(media_folder(settings), ".png", self._names)
-                save_png(composite, path)
-            except (RealtimeBgError, OSError) as error:
-                log.error("the snapshot could not be saved: %s", error)
-                self._stats.notice("the snapshot could not be saved")
-                self.saved = [f"the snapshot could not be saved: {error}"]
-            else:
-                log.warning("saved %s", path)
-                self._stats.notice(f"saved {path}")
-                self.saved = [str(path)]
-
-        # Not daemon: a snapshot taken right before the end is still finished.
-        threading.Thread(target=write, name="snapshot").start()
+            log.error("%s; waiting for it", problem)
+            self._stats.notice(f"{problem}; waiting for it")
 
     def close(self, deadline: float) -> None:
         """Close all sinks and wait for them until ``deadline`` (monotonic seconds)."""

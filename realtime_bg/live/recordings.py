@@ -1,22 +1,95 @@
-"""Where recordings and snapshots go, under names that nothing has yet."""
+"""Recordings and snapshots: where they go, under names that nothing has yet."""
 
+import logging
+import threading
 import time
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import platformdirs
 
-from realtime_bg.live.outlet import _numbered
+from realtime_bg.errors import RealtimeBgError
+from realtime_bg.frames import Composite
 from realtime_bg.settings import OutputSettings
+from realtime_bg.settings.live import Live
+from realtime_bg.sinks import classify
+from realtime_bg.sinks.image import save_png
+from realtime_bg.stats import Stats
+
+log = logging.getLogger(__name__)
 
 
-def new_name(folder: Path, suffix: str, taken: set[Path]) -> Path:
-    """A file name by date and time that nothing has yet, added to ``taken``; makes the folder.
-    Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{time.strftime('realtime-bg-%Y%m%d-%H%M%S')}{suffix}"
-    path = next(path for path in _numbered(path) if path not in taken and not path.exists())
-    taken.add(path)
-    return path
+class Recordings:
+    """The recording that runs, if one does, and the snapshots taken. Used on the compositor's
+    thread, but for `failed`."""
+
+    def __init__(self, live: Live, stats: Stats) -> None:
+        self._live, self._stats = live, stats
+        self.file = ""  # of the recording that runs
+        self.saved: list[str] = []  # what became of the snapshots: the last one's path or problem
+        self._names: set[Path] = set()  # of recordings and snapshots, also those not yet there
+        self._snapshots = live.now.snapshots  # that have been taken
+
+    def follow(self, settings: OutputSettings) -> list[str]:
+        """The file that is to be written now, none or one: a recording starts or ends as the
+        settings say."""
+        if settings.record:
+            return self._recorded(settings)
+        if self.file:
+            log.warning("recorded %s", self.file)
+            self._stats.notice(f"recorded {self.file}")
+            self.end()
+        return []
+
+    def _recorded(self, settings: OutputSettings) -> list[str]:
+        if not self.file:
+            folder = media_folder(settings)
+            try:
+                self.file = str(new_name(folder, ".mp4", self._names))
+            except OSError as error:
+                log.error("cannot record to %s (%s)", folder, error.strerror)
+                self._stats.notice(f"cannot record to {folder} ({error.strerror})")
+                self._live.update(output__record=False)
+                return []
+            self._stats.notice(f"recording {self.file}")
+            self._stats.recording_since = time.monotonic()
+        return [self.file]
+
+    def end(self) -> None:
+        """No recording runs any more. Idempotent."""
+        self.file, self._stats.recording_since = "", None
+
+    def failed(self, spec: str) -> bool:
+        """An output failed. Whether it was the recording, which is then switched off."""
+        if spec != self.file:
+            return False
+        self.end()
+        self._live.update(output__record=False)
+        return True
+
+    def take_snapshots(self, composite: Composite) -> None:
+        """Save ``composite`` if a snapshot was asked for since the last one."""
+        now = self._live.now
+        if now.snapshots == self._snapshots:
+            return
+        self._snapshots = now.snapshots
+        # Not daemon: a snapshot taken right before the end is still finished.
+        threading.Thread(target=self._save, args=(composite, now.output), name="snapshot").start()
+
+    def _save(self, composite: Composite, settings: OutputSettings) -> None:
+        try:
+            path = new_name(media_folder(settings), ".png", self._names)
+            save_png(composite, path)
+        except (RealtimeBgError, OSError) as error:
+            text = f"the snapshot could not be saved: {error}"
+            log.error("%s", text)
+            self._stats.notice(text)
+            self.saved = [text]
+        else:
+            log.warning("saved %s", path)
+            self._stats.notice(f"saved {path}")
+            self.saved = [str(path)]
 
 
 def media_folder(settings: OutputSettings) -> Path:
@@ -24,3 +97,31 @@ def media_folder(settings: OutputSettings) -> Path:
     if settings.folder is not None:
         return settings.folder.expanduser()
     return Path(platformdirs.user_pictures_dir()) / "realtime-bg"
+
+
+def new_name(folder: Path, suffix: str, taken: set[Path]) -> Path:
+    """A file name by date and time that nothing has yet, added to ``taken``; makes the folder.
+    Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{time.strftime('realtime-bg-%Y%m%d-%H%M%S')}{suffix}"
+    path = next(path for path in numbered(path) if path not in taken and not path.exists())
+    taken.add(path)
+    return path
+
+
+def beside_what_is_there(spec: str) -> str:
+    """``spec``, or where it is a video file that exists, the next name with a number."""
+    kind, target = classify(spec)
+    path = Path(target)
+    if kind != "video" or not path.is_file():
+        return spec
+    free = next(name for name in numbered(path) if not name.exists())
+    log.warning("%s is there already and stays; writing %s", path, free)
+    return str(free)
+
+
+def numbered(path: Path) -> Iterator[Path]:
+    """``a.mp4``, ``a-2.mp4``, ``a-3.mp4``, ..."""
+    yield path
+    for number in count(2):
+        yield path.with_name(f"{path.stem}-{number}{path.suffix}")

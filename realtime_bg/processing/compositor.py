@@ -4,8 +4,9 @@ import time
 
 import cv2
 
-from realtime_bg.backgrounds.current import CurrentBackground
+from realtime_bg.backgrounds.current import Answer, CurrentBackground
 from realtime_bg.frames import Alpha, Composite, DeviceMatte, Frame, Image, Item, Size
+from realtime_bg.imaging.geometry import fit
 from realtime_bg.processing.cards import card
 from realtime_bg.processing.harmonise import Harmony
 from realtime_bg.processing.overlays import preview
@@ -22,13 +23,20 @@ class Compositor:
     ``none`` *and* that background is the one that is open.
     """
 
-    def __init__(self, settings: Settings, stats: Stats, wait: bool, previews: bool = True) -> None:
-        """``wait``: see `CurrentBackground`. ``previews``: whether a window will show them.
-        Raises BackgroundError."""
+    def __init__(
+        self,
+        settings: Settings,
+        stats: Stats,
+        wait: bool,
+        previews: bool = True,
+        answer: Answer = lambda asked, kept, reason: None,
+    ) -> None:
+        """``wait`` and ``answer``: see `CurrentBackground`. ``previews``: whether a window will
+        show them. Raises BackgroundError."""
         self._previews = previews
         self._refine = settings.refine
         self._steady, self._harmony = Steady(), Harmony()
-        self._background = CurrentBackground(settings.background, stats, wait)
+        self._background = CurrentBackground(settings.background, stats, wait, answer)
         self._stats = stats
         self._epoch = 0
 
@@ -115,13 +123,18 @@ class Compositor:
         """The background in use."""
         return self._background
 
-    def rejected(self) -> tuple[str, str] | None:
-        """A background that could not be opened, and the one that stays; told once."""
-        return self._background.rejected()
-
     def close(self) -> None:
         """Release the background. Idempotent."""
         self._background.close()
+
+
+def fitted(composite: Composite, size: Size) -> Composite:
+    """``composite`` at ``size`` (width, height), which a sink was opened with: sources may change
+    theirs meanwhile. What is shown beside it in the preview is left out then."""
+    height, width = composite.image.shape[:2]
+    if (width, height) == size:
+        return composite
+    return Composite(fit(composite.image, size, "contain"), composite.index, composite.time)
 
 
 def _as_it_is(settings: Settings) -> bool:

@@ -19,7 +19,8 @@ class Processor:
         BackgroundError."""
         self.live, self.stats = live, stats
         self.matting = Matting(live, stats, in_time=not wait)
-        self.compositor = Compositor(live.now, stats, wait, previews)
+        self.compositor = Compositor(live.now, stats, wait, previews, self._answer)
+        live.confirm("background.current", self.compositor.background.spec)
 
     def process(self, frame: Frame) -> Composite:
         """Both halves, one after the other. Raises RealtimeBgError when no engine is left."""
@@ -46,27 +47,24 @@ class Processor:
 
     def closed(self, size: Size, index: int, text: str = "", at: float | None = None) -> Composite:
         """A picture without the camera, see `Compositor.closed`."""
-        composite = self.compositor.closed(size, index, self.live.now, text, at)
-        self._take_back()
-        return composite
+        return self.compositor.closed(size, index, self.live.now, text, at)
 
     def _composed(self, item: Item) -> Composite | None:
         try:
-            composite = self.compositor.compose(item, self.live.now)
+            return self.compositor.compose(item, self.live.now)
         except Exception as error:
             if not isinstance(item, DeviceMatte):
                 raise
             self.matting.blame(error)
             return None
-        self._take_back()
-        return composite
 
-    def _take_back(self) -> None:
-        """A background that could not be opened: what is open is also what the settings say."""
-        rejected = self.compositor.rejected()
-        if rejected:
-            tried, kept = ({"background.current": spec} for spec in rejected)
-            self.live.take_back(tried, kept)
+    def _answer(self, asked: str, kept: str, reason: str) -> None:
+        """A background was opened or could not be: what is open is also what the settings say."""
+        if reason:
+            tried, before = ({"background.current": spec} for spec in (asked, kept))
+            self.live.take_back(tried, before, reason)
+        else:
+            self.live.confirm("background.current", asked)
 
     def close(self) -> None:
         """Release engine and background. Idempotent."""

@@ -78,7 +78,7 @@ def validated(values: dict[str, Any], origin: str = "settings", lines: Any = Non
             reason += f"; {HINTS[first['type']]}"
         if first["type"] == "extra_forbidden":
             reason = "no such setting; config.yaml in the repository lists them all"
-        raise SettingsError(f"{place}: {key}: {reason}") from None
+        raise SettingsError(f"{place}: {key}: {reason}", key) from None
 
 
 def default_config() -> Path:

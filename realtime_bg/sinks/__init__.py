@@ -12,19 +12,16 @@ SINKS = {
     "window": "realtime_bg.sinks.window:WindowSink",
     "virtualcam": "realtime_bg.sinks.virtualcam:VirtualCameraSink",
     "video": "realtime_bg.sinks.video:VideoSink",
-    "web": "realtime_bg.sinks.web:WebSink",
     "null": "realtime_bg.sinks.null:NullSink",
 }
-LIVE_KINDS = ("window", "virtualcam", "web")
+LIVE_KINDS = ("window", "virtualcam")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
 
 
 def classify(spec: str) -> tuple[str, str]:
     """The registry name for ``spec`` and the target its class gets. Raises SinkError."""
     name, colon, rest = spec.partition(":")
-    if spec in ("window", "null", "virtualcam") or (
-        name in ("virtualcam", "web") and colon and rest
-    ):
+    if spec in ("window", "null", "virtualcam") or (name == "virtualcam" and colon and rest):
         return name, rest
     if Path(spec).suffix.lower() in VIDEO_SUFFIXES:
         try:

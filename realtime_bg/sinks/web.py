@@ -5,8 +5,7 @@ import time
 
 import cv2
 
-from realtime_bg.errors import SinkError
-from realtime_bg.frames import Composite
+from realtime_bg.frames import Composite, Size
 from realtime_bg.sinks.base import Sink
 
 QUALITY = 85
@@ -34,6 +33,10 @@ class Channel:
         """The last composite; None before the first and after the end."""
         return self._newest
 
+    def sink(self, size: Size, fps: float) -> "WebSink":
+        """A sink that feeds it, as `OpenSink`."""
+        return WebSink(self, size, fps)
+
     def put(self, composite: Composite | None) -> None:
         """The next picture; None: there is none any more."""
         with self._changed:
@@ -57,19 +60,14 @@ class Channel:
             return self._jpeg
 
 
-CHANNELS: dict[str, Channel] = {}  # of the servers in this process, by name
-
-
 class WebSink(Sink):
-    """``target``: the name of a channel."""
+    """Hands composites to a `Channel`; given to a pipeline by whoever serves the channel."""
 
     description = "the web page"
 
-    def __init__(self, target: str, size: tuple[int, int], fps: float) -> None:
-        super().__init__(target, size, fps)
-        if target not in CHANNELS:
-            raise SinkError(f"output web:{target}: is for `realtime-bg serve`; run that")
-        self._channel = CHANNELS[target]
+    def __init__(self, channel: Channel, size: Size, fps: float) -> None:
+        super().__init__("", size, fps)
+        self._channel = channel
 
     def send(self, composite: Composite) -> None:
         self._channel.put(composite)

@@ -10,10 +10,11 @@ from realtime_bg.errors import SourceError
 from realtime_bg.frames import Frame, Image
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.base import Source
+from realtime_bg.system.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-PAUSES = (0.25, 0.5, 1.0, 2.0)  # seconds between attempts; the last one repeats
+PAUSES = (0.25, 0.5, 1.0, 2.0)  # seconds between attempts
 
 
 class ReopeningSource(Source):
@@ -40,28 +41,29 @@ class ReopeningSource(Source):
         """Release the device. Idempotent."""
 
     def __iter__(self) -> Generator[Frame, None, None]:
-        index = epoch = attempts = 0
+        index = epoch = 0
+        backoff = Backoff(*PAUSES)
         try:
             while not self._closed.is_set():
                 self.tried = time.monotonic()
                 with self._using:
                     image = None if self._closed.is_set() else self._read()
                 if image is not None:
-                    if attempts:
+                    if backoff.failures:
                         log.warning("%s is back: %s", self.settings.spec, self.description)
-                    attempts, self.waiting = 0, False
+                    backoff.succeeded()
+                    self.waiting = False
                     yield Frame(image, index, time.monotonic(), epoch)
                     index += 1
                 elif not self._closed.is_set():
-                    if not attempts:
+                    if not backoff.failures:
+                        epoch += 1
                         log.warning(
                             "%s sends no pictures any more; waiting for it to come back",
                             self.settings.spec,
                         )
-                    epoch += attempts == 0
                     self.waiting, self.tried = True, time.monotonic()
-                    self._reconnect(PAUSES[min(attempts, len(PAUSES) - 1)])
-                    attempts += 1
+                    self._reconnect(backoff.failed())
         finally:
             with self._using:
                 self._disconnect()

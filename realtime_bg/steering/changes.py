@@ -3,18 +3,17 @@
 They are looked at before they are applied, so that whoever asked hears why not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from realtime_bg import backgrounds, sources
 from realtime_bg.errors import RealtimeBgError, SettingsError
-from realtime_bg.settings import Settings, flattened, merged, nested, validated
-from realtime_bg.settings.live import Live
-from realtime_bg.settings.loading import value_of
+from realtime_bg.settings import Settings, flattened
+from realtime_bg.settings.live import Changes, Live
 from realtime_bg.settings.yaml_text import parsed
 from realtime_bg.sinks import lists_virtual_camera
-from realtime_bg.steering.checks import check_changes
+from realtime_bg.steering.checks import Refused, check_changes
 
 # Values that are looked up where they are written: `ctl` may run in another folder.
 FILES = (
@@ -28,39 +27,43 @@ FILES = (
 )
 
 
-def apply(live: Live, change: Callable[[Settings], dict[str, Any]]) -> Settings:
+def apply(live: Live, change: Callable[[Settings], Changes]) -> Settings:
     """Apply ``{"section.key": value}`` as `change` makes it of the present settings. Raises
     SettingsError or Refused, and then nothing has changed."""
-
-    def checked(now: Settings) -> dict[str, Any]:
-        changes = change(now)
-        new = validated(merged(now.model_dump(), nested(changes)))
-        check_changes(new, changes, now)
-        listed = lists_virtual_camera(new.output)
-        if listed != lists_virtual_camera(now.output) and "output.virtualcam" not in changes:
-            changes = changes | {"output.virtualcam": listed}
-        return changes
-
-    return live.modify(checked)
+    return live.modify(change, _checked)
 
 
-def read(now: Settings, key: str, text: str) -> Any:
-    """The value a user means by ``text``: as YAML would have it where that is allowed (``true``,
-    ``null``, ``[beach, blur]``), else the text itself. Raises SettingsError."""
-    value_of(now, key)
-    try:
-        value = parsed(text)[1] if text.strip() and not text.startswith("#") else text
-    except SettingsError:
-        value = text
-    base = now.model_dump()
-    try:
-        validated(merged(base, nested({key: value})))
-    except SettingsError:
-        if isinstance(value, str):
+def _checked(new: Settings, now: Settings, changes: Changes) -> Changes:
+    check_changes(new, changes, now)
+    listed = lists_virtual_camera(new.output)
+    follows = listed != lists_virtual_camera(now.output) and "output.virtualcam" not in changes
+    return {"output.virtualcam": listed} if follows else {}
+
+
+def apply_texts(live: Live, texts: Mapping[str, str]) -> Settings:
+    """Apply values as a user writes them, see `as_value`, where that is allowed, else as the text
+    they are: a number may be the name of a file. Raises SettingsError or Refused."""
+    values = {key: as_value(text) for key, text in texts.items()}
+    while True:
+        try:
+            return apply(live, lambda _: values)
+        except Refused:
             raise
-        validated(merged(base, nested({key: text})))
+        except SettingsError as error:
+            key = next((key for key in texts if f"{error.key}.".startswith(f"{key}.")), None)
+            if key is None or isinstance(values[key], str):
+                raise
+            values[key] = texts[key]
+
+
+def as_value(text: str) -> Any:
+    """What YAML makes of ``text``: ``true``, ``null``, ``[beach, blur]``, a number or a text."""
+    if not text.strip() or text.startswith("#"):  # a colour, which YAML takes for a comment
         return text
-    return value
+    try:
+        return parsed(text)[1]
+    except SettingsError:
+        return text
 
 
 def switch(now: Settings, name: str) -> tuple[str, bool]:

@@ -10,10 +10,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
-from realtime_bg import backgrounds, sinks, sources, zoo
-from realtime_bg.engines import ENGINES
-from realtime_bg.errors import BackgroundError, EngineError, RealtimeBgError, SettingsError
-from realtime_bg.registry import load_class
+from realtime_bg import backgrounds, engines, sinks, sources, zoo
+from realtime_bg.errors import BackgroundError, RealtimeBgError, SettingsError
 from realtime_bg.settings import Settings
 from realtime_bg.settings.loading import value_of
 from realtime_bg.sinks.window import CHOICES, display_problem
@@ -28,8 +26,8 @@ class Refused(SettingsError):  # noqa: N818 - an answer
     """A change that cannot be applied, and the ``key`` it is about."""
 
     def __init__(self, key: str, reason: str) -> None:
-        super().__init__(f"{key}: {reason}")
-        self.key, self.reason = key, reason
+        super().__init__(f"{key}: {reason}", key)
+        self.reason = reason
 
 
 def check_sinks(settings: Settings) -> None:
@@ -57,7 +55,7 @@ def check_sinks(settings: Settings) -> None:
 
 def _check_engine(name: str | None) -> None:
     if name not in (None, "auto"):
-        load_class(ENGINES, str(name), "engine", EngineError)
+        engines.check_installed(str(name))
 
 
 def _check_model(model: Any) -> None:

@@ -52,10 +52,9 @@ class ConfigFile:
     def problem(self) -> str:
         """What is wrong with the file as it is now: it cannot be read, or what it names cannot be
         used, which may show only after it was applied."""
-        refused = sorted(self._live.refused & self._values.keys())
-        if self._problem or not refused:
-            return self._problem
-        return f"{self.path}: {', '.join(refused)} cannot be used, see the log"
+        refusals = self._live.refusals
+        refused = [f"{key}: {refusals[key]}" for key in sorted(refusals.keys() & self._values)]
+        return self._problem or (f"{self.path}: {'; '.join(refused)}" if refused else "")
 
     def reload(self) -> bool:
         """Apply what has changed in the file since it was last read; say what is wrong with it
@@ -95,7 +94,7 @@ class ConfigFile:
     def _changed(self, new: dict[str, Any]) -> dict[str, Any]:
         """New values by key, with those that had to be taken back, which may be better now; a key
         that was taken out goes back to what it is without the file."""
-        refused = self._live.refused
+        refused = self._live.refusals
         changed = {
             key: value
             for key, value in new.items()

@@ -1,19 +1,21 @@
 """Keyboard and mouse: each key is a change of the live settings; also the help overlay's text."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from realtime_bg.backgrounds import cycle
-from realtime_bg.engines import ENGINES, UNUSABLE
+from realtime_bg.engines import installed
 from realtime_bg.settings import Point, Settings
-from realtime_bg.settings.live import Live
+from realtime_bg.settings.live import Changes, Live
+from realtime_bg.steering.changes import apply
 
-Changes = dict[str, Any]
+Key: TypeAlias = Callable[[Settings], Changes]
+"""What a key changes, given the present settings."""
 
 QUIT = ("q", "\x1b")
 
 
-def _background(step: int) -> Callable[[Settings], Changes]:
+def _background(step: int) -> Key:
     def change(s: Settings) -> Changes:
         items = s.background.items
         return {"background.current": cycle(items, s.background.current, step)}
@@ -21,7 +23,7 @@ def _background(step: int) -> Callable[[Settings], Changes]:
     return change
 
 
-def _toggle(path: str) -> Callable[[Settings], Changes]:
+def _toggle(path: str) -> Key:
     def change(s: Settings) -> Changes:
         value: Any = s
         for name in path.split("."):
@@ -31,14 +33,14 @@ def _toggle(path: str) -> Callable[[Settings], Changes]:
     return change
 
 
-def _next_engine(s: Settings) -> Changes:
-    names = [name for name in ENGINES if name not in UNUSABLE or name == s.engine.name]
+def _next_engine(s: Settings, unusable: frozenset[str] = frozenset()) -> Changes:
+    names = [name for name in installed() if name not in unusable or name == s.engine.name]
     at = names.index(s.engine.name) if s.engine.name in names else -1
     # A model file belongs to the engine it was given for.
     return {"engine.name": names[(at + 1) % len(names)], "engine.model": None}
 
 
-def _threshold(step: float) -> Callable[[Settings], Changes]:
+def _threshold(step: float) -> Key:
     def change(s: Settings) -> Changes:
         value = round(min(0.95, max(0.05, s.refine.threshold + step)), 2)
         return {"refine.threshold": value}
@@ -46,11 +48,11 @@ def _threshold(step: float) -> Callable[[Settings], Changes]:
     return change
 
 
-def _feather(step: int) -> Callable[[Settings], Changes]:
+def _feather(step: int) -> Key:
     return lambda s: {"refine.feather": min(64, max(0, s.refine.feather + step))}
 
 
-KEYS: dict[str, Callable[[Settings], Changes]] = {
+KEYS: dict[str, Key] = {
     "b": _background(1),
     "B": _background(-1),
     "0": lambda _: {"background.current": "none"},
@@ -76,11 +78,14 @@ KEYS: dict[str, Callable[[Settings], Changes]] = {
 
 
 def press(live: Live, key: str) -> bool:
-    """Apply one key (a single character). Returns False when it asks to quit."""
+    """Apply one key (a single character). Returns False when it asks to quit. Raises Refused when
+    what it would change to cannot work."""
     if key in QUIT:
         return False
-    if key in KEYS:
-        live.modify(KEYS[key])
+    if key == "e":
+        apply(live, lambda s: _next_engine(s, live.unusable_engines))
+    elif key in KEYS:
+        apply(live, KEYS[key])
     return True
 
 
@@ -94,4 +99,4 @@ def click(live: Live, point: Point) -> None:
         x, y = point
         return {"engine.chroma.pick": (1 - x if s.output.mirror else x, y)}
 
-    live.modify(change)
+    apply(live, change)

@@ -1,7 +1,6 @@
 """The live picture: the same pipeline as with a window, whose output is the page."""
 
 import logging
-import secrets
 import threading
 from http import HTTPStatus
 from typing import Any
@@ -12,7 +11,7 @@ from realtime_bg.live.report import reported
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings, SourceSettings
 from realtime_bg.settings.live import Live
-from realtime_bg.sinks.web import CHANNELS, Channel
+from realtime_bg.sinks.web import Channel
 from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
 from realtime_bg.stats import Stats
@@ -27,12 +26,8 @@ class Broadcast:
     """Runs at most one pipeline; `live` outlasts it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._name = secrets.token_hex(4)
-        self.channel = CHANNELS[self._name] = Channel()
-        spec = f"web:{self._name}"
-        output = settings.output.model_copy(update={"sinks": (*settings.output.sinks, spec)})
-        settings = settings.model_copy(update={"output": output}).at_quality("fast")
-        self.live, self.stats = Live(settings), Stats()
+        self.channel = Channel()
+        self.live, self.stats = Live(settings.at_quality("fast")), Stats()
         self._lock = threading.Lock()
         self._pipeline: Pipeline | None = None
         self._thread: threading.Thread | None = None
@@ -65,7 +60,13 @@ class Broadcast:
                 self.problem = str(error)
                 raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
             self._pipeline = Pipeline(
-                self.live, self.stats, processor, source, self._open, keep=True
+                self.live,
+                self.stats,
+                processor,
+                source,
+                self._open,
+                keep=True,
+                extra_sinks={"page": self.channel.sink},
             )
             self._thread = threading.Thread(
                 target=self._run, args=(self._pipeline,), daemon=True, name="live"
@@ -107,7 +108,6 @@ class Broadcast:
     def close(self) -> None:
         """Stop for good."""
         self.stop()
-        CHANNELS.pop(self._name, None)
 
     def report(self) -> dict[str, Any]:
         """What the page shows of it: rates, and the median milliseconds of each stage."""

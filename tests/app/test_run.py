@@ -194,7 +194,7 @@ def test_the_background_of_the_start_stays_in_the_cycle():
 
 
 def test_files_get_a_finer_network_than_live_use(shared, tmp_path, caplog):
-    from realtime_bg.runtimes.worksize import work_size
+    from realtime_bg.runtimes.input_size import work_size
 
     live = work_size(None, (1280, 720), cuda=False)
     fine = work_size(None, (1280, 720), cuda=False, fine=True)

@@ -20,7 +20,7 @@ from helpers.faulty import SIZE, bench
 from realtime_bg import backgrounds, engines, sources
 from realtime_bg.daemon.endpoint import UnixEndpoint
 from realtime_bg.daemon.supervisor import Sleeping
-from realtime_bg.live import outlet, outlets
+from realtime_bg.live import outlets
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts in /proc")
 LONGEST = 2.0  # seconds an output may be without a picture
@@ -223,11 +223,11 @@ RETRY = {"engine raises": 100, "engine says NaN": 100}  # engine.retries where i
 @pytest.fixture
 def rig(request, tmp_path, monkeypatch):
     bench.__init__()
-    monkeypatch.setitem(sources.SOURCES, "demo", "faulty:Camera")
-    monkeypatch.setitem(backgrounds.BACKGROUNDS, "image", "faulty:Room")
+    monkeypatch.setitem(sources.SOURCES, "demo", "helpers.faulty:Camera")
+    monkeypatch.setitem(backgrounds.BACKGROUNDS, "image", "helpers.faulty:Room")
     for name in ("room", "embedded", "grabcut"):
-        monkeypatch.setitem(engines.ENGINES, name, "faulty:Network")
-    monkeypatch.setattr(outlet, "open_sink", faulty.open_output)
+        monkeypatch.setitem(engines.ENGINES, name, "helpers.faulty:Network")
+    monkeypatch.setattr(outlets, "open_sink", faulty.open_output)
     monkeypatch.setattr(outlets, "BLOCKED", 0.4)
     config, room = tmp_path / "config.yaml", tmp_path / "room.png"
     config.write_text("refine: {threshold: 0.5}\n")

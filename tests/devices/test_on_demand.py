@@ -16,7 +16,7 @@ from realtime_bg import engines, sources
 from realtime_bg.daemon.endpoint import UnixEndpoint
 from realtime_bg.devices import readers as on_demand
 from realtime_bg.devices.readers import ClientUsage, NoReaders, OpenFiles, readers
-from realtime_bg.live import outlet
+from realtime_bg.live import outlets
 from realtime_bg.live.demand import SLEEP_SECONDS, WAKE_SECONDS, Demand
 from realtime_bg.live.outlets import Outlets
 from realtime_bg.settings import load
@@ -197,7 +197,7 @@ def test_one_output_that_may_be_looked_at_is_enough(monkeypatch, watched, expect
         def watched(self):
             return watched[int(self.target[0])]
 
-    monkeypatch.setattr(outlet, "open_sink", Watched)
+    monkeypatch.setattr(outlets, "open_sink", Watched)
     specs = tuple(f"{number}.mp4" for number in range(len(watched)))
     live = Live(load(flags={"output.sinks": specs}))
     own = Outlets(live, Stats(), 30, lambda _: None, extra=())
@@ -232,10 +232,10 @@ class Watchable(faulty.Output):
 def sleeper(tmp_path, monkeypatch):
     bench.__init__()
     Watchable.reading = False
-    monkeypatch.setitem(sources.SOURCES, "demo", "faulty:Camera")
+    monkeypatch.setitem(sources.SOURCES, "demo", "helpers.faulty:Camera")
     for name in ("room", "embedded", "grabcut"):
-        monkeypatch.setitem(engines.ENGINES, name, "faulty:Network")
-    monkeypatch.setattr(outlet, "open_sink", Watchable)
+        monkeypatch.setitem(engines.ENGINES, name, "helpers.faulty:Network")
+    monkeypatch.setattr(outlets, "open_sink", Watchable)
     flags = {
         "engine.name": "room",
         "output.sinks": ("virtualcam",),
@@ -256,7 +256,7 @@ def state(run):
 def test_the_camera_opens_for_a_reader_and_closes_after_it(sleeper):
     until(lambda: "virtualcam" in bench.seen)
     assert not bench.opened  # nobody looks: no camera
-    until(lambda: "asleep" in state(sleeper))
+    until(lambda: "idle" in state(sleeper))
     until(lambda: bench.engines)  # but the model is loaded
     for _ in range(3):
         count, seen = len(bench.engines), bench.seen["virtualcam"]
@@ -272,7 +272,7 @@ def test_the_camera_opens_for_a_reader_and_closes_after_it(sleeper):
         until(lambda: not bench.opened)
         assert time.monotonic() - begin < 5.0
         until(lambda: not bench.seen["virtualcam"].well, 1)
-        assert "asleep" in state(sleeper)
+        assert "idle" in state(sleeper)
 
 
 def test_brief_looks_do_not_open_it(sleeper):

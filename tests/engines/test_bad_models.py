@@ -10,9 +10,9 @@ import onnx
 import pytest
 from helpers import ROOT, graphs
 
+from realtime_bg.engines import open_engine
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Frame, check_matte
-from realtime_bg.processing.matting import open_engine
 from realtime_bg.settings import CombineSettings, EngineSettings
 from realtime_bg.stats import Stats
 

@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
+from realtime_bg.engines import open_engine
 from realtime_bg.engines.classical._small import border, filled, pieces, portrait
 from realtime_bg.errors import EngineError, SettingsError
 from realtime_bg.frames import Frame, check_matte
-from realtime_bg.processing.matting import Matting, open_engine
+from realtime_bg.processing.matting import Matting
 from realtime_bg.processing.refine import refine
 from realtime_bg.settings import EngineSettings, RefineSettings, Settings, load
 from realtime_bg.settings.live import Live
@@ -285,11 +286,11 @@ def test_the_counter_takes_a_plate_without_opening_the_engine_again():
     live = Live(load(flags={"engine.name": "plate"}))
     matting = Matting(live, Stats())
     assert matting.matte(Frame(room(), 0, 0.0)).lost
-    opened = matting._engine
+    opened = matting.engine
     live.modify(lambda s: {"plates": s.plates + 1})
     for index in range(1, 52):
         matting.matte(Frame(room(index), index, index / 10))
-    assert matting._engine is opened
+    assert matting.engine is opened
     image, truth = scene()
     assert iou(matting.matte(Frame(image, 60, 6.0)), truth) > 0.93
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from realtime_bg.engines import open_engine
 from realtime_bg.engines.base import Engine
 from realtime_bg.engines.combined import Combined
 from realtime_bg.frames import Frame, Matte, check_matte
-from realtime_bg.processing.matting import open_engine
 from realtime_bg.settings import CombineSettings, EngineSettings
 from realtime_bg.stats import Stats
 

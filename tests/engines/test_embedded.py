@@ -9,9 +9,9 @@ import pytest
 
 from realtime_bg import zoo
 from realtime_bg.backgrounds import open_background
+from realtime_bg.engines import open_engine
 from realtime_bg.frames import Frame
 from realtime_bg.processing.cutout import Eye
-from realtime_bg.processing.matting import open_engine
 from realtime_bg.settings import BackgroundSettings, EngineSettings, SourceSettings
 from realtime_bg.sources import demo
 from realtime_bg.sources._demo_person import portrait

@@ -5,12 +5,11 @@ import pytest
 from helpers import graphs
 
 from realtime_bg import engines
-from realtime_bg.engines import ENGINES
+from realtime_bg.engines import ENGINES, open_engine
 from realtime_bg.errors import EngineError, MissingPackageError, ModelError
 from realtime_bg.frames import Frame, check_matte, downloaded
-from realtime_bg.processing.matting import open_engine
 from realtime_bg.runtimes import onnx as _ort
-from realtime_bg.runtimes.worksize import work_size
+from realtime_bg.runtimes.input_size import work_size
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 
@@ -230,7 +229,7 @@ def test_real_weights_find_a_real_person(shared_path, real_checkpoint):
     ],
 )
 def test_work_size_keeps_the_aspect(size, expected, monkeypatch):
-    monkeypatch.setattr("realtime_bg.runtimes.worksize.threads", lambda: 2)
+    monkeypatch.setattr("realtime_bg.runtimes.input_size.threads", lambda: 2)
     assert work_size(None, size, cuda=False) == expected
     assert work_size((64, 2000), size, cuda=False) == (min(64, size[0]), min(2000, size[1]))
 

@@ -13,8 +13,10 @@ from realtime_bg.engines.classical._faces import SIDE, Faces
 from realtime_bg.engines.classical._portraits import Portraits
 from realtime_bg.engines.classical.grabcut import GrabCut
 from realtime_bg.errors import EngineError, ModelError, SettingsError
-from realtime_bg.frames import Alpha, Frame, Image, Matte, Size, as_image, check_matte
+from realtime_bg.frames import Alpha, Frame, Image, Matte, Size, as_image, check_matte, downloaded
+from realtime_bg.processing.matting import Matting
 from realtime_bg.settings import EngineSettings, GrabCutSettings, load
+from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
 
 SHARED = Path(os.environ.get("REALTIME_BG_SHARED", "../shared"))
@@ -110,10 +112,12 @@ def test_reset_forgets() -> None:
 
 
 def test_a_scene_cut_starts_anew() -> None:
-    used, (image, _) = engine(), portrait()
+    settings = load(flags={"engine.name": "grabcut", "engine.offline": True})
+    used, (image, _) = Matting(Live(settings), Stats()), portrait()
     for index in range(3):
-        matte(used, 255 - portrait(220, seed=5)[0], index)
-    assert np.array_equal(matte(used, image).alpha, matte(engine(), image).alpha)
+        used.matte(Frame(255 - portrait(220, seed=5)[0], index, index / 30))
+    after = downloaded(used.matte(Frame(image, 3, 0.1)))
+    assert np.array_equal(after.alpha, matte(engine(), image).alpha)
 
 
 def test_the_room_stays_hidden_while_the_person_is_away() -> None:

@@ -19,9 +19,9 @@ from realtime_bg import engines
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import SinkError, SourceError
 from realtime_bg.frames import Frame, Matte
-from realtime_bg.live import outlet
+from realtime_bg.live import outlets
 from realtime_bg.live.pipeline import Pipeline
-from realtime_bg.processing import matting
+from realtime_bg.processing import engine_choice
 from realtime_bg.processing.matting import Matting
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings
@@ -256,7 +256,7 @@ def fakes(monkeypatch):
     }
     for name, cls in names.items():
         monkeypatch.setitem(engines.ENGINES, name, f"{__name__}:{cls.__name__}")
-    monkeypatch.setattr(outlet, "open_sink", lambda spec, size, fps: SINKS[spec]("", size, fps))
+    monkeypatch.setattr(outlets, "open_sink", lambda spec, size, fps: SINKS[spec]("", size, fps))
     Seen.images, Seen.frames, Seen.closed, RawSource.opened = [], set(), 0, 0
     FlakyEngine.opened = FlakyEngine.calls = BrokenEngine.opened = HangingEngine.calls = 0
     for event in (
@@ -391,7 +391,7 @@ def test_a_fallback_does_not_get_the_weights_that_were_named(start, monkeypatch,
                 raise RuntimeError("bad")
             return super().matte(frame)
 
-    monkeypatch.setattr(matting, "open_engine", lambda *args: Noting(*args[:3]))
+    monkeypatch.setattr(engine_choice, "open_engine", lambda *args: Noting(*args[:3]))
     pipeline = start("auto", model=str(tmp_path / "rvm.onnx"))
     until(lambda: pipeline.stats.engine == "embedded")
     assert opened[-1] == ("embedded", None)
@@ -608,7 +608,7 @@ def test_a_camera_that_stops_is_hidden_after_max_age_also_at_lowest_latency(star
 def refuse(pipeline, which):
     """Its opener hangs where ``which(settings)`` says so, and then finds the camera busy. The
     events that it hangs and that it may go on."""
-    opening, go_on, real = threading.Event(), threading.Event(), pipeline._opener
+    opening, go_on, real = threading.Event(), threading.Event(), pipeline.capture.opener
 
     def opener(settings):
         if which(settings):
@@ -617,7 +617,7 @@ def refuse(pipeline, which):
             raise SourceError(f"{settings.spec} is busy")
         return real()
 
-    pipeline._opener = opener
+    pipeline.capture.opener = opener
     return opening, go_on
 
 
@@ -629,17 +629,17 @@ def test_what_was_chosen_while_a_source_was_tried_stays(start):
     until(opening.is_set)
     pipeline.live.update(source__spec="camera:2")
     go_on.set()
-    until(lambda: pipeline._source_settings.spec == "camera:2")
+    until(lambda: pipeline.capture.source_settings.spec == "camera:2")
     assert pipeline.live.now.source.spec == "camera:2"
     pipeline.live.update(source__spec="camera:1")
     until(lambda: pipeline.live.now.source.spec == "camera:2")  # and without: as it was
-    assert pipeline.live.refused == {"source.spec"}
+    assert pipeline.live.refusals.keys() == {"source.spec"}
     assert finish(pipeline) is None
 
 
 def test_a_thread_that_was_given_up_while_opening_leaves_the_new_one_alone(start, monkeypatch):
-    monkeypatch.setattr("realtime_bg.live.pipeline.OPENING", 0.3)
-    monkeypatch.setattr("realtime_bg.live.pipeline.STALLED", 0.3)
+    monkeypatch.setattr("realtime_bg.live.capture.OPENING", 0.3)
+    monkeypatch.setattr("realtime_bg.live.capture.STALLED", 0.3)
     tries = []
     pipeline = start()
     until(lambda: len(Seen.frames) > 3)
@@ -651,14 +651,14 @@ def test_a_thread_that_was_given_up_while_opening_leaves_the_new_one_alone(start
 
     _, go_on = refuse(pipeline, first)
     pipeline.live.update(source__spec="camera:2")
-    until(lambda: len(tries) > 1 and pipeline._source is not None)
-    until(lambda: pipeline._source_settings.spec == "camera:2")
-    source = pipeline._source
+    until(lambda: len(tries) > 1 and pipeline.capture.source is not None)
+    until(lambda: pipeline.capture.source_settings.spec == "camera:2")
+    source = pipeline.capture.source
     go_on.set()
     count = len(Seen.frames)
     time.sleep(0.3)
     until(lambda: len(Seen.frames) > count + 20)
-    assert pipeline._source is source
+    assert pipeline.capture.source is source
     assert not source.closed.is_set()
     assert finish(pipeline) is None
 
@@ -683,14 +683,14 @@ def test_a_card_is_not_held_when_frozen(start):
     pipeline.live.update(frozen=True)
     until(lambda: len(Seen.images) > 3)
     card = Seen.images[-1]
-    assert not pipeline._holding
+    assert not pipeline.composing.holding
     SlowToLoad.release.set()
-    until(lambda: pipeline._holding)
+    until(lambda: pipeline.composing.holding)
     assert (Seen.images[-1] != card).any()
     pipeline.live.update(paused=True)
-    until(lambda: not pipeline._holding)
+    until(lambda: not pipeline.composing.holding)
     pipeline.live.update(paused=False)
-    until(lambda: pipeline._holding)
+    until(lambda: pipeline.composing.holding)
     assert (Seen.images[-1] != card).any()
     assert finish(pipeline) is None
 
@@ -725,7 +725,7 @@ def test_nothing_is_matted_while_frozen(start):
     pipeline = start()
     until(lambda: len(Seen.images) > 3)
     pipeline.live.update(frozen=True)
-    until(lambda: pipeline._holding)
+    until(lambda: pipeline.composing.holding)
     time.sleep(0.05)
     count = len(pipeline.stats.milliseconds("composite"))
     until(lambda: len(Seen.images) > 8)
@@ -789,8 +789,8 @@ def test_falling_asleep_ends_the_wait_for_a_camera_that_is_gone(start):
 
 
 def test_a_driver_that_hangs_while_its_camera_is_waited_for_is_left_behind(start, monkeypatch):
-    monkeypatch.setattr("realtime_bg.live.pipeline.OPENING", 0.3)
-    monkeypatch.setattr("realtime_bg.live.pipeline.STALLED", 0.3)
+    monkeypatch.setattr("realtime_bg.live.capture.OPENING", 0.3)
+    monkeypatch.setattr("realtime_bg.live.capture.STALLED", 0.3)
     hung = threading.Event()
 
     class Returning(RawSource):
@@ -807,7 +807,7 @@ def test_a_driver_that_hangs_while_its_camera_is_waited_for_is_left_behind(start
             yield from ()
 
     pipeline = start(source=Returning(), stall=1.0)
-    until(lambda: Seen.frames and pipeline._given_up)
+    until(lambda: Seen.frames and pipeline.capture.abandoned_threads)
     until(lambda: RawSource.opened == 2)
     hung.set()
     until(lambda: pipeline.source.released)
@@ -815,16 +815,16 @@ def test_a_driver_that_hangs_while_its_camera_is_waited_for_is_left_behind(start
 
 
 def test_recording_again_within_a_second_makes_another_file(start, tmp_path, monkeypatch):
-    monkeypatch.setattr(outlet, "open_sink", lambda spec, size, fps: Seen("", size, fps))
+    monkeypatch.setattr(outlets, "open_sink", lambda spec, size, fps: Seen("", size, fps))
     pipeline = start()
     pipeline.live.update(output__folder=tmp_path)
     names = set()
     for _ in range(3):
         pipeline.live.update(output__record=True)
-        until(lambda: pipeline._outlets._recording)
-        names.add(pipeline._outlets._recording)
+        until(lambda: pipeline.outlets.recordings.file)
+        names.add(pipeline.outlets.recordings.file)
         pipeline.live.update(output__record=False)
-        until(lambda: not pipeline._outlets._recording)
+        until(lambda: not pipeline.outlets.recordings.file)
     assert len(names) == 3
     assert finish(pipeline) is None
 
@@ -882,7 +882,7 @@ def test_a_camera_that_changes_its_size_goes_on(start):
     pipeline = start()
     until(lambda: len(Seen.images) > 3)
     pipeline.source.size = (100, 50)
-    until(lambda: pipeline._size == (100, 50))
+    until(lambda: pipeline.capture.size == (100, 50))
     count = len(Seen.images)
     until(lambda: len(Seen.images) > count + 5)
     assert Seen.images[-1].shape == (36, 64, 3)  # sinks keep the size they were opened with
@@ -894,7 +894,7 @@ def test_recording_and_snapshots(start, tmp_path, monkeypatch):
 
     monkeypatch.setitem(SINKS, "null", Seen)
     monkeypatch.setattr(
-        outlet,
+        outlets,
         "open_sink",
         lambda spec, size, fps: (
             SINKS[spec]("", size, fps) if spec in SINKS else open_sink(spec, size, fps)

@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
+from realtime_bg.engines import open_engine
 from realtime_bg.errors import MissingPackageError, ModelError
 from realtime_bg.frames import Frame
-from realtime_bg.processing.matting import open_engine
 from realtime_bg.runtimes import openvino as _openvino
 from realtime_bg.runtimes.openvino import PROVIDER, Compiled
 from realtime_bg.settings import EngineSettings, SourceSettings

@@ -13,10 +13,11 @@ from realtime_bg.frames import Frame
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import default_config, load
 from realtime_bg.settings.live import Live
+from realtime_bg.settings.loading import value_of
 from realtime_bg.sinks import wanted_sinks
 from realtime_bg.stats import Stats
 from realtime_bg.steering import config_file as reload
-from realtime_bg.steering.changes import absolute, apply, read, switch
+from realtime_bg.steering.changes import absolute, apply, apply_texts, as_value, switch
 from realtime_bg.steering.checks import prepare
 from realtime_bg.steering.config_file import ConfigFile, chosen_config, in_use
 from realtime_bg.steering.keys import press
@@ -97,15 +98,15 @@ def test_what_was_applied_and_could_not_be_used_is_tried_again(opened):
     path, live, file = opened("engine: {name: rvm}\n")
     path.write_text("engine: {name: semantic}\n")
     assert file.reload()
-    live.take_back({"engine.name": "semantic"}, {"engine.name": "rvm"})
+    live.take_back({"engine.name": "semantic"}, {"engine.name": "rvm"}, "no model")
     assert live.now.engine.name == "rvm"
-    assert file.problem == f"{path}: engine.name cannot be used, see the log"
+    assert file.problem == f"{path}: engine.name: no model"
     path.write_text("engine: {name: semantic, device: cpu}\n")
     assert file.reload()
     assert (live.now.engine.name, live.now.engine.device) == ("semantic", "cpu")
     assert file.problem == ""
     live.update(engine__name="grabcut")
-    live.take_back({"engine.name": "semantic"}, {"engine.name": "rvm"})
+    live.take_back({"engine.name": "semantic"}, {"engine.name": "rvm"}, "no model")
     assert live.now.engine.name == "grabcut"  # chosen meanwhile
     assert file.problem == ""
 
@@ -161,16 +162,25 @@ def test_without_config_the_users_own_is_taken_where_there_is_one(monkeypatch, t
 
 def test_values_are_read_as_yaml_where_that_is_allowed(tmp_path, monkeypatch):
     now = load()
-    assert read(now, "engine.model", "null") is None
-    assert read(now, "background.current", "none") == "none"
-    assert read(now, "background.current", "#00b140") == "#00b140"
-    assert read(now, "background.items", "[beach, blur]") == ["beach", "blur"]
-    assert read(now, "source.spec", "7") == "7"
+
+    def set_to(key, text):
+        return value_of(apply_texts(Live(now), {key: text}), key)
+
+    assert set_to("engine.model", "null") is None
+    assert set_to("output.mirror", "true") is True
+    assert set_to("background.current", "none") == "none"
+    assert set_to("background.current", "#00b140") == "#00b140"
+    assert set_to("background.items", "[beach, blur]") == ("beach", "blur")
+    (tmp_path / "7").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    assert set_to("source.spec", "7") == "7"
     for text in ("2026-13-45", "1" * 5000, "[" * 10_000):
-        assert read(now, "source.spec", text) == text
+        assert as_value(text) == text or not isinstance(as_value(text), list)
+        with pytest.raises(SettingsError, match="source"):
+            set_to("source.spec", text)
     for key, text in {"refine.feather": "x", "refine.nope": "1", "nope": "1"}.items():
         with pytest.raises(SettingsError, match=key):
-            read(now, key, text)
+            set_to(key, text)
     assert switch(now, "mirror") == ("output.mirror", True)
     assert switch(now, "output.mirror") == ("output.mirror", True)
     with pytest.raises(SettingsError, match=r"nothing to switch; choose one of: .*output.mirror"):
@@ -334,14 +344,14 @@ def test_a_model_is_loaded_again_when_its_file_changes(tmp_path, caplog):
     frame = Frame(np.zeros((36, 64, 3), np.uint8), 0, 0.0)
     processor.matte(frame)
     assert stats.model == str(model)
-    first = processor.matting._engine
+    first = processor.matting.engine
     processor.matting.reload()
     processor.matte(frame)
-    second = processor.matting._engine
+    second = processor.matting.engine
     assert second is not first
     model.write_bytes(b"junk")
     processor.matting.reload()
     processor.matte(frame)
-    assert processor.matting._engine is second
+    assert processor.matting.engine is second
     assert "embedded stays in use" in caplog.text
     processor.close()

@@ -1,11 +1,14 @@
 """The keyboard: every key does what the help says of it, and nothing else."""
 
+import sys
+
 import pytest
 
-from realtime_bg.engines import ENGINES
+from realtime_bg.engines import ENGINES, installed
 from realtime_bg.settings import Settings, validated
 from realtime_bg.settings.live import Live
 from realtime_bg.settings.shortcuts import HELP, TWINS
+from realtime_bg.steering.checks import Refused
 from realtime_bg.steering.keys import KEYS, QUIT, click, press
 
 MOUSE = "click"
@@ -225,13 +228,33 @@ def test_every_snapshot_counts():
     assert live.now.snapshots == 3
 
 
-def test_the_next_engine_passes_over_those_that_could_not_be_opened(monkeypatch):
-    from realtime_bg.steering import keys
-
-    monkeypatch.setattr(keys, "UNUSABLE", set(list(keys.ENGINES)[1:3]))
-    live = Live(Settings(engine={"name": next(iter(keys.ENGINES))}))
+def test_the_next_engine_passes_over_those_that_could_not_be_opened():
+    names = installed()
+    live = Live(Settings(engine={"name": names[0]}))
+    for name in names[1:3]:
+        live.note_engine(name, usable=False)
     press(live, "e")
-    assert live.now.engine.name == list(keys.ENGINES)[3]
+    assert live.now.engine.name == names[3]
+    live.note_engine(names[1], usable=True)
+    live.update(engine__name=names[0])
+    press(live, "e")
+    assert live.now.engine.name == names[1]
+
+
+def test_the_next_engine_passes_over_those_that_are_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    live = Live(Settings(engine={"name": "rvm"}))
+    press(live, "e")
+    assert live.now.engine.name == "embedded"
+
+
+def test_a_key_that_would_change_to_what_is_gone_changes_nothing(tmp_path):
+    live = Live(
+        Settings(background={"current": "blur", "items": ["blur", str(tmp_path / "x.jpg")]})
+    )
+    with pytest.raises(Refused, match=r"x\.jpg"):
+        press(live, "b")
+    assert live.now.background.current == "blur"
 
 
 @pytest.mark.parametrize("mirror", [False, True])

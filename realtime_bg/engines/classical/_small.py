@@ -20,7 +20,6 @@ Mask: TypeAlias = NDArray[np.uint8]
 LEAST = 0.01  # share of the picture a person takes; with less nobody was found
 ROUGH = 96  # pixels of the longer side that tell whether a mask is shaped like somebody
 ASTRAY, CROWDED, UNLIKE = 0.3, 0.3, 0.5  # of `SmallEngine.plausible`
-CUT = 40.0  # grey levels by which the median pixel differs from the last frame after a cut
 
 
 class SmallEngine(Engine):
@@ -54,8 +53,6 @@ class SmallEngine(Engine):
         with self.stats.stage("resize"):
             small = cv2.resize(frame.image, self.work_size, interpolation=cv2.INTER_AREA)
         with self.stats.stage("network"):
-            if self.last is not None and np.median(cv2.absdiff(small, self.last).max(2)) > CUT:
-                self.reset()
             alpha = self.solve(small, frame.time)
             if alpha is not None and not self.found(alpha):
                 alpha = None

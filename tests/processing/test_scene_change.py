@@ -11,10 +11,10 @@ from realtime_bg import engines
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Frame, Matte
-from realtime_bg.imaging.change import HELD, Change
-from realtime_bg.processing.ladder import PATIENCE, RUNGS, WINDOW, Ladder
+from realtime_bg.imaging.scene_change import MOST_HELD, SceneChangeDetector
 from realtime_bg.processing.matting import Matting
 from realtime_bg.registry import load_class
+from realtime_bg.runtimes.input_size import PATIENCE, SCALES, WINDOW, InputSizeController
 from realtime_bg.settings import load
 from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
@@ -35,37 +35,39 @@ def frame(image, index, epoch=0, rate=30):
 
 
 def test_another_scene_is_a_cut_and_another_light_is_none():
-    change = Change()
+    detector = SceneChangeDetector()
     cuts = []
     for index, image in enumerate(
         [room(1), room(1, gain=0.6), room(1, gain=1.2), room(2), room(2)]
     ):
-        cuts.append(change(frame(image, index))[0])
+        cuts.append(detector.update(frame(image, index)).cut)
     assert cuts == [False, False, False, True, False]
-    assert change(frame(room(2), 5, epoch=1))[0]  # the source says so itself
-    assert not Change()(frame(np.zeros((2, 2, 3), np.uint8), 0))[0]
+    assert detector.update(frame(room(2), 5, epoch=1)).cut  # the source says so itself
+    assert not SceneChangeDetector().update(frame(np.zeros((2, 2, 3), np.uint8), 0)).cut
 
 
 def test_noise_is_still_and_a_finger_is_not():
-    change = Change()
-    still = [change(frame(room(1, noise=3, shot=index), index))[1] for index in range(13)]
-    assert still == [False, *([True] * HELD), False, *([True] * HELD), False]
+    detector = SceneChangeDetector()
+    still = [
+        detector.update(frame(room(1, noise=3, shot=index), index)).still for index in range(13)
+    ]
+    assert still == [False, *([True] * MOST_HELD), False, *([True] * MOST_HELD), False]
     image = room(1, noise=3, shot=20)
     cv2.rectangle(image, (300, 200), (312, 240), (140, 170, 220), -1)
-    assert not change(frame(image, 20))[1]
+    assert not detector.update(frame(image, 20)).still
 
 
 def test_what_moves_slowly_is_seen_in_the_end():
     """Compared is the last frame that was matted: small steps add up."""
-    change = Change()
+    detector = SceneChangeDetector()
     texture = room(1)
     still = []
     for index in range(12):
         image = texture.copy()
         cv2.circle(image, (300 + index, 200), 60, (10, 10, 10), -1)
-        still.append(change(frame(image, index))[1])
+        still.append(detector.update(frame(image, index)).still)
     assert sum(still) < 9
-    assert not all(still[1:HELD])
+    assert not all(still[1:MOST_HELD])
 
 
 class Counting(Engine):
@@ -160,14 +162,14 @@ def test_a_second_engine_keeps_its_size_and_one_that_has_learned_is_not_opened_a
             super().__init__(settings, size, stats)
             opened.append(settings.work_size)
 
-    monkeypatch.setattr("test_change.Second", Second, raising=False)
+    monkeypatch.setattr(f"{__name__}.Second", Second, raising=False)
     monkeypatch.setitem(engines.ENGINES, "second", f"{__name__}:Second")
     monkeypatch.setattr(Counting, "per_pixel", 0.003 / (64 * 36))  # at 1000 frames a second
     flags = {"engine.combine.engine": "second", "engine.gate": False}
     used = matting(**flags)
     for shown in moving(3 * WINDOW):
         used.matte(shown)
-    assert used._engine.work_size[0] < 64
+    assert used.engine.work_size[0] < 64
     assert len(opened) > 1
     assert set(opened) == {None}
     monkeypatch.setattr(Second, "least_scale", 1.0)
@@ -180,16 +182,16 @@ def test_a_second_engine_keeps_its_size_and_one_that_has_learned_is_not_opened_a
         assert load_class(engines.ENGINES, name, "engine", EngineError).least_scale == 1.0
 
 
-def climb(ladder, seconds, windows):
+def climb(controller, seconds, windows):
     """Rungs after each of some windows, for an engine of ``seconds`` at the largest picture."""
     rungs = []
     for _ in range(windows):
         for _ in range(WINDOW):
             climb.index += 1
-            ladder.moves(
-                frame(np.zeros((4, 4, 3), np.uint8), climb.index), seconds * ladder.scale**2
+            controller.update(
+                frame(np.zeros((4, 4, 3), np.uint8), climb.index), seconds * controller.scale**2
             )
-        rungs.append(ladder.rung)
+        rungs.append(controller.step)
     return rungs
 
 
@@ -197,31 +199,33 @@ climb.index = 0
 
 
 def test_the_ladder_goes_down_at_once_and_up_with_patience():
-    ladder = Ladder()
-    assert climb(ladder, 0.02, 3) == [0, 0, 0]
-    assert climb(ladder, 0.05, 3) == [1, 1, 1]  # 50 ms x 0.56 fit into 33
-    assert climb(ladder, 0.02, PATIENCE + 1)[-2:] == [0, 0]
-    assert climb(ladder, 0.05, 1) == [1]
-    assert climb(ladder, 0.02, PATIENCE) == [1] * PATIENCE  # more patience after a failure
-    assert climb(ladder, 0.02, PATIENCE + 1)[-1] == 0
-    assert climb(ladder, 9.0, 9)[-1] == len(RUNGS) - 1  # never off its end
+    controller = InputSizeController()
+    assert climb(controller, 0.02, 3) == [0, 0, 0]
+    assert climb(controller, 0.05, 3) == [1, 1, 1]  # 50 ms x 0.56 fit into 33
+    assert climb(controller, 0.02, PATIENCE + 1)[-2:] == [0, 0]
+    assert climb(controller, 0.05, 1) == [1]
+    assert climb(controller, 0.02, PATIENCE) == [1] * PATIENCE  # more patience after a failure
+    assert climb(controller, 0.02, PATIENCE + 1)[-1] == 0
+    assert climb(controller, 9.0, 9)[-1] == len(SCALES) - 1  # never off its end
 
 
 def test_an_engine_may_say_how_little_it_can_see():
-    ladder = Ladder(least=0.75)
-    assert climb(ladder, 9.0, 4) == [1, 1, 1, 1]
+    controller = InputSizeController(smallest_scale=0.75)
+    assert climb(controller, 9.0, 4) == [1, 1, 1, 1]
 
 
 def test_dropped_frames_are_no_slower_camera():
-    ladder = Ladder()
+    controller = InputSizeController()
     for index in range(0, 4 * WINDOW, 2):  # every other one was dropped
-        ladder.moves(frame(np.zeros((4, 4, 3), np.uint8), index), 0.04 * ladder.scale**2)
-    assert ladder.rung == 1
+        controller.update(frame(np.zeros((4, 4, 3), np.uint8), index), 0.04 * controller.scale**2)
+    assert controller.step == 1
 
 
 def test_a_step_of_the_ladder_keeps_the_networks_stride(tmp_path, monkeypatch):
     """A deep network cannot be fed sides that it cannot halve evenly."""
-    monkeypatch.setattr(Ladder, "moves", lambda self, *_: self.rung == 0 and self._to(1))
+    monkeypatch.setattr(
+        InputSizeController, "update", lambda self, *_: self.step == 0 and self._change_to(1)
+    )
     path = graphs.person_map(tmp_path / "net.onnx")
     flags = {"engine.name": "semantic", "engine.model": str(path), "engine.gate": False}
     matting = Matting(Live(load(flags=flags)), Stats(), in_time=True)

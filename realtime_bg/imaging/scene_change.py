@@ -1,0 +1,69 @@
+"""How much a frame differs from those before it: not at all, as most do, or wholly, after a cut."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from realtime_bg.frames import Alpha, Frame, Image
+
+ROWS = 180  # rows of the frame that are looked at, about
+COMPARED_SIZE = 64, 36  # width and height of the grey pictures that are compared
+SAME_SCENE = 0.6  # correlation below which two pictures show different scenes
+NOISE = 2.0  # grey levels by which a place of a still picture wavers
+MOST_HELD = 5  # still frames in a row that one matte is good for
+
+
+class SceneChange(NamedTuple):
+    """``cut``: the frame is of another scene than the last one, so history is void. ``still``:
+    nothing has moved since the last frame that was to be matted."""
+
+    cut: bool
+    still: bool
+
+
+class SceneChangeDetector:
+    """Compares the frames of one stream, in their order."""
+
+    def __init__(self) -> None:
+        self._last: Alpha | None = None
+        self._matted: Alpha | None = None
+        self._held = 0
+        self._epoch = 0
+
+    def update(self, frame: Frame) -> SceneChange:
+        """What has changed with ``frame``, which becomes the one that the next is compared with."""
+        seen = _reduced(frame.image)
+        cut = frame.epoch != self._epoch
+        cut |= self._last is not None and not same_scene(seen, self._last)
+        self._last, self._epoch = seen, frame.epoch
+        still = not cut and self._matted is not None and self._held < MOST_HELD
+        # Neighbours together: less noise, and what moves moves several of them.
+        still = still and cv2.blur(cv2.absdiff(seen, self._matted), (3, 3)).max() < NOISE
+        self._held = self._held + 1 if still else 0
+        if not still:
+            self._matted = seen
+        return SceneChange(cut, still)
+
+    def forget_matte(self) -> None:
+        """The next frame counts as not still: there is no matte that could be held for it."""
+        self._matted = None
+
+
+def same_scene(one: Alpha, other: Alpha) -> bool:
+    """Whether two grey pictures ``float32 (h, w)`` show the same scene, in whatever light."""
+    return correlation(one, other) >= SAME_SCENE
+
+
+def correlation(one: Alpha, other: Alpha) -> float:
+    """Of two grey pictures ``float32 (h, w)``: 1 for the same, whatever its exposure, about 0 for
+    two that have nothing to do with each other."""
+    a, b = one - one.mean(), other - other.mean()
+    # Plain pictures are alike.
+    return float(((a * b).sum() + 1) / (np.sqrt((a * a).sum() * (b * b).sum()) + 1))
+
+
+def _reduced(image: Image) -> Alpha:
+    step = max(1, image.shape[0] // ROWS)  # averaging all pixels costs five times as much
+    grey = cv2.cvtColor(np.ascontiguousarray(image[::step, ::step]), cv2.COLOR_BGR2GRAY)
+    return cv2.resize(grey, COMPARED_SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)

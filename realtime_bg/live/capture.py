@@ -1,0 +1,264 @@
+"""The capture thread: opens the source, hands its frames on, and opens it again when it fails.
+
+A driver may hang in any call, and a thread cannot be killed: the watchdog, on the main thread,
+then leaves the thread behind and starts another.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+
+from realtime_bg.errors import RealtimeBgError, SourceError
+from realtime_bg.frames import Frame, Size
+from realtime_bg.live.lifecycle import Lifecycle
+from realtime_bg.live.slot import Closed
+from realtime_bg.settings import SourceSettings
+from realtime_bg.settings.live import Live
+from realtime_bg.sources.base import Source
+from realtime_bg.stats import Stats
+from realtime_bg.system.backoff import Backoff
+
+log = logging.getLogger(__name__)
+
+STALLED = 2.0  # seconds without a frame after which a source no longer wanted is interrupted
+OPENING = 15.0  # seconds the opening of a source may take before its thread is given up
+MAX_ABANDONED_THREADS = 10  # that hang in a driver; with more, a new process is better
+REOPEN_PAUSES = (1.0, 1.0, 2.0, 5.0)  # seconds between attempts to open a source
+RESTING_PERIOD = 0.05  # seconds between looks whether the camera is wanted again
+LAST_PICTURE_SECONDS = 0.5  # for which the last frame of a source that ended is seen
+UNKNOWN_SIZE: Size = (1280, 720)  # of outputs that are opened before the source is
+UNKNOWN_FPS = 30.0
+
+OpenSource = Callable[[SourceSettings], Source]
+
+
+class CaptureThread:
+    """What one capture thread notes of itself, for the watchdog to read."""
+
+    def __init__(self) -> None:
+        self.active_at = time.monotonic()  # when it was last seen to do something
+        self.opening = False  # whether it is inside the opening of a source
+        self.interrupted_at: float | None = None  # when its stalled source was asked to end
+
+
+class Capture:
+    """The source in use and the thread that reads it."""
+
+    def __init__(
+        self,
+        live: Live,
+        stats: Stats,
+        run: Lifecycle,
+        source: Source | None,
+        opener: OpenSource,
+        hand_on: Callable[[Frame], None],
+        resting: Callable[[], bool],
+        persistent: bool,
+    ) -> None:
+        """``source`` is open already, or None: then ``opener``, which also opens it again after a
+        pause or a change, does so when it is needed. ``hand_on`` gets every frame, on the capture
+        thread. ``resting``: whether the camera is to be closed now. ``persistent``: a source that
+        fails is opened again whatever happens."""
+        self._live, self._stats, self._run = live, stats, run
+        self.opener, self._hand_on, self._resting = opener, hand_on, resting
+        self._persistent = persistent
+        self.source: Source | None = source
+        self.source_settings = live.now.source  # what is open, or was last
+        self.size: Size = source.size if source else live.now.source.size or UNKNOWN_SIZE
+        self.fps = source.fps if source else live.now.source.fps or UNKNOWN_FPS
+        self.problem = ""  # why there is no camera
+        self.abandoned_threads = 0
+        self._thread = CaptureThread()
+        self._backoff = Backoff(*REOPEN_PAUSES)
+        self._interrupted = False  # whether the source ends because it was told to
+        self._last_frame_at = time.monotonic()
+        self._epoch = -1  # of the last frame
+        self._epochs = 0  # of the sources before this one, each of which counts from 0
+        run.at_stop(self._close_source)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is no camera, or it sends nothing."""
+        source = self.source
+        return source is None or source.waiting
+
+    def start(self) -> None:
+        """Start a capture thread; one that was running before is given up."""
+        thread = self._thread = CaptureThread()
+        self._run.start(lambda: self._capture(thread), "capture")
+
+    def reopen(self) -> None:
+        """Close the source and open it anew, as after a computer slept. From any thread."""
+        if self.source is not None:
+            self._interrupted = True
+            self._close_source()
+
+    def _close_source(self) -> None:
+        source = self.source
+        if source is not None:
+            source.close()
+
+    # on the capture thread
+
+    def _capture(self, thread: CaptureThread) -> None:
+        try:
+            while not self._run.stopping.is_set() and thread is self._thread:
+                thread.active_at, thread.interrupted_at = time.monotonic(), None
+                if self._resting():
+                    self._release()
+                    self._run.stopping.wait(RESTING_PERIOD)
+                elif self._reopened(thread):
+                    self._pump_on(thread)
+        finally:
+            if thread is self._thread:
+                self._release()
+
+    def _pump_on(self, thread: CaptureThread) -> None:
+        """`_pump`; where the program is to go on whatever happens, a source that fails is opened
+        again."""
+        try:
+            self._pump(thread)
+        except Exception as error:
+            if thread is not self._thread:
+                raise Closed from error
+            if not self._persistent:
+                raise
+            self._complain(error)
+            self._release()
+            self._pause()
+
+    def _pump(self, thread: CaptureThread) -> None:
+        """Hand frames on until the source ends, or the settings ask for another or none."""
+        source = self.source
+        assert source is not None
+        with closing(iter(source)) as frames:
+            while True:
+                with self._stats.stage("capture"):
+                    frame = next(frames, None)
+                if thread is not self._thread:  # given up while it hung
+                    source.close()
+                    raise Closed
+                unwanted = self._live.now.source != self.source_settings
+                if self._run.stopping.is_set() or self._resting() or unwanted:
+                    return
+                if frame is None:
+                    self._finish()
+                    return
+                if self._epochs:
+                    frame = replace(frame, epoch=self._epochs + frame.epoch)
+                self._epoch = frame.epoch
+                self._last_frame_at = thread.active_at = time.monotonic()
+                self.size, self.problem = frame.size, ""
+                self._backoff.succeeded()
+                self._hand_on(frame)
+
+    def _finish(self) -> None:
+        """The source ended by itself: let the last frame be seen, then stop."""
+        if self._interrupted or self._persistent:
+            pause = not self._interrupted
+            self._release()
+            if pause:
+                self._pause()
+            return
+        self._run.finished.set()
+        self._run.stopping.wait(LAST_PICTURE_SECONDS)
+        self._run.stop()
+
+    def _release(self) -> None:
+        self._interrupted = False
+        source, self.source = self.source, None
+        if source is not None:
+            source.close()
+
+    def _complain(self, error: Exception) -> None:
+        """Say why there is no camera, once for each reason."""
+        text = str(error) if isinstance(error, RealtimeBgError) else repr(error)
+        if text != self.problem:
+            log.warning("%s", text)
+        self.problem = text
+        self._stats.notice(text)
+
+    def _pause(self) -> None:
+        self._run.stopping.wait(self._backoff.failed())
+
+    def _reopened(self, thread: CaptureThread) -> bool:
+        """Make the open source the one the settings ask for; a bad change keeps the old one."""
+        wanted = self._live.now.source
+        if self.source is not None and wanted == self.source_settings:
+            return True
+        thread.opening = True
+        try:
+            source = self.opener(wanted)
+        except RealtimeBgError as error:
+            if thread is not self._thread:
+                raise Closed from None
+            self._complain(error)
+            if self.source is not None:
+                tried, before = wanted.model_dump(), self.source_settings.model_dump()
+                self._live.take_back({"source": tried}, {"source": before}, str(error))
+                return True
+            self._pause()
+            return False
+        finally:
+            thread.opening = False
+        if thread is not self._thread:
+            source.close()
+            raise Closed
+        self._release()
+        log.log(logging.WARNING if self.problem else logging.INFO, "%s", source.description)
+        self.source, self.source_settings = source, wanted
+        self._epochs = self._epoch + 1
+        thread.active_at = time.monotonic()
+        self._live.confirm("source.spec", wanted.spec)
+        self._live.modify(lambda s: {"resets": s.resets + 1})
+        if self._run.stopping.is_set():
+            self._release()
+        return self.source is not None
+
+    # on the main thread
+
+    def watch(self) -> None:
+        """Interrupt the wait for a source that is no longer wanted, and a source that has stalled;
+        leave it, and its thread, when that is no use."""
+        now = time.monotonic()
+        unwanted = self._resting() or self._live.now.source != self.source_settings
+        if self.source is not None and unwanted and now - self._last_frame_at > STALLED:
+            self.reopen()
+        thread = self._thread
+        if self._resting() or self._run.finished.is_set():
+            thread.active_at = now
+            return
+        patience = self._patience(thread)
+        if now - thread.active_at < patience:
+            return
+        if thread.interrupted_at is None:
+            thread.interrupted_at, self.problem = now, "it sends nothing"
+            log.warning(
+                "%s has sent nothing for %g s; opening it again",
+                self.source_settings.spec,
+                patience,
+            )
+            self._stats.notice("the camera has stalled")
+            self.reopen()
+        elif now - thread.interrupted_at > STALLED:
+            self._abandon_thread()
+
+    def _patience(self, thread: CaptureThread) -> float:
+        """Seconds for which the thread may do nothing."""
+        source, patience, waiting = self.source, self._live.now.source.stall, False
+        if source is not None:
+            patience, waiting = max(patience, 3.0 / source.fps), source.waiting
+            if waiting:
+                thread.active_at = max(thread.active_at, source.tried)
+        return max(patience, OPENING) if thread.opening or waiting else patience
+
+    def _abandon_thread(self) -> None:
+        self.abandoned_threads += 1
+        if self.abandoned_threads > MAX_ABANDONED_THREADS:
+            self._run.stop(SourceError(f"{self.source_settings.spec}: its driver hangs"))
+            return
+        log.error("%s hangs in its driver and is left behind", self.source_settings.spec)
+        self.source, self._interrupted = None, False
+        self.start()

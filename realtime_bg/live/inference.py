@@ -1,0 +1,61 @@
+"""The inference thread: frames in, mattes out; an engine that hangs is left behind with it."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from realtime_bg.frames import Frame, Item, Size
+from realtime_bg.live.lifecycle import Lifecycle
+from realtime_bg.live.slot import Closed, Slot
+from realtime_bg.processing.matting import Matting
+from realtime_bg.processing.processor import Processor
+
+
+class Inference:
+    """Mattes the newest frame, always with the processor's present `Matting`."""
+
+    def __init__(
+        self,
+        run: Lifecycle,
+        processor: Processor,
+        frames: Slot[Frame],
+        items: Slot[Item],
+        holding: Callable[[], bool],
+    ) -> None:
+        """``holding``: whether the picture is frozen, so that no frame need be matted."""
+        self._run, self._processor = run, processor
+        self._frames, self._items, self._holding = frames, items, holding
+
+    def start(self, warm_up: Size | None = None) -> None:
+        """Start an inference thread. ``warm_up``: the size of the frames to come, where none is
+        expected soon: the engine is loaded before the first one."""
+        matting = self._processor.matting
+        self._run.start(lambda: self._infer(matting, warm_up), "inference")
+
+    def _infer(self, matting: Matting, warm_up: Size | None) -> None:
+        if warm_up is not None:
+            width, height = warm_up
+            black = np.zeros((height, width, 3), np.uint8)
+            self._processor.matte(Frame(black, 0, time.monotonic(), epoch=-1), matting)
+        while True:
+            frame = self._frames.take()
+            assert frame is not None
+            if self._holding():
+                continue
+            try:
+                item = self._processor.matte(frame, matting)
+            finally:
+                if matting is not self._processor.matting:  # given up while it hung
+                    matting.close()
+                    raise Closed
+            self._items.put(item)
+
+    def watch(self, hang: float) -> None:
+        """Leave an engine that has been at one frame for more than ``hang`` seconds, with its
+        thread, which cannot be killed; another engine takes over. On the main thread."""
+        matting = self._processor.matting
+        since = matting.busy_since
+        if since is not None and time.monotonic() - since > hang:
+            self._processor.matting = matting.abandoned(f"has not answered for {hang:g} s")
+            self.start()

@@ -1,0 +1,20 @@
+"""What libraries say when a GPU has no memory left."""
+
+# In the words of PyTorch, CUDA, cuBLAS and ONNX Runtime.
+OUT_OF_MEMORY = (
+    "outofmemory",
+    "out of memory",
+    "memoryallocation",
+    "alloc_failed",
+    "failed to allocate memory",
+)
+
+
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether a library says, in its own way, that a GPU has no memory left."""
+    while error is not None:
+        text = f"{type(error).__name__} {error}".lower()
+        if any(sign in text for sign in OUT_OF_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
