@@ -4,13 +4,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime_bg import __version__
-from realtime_bg.daemon.control import ControlServer, Question
+from realtime_bg.daemon.commands import Commands
+from realtime_bg.daemon.control import ControlServer
 from realtime_bg.daemon.endpoint import Endpoint, Lock, endpoint, runtime_folder
 from realtime_bg.daemon.logs import Ring
 from realtime_bg.daemon.notify import Notify
@@ -21,11 +21,9 @@ from realtime_bg.live.pipeline import Pipeline
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings, SourceSettings, default_config, load
 from realtime_bg.settings.live import Live
-from realtime_bg.settings.loading import value_of
 from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
-from realtime_bg.stats import STAGES, Stats
-from realtime_bg.steering.changes import apply, apply_texts, switch
+from realtime_bg.stats import Stats
 from realtime_bg.steering.checks import prepare
 from realtime_bg.steering.config_file import ConfigFile, in_use
 from realtime_bg.system.signals import stop_signals
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HUNG = 5.0  # seconds without a picture, be it a card, after which the pipeline is built anew
-WAITS = 3.0  # seconds `ctl` waits for a background, an engine or a snapshot
-OPENED = {"background.current", "engine.name"}  # settings that are only known to work when open
 
 
 class Daemon:
@@ -57,8 +53,8 @@ class Daemon:
         ``ring``: of `daemon_logs`. ``at``: None for where this user's daemon always is. Raises
         RealtimeBgError: settings that cannot work."""
         self.live, self.stats = Live(prepare(settings, "daemon")), Stats()
-        self._ring, self._at = ring or Ring(), at
-        self._config = ConfigFile(
+        self.ring, self._at = ring or Ring(), at
+        self.config = ConfigFile(
             config or default_config(),
             self.live,
             self.stats,
@@ -66,8 +62,8 @@ class Daemon:
         )
         self._budget, self._notify, self._sleeping = Budget(), Notify(), Sleeping()
         self._stopping = threading.Event()
-        self._begin = time.monotonic()
-        self._problem = ""  # why the last pipeline ended
+        self.begin = time.monotonic()
+        self.problem = ""  # why the last pipeline ended
         self.page: Page | None = None
         self.files: FileWatch | None = None
         self.pipeline: Pipeline | None = None
@@ -97,14 +93,14 @@ class Daemon:
             if self._at is None:
                 lock = Lock(runtime_folder())
                 stack.callback(lock.close)
-            control = ControlServer(self._at or endpoint(), self.answer)
+            control = ControlServer(self._at or endpoint(), Commands(self).answer)
             stack.callback(control.close)
             files = self.files = FileWatch(self._files)
             stack.callback(files.close)
             if self.page is not None:
                 self.page.start(self)
                 stack.callback(self.page.close)
-            stack.callback(self._ring.close)
+            stack.callback(self.ring.close)
             if threading.current_thread() is threading.main_thread():
                 stack.enter_context(stop_signals(self.stop))
             log.info("realtime-bg %s runs as a daemon (pid %d)", __version__, os.getpid())
@@ -122,15 +118,15 @@ class Daemon:
             except Exception as error:
                 if not isinstance(error, RealtimeBgError):
                     log.debug("the pipeline ended", exc_info=True)
-                self._problem = str(error) or repr(error)
+                self.problem = str(error) or repr(error)
             else:
-                self._problem = "the pipeline ended by itself"
+                self.problem = "the pipeline ended by itself"
             if self._stopping.is_set():
                 return
             pause = self._budget.spend()
             if pause is None:
-                raise WornOut(f"{self._problem}; it has failed too often, giving up")
-            log.error("%s; starting again in %g s", self._problem, pause)
+                raise WornOut(f"{self.problem}; it has failed too often, giving up")
+            log.error("%s; starting again in %g s", self.problem, pause)
             self._rest(pause)
 
     def _rest(self, seconds: float) -> None:
@@ -182,120 +178,7 @@ class Daemon:
         self._notify.alive()
 
     def _files(self) -> Wanted:
-        return in_use(self._config, self.live, self.stats, self.processor)
-
-    # what `ctl` asks
-
-    def answer(self, question: Question) -> Iterator[Any]:
-        """The values of the answer, see `control.py`. Raises RealtimeBgError to refuse."""
-        commands: dict[Any, Callable[[Question], Any]] = {
-            "status": self._status,
-            "set": self._set,
-            "toggle": self._toggle,
-            "pause": lambda _: self._pause(True),
-            "resume": lambda _: self._pause(False),
-            "snapshot": self._snapshot,
-            "settings": lambda _: self.live.now.model_dump(mode="json"),
-        }
-        name = question.get("command")
-        if name == "logs":
-            count = question.get("count", 50)
-            if not isinstance(count, int) or count < 0:
-                raise DaemonError("logs: count is a number from 0 on")
-            ring = self._ring
-            yield from ring.follow(count) if question.get("follow") else ring.last(count)
-        elif name == "stop":
-            yield "stopping"
-            self.stop()
-        elif name in commands:
-            yield commands[name](question)
-        else:
-            raise DaemonError(f"no such command: {str(name)[:50]}")
-
-    def _status(self, _: Question) -> dict[str, Any]:
-        pipeline, stats, now = self.pipeline, self.stats, self.live.now
-        outlets = pipeline.outlets if pipeline is not None else None
-        return {
-            "state": pipeline.state if pipeline is not None else "starting",
-            "version": __version__,
-            "pid": os.getpid(),
-            "uptime_s": round(time.monotonic() - self._begin, 1),
-            "config": str(self._config.path) if self._config.path.exists() else None,
-            "config_problem": self._config.problem,
-            "source": now.source.spec,
-            "camera_open": pipeline is not None and pipeline.camera_open,
-            "background": now.background.current,
-            "engine": stats.engine,
-            "provider": stats.provider,
-            "fps": round(stats.fps, 1),
-            "latency_ms": round(stats.median("latency"), 1),
-            "work_size": list(stats.work_size),
-            "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
-            "outputs": outlets.specs() if outlets else [],
-            "waiting_for": dict(outlets.problems) if outlets else {},
-            "watched": self.watched,
-            "recording": stats.recording_since is not None,
-            "mirror": now.output.mirror,
-            "dropped": stats.dropped,
-            "failures": stats.failures,
-            "restarts": self.restarts,
-            "problem": self._problem,
-            "page": self.page.address if self.page else None,
-        }
-
-    def _set(self, question: Question) -> dict[str, Any]:
-        texts = question.get("changes")
-        if not isinstance(texts, dict) or not texts:
-            raise DaemonError("set: give key=value")
-        if not all(isinstance(value, str) for value in texts.values()):
-            raise DaemonError("set: values are text")
-        apply_texts(self.live, texts)
-        for key in OPENED & texts.keys():
-            reason = self.live.wait_for_answer(key, WAITS) if self._opens(key) else None
-            if reason:
-                raise DaemonError(f"{reason}; {value_of(self.live.now, key)} stays")
-        shown = {key: value_of(self.live.now, key) for key in texts}
-        return {
-            key: value if isinstance(value, bool | int | float | None) else str(value)
-            for key, value in shown.items()
-        }
-
-    def _opens(self, key: str) -> bool:
-        """Whether what ``key`` names is opened now, and not when the camera runs again."""
-        return key == "background.current" or (
-            self.pipeline is not None and self.pipeline.state == "running"
-        )
-
-    def _toggle(self, question: Question) -> dict[str, Any]:
-        name = str(question.get("key", ""))
-        found: dict[str, Any] = {}
-
-        def changes(now: Settings) -> dict[str, Any]:
-            found.clear()
-            key, value = switch(now, name)
-            found[key] = value
-            return {key: value}
-
-        apply(self.live, changes)
-        return found
-
-    def _pause(self, paused: bool) -> str:
-        self.live.update(paused=paused)
-        return "paused: the camera is closed" if paused else "resumed"
-
-    def _snapshot(self, _: Question) -> str:
-        pipeline = self.pipeline
-        if pipeline is None or pipeline.state != "running":
-            state = pipeline.state if pipeline is not None else "starting"
-            raise DaemonError(f"there is no picture of you now ({state})")
-        before = pipeline.outlets.recordings.saved
-        self.live.modify(lambda s: {"snapshots": s.snapshots + 1})
-        end = time.monotonic() + WAITS
-        while pipeline.outlets.recordings.saved is before:
-            if time.monotonic() > end:
-                raise DaemonError("the snapshot takes long; see realtime-bg ctl logs")
-            time.sleep(0.02)
-        return pipeline.outlets.recordings.saved[0]
+        return in_use(self.config, self.live, self.stats, self.processor)
 
 
 def _open(settings: SourceSettings) -> Source:

@@ -42,6 +42,15 @@ class CaptureThread:
         self.opening = False  # whether it is inside the opening of a source
         self.interrupted_at: float | None = None  # when its stalled source was asked to end
 
+    def patience(self, source: Source | None, stall: float) -> float:
+        """Seconds for which it may do nothing. ``stall``: that the source may be silent."""
+        waiting = False
+        if source is not None:
+            stall, waiting = max(stall, 3.0 / source.fps), source.waiting
+            if waiting:
+                self.active_at = max(self.active_at, source.tried)
+        return max(stall, OPENING) if self.opening or waiting else stall
+
 
 class Capture:
     """The source in use and the thread that reads it."""
@@ -78,12 +87,6 @@ class Capture:
         self._epochs = 0  # of the sources before this one, each of which counts from 0
         run.at_stop(self._close_source)
 
-    @property
-    def waiting(self) -> bool:
-        """Whether there is no camera, or it sends nothing."""
-        source = self.source
-        return source is None or source.waiting
-
     def start(self) -> None:
         """Start a capture thread; one that was running before is given up."""
         thread = self._thread = CaptureThread()
@@ -96,8 +99,7 @@ class Capture:
             self._close_source()
 
     def _close_source(self) -> None:
-        source = self.source
-        if source is not None:
+        if (source := self.source) is not None:
             source.close()
 
     # on the capture thread
@@ -116,8 +118,7 @@ class Capture:
                 self._release()
 
     def _pump_on(self, thread: CaptureThread) -> None:
-        """`_pump`; where the program is to go on whatever happens, a source that fails is opened
-        again."""
+        """`_pump`; where the program is persistent, a source that fails is opened again."""
         try:
             self._pump(thread)
         except Exception as error:
@@ -230,29 +231,17 @@ class Capture:
         if self._resting() or self._run.finished.is_set():
             thread.active_at = now
             return
-        patience = self._patience(thread)
+        patience = thread.patience(self.source, self._live.now.source.stall)
         if now - thread.active_at < patience:
             return
         if thread.interrupted_at is None:
             thread.interrupted_at, self.problem = now, "it sends nothing"
-            log.warning(
-                "%s has sent nothing for %g s; opening it again",
-                self.source_settings.spec,
-                patience,
-            )
+            spec = self.source_settings.spec
+            log.warning("%s has sent nothing for %g s; opening it again", spec, patience)
             self._stats.notice("the camera has stalled")
             self.reopen()
         elif now - thread.interrupted_at > STALLED:
             self._abandon_thread()
-
-    def _patience(self, thread: CaptureThread) -> float:
-        """Seconds for which the thread may do nothing."""
-        source, patience, waiting = self.source, self._live.now.source.stall, False
-        if source is not None:
-            patience, waiting = max(patience, 3.0 / source.fps), source.waiting
-            if waiting:
-                thread.active_at = max(thread.active_at, source.tried)
-        return max(patience, OPENING) if thread.opening or waiting else patience
 
     def _abandon_thread(self) -> None:
         self.abandoned_threads += 1

@@ -99,7 +99,8 @@ class Pipeline:
             return "idle: no viewers"
         if self.composing.holding:
             return "frozen"
-        if self.capture.waiting:
+        source = self.capture.source
+        if source is None or source.waiting:
             why = self.capture.problem
             return f"waiting for the camera{f': {why}' if why else ''}"
         return "running" if self._stats.fps else "starting"

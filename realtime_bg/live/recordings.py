@@ -27,7 +27,8 @@ class Recordings:
     def __init__(self, live: Live, stats: Stats) -> None:
         self._live, self._stats = live, stats
         self.file = ""  # of the recording that runs
-        self.saved: list[str] = []  # what became of the snapshots: the last one's path or problem
+        self._saved = threading.Condition()
+        self.saved: tuple[int, str] = 0, ""  # snapshots so far, and the last one's path or problem
         self._names: set[Path] = set()  # of recordings and snapshots, also those not yet there
         self._snapshots = live.now.snapshots  # that have been taken
 
@@ -85,11 +86,24 @@ class Recordings:
             text = f"the snapshot could not be saved: {error}"
             log.error("%s", text)
             self._stats.notice(text)
-            self.saved = [text]
+            self._answer(text)
         else:
             log.warning("saved %s", path)
             self._stats.notice(f"saved {path}")
-            self.saved = [str(path)]
+            self._answer(str(path))
+
+    def _answer(self, text: str) -> None:
+        with self._saved:
+            self.saved = self.saved[0] + 1, text
+            self._saved.notify_all()
+
+    def next_saved(self, after: tuple[int, str], timeout: float) -> str | None:
+        """The path or the problem of the first snapshot after those that ``after``, an earlier
+        value of ``saved``, counts; None when there is none within ``timeout`` seconds."""
+        with self._saved:
+            self._saved.wait_for(lambda: self.saved[0] > after[0], timeout)
+            count, text = self.saved
+            return text if count > after[0] else None
 
 
 def media_folder(settings: OutputSettings) -> Path:

@@ -6,9 +6,10 @@ from typing import Any
 from realtime_bg.errors import SettingsError
 from realtime_bg.settings import BackgroundSettings, Settings
 from realtime_bg.settings.live import Live
+from realtime_bg.steering.changes import apply
 from realtime_bg.web.answers import Refusal, unusable
 from realtime_bg.web.gallery import Gallery
-from realtime_bg.web.wishes import background_spec, check_engine
+from realtime_bg.web.wishes import background_spec
 
 # What decides which files are read or written, which device is opened and who may see it, stays
 # with who started the program. Paths of the tree; a section stands for all of its keys.
@@ -45,9 +46,6 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
         ):
             text = f"{path}: is set in config.yaml or at the start, not from a browser"
             raise Refusal(HTTPStatus.FORBIDDEN, text)
-    for path in ("engine.name", "engine.combine.engine"):
-        if isinstance(name := dotted.get(path), str):
-            check_engine(name)
 
     def changes(now: Settings) -> dict[str, Any]:
         allowed = {now.background.current, *now.background.items}
@@ -68,7 +66,7 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
         return values
 
     try:
-        live.modify(changes)
+        apply(live, changes)
     except SettingsError as error:
         raise unusable(str(error)) from None
 

@@ -52,7 +52,7 @@ class Rig:
         until(lambda: not bench.seen["null"].well)
 
     def said(self, text):
-        return any(text in line for line in self.run.daemon._ring.last(1000))
+        return any(text in line for line in self.run.daemon.ring.last(1000))
 
 
 def camera(kind):
@@ -67,7 +67,7 @@ def stalled(kind, words):
     """Until the watchdog has done about it what it says."""
 
     def inject(rig):
-        rig.run.daemon._ring._lines.clear()
+        rig.run.daemon.ring._lines.clear()
         camera(kind)(rig)
         until(lambda: rig.said(words))
 
@@ -108,8 +108,8 @@ def out_of_memory(rig):
 def no_engine(rig):
     """The engine, and both that stand in for it."""
     bench.engine = "broken"
-    restarts = rig.run.daemon._budget.count
-    until(lambda: rig.run.daemon._budget.count > restarts)
+    restarts = rig.run.daemon.restarts
+    until(lambda: rig.run.daemon.restarts > restarts)
 
 
 def output(kind):
@@ -132,8 +132,8 @@ def disk(rig):
 
 def stage(rig):
     bench.stage = "raising"
-    restarts = rig.run.daemon._budget.count
-    until(lambda: rig.run.daemon._budget.count > restarts)
+    restarts = rig.run.daemon.restarts
+    until(lambda: rig.run.daemon.restarts > restarts)
 
 
 def write_room(path, shade):
@@ -159,7 +159,7 @@ def room_deleted(rig):
     rig.room.unlink()
     until(lambda: rig.said("room.png is gone"))
     rig.well()  # what was read stays
-    rig.run.daemon._ring._lines.clear()
+    rig.run.daemon.ring._lines.clear()
     repaint(rig)
 
 
@@ -187,10 +187,10 @@ def suspend(rig):
 def bad_edit(rig):
     before = rig.run.live.now
     rig.config.write_text("refine:\n  feather: soft\n")
-    until(lambda: "line 2" in rig.run.daemon._config.problem)
+    until(lambda: "line 2" in rig.run.daemon.config.problem)
     assert rig.run.live.now.refine == before.refine
     rig.config.write_text(yaml.safe_dump({"refine": {"threshold": 0.5}}))
-    until(lambda: rig.run.daemon._config.problem == "")
+    until(lambda: rig.run.daemon.config.problem == "")
 
 
 # what, how often, how
@@ -249,12 +249,12 @@ def rig(request, tmp_path, monkeypatch):
     rig = Rig(run, config, room, bench.model)
     run.daemon._sleeping = Sleeping(lambda: time.monotonic() + rig.clock[0])
     logger = logging.getLogger("realtime_bg")
-    logger.addHandler(run.daemon._ring)
+    logger.addHandler(run.daemon.ring)
     run.start()
     yield rig
     heal()
     run.stop()
-    logger.removeHandler(run.daemon._ring)
+    logger.removeHandler(run.daemon.ring)
 
 
 def heal():

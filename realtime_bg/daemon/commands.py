@@ -1,0 +1,175 @@
+"""What `realtime-bg ctl` can ask of a running daemon, and the answers."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from realtime_bg import __version__
+from realtime_bg.daemon.control import Question
+from realtime_bg.daemon.logs import Ring
+from realtime_bg.errors import DaemonError
+from realtime_bg.live.pipeline import Pipeline
+from realtime_bg.settings import Settings
+from realtime_bg.settings.live import Live
+from realtime_bg.settings.loading import value_of
+from realtime_bg.stats import STAGES, Stats
+from realtime_bg.steering.changes import apply, apply_texts, switch
+from realtime_bg.steering.config_file import ConfigFile
+
+WAITS = 3.0  # seconds `ctl` waits for a background, an engine or a snapshot
+OPENED = {"background.current", "engine.name"}  # settings that are only known to work when open
+
+
+class Served(Protocol):
+    """A page that is served."""
+
+    @property
+    def address(self) -> str:
+        """Where, with its token."""
+
+
+class Steered(Protocol):
+    """What the commands need of a daemon."""
+
+    live: Live
+    stats: Stats
+    config: ConfigFile
+    ring: Ring
+    begin: float
+    problem: str
+
+    @property
+    def pipeline(self) -> Pipeline | None:
+        """The one that runs, None between two of them."""
+
+    @property
+    def page(self) -> Served | None:
+        """The web page, where there is one."""
+
+    @property
+    def restarts(self) -> int:
+        """How often the pipeline had to be built anew, of late."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks at any output."""
+
+    def stop(self) -> None:
+        """End the daemon."""
+
+
+class Commands:
+    """Answers the questions of one daemon's control socket, from any thread."""
+
+    def __init__(self, daemon: Steered) -> None:
+        self._daemon = daemon
+
+    def answer(self, question: Question) -> Iterator[Any]:
+        """The values of the answer, see `control.py`. Raises RealtimeBgError to refuse."""
+        commands: dict[Any, Callable[[Question], Any]] = {
+            "status": self._status,
+            "set": self._set,
+            "toggle": self._toggle,
+            "pause": lambda _: self._pause(True),
+            "resume": lambda _: self._pause(False),
+            "snapshot": self._snapshot,
+            "settings": lambda _: self._daemon.live.now.model_dump(mode="json"),
+        }
+        name = question.get("command")
+        if name == "logs":
+            count = question.get("count", 50)
+            if not isinstance(count, int) or count < 0:
+                raise DaemonError("logs: count is a number from 0 on")
+            ring = self._daemon.ring
+            yield from ring.follow(count) if question.get("follow") else ring.last(count)
+        elif name == "stop":
+            yield "stopping"
+            self._daemon.stop()
+        elif name in commands:
+            yield commands[name](question)
+        else:
+            raise DaemonError(f"no such command: {str(name)[:50]}")
+
+    def _status(self, _: Question) -> dict[str, Any]:
+        pipeline, stats, now = self._daemon.pipeline, self._daemon.stats, self._daemon.live.now
+        outlets = pipeline.outlets if pipeline is not None else None
+        return {
+            "state": pipeline.state if pipeline is not None else "starting",
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime_s": round(time.monotonic() - self._daemon.begin, 1),
+            "config": str(self._daemon.config.path) if self._daemon.config.path.exists() else None,
+            "config_problem": self._daemon.config.problem,
+            "source": now.source.spec,
+            "camera_open": pipeline is not None and pipeline.camera_open,
+            "background": now.background.current,
+            "engine": stats.engine,
+            "provider": stats.provider,
+            "fps": round(stats.fps, 1),
+            "latency_ms": round(stats.median("latency"), 1),
+            "work_size": list(stats.work_size),
+            "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
+            "outputs": outlets.specs() if outlets else [],
+            "waiting_for": dict(outlets.problems) if outlets else {},
+            "watched": self._daemon.watched,
+            "recording": stats.recording_since is not None,
+            "mirror": now.output.mirror,
+            "dropped": stats.dropped,
+            "failures": stats.failures,
+            "restarts": self._daemon.restarts,
+            "problem": self._daemon.problem,
+            "page": self._daemon.page.address if self._daemon.page else None,
+        }
+
+    def _set(self, question: Question) -> dict[str, Any]:
+        texts = question.get("changes")
+        if not isinstance(texts, dict) or not texts:
+            raise DaemonError("set: give key=value")
+        if not all(isinstance(value, str) for value in texts.values()):
+            raise DaemonError("set: values are text")
+        apply_texts(self._daemon.live, texts)
+        for key in OPENED & texts.keys():
+            reason = self._daemon.live.wait_for_answer(key, WAITS) if self._opens(key) else None
+            if reason:
+                raise DaemonError(f"{reason}; {value_of(self._daemon.live.now, key)} stays")
+        shown = {key: value_of(self._daemon.live.now, key) for key in texts}
+        return {
+            key: value if isinstance(value, bool | int | float | None) else str(value)
+            for key, value in shown.items()
+        }
+
+    def _opens(self, key: str) -> bool:
+        """Whether what ``key`` names is opened now, and not when the camera runs again."""
+        return key == "background.current" or (
+            self._daemon.pipeline is not None and self._daemon.pipeline.state == "running"
+        )
+
+    def _toggle(self, question: Question) -> dict[str, Any]:
+        name = str(question.get("key", ""))
+        found: dict[str, Any] = {}
+
+        def changes(now: Settings) -> dict[str, Any]:
+            found.clear()
+            key, value = switch(now, name)
+            found[key] = value
+            return {key: value}
+
+        apply(self._daemon.live, changes)
+        return found
+
+    def _pause(self, paused: bool) -> str:
+        self._daemon.live.update(paused=paused)
+        return "paused: the camera is closed" if paused else "resumed"
+
+    def _snapshot(self, _: Question) -> str:
+        pipeline = self._daemon.pipeline
+        if pipeline is None or pipeline.state != "running":
+            state = pipeline.state if pipeline is not None else "starting"
+            raise DaemonError(f"there is no picture of you now ({state})")
+        before = pipeline.outlets.recordings.saved
+        self._daemon.live.modify(lambda s: {"snapshots": s.snapshots + 1})
+        saved = pipeline.outlets.recordings.next_saved(before, WAITS)
+        if saved is None:
+            raise DaemonError("the snapshot takes long; see realtime-bg ctl logs")
+        return saved
