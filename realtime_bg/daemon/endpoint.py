@@ -15,7 +15,8 @@ from realtime_bg.errors import DaemonError, reason
 from realtime_bg.system.files import write_private
 
 PATIENCE = 5.0  # seconds a client waits for the next line, and the server for a question
-CLIENTS = 16  # at a time
+CLIENTS = 16  # served at a time
+BACKLOG = 64  # that wait to be accepted; beyond it a Unix socket refuses at once
 
 
 def runtime_folder() -> Path:
@@ -76,7 +77,7 @@ class UnixEndpoint:
             own.bind(str(self._path))
         finally:
             os.umask(before)
-        own.listen(CLIENTS)
+        own.listen(BACKLOG)
         return own
 
     def connect(self) -> socket.socket:
@@ -105,7 +106,7 @@ class LoopbackEndpoint:
     def listen(self) -> socket.socket:
         own = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         own.bind(("127.0.0.1", 0))
-        own.listen(CLIENTS)
+        own.listen(BACKLOG)
         address = {"port": own.getsockname()[1], "token": secrets.token_urlsafe(32)}
         write_private(self._path, json.dumps(address).encode())
         return own

@@ -17,10 +17,11 @@ from realtime_bg.errors import DataError
 from realtime_bg.frames import Image, Size
 from realtime_bg.networks.embedded import JOINED, Embedded
 from realtime_bg.system.console import say
+from realtime_bg.training.batches import Batch
 from realtime_bg.training.datasets import Item, Photos, Place, Windows, as_tensor
 from realtime_bg.training.export import export
 from realtime_bg.training.labelled import Mask
-from realtime_bg.training.loop import Batch, Task
+from realtime_bg.training.loop import Task
 from realtime_bg.training.scenes import hint, scene, tidied
 from realtime_bg.training.segmentation import figures
 

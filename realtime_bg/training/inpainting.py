@@ -13,10 +13,11 @@ from realtime_bg.frames import Image, Size
 from realtime_bg.imaging.geometry import fit
 from realtime_bg.networks.partial_conv import PartialConvUNet
 from realtime_bg.system.console import say
+from realtime_bg.training.batches import Batch
 from realtime_bg.training.datasets import Item, Place, as_tensor, split
 from realtime_bg.training.export import export
 from realtime_bg.training.labelled import Mask, complain, is_clip, pairs, read_image
-from realtime_bg.training.loop import Batch, Task
+from realtime_bg.training.loop import Task
 from realtime_bg.training.losses import inpaint_loss
 
 HOLE = (0.05, 0.5)  # share of the picture

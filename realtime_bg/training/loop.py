@@ -6,11 +6,8 @@ and the step alone, so a run that was killed and resumed is the run that was not
 """
 
 import copy
-import csv
 import logging
 import math
-import os
-import pickle
 import signal
 import threading
 import time
@@ -18,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import cv2
 import torch
@@ -31,16 +28,19 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from realtime_bg.errors import DataError, SettingsError, TrainingError, reason
 from realtime_bg.system.console import err, say
 from realtime_bg.system.signals import stop_signals
-from realtime_bg.training.datasets import Item, Items, Place
+from realtime_bg.training.batches import Batch, Order, collate
+from realtime_bg.training.checkpoints import load_checkpoint, save_checkpoint
+from realtime_bg.training.datasets import Items
+from realtime_bg.training.devices import half_type, pick_device
+from realtime_bg.training.log import Log, _tensorboard
 
 log = logging.getLogger(__name__)
 
-Batch: TypeAlias = tuple[Tensor, ...]
 
 CLIP = 1.0  # the gradient's norm is cut to this
 WARM_UP = 0.02  # share of the steps in which the learning rate grows from 0
@@ -110,75 +110,6 @@ class Run:
     free: tuple[str, ...] = ("epochs", "steps", "lr")
 
 
-class Order(Sampler[list[Place]]):
-    """Batches of places from step ``start`` to ``total``; every epoch shuffled by seed and epoch.
-
-    What does not fill a batch is left to the next epoch's chance.
-    """
-
-    def __init__(self, count: int, batch: int, seed: int, start: int, total: int) -> None:
-        self._count, self._batch, self._seed = count, min(batch, count), seed
-        self._start, self._total = start, total
-        self.per_epoch = count // self._batch
-
-    def __len__(self) -> int:
-        return max(0, self._total - self._start)
-
-    def __iter__(self) -> Iterator[list[Place]]:
-        step = self._start
-        while step < self._total:
-            epoch, begin = divmod(step, self.per_epoch)
-            chance = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
-            order = torch.randperm(self._count, generator=chance).tolist()
-            for at in range(begin, min(self.per_epoch, begin + self._total - step)):
-                yield [(epoch, i, step) for i in order[at * self._batch : (at + 1) * self._batch]]
-                step += 1
-
-
-def collate(items: list[Item], fill: bool) -> tuple[Batch | None, list[str]]:
-    """The tensors of the items that could be read (None: of none), and why the others not.
-
-    ``fill``: they are repeated, so that the batch keeps its size.
-    """
-    bad = [item for item in items if isinstance(item, str)]
-    good = [item for item in items if not isinstance(item, str)]
-    if good and fill:
-        good = (good * len(items))[: len(items)]
-    return (tuple(torch.stack(parts) for parts in zip(*good, strict=True)) if good else None), bad
-
-
-class Log:
-    """A CSV file that grows by a row; rows after ``step`` are dropped when a run is resumed."""
-
-    def __init__(self, path: Path, step: int, board: Any = None) -> None:
-        self._path, self._board = path, board
-        self._names: list[str] = []
-        if not step or not path.is_file():
-            path.unlink(missing_ok=True)
-            return
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            self._names = list(reader.fieldnames or [])
-            # a row that was torn by a kill lacks values
-            rows = [row for row in reader if None not in row.values() and int(row["step"]) <= step]
-        with path.open("w", newline="", encoding="utf-8") as file:
-            self._writer(file).writerows([dict(zip(self._names, self._names, strict=True)), *rows])
-
-    def add(self, step: int, row: dict[str, float]) -> None:
-        if not self._names:
-            self._names = ["step", *row]
-            with self._path.open("w", newline="", encoding="utf-8") as file:
-                self._writer(file).writeheader()
-        with self._path.open("a", newline="", encoding="utf-8") as file:
-            self._writer(file).writerow({"step": step} | {k: f"{v:.6g}" for k, v in row.items()})
-        for name, value in row.items():
-            if self._board is not None:
-                self._board.add_scalar(f"{self._path.stem}/{name}", value, step)
-
-    def _writer(self, file: Any) -> "csv.DictWriter[str]":
-        return csv.DictWriter(file, self._names, lineterminator="\n")
-
-
 def fit(task: Task, run: Run) -> nn.Module:
     """Train, then return the best network on the CPU, in evaluation mode.
 
@@ -213,6 +144,9 @@ def fit(task: Task, run: Run) -> nn.Module:
 
 
 class _Loop:
+    """One run. Long, because everything here is one state: what a checkpoint holds, and what a
+    resumed run must have again."""
+
     def __init__(self, task: Task, run: Run) -> None:
         self.task, self.run = task, run
         self.device = pick_device(run.device)
@@ -479,59 +413,3 @@ def _groups(model: nn.Module, rates: dict[str, float]) -> list[dict[str, Any]]:
         {"params": parameters, "weight_decay": decay, "factor": factor}
         for (decay, factor), parameters in groups.items()
     ]
-
-
-def pick_device(wanted: str) -> torch.device:
-    """``auto`` is CUDA where there is one. Raises SettingsError."""
-    found = torch.cuda.is_available()
-    if wanted.startswith("cuda") and not found:
-        raise SettingsError(f"--device {wanted}: PyTorch sees no CUDA here; use --device cpu")
-    try:
-        return torch.device(("cuda" if found else "cpu") if wanted == "auto" else wanted)
-    except RuntimeError as error:
-        raise SettingsError(f"--device {wanted}: {reason(error)}") from None
-
-
-def half_type(device: torch.device) -> torch.dtype | None:
-    """The half-precision type that pays on ``device``: bfloat16, float16 on older CUDA devices,
-    None on CPUs without bfloat16."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float16
-    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
-    return torch.bfloat16 if device.type == "cpu" and supported() else None
-
-
-def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """The whole file or the one before. Raises TrainingError."""
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        with partial.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except (OSError, RuntimeError) as error:  # torch's own word for a full disk is the latter
-        partial.unlink(missing_ok=True)
-        raise TrainingError(f"{path}: cannot be written ({reason(error)})") from None
-
-
-def load_checkpoint(path: Path, advice: str = "") -> dict[str, Any]:
-    """A file of `save_checkpoint`, on the CPU. Raises TrainingError, whose text ends in
-    ``advice``."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if isinstance(content, dict) and {"settings", "model", "step"} <= content.keys():
-            return content
-        problem = "not written by this program"
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        problem = reason(error)
-    raise TrainingError(f"{path}: not a readable checkpoint ({problem}){advice}")
-
-
-def _tensorboard(folder: Path, step: int) -> Any:
-    """A writer that goes on after ``step``, None where TensorBoard is not installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(folder), purge_step=step + 1)

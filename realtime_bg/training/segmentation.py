@@ -18,9 +18,11 @@ from realtime_bg.frames import Size
 from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
 from realtime_bg.system.console import say
 from realtime_bg.training import metrics
+from realtime_bg.training.batches import Batch
+from realtime_bg.training.checkpoints import load_checkpoint
 from realtime_bg.training.datasets import Photos, Windows
 from realtime_bg.training.export import export
-from realtime_bg.training.loop import Batch, Task, load_checkpoint
+from realtime_bg.training.loop import Task
 from realtime_bg.training.losses import bce_dice
 
 

@@ -30,10 +30,11 @@ from realtime_bg.settings import EngineSettings  # noqa: E402
 from realtime_bg.stats import Stats  # noqa: E402
 from realtime_bg.training import (  # noqa: E402
     augment,
+    batches,
+    checkpoints,
     datasets,
     embedded,
     inpainting,
-    loop,
     losses,
     scenes,
     segmentation,
@@ -417,14 +418,14 @@ def test_another_seed_is_another_run(photos, tmp_path):
 
 
 def test_every_picture_is_seen_once_an_epoch_in_an_order_of_its_own():
-    order = list(loop.Order(10, 3, seed=5, start=0, total=7))
+    order = list(batches.Order(10, 3, seed=5, start=0, total=7))
     assert [len(batch) for batch in order] == [3] * 7
     assert [{epoch for epoch, *_ in batch} for batch in order] == [{0}] * 3 + [{1}] * 3 + [{2}]
     first, second = ([i for batch in order[n : n + 3] for _, i, _ in batch] for n in (0, 3))
     assert len(set(first)) == len(set(second)) == 9
     assert first != second
-    assert list(loop.Order(10, 3, seed=5, start=4, total=7)) == order[4:]
-    assert len(next(iter(loop.Order(2, 32, 0, 0, 1)))) == 2  # fewer pictures than a batch holds
+    assert list(batches.Order(10, 3, seed=5, start=4, total=7)) == order[4:]
+    assert len(next(iter(batches.Order(2, 32, 0, 0, 1)))) == 2  # fewer pictures than a batch holds
 
 
 def refused(capsys, reason, *arguments, **named):
@@ -636,7 +637,7 @@ def clip_task(model, size, seed, train, val):
 
 def test_an_architecture_may_bring_its_own_data_loss_and_export(photos, tmp_path, monkeypatch):
     arch = segmentation.Arch(
-        "test_training:Recurrent", (SIDE, SIDE), 3, 1e-2, "test_training:clip_task"
+        f"{__name__}:Recurrent", (SIDE, SIDE), 3, 1e-2, f"{__name__}:clip_task"
     )
     monkeypatch.setitem(segmentation.ARCHS, "recurrent", arch)
     assert train(photos, tmp_path / "run", "--epochs", 2, arch="recurrent") == 0
@@ -1017,7 +1018,7 @@ def test_a_file_that_differs_from_pytorch_is_not_written(tmp_path):
 
 
 def test_a_full_disk_keeps_the_checkpoint_that_was_there(tmp_path, monkeypatch):
-    loop.save_checkpoint(tmp_path / "last.pt", {"settings": {}, "model": {}, "step": 1})
+    checkpoints.save_checkpoint(tmp_path / "last.pt", {"settings": {}, "model": {}, "step": 1})
 
     def full(content, file):
         file.write(b"half of it")
@@ -1025,8 +1026,8 @@ def test_a_full_disk_keeps_the_checkpoint_that_was_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(TrainingError, match=r"last\.pt: cannot be written \(No space left"):
-        loop.save_checkpoint(tmp_path / "last.pt", {"step": 2})
-    assert loop.load_checkpoint(tmp_path / "last.pt")["step"] == 1
+        checkpoints.save_checkpoint(tmp_path / "last.pt", {"step": 2})
+    assert checkpoints.load_checkpoint(tmp_path / "last.pt")["step"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
 

@@ -1,0 +1,37 @@
+"""Checkpoints of a training run: written whole or not at all, read with one clear line."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from realtime_bg.errors import TrainingError, reason
+
+
+def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """The whole file or the one before. Raises TrainingError."""
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        with partial.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:  # torch's own word for a full disk is the latter
+        partial.unlink(missing_ok=True)
+        raise TrainingError(f"{path}: cannot be written ({reason(error)})") from None
+
+
+def load_checkpoint(path: Path, advice: str = "") -> dict[str, Any]:
+    """A file of `save_checkpoint`, on the CPU. Raises TrainingError, whose text ends in
+    ``advice``."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if isinstance(content, dict) and {"settings", "model", "step"} <= content.keys():
+            return content
+        problem = "not written by this program"
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        problem = reason(error)
+    raise TrainingError(f"{path}: not a readable checkpoint ({problem}){advice}")
