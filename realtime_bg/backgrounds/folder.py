@@ -8,13 +8,12 @@ from pathlib import Path
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.errors import BackgroundError
 from realtime_bg.frames import Alpha, Image, Size
+from realtime_bg.media.suffixes import MOVING_BACKGROUNDS, STILL_BACKGROUNDS
 from realtime_bg.settings import BackgroundSettings
 
 log = logging.getLogger(__name__)
 
-IMAGES = ("avif", "bmp", "jpeg", "jpg", "jp2", "pgm", "png", "ppm", "tif", "tiff", "webp")
-CLIPS = ("avi", "gif", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts", "webm", "wmv")
-SUFFIXES = frozenset(f".{suffix}" for suffix in (*IMAGES, *CLIPS))
+SUFFIXES = frozenset((*STILL_BACKGROUNDS, *MOVING_BACKGROUNDS))
 
 
 def natural(path: Path) -> list[tuple[bool, int, str]]:

@@ -1,7 +1,6 @@
 """Backgrounds that stand still: pictures and colours, drawn once per size."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,9 @@ from realtime_bg.errors import BackgroundError
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.imaging.colours import parse_colour
 from realtime_bg.imaging.geometry import fit
+from realtime_bg.imaging.orientation import UPRIGHT, upright
 from realtime_bg.settings import BackgroundSettings
 
-# By EXIF's orientation: what makes a picture upright.
-TURNS: dict[int, Callable[[Image], Image]] = {
-    2: lambda image: image[:, ::-1],
-    3: lambda image: image[::-1, ::-1],
-    4: lambda image: image[::-1],
-    5: lambda image: image.swapaxes(0, 1),
-    6: lambda image: np.rot90(image, -1),
-    7: lambda image: image.swapaxes(0, 1)[::-1, ::-1],
-    8: np.rot90,
-}
 LONGEST_SIDE = 4096  # pixels kept of a huge picture: more than any output shows
 
 
@@ -111,10 +101,10 @@ def _decoded(data: NDArray[np.uint8]) -> Image | None:
 
     try:
         with Pillow.open(BytesIO(data.tobytes()), formats=("PNG", "WEBP")) as file:
-            turn = TURNS.get(file.getexif().get(ExifTags.Base.Orientation, 1))
+            orientation = file.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
     except (OSError, SyntaxError, ValueError):  # another format
-        turn = None
-    return image if turn is None else np.ascontiguousarray(turn(image))
+        orientation = UPRIGHT
+    return upright(image, orientation)
 
 
 def read_image(path: Path) -> Image:

@@ -1,11 +1,10 @@
 """RVM checkpoints as ONNX files: exported once, kept in the user cache."""
 
 import logging
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from realtime_bg.errors import ModelError, reason
+from realtime_bg.system.files import whole
 from realtime_bg.zoo import cache_folder, digest
 
 log = logging.getLogger(__name__)
@@ -31,14 +30,10 @@ def export_cached(checkpoint: Path) -> Path:
         raise ModelError(f"{checkpoint}: not an RVM checkpoint (no tensor {missing})") from None
     except (ValueError, IndexError):  # arithmetic on tensors of other shapes
         raise ModelError(f"{checkpoint}: not an RVM checkpoint (its tensors' shapes)") from None
-    partial = target.with_suffix(f".{os.getpid()}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(graph)
-        partial.replace(target)
+        with whole(target) as partial:
+            partial.write_bytes(graph)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise ModelError(f"{target}: cannot be written ({reason(error)})") from None
     log.info("exported %s to %s", checkpoint.name, target)
     return target

@@ -3,10 +3,10 @@
 import threading
 from typing import Any
 
-import numpy as np
 from av.video.reformatter import Colorspace, VideoReformatter
 
 from realtime_bg.frames import Image, Size
+from realtime_bg.imaging.orientation import of_rotation, upright
 
 UNSPECIFIED = 2  # FFmpeg's AVCOL_SPC_UNSPECIFIED
 HD_HEIGHT = 720
@@ -30,9 +30,4 @@ def to_bgr(picture: Any, size: Size | None = None) -> Image:
     image = _local.reformatter.reformat(
         picture, width, height, "bgr24", interpolation=how, **options
     )
-    return upright(image.to_ndarray(), picture.rotation)
-
-
-def upright(image: Image, rotation: float) -> Image:
-    """``image`` turned counter-clockwise by ``rotation`` degrees, a multiple of 90."""
-    return np.ascontiguousarray(np.rot90(image, round(rotation / 90) % 4))
+    return upright(image.to_ndarray(), of_rotation(picture.rotation))

@@ -19,19 +19,6 @@ from realtime_bg.frames import Alpha, Cutout, Image
 NOBODY = 0.5 / 255  # below this alpha nobody is seen
 PIXELS = 200_000_000  # more is refused: a small file can unpack to fill the memory
 READ = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
-SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".webp",
-    ".tif",
-    ".tiff",
-    ".bmp",
-    ".gif",
-    ".avif",
-    ".heic",
-    ".heif",
-)
 HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 Format: TypeAlias = Literal["png", "webp", "jpg", "tiff"]

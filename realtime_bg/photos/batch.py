@@ -25,7 +25,6 @@ from realtime_bg.errors import (
 from realtime_bg.media.photos import (
     FORMATS,
     NOBODY,
-    SUFFIXES,
     Format,
     Still,
     encode,
@@ -33,6 +32,7 @@ from realtime_bg.media.photos import (
     person_colours,
     read_still,
 )
+from realtime_bg.media.suffixes import PHOTOS
 from realtime_bg.photos.erasing import Eraser
 from realtime_bg.photos.stills import Cutout, Stills
 from realtime_bg.settings import Settings, at_home
@@ -197,7 +197,7 @@ def _found(name: str, out: Path | None) -> Iterator[_Found]:
             if _is_photo(file, path, out)
         ]
         if not photos:
-            raise SourceError(f"{name}: no photo in this folder ({', '.join(SUFFIXES)})")
+            raise SourceError(f"{name}: no photo in this folder ({', '.join(PHOTOS)})")
         yield from photos
     elif path.is_file():
         yield _Found(path, Path(path.name))
@@ -208,7 +208,7 @@ def _found(name: str, out: Path | None) -> Iterator[_Found]:
             _Found(file, file.relative_to(fixed)) for file in matches if _is_photo(file, fixed, out)
         ]
         if not photos:
-            raise SourceError(f"{name}: matches no photo ({', '.join(SUFFIXES)})")
+            raise SourceError(f"{name}: matches no photo ({', '.join(PHOTOS)})")
         yield from photos
     else:
         raise SourceError(f"{name}: no such file; give photos, folders, patterns or -")
@@ -226,7 +226,7 @@ def _is_photo(file: Path, root: Path, out: Path | None) -> bool:
     # A folder for results inside the one of the photos holds no photos.
     inside = out is not None and root.resolve() in out.resolve().parents
     ours = inside and out.resolve() in file.resolve().parents  # type: ignore[union-attr]
-    return file.suffix.lower() in SUFFIXES and not hidden and not ours and file.is_file()
+    return file.suffix.lower() in PHOTOS and not hidden and not ours and file.is_file()
 
 
 class Outcome(NamedTuple):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from realtime_bg.errors import SinkError, reason
 from realtime_bg.frames import Size
+from realtime_bg.media.suffixes import RECORDINGS
 from realtime_bg.registry import open_plugin
 from realtime_bg.settings import OutputSettings
 from realtime_bg.sinks.base import Sink
@@ -15,7 +16,6 @@ SINKS = {
     "null": "realtime_bg.sinks.null:NullSink",
 }
 LIVE_KINDS = ("window", "virtualcam")
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
 
 
 def classify(spec: str) -> tuple[str, str]:
@@ -23,14 +23,14 @@ def classify(spec: str) -> tuple[str, str]:
     name, colon, rest = spec.partition(":")
     if spec in ("window", "null", "virtualcam") or (name == "virtualcam" and colon and rest):
         return name, rest
-    if Path(spec).suffix.lower() in VIDEO_SUFFIXES:
+    if Path(spec).suffix.lower() in RECORDINGS:
         try:
             return "video", str(Path(spec).expanduser())
         except RuntimeError as error:  # no such user
             raise SinkError(f"output {spec!r}: {reason(error)}; give another file") from None
     raise SinkError(
         f"output {spec!r}: choose window, virtualcam, virtualcam:/dev/video10, null or a file "
-        f"ending in {', '.join(VIDEO_SUFFIXES)}"
+        f"ending in {', '.join(RECORDINGS)}"
     )
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from realtime_bg.errors import SourceError, reason
+from realtime_bg.media.suffixes import PICTURES
 from realtime_bg.registry import open_plugin
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.base import Source
@@ -16,7 +17,6 @@ SOURCES = {
     "video": "realtime_bg.sources.video:VideoSource",
 }
 LIVE_KINDS = ("camera", "stream")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def classify(spec: str) -> tuple[str, str]:
@@ -44,7 +44,7 @@ def classify(spec: str) -> tuple[str, str]:
         )
     if path.is_dir():
         raise SourceError(f"source {spec!r} is a folder; give one video or image file")
-    return ("image" if path.suffix.lower() in IMAGE_SUFFIXES else "video"), str(path)
+    return ("image" if path.suffix.lower() in PICTURES else "video"), str(path)
 
 
 def open_source(settings: SourceSettings, paced: bool) -> Source:

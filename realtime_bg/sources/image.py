@@ -6,11 +6,11 @@ from collections.abc import Generator
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from realtime_bg.errors import SourceError
 from realtime_bg.frames import Frame, as_image
 from realtime_bg.imaging.geometry import fit
+from realtime_bg.media.pictures import read_picture
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.base import Source
 
@@ -23,10 +23,8 @@ class ImageSource(Source):
     def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
         super().__init__(target, settings, paced)
         self._closed = threading.Event()
-        # Read by us, decoded by OpenCV: its own reader cannot open every path on Windows.
         try:
-            data = np.fromfile(Path(target), np.uint8)
-            image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+            image = read_picture(Path(target))
         except (OSError, cv2.error) as error:  # gone meanwhile, or far too large
             reason = getattr(error, "strerror", None) or getattr(error, "err", error)
             raise SourceError(f"{target}: cannot be read ({reason})") from None

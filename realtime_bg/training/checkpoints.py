@@ -8,19 +8,17 @@ from typing import Any
 import torch
 
 from realtime_bg.errors import TrainingError, reason
+from realtime_bg.system.files import whole
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """The whole file or the one before. Raises TrainingError."""
-    partial = path.with_name(f".{path.name}.part")
     try:
-        with partial.open("wb") as file:
+        with whole(path) as partial, partial.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
     except (OSError, RuntimeError) as error:  # torch's own word for a full disk is the latter
-        partial.unlink(missing_ok=True)
         raise TrainingError(f"{path}: cannot be written ({reason(error)})") from None
 
 

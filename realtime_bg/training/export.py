@@ -15,6 +15,7 @@ import yaml
 from torch import Tensor, nn
 
 from realtime_bg.errors import TrainingError, reason
+from realtime_bg.system.files import whole
 
 HALF_TOLERANCE = 3e-2  # where a rounded weight moves the edge of a shape
 TOLERANCE = 1e-3  # outputs are probabilities or colours in 0..1
@@ -38,38 +39,42 @@ def export(
     ``half``: weights are kept in half precision, half the size, and cast when the file is loaded.
     Raises TrainingError, with nothing written, when the file differs from PyTorch.
     """
-    partial, names = path.with_name(f".{path.name}.part"), list(cases[0])
+    names = list(cases[0])
     free = {name: {2: "height", 3: "width"} for name in (*names, output)}
     try:
-        with warnings.catch_warnings():  # the exporter that needs no further package is the old one
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                model,
-                tuple(cases[0].values()),
-                str(partial),
-                input_names=names,
-                output_names=[output],
-                dynamic_axes=free,
-                opset_version=OPSET,
-                dynamo=False,
-            )
-        if half:
-            halve(partial)
-        worst = float(np.max([_difference(model, case, partial) for case in cases]))  # NaN stays
-        if not worst <= (HALF_TOLERANCE if half else TOLERANCE):
-            raise TrainingError(
-                f"{path}: differs from PyTorch by {worst:.2g}; nothing was written, train longer "
-                "or with --no-amp"
-            )
-        data = partial.read_bytes()
-        known = {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-        text = yaml.safe_dump(row | known, sort_keys=False)
-        path.with_suffix(".yaml").write_text(text, encoding="utf-8")
-        partial.replace(path)
+        with whole(path) as partial:
+            with warnings.catch_warnings():
+                # The exporter that needs no further package is the old one.
+                warnings.simplefilter("ignore")
+                torch.onnx.export(
+                    model,
+                    tuple(cases[0].values()),
+                    str(partial),
+                    input_names=names,
+                    output_names=[output],
+                    dynamic_axes=free,
+                    opset_version=OPSET,
+                    dynamo=False,
+                )
+            if half:
+                halve(partial)
+            differences = [_difference(model, case, partial) for case in cases]
+            worst = float(np.max(differences))  # NaN stays
+            if not worst <= (HALF_TOLERANCE if half else TOLERANCE):
+                raise TrainingError(
+                    f"{path}: differs from PyTorch by {worst:.2g}; nothing was written, train "
+                    "longer or with --no-amp"
+                )
+            data = partial.read_bytes()
+            known = {
+                "file": path.name,
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "bytes": len(data),
+            }
+            text = yaml.safe_dump(row | known, sort_keys=False)
+            path.with_suffix(".yaml").write_text(text, encoding="utf-8")
     except OSError as error:
         raise TrainingError(f"{path}: cannot be written ({reason(error)})") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return worst
 
 

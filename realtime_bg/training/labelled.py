@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from realtime_bg.errors import DataError, SourceError, reason
 from realtime_bg.frames import Image
+from realtime_bg.media.pictures import read_picture
+from realtime_bg.media.suffixes import CLIPS, PICTURES
 from realtime_bg.settings import at_home
-from realtime_bg.sources import IMAGE_SUFFIXES
 
 log = logging.getLogger(__name__)
 
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v")
 NAMED = 3  # how many files of one complaint are named
 
 Mask = NDArray[np.uint8]
@@ -69,7 +69,7 @@ def pairs(root: Path, masks: bool = True) -> list[Pair]:
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     """Images, videos and folders of images by name without suffix, in alphabetical order."""
-    known = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
+    known = (*PICTURES, *CLIPS)
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not (path.is_dir() or path.suffix.lower() in known):
@@ -90,7 +90,7 @@ def complain(names: list[str], about: str) -> None:
 
 def is_clip(path: Path) -> bool:
     """Whether a path of `pairs` is a folder of frames or a video, not a photo."""
-    return path.is_dir() or path.suffix.lower() in VIDEO_SUFFIXES
+    return path.is_dir() or path.suffix.lower() in CLIPS
 
 
 def read_image(path: Path) -> Image:
@@ -123,10 +123,8 @@ def _size(picture: Image) -> str:
 
 
 def _decoded(path: Path, how: int) -> Image:
-    # Read by us, decoded by OpenCV: its own reader cannot open every path on Windows.
     try:
-        data = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(data, how) if data.size else None
+        image = read_picture(path, how)
     except (OSError, cv2.error) as error:
         raise DataError(f"{path}: cannot be read ({reason(error)})") from None
     if image is None:

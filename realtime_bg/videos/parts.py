@@ -12,6 +12,7 @@ import av
 import psutil
 
 from realtime_bg.errors import SinkError, reason
+from realtime_bg.system.files import whole
 from realtime_bg.videos.codings import INDEX_CLOCK
 
 JOB, OWNER = "job.json", "owner"
@@ -116,10 +117,9 @@ class Parts:
         self.done.append(Part(files, pts, end))
 
     def _write(self, path: Path, values: Any) -> None:
-        partial = path.with_suffix(".part")
         try:
-            partial.write_text(json.dumps(values))
-            partial.replace(path)
+            with whole(path) as partial:
+                partial.write_text(json.dumps(values))
         except OSError as error:
             raise SinkError(f"{path}: cannot be written ({reason(error)})") from None
 

@@ -16,9 +16,10 @@ from realtime_bg.backgrounds import BACKGROUNDS, BUILT_IN, cycle, open_backgroun
 from realtime_bg.backgrounds import video as video_module
 from realtime_bg.backgrounds.blur import BlurBackground
 from realtime_bg.backgrounds.folder import media
-from realtime_bg.backgrounds.still import TURNS, read_image
+from realtime_bg.backgrounds.still import read_image
 from realtime_bg.errors import BackgroundError
 from realtime_bg.imaging.geometry import fit, scaled_size
+from realtime_bg.imaging.orientation import upright
 from realtime_bg.settings import BackgroundSettings
 
 SETTINGS = BackgroundSettings()
@@ -573,7 +574,7 @@ def test_a_turned_picture_keeps_its_transparency_where_it_is(tmp_path, suffix, o
     Pillow.fromarray(stored).save(
         path, exif=exif, **({"lossless": True, "exact": True} if suffix == "webp" else {})
     )
-    turned = TURNS.get(orientation, lambda image: image)(stored)
+    turned = upright(stored, orientation)
     if suffix != "tiff":  # which Pillow turns once more
         with Pillow.open(path) as file:
             assert (np.asarray(ImageOps.exif_transpose(file).convert("RGBA")) == turned).all()

@@ -104,7 +104,7 @@ class Tiramisu(FCDenseNet):
 def tiny(monkeypatch):
     """The architectures of this file, beside the real ones."""
     for name in ("Tiny", "Diverging", "Tiramisu"):
-        arch = segmentation.Arch(f"test_training:{name}", (SIDE, SIDE), 3, 1e-2)
+        arch = segmentation.Arch(f"{__name__}:{name}", (SIDE, SIDE), 3, 1e-2)
         monkeypatch.setitem(segmentation.ARCHS, name.lower(), arch)
 
 

@@ -5,9 +5,7 @@ and shadow detection", ICCV FRAME-RATE 1999: a pixel I against its plate E is sp
 brightness ratio and what is left, the chromaticity distortion; a shadow keeps the chromaticity.
 """
 
-import contextlib
 import logging
-import os
 from pathlib import Path
 
 import cv2
@@ -18,8 +16,10 @@ from realtime_bg.engines.classical._small import SmallEngine, disk, filled, piec
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.imaging.exposure import exposure
+from realtime_bg.media.pictures import read_picture
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
+from realtime_bg.system.files import whole
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class Plate(SmallEngine):
 def load(path: Path) -> Image:
     """A plate from a file, BGR ``uint8 (h, w, 3)``. Raises EngineError."""
     try:
-        plate = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        plate = read_picture(path)
     except (OSError, cv2.error):
         plate = None
     if plate is None:
@@ -140,13 +140,9 @@ def load(path: Path) -> Image:
 
 def save(plate: Image, path: Path, stats: Stats) -> None:
     """Write a plate as PNG, whole or not at all; a failure is said and costs nothing else."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(cv2.imencode(".png", plate)[1].tobytes())
-        part.replace(path)
+        with whole(path) as partial:
+            partial.write_bytes(cv2.imencode(".png", plate)[1].tobytes())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
         log.warning("%s: %s; the clean plate is not saved", path, error.strerror or error)
         stats.notice("the clean plate could not be saved")

@@ -1,0 +1,26 @@
+"""Which files are taken for what, by their names; what they really hold, their readers find out."""
+
+# Pictures that OpenCV reads: sources, masks and photos for training.
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+# Photos that Pillow reads, with its plug-in for HEIC.
+PHOTOS = (*PICTURES, ".gif", ".avif", ".heic", ".heif")
+# What a folder of backgrounds may hold.
+STILL_BACKGROUNDS = (*PICTURES, ".avif", ".jp2", ".pgm", ".ppm")
+MOVING_BACKGROUNDS = (
+    ".avi",
+    ".gif",
+    ".m4v",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpeg",
+    ".mpg",
+    ".ogv",
+    ".ts",
+    ".webm",
+    ".wmv",
+)
+# Clips for training and measuring.
+CLIPS = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v")
+# Videos that a live run writes.
+RECORDINGS = (".mp4", ".mkv", ".mov", ".webm")
