@@ -1,14 +1,28 @@
-"""Opening plug-ins by name: the folder's literal dict says which module and class."""
+"""Plug-ins by name: a literal dict says which module and class; other packages add to it."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Any
 
 from realtime_bg.errors import MissingPackageError, RealtimeBgError
 
 # Which extra brings an optional package; everything else is a base dependency.
 EXTRAS = {"torch": "torch", "skimage": "demo", "torchvision": "train", "pycocotools": "train"}
+
+
+def with_plugins(own: dict[str, str], group: str) -> dict[str, str]:
+    """``own`` and what other packages offer as entry points of ``group``; own names win."""
+    others = {entry.name: entry.value for entry in entry_points(group=group)}
+    return others | own
+
+
+def split_name(registry: Mapping[str, str], spec: str) -> tuple[str, str, bool]:
+    """``NAME`` or ``NAME:TARGET`` as name, target, and whether there is a colon; the name is empty
+    where the registry has none of it."""
+    name, colon, target = spec.partition(":")
+    return (name, target, bool(colon)) if name in registry else ("", "", False)
 
 
 def find_entry(
@@ -45,6 +59,9 @@ def load_class(
         if package == "realtime_bg":
             raise
         raise missing_package(kind, name, package) from None
+    except Exception as problem:  # another package's module may raise anything
+        reason = f"{type(problem).__name__}: {problem}"
+        raise error(f"{kind} {name!r} cannot be loaded ({reason})") from problem
 
 
 def open_plugin(

@@ -18,7 +18,7 @@ from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings
 from realtime_bg.settings.live import Live
 from realtime_bg.sinks.null import NullSink
-from realtime_bg.sources import LIVE_KINDS, classify, open_source
+from realtime_bg.sources import is_live, open_source
 from realtime_bg.stats import STAGES, Stats
 
 WARM_UP = 10  # frames before the first one that counts: lazy allocations, caches, clock ramps
@@ -37,7 +37,7 @@ def bench(settings: Settings, frames: int, seconds: float = math.inf) -> Report:
     (`rvm_loop.py`) takes turns with it on the same device: ``loop_ms``, and ``times_loop``, how
     many times as fast the step is. Raises RealtimeBgError.
     """
-    if classify(settings.source.spec)[0] in LIVE_KINDS:
+    if is_live(settings.source.spec):
         raise SettingsError("bench needs a source that does not wait: demo, a video or an image")
     stats = Stats(history=frames)
     processor = Processor(Live(settings), stats, wait=True)

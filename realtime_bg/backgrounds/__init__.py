@@ -7,17 +7,15 @@ from pathlib import Path
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.still import is_still
 from realtime_bg.errors import BackgroundError, reason
-from realtime_bg.imaging.colours import find_colour, parse_colour
-from realtime_bg.registry import open_plugin
+from realtime_bg.imaging.colours import find_colour
+from realtime_bg.registry import load_class, open_plugin, split_name, with_plugins
 from realtime_bg.settings import BackgroundSettings
 
-__all__ = ["BACKGROUNDS", "BUILT_IN", "cycle", "open_background", "parse_colour"]
-
-BACKGROUNDS = {
-    "beach": "realtime_bg.backgrounds.drawn:DrawnBackground",
-    "office": "realtime_bg.backgrounds.drawn:DrawnBackground",
-    "studio": "realtime_bg.backgrounds.drawn:DrawnBackground",
-    "gradient": "realtime_bg.backgrounds.drawn:DrawnBackground",
+OWN = {
+    "beach": "realtime_bg.backgrounds.drawn:Beach",
+    "office": "realtime_bg.backgrounds.drawn:Office",
+    "studio": "realtime_bg.backgrounds.drawn:Studio",
+    "gradient": "realtime_bg.backgrounds.drawn:Gradient",
     "blur": "realtime_bg.backgrounds.blur:BlurBackground",
     "erase": "realtime_bg.backgrounds.erase:EraseBackground",
     "none": "realtime_bg.backgrounds.passthrough:PassthroughBackground",
@@ -26,20 +24,35 @@ BACKGROUNDS = {
     "video": "realtime_bg.backgrounds.video:VideoBackground",
     "folder": "realtime_bg.backgrounds.folder:FolderBackground",
 }
+BACKGROUNDS = with_plugins(OWN, "realtime_bg.backgrounds")
 BUILT_IN = ("beach", "office", "studio", "gradient")
+FILES = ("image", "video", "folder")  # kinds whose target is a path
+BY_SYNTAX = {"colour", *FILES}  # kinds that a spec does not name
 
-_KINDS = (
-    "an image, video, folder, a colour such as #00b140, blur, erase, none "
-    f"or a built-in: {', '.join(BUILT_IN)}"
-)
+
+def names() -> list[str]:
+    """What a spec may name, in the order of the registry: no files, no colours."""
+    return [name for name in BACKGROUNDS if name not in BY_SYNTAX]
+
+
+def background_class(kind: str) -> type[Background]:
+    """The class of a kind of background. Raises BackgroundError or MissingPackageError."""
+    return load_class(BACKGROUNDS, kind, "background", BackgroundError)
+
+
+def file_of(spec: str) -> Path | None:
+    """The file or folder that ``spec`` names, None where it names none. Raises BackgroundError."""
+    kind, target = classify(spec)
+    return Path(target) if kind in FILES else None
 
 
 def open_background(spec: str, settings: BackgroundSettings, wait: bool) -> Background:
     """Open what ``spec`` names; ``wait`` as in `Background`. Raises BackgroundError.
 
-    Specs: ``none``, ``erase``, ``blur`` or ``blur:RADIUS``, a built-in name, ``#rrggbb``,
-    ``#rgb``, a CSS colour name, or the path of an image, a clip or animated GIF/WebP, or a folder
-    of these. A bare word is a name before it is a path; ``./beach`` is always a path.
+    Specs: a registered name (``none``, ``erase``, ``beach`` ...), with a target where it takes one
+    (``blur:RADIUS``), ``#rrggbb``, ``#rgb``, a CSS colour name, or the path of an image, a clip or
+    animated GIF/WebP, or a folder of these. A bare word is a name before it is a path; ``./beach``
+    is always a path.
     """
     kind, target = classify(spec)
     background: Background = open_plugin(
@@ -51,11 +64,9 @@ def open_background(spec: str, settings: BackgroundSettings, wait: bool) -> Back
 def classify(spec: str) -> tuple[str, str]:
     """The registry name for ``spec`` and the target its class gets. Raises BackgroundError."""
     spec = spec.strip()
-    name, colon, rest = spec.partition(":")
-    if name in ("blur", "erase", "none") and (name == "blur" or not colon):
-        return name, rest
-    if spec in BUILT_IN:
-        return spec, spec
+    name, target, colon = split_name(BACKGROUNDS, spec)
+    if name and name not in BY_SYNTAX and (not colon or background_class(name).takes_target):
+        return name, target
     if spec.startswith("#") and not re.search(r"[./\\]", spec):
         return "colour", spec
     if re.fullmatch("[A-Za-z]+", spec) and find_colour(spec):
@@ -64,7 +75,7 @@ def classify(spec: str) -> tuple[str, str]:
         path = Path(spec).expanduser()
         is_there, is_folder = path.exists(), path.is_dir()
     except (OSError, RuntimeError) as error:  # no such user, not allowed in there, too long a name
-        raise BackgroundError(f"background {spec!r}: {reason(error)}; give {_KINDS}") from None
+        raise BackgroundError(f"background {spec!r}: {reason(error)}; give {_kinds()}") from None
     if not spec or not is_there:
         raise _unknown(spec)
     if is_folder:
@@ -72,18 +83,22 @@ def classify(spec: str) -> tuple[str, str]:
     return ("image" if is_still(path) else "video"), str(path)
 
 
+def _kinds() -> str:
+    return f"an image, video, folder, a colour such as #00b140, or one of: {', '.join(names())}"
+
+
 def _unknown(spec: str) -> BackgroundError:
-    near = get_close_matches(spec.lower(), (*BUILT_IN, "blur", "erase", "none"), n=1)
+    near = get_close_matches(spec.lower(), names(), n=1)
     hint = f"did you mean {near[0]!r}? Or give" if near else "give a path to"
-    return BackgroundError(f"background {spec!r}: no such file or name; {hint} {_KINDS}")
+    return BackgroundError(f"background {spec!r}: no such file or name; {hint} {_kinds()}")
 
 
 def _folder(item: str) -> Path | None:
     try:
-        kind, target = classify(item)
+        path = file_of(item)
     except BackgroundError:
         return None
-    return Path(target) if kind == "folder" else None
+    return path if path is not None and path.is_dir() else None
 
 
 def cycle(items: tuple[str, ...], current: str, step: int) -> str:

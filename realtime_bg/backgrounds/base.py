@@ -17,12 +17,15 @@ class Background(ABC):
     ``needs_frame`` marks a background that is made from the camera's own picture; without a
     matte it cannot be shown safely, so a card takes its place (see `compositor.py`).
     ``passthrough`` marks the one that replaces nothing, ``erases`` the one that nobody is put
-    before.
+    before. ``takes_target``: whether a spec may be ``NAME:TARGET``; ``target_is_safe``: whether
+    anybody may choose that target, because it names no file.
     """
 
     needs_frame: bool = False
     passthrough: bool = False
     erases: bool = False
+    takes_target: bool = False
+    target_is_safe: bool = False
 
     def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
         """Open it (this may take long and runs off the frame path). Raises BackgroundError."""

@@ -35,6 +35,7 @@ class BlurBackground(Background):
     """
 
     needs_frame = True
+    takes_target = target_is_safe = True
 
     def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
         super().__init__(target, settings, wait)

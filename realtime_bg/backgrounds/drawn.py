@@ -4,7 +4,7 @@ Every scene is laid out on a sheet of 1600x900 units and drawn at the size it is
 other shapes than 16:9 show its middle. Colours are sRGB from 0 to 1 unless said otherwise.
 """
 
-from collections.abc import Callable
+from abc import abstractmethod
 
 import numpy as np
 
@@ -76,26 +76,49 @@ def gradient(sheet: Sheet) -> None:
     sheet.shade(1 + 0.035 * ribbon)
 
 
-SCENES: dict[str, Callable[[Sheet], None]] = {
-    "beach": beach,
-    "office": office,
-    "studio": studio,
-    "gradient": gradient,
-}
-
-
 class DrawnBackground(StillBackground):
-    """A built-in scene by its name; deterministic."""
+    """A built-in scene; deterministic."""
 
     def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
         super().__init__(target, settings, wait)
-        self._scene = SCENES[target]
         if not wait:
             self.render((1280, 720), 0.0)  # the usual size, drawn before a frame waits for it
+
+    @abstractmethod
+    def paint(self, sheet: Sheet) -> None:
+        """Draw the scene."""
 
     def draw(self, size: Size) -> Image:
         width, height = scaled_size(SHEET, size, "cover")
         scale = min(max(height, HEIGHTS[0]), HEIGHTS[1]) / height
         sheet = Sheet((max(1, round(width * scale)), max(1, round(height * scale))))
-        self._scene(sheet)
+        self.paint(sheet)
         return fit(sheet.image(), size, "cover")
+
+
+class Beach(DrawnBackground):
+    """A beach with a palm at low sun."""
+
+    def paint(self, sheet: Sheet) -> None:
+        beach(sheet)
+
+
+class Office(DrawnBackground):
+    """An office with a window, shelves and a desk, out of focus."""
+
+    def paint(self, sheet: Sheet) -> None:
+        office(sheet)
+
+
+class Studio(DrawnBackground):
+    """A photographer's backdrop."""
+
+    def paint(self, sheet: Sheet) -> None:
+        studio(sheet)
+
+
+class Gradient(DrawnBackground):
+    """Two colours that run into each other."""
+
+    def paint(self, sheet: Sheet) -> None:
+        gradient(sheet)

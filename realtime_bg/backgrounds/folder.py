@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from realtime_bg.backgrounds.base import Background
+from realtime_bg.backgrounds.still import is_still
 from realtime_bg.errors import BackgroundError
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.media.suffixes import MOVING_BACKGROUNDS, STILL_BACKGROUNDS
@@ -103,7 +104,7 @@ class FolderBackground(Background):
 
     def _open_next(self) -> Background | None:
         """Open the next file that can be read; None when there is no other one."""
-        from realtime_bg.backgrounds import classify, open_background
+        from realtime_bg.backgrounds import open_background
 
         for _ in range(len(self._files)):
             self._place = (self._place + 1) % len(self._files)
@@ -116,7 +117,7 @@ class FolderBackground(Background):
                 self._warned.add(path)
                 log.warning("%s (skipped)", error)
                 continue
-            if classify(str(path.absolute()))[0] == "image":
+            if is_still(path):
                 opened.render(self._size, 0.0)  # fitted here rather than between two frames
             return opened
         return None

@@ -139,12 +139,11 @@ def _with_full_paths(options: list[str]) -> list[str]:
 
 def _full(option: str, text: str) -> str:
     """The value of an option as it is understood in any folder. Raises SinkError."""
-    from realtime_bg.sinks import classify
+    from realtime_bg import sinks
     from realtime_bg.steering.changes import absolute
 
     if option == "output":
-        kind, target = classify(text)
-        return str(Path(target).absolute()) if kind == "video" else text
+        return sinks.absolute(text)
     if option in ("config", "metrics_token"):  # there or not, it is a file
         return str(Path(text).absolute())
     keys = {"background": "background.current", "source": "source.spec", "model": "engine.model"}

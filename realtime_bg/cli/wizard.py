@@ -287,14 +287,9 @@ def _output() -> list[str]:
             kind = sinks.classify(spec)[0]
             if kind == "window" and problem:
                 raise SettingsError(f"no preview window: {problem}")
-        return [_absolute(spec) for spec in specs]
+        return [sinks.absolute(spec) for spec in specs]
 
     return _asked("3 of 3: where shall the picture go?", choices, accept, 2 if problem else 1)
-
-
-def _absolute(spec: str) -> str:
-    kind, target = sinks.classify(spec)
-    return str(Path(target).absolute()) if kind == "video" else spec
 
 
 def _try_out(config: Path, outputs: list[str], folder: Path) -> None:
@@ -303,8 +298,8 @@ def _try_out(config: Path, outputs: list[str], folder: Path) -> None:
     SettingsError."""
     for spec in outputs:
         typer.echo(f"\ntrying it out for {TRY_SECONDS:g} seconds ({spec}) ...")
-        kind, target = sinks.classify(spec)
-        output = str(folder / Path(target).name) if kind == "video" else spec
+        file = sinks.file_of(spec)
+        output = spec if file is None else str(folder / file.name)
         command = [
             sys.executable,
             "-m",

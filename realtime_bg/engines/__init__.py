@@ -5,11 +5,11 @@ from importlib.util import find_spec
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Size
-from realtime_bg.registry import find_entry, missing_package, open_plugin
+from realtime_bg.registry import find_entry, missing_package, open_plugin, with_plugins
 from realtime_bg.settings import CombineSettings, EngineSettings
 from realtime_bg.stats import Stats
 
-ENGINES = {
+OWN = {
     "rvm": "realtime_bg.engines.rvm_onnx:RvmOnnx",
     "rvm-torch": "realtime_bg.engines.rvm_torch:RvmTorch",
     "embedded": "realtime_bg.engines.embedded:Embedded",
@@ -24,6 +24,8 @@ ENGINES = {
     "threshold": "realtime_bg.engines.classical.threshold:Threshold",
     "edges": "realtime_bg.engines.classical.edges:Edges",
 }
+
+ENGINES = with_plugins(OWN, "realtime_bg.engines")
 
 OPTIONAL = {"rvm-torch": "torch"}  # engines that import a package of an extra
 

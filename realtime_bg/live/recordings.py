@@ -13,7 +13,7 @@ from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Composite
 from realtime_bg.settings import OutputSettings
 from realtime_bg.settings.live import Live
-from realtime_bg.sinks import classify
+from realtime_bg.sinks import file_of
 from realtime_bg.sinks.image import save_png
 from realtime_bg.stats import Stats
 
@@ -125,9 +125,8 @@ def new_name(folder: Path, suffix: str, taken: set[Path]) -> Path:
 
 def beside_what_is_there(spec: str) -> str:
     """``spec``, or where it is a video file that exists, the next name with a number."""
-    kind, target = classify(spec)
-    path = Path(target)
-    if kind != "video" or not path.is_file():
+    path = file_of(spec)
+    if path is None or not path.is_file():
         return spec
     free = next(name for name in numbered(path) if not name.exists())
     log.warning("%s is there already and stays; writing %s", path, free)

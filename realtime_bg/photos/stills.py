@@ -1,6 +1,6 @@
 """Photos: the same engines, refinement and compositor as live, one picture at a time."""
 
-from realtime_bg.backgrounds import classify
+from realtime_bg.backgrounds import background_class, classify
 from realtime_bg.frames import Cutout, Frame, Image, Matte
 from realtime_bg.media.photos import Still, encode, encode_rgba, person_colours, read_still
 from realtime_bg.processing.compositor import Compositor
@@ -11,7 +11,6 @@ from realtime_bg.stats import Stats
 
 __all__ = ["Cutout", "Still", "Stills", "encode", "encode_rgba", "person_colours", "read_still"]
 
-OWN_COLOURS = ("blur", "erase", "none")  # backgrounds that are the photo itself
 REPEATS = 12  # times at most a recurrent engine is shown a photo
 
 
@@ -41,7 +40,8 @@ class Stills:
     def coloured_as(still: Still, background: str) -> Still:
         """The photo as it goes before a background: in its colours, which are sRGB. Raises
         BackgroundError."""
-        return still if classify(background)[0] in OWN_COLOURS else still.in_srgb()
+        kind = background_class(classify(background)[0])
+        return still if kind.needs_frame or kind.passthrough else still.in_srgb()
 
     def over(self, cutout: Cutout, background_spec: str | None = None) -> Image:
         """The person before a background (None: that of the settings), BGR ``uint8 (H, W, 3)``;
@@ -52,8 +52,9 @@ class Stills:
         output = self.settings.output.model_copy(update={"mirror": False})
         changes = {"background": background, "refine": RefineSettings(), "output": output}
         settings = self.settings.model_copy(update=changes)
-        # "erase" learns a room, and the next photo shows another one.
-        if self._compositor is None or spec != self._background or classify(spec)[0] == "erase":
+        # A background that learns a room starts anew: the next photo shows another one.
+        learns = background_class(classify(spec)[0]).erases
+        if self._compositor is None or spec != self._background or learns:
             self._drop_background()
             self._compositor = Compositor(settings, self.stats, wait=True, previews=False)
             self._background = spec

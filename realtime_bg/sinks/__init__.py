@@ -5,32 +5,57 @@ from pathlib import Path
 from realtime_bg.errors import SinkError, reason
 from realtime_bg.frames import Size
 from realtime_bg.media.suffixes import RECORDINGS
-from realtime_bg.registry import open_plugin
+from realtime_bg.registry import load_class, open_plugin, split_name, with_plugins
 from realtime_bg.settings import OutputSettings
 from realtime_bg.sinks.base import Sink
 
-SINKS = {
+OWN = {
     "window": "realtime_bg.sinks.window:WindowSink",
     "virtualcam": "realtime_bg.sinks.virtualcam:VirtualCameraSink",
     "video": "realtime_bg.sinks.video:VideoSink",
     "null": "realtime_bg.sinks.null:NullSink",
 }
-LIVE_KINDS = ("window", "virtualcam")
+SINKS = with_plugins(OWN, "realtime_bg.sinks")
+BY_SYNTAX = {"video"}  # kinds that a spec does not name
+
+
+def sink_class(kind: str) -> type[Sink]:
+    """The class of a kind of sink. Raises SinkError or MissingPackageError."""
+    return load_class(SINKS, kind, "output", SinkError)
+
+
+def is_live(spec: str) -> bool:
+    """Whether somebody watches what ``spec`` names while it is fed. Raises SinkError."""
+    return sink_class(classify(spec)[0]).live
+
+
+def file_of(spec: str) -> Path | None:
+    """The file that ``spec`` names, None where it names none. Raises SinkError."""
+    kind, target = classify(spec)
+    return Path(target) if kind == "video" else None
+
+
+def absolute(spec: str) -> str:
+    """``spec`` as it is understood in any folder. Raises SinkError."""
+    path = file_of(spec)
+    return spec if path is None else str(path.absolute())
 
 
 def classify(spec: str) -> tuple[str, str]:
     """The registry name for ``spec`` and the target its class gets. Raises SinkError."""
-    name, colon, rest = spec.partition(":")
-    if spec in ("window", "null", "virtualcam") or (name == "virtualcam" and colon and rest):
-        return name, rest
+    name, target, colon = split_name(SINKS, spec)
+    if name and name not in BY_SYNTAX:
+        named = bool(target) and sink_class(name).takes_target if colon else True
+        if named:
+            return name, target
     if Path(spec).suffix.lower() in RECORDINGS:
         try:
             return "video", str(Path(spec).expanduser())
         except RuntimeError as error:  # no such user
             raise SinkError(f"output {spec!r}: {reason(error)}; give another file") from None
     raise SinkError(
-        f"output {spec!r}: choose window, virtualcam, virtualcam:/dev/video10, null or a file "
-        f"ending in {', '.join(RECORDINGS)}"
+        f"output {spec!r}: choose {', '.join(name for name in SINKS if name not in BY_SYNTAX)}, "
+        f"virtualcam:/dev/video10, or a file ending in {', '.join(RECORDINGS)}"
     )
 
 

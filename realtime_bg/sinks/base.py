@@ -10,8 +10,13 @@ class Sink(ABC):
 
     ``target``: what stands behind the colon of the spec (``virtualcam:/dev/video10`` gives
     ``"/dev/video10"``), or the whole spec for files. ``size`` is (width, height) in pixels and
-    ``fps`` frames per second; every composite sent has that size.
+    ``fps`` frames per second; every composite sent has that size. ``live``: whether somebody
+    watches it while it is fed, so that late composites are worth less than new ones.
+    ``takes_target``: whether a spec may be ``NAME:TARGET``.
     """
+
+    live: bool = False
+    takes_target: bool = False
 
     def __init__(self, target: str, size: Size, fps: float) -> None:
         """Open it. Raises SinkError with the thing, the cause and the next step."""

@@ -26,6 +26,8 @@ REMEDIES = {
 class VirtualCameraSink(Sink):
     """``target``: a device such as /dev/video10, or empty for the first free one."""
 
+    live = takes_target = True
+
     def __init__(self, target: str, size: Size, fps: float) -> None:
         super().__init__(target, size, fps)
         self._even = even(size)

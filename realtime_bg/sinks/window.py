@@ -24,6 +24,8 @@ CHOICES = "choose --output virtualcam, a file such as out.mp4, or null"
 class WindowSink(Sink):
     """`typed` must be called often: the window lives only while it is."""
 
+    live = True
+
     def __init__(self, target: str, size: Size, fps: float) -> None:
         super().__init__(target, size, fps)
         problem = display_problem()

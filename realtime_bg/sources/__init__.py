@@ -5,18 +5,36 @@ from pathlib import Path
 
 from realtime_bg.errors import SourceError, reason
 from realtime_bg.media.suffixes import PICTURES
-from realtime_bg.registry import open_plugin
+from realtime_bg.registry import load_class, open_plugin, split_name, with_plugins
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.base import Source
 
-SOURCES = {
+OWN = {
     "camera": "realtime_bg.sources.camera:CameraSource",
     "demo": "realtime_bg.sources.demo:DemoSource",
     "image": "realtime_bg.sources.image:ImageSource",
     "stream": "realtime_bg.sources.stream:StreamSource",
     "video": "realtime_bg.sources.video:VideoSource",
 }
-LIVE_KINDS = ("camera", "stream")
+SOURCES = with_plugins(OWN, "realtime_bg.sources")
+FILES = ("image", "video")  # kinds whose target is a path
+BY_SYNTAX = {"camera", "stream", *FILES}  # kinds with a syntax of their own
+
+
+def source_class(kind: str) -> type[Source]:
+    """The class of a kind of source. Raises SourceError or MissingPackageError."""
+    return load_class(SOURCES, kind, "source", SourceError)
+
+
+def is_live(spec: str) -> bool:
+    """Whether ``spec`` names a source that cannot wait. Raises SourceError."""
+    return source_class(classify(spec)[0]).live
+
+
+def file_of(spec: str) -> Path | None:
+    """The file that ``spec`` names, None where it names none. Raises SourceError."""
+    kind, target = classify(spec)
+    return Path(target) if kind in FILES else None
 
 
 def classify(spec: str) -> tuple[str, str]:
@@ -28,8 +46,9 @@ def classify(spec: str) -> tuple[str, str]:
         return "camera", rest
     if re.fullmatch(r"/dev/video\d+", spec):
         return "camera", spec
-    if spec == "demo":
-        return "demo", ""
+    name, target, colon = split_name(SOURCES, spec)
+    if name and name not in BY_SYNTAX and (not colon or source_class(name).takes_target):
+        return name, target
     if re.match(r"[a-z][a-z0-9+.]{1,9}://", spec):
         return "stream", spec
     try:
@@ -40,11 +59,15 @@ def classify(spec: str) -> tuple[str, str]:
     if not is_there:
         raise SourceError(
             f"source {spec!r}: no such file; give a video or image file, camera, camera:1, "
-            f"/dev/video0, demo or a stream URL"
+            f"/dev/video0, a stream URL, or one of: {', '.join(_names())}"
         )
     if path.is_dir():
         raise SourceError(f"source {spec!r} is a folder; give one video or image file")
     return ("image" if path.suffix.lower() in PICTURES else "video"), str(path)
+
+
+def _names() -> list[str]:
+    return [name for name in SOURCES if name not in BY_SYNTAX]
 
 
 def open_source(settings: SourceSettings, paced: bool) -> Source:

@@ -18,10 +18,12 @@ class Source(ABC):
     ``description`` one line on what was really got (device, format, size, rate).
     ``live`` sources cannot wait: what is not taken in time is dropped by them. ``waiting`` is
     True while a device that vanished is waited for: then there are no frames, and that is known;
-    ``tried`` is when it was last asked for, on the monotonic clock.
+    ``tried`` is when it was last asked for, on the monotonic clock. ``takes_target``: whether a
+    spec may be ``NAME:TARGET``.
     """
 
     live: bool = False
+    takes_target: bool = False
     waiting: bool = False
     tried: float = 0.0
     size: Size

@@ -91,9 +91,9 @@ def absolute(key: str, text: str) -> str:
 def _is_path(key: str, text: str) -> bool:
     """Whether ``text`` is a file or folder there is, and no name, for the setting ``key``."""
     if key == "background.current":
-        return backgrounds.classify(text)[0] in ("image", "video", "folder")
+        return backgrounds.file_of(text) is not None
     if key == "source.spec":
-        return sources.classify(text)[0] in ("image", "video")
+        return sources.file_of(text) is not None
     if key in ("output.folder", "engine.plate.file"):  # there or not
         return text not in ("", "null", "~")
     return Path(text).expanduser().is_file()

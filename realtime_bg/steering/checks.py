@@ -42,7 +42,7 @@ def check_sinks(settings: Settings) -> None:
     source = whole(settings.source.spec)
     written: set[str] = set()
     for spec in settings.output.sinks:
-        is_file = sinks.classify(spec)[0] == "video"
+        is_file = sinks.file_of(spec) is not None
         name = whole(spec) if is_file else spec
         if name in written:
             raise SettingsError(f"output {spec} is given twice; give each --output another name")
@@ -181,7 +181,6 @@ def _with_a_background(settings: Settings) -> Settings:
 
 def runs_live(settings: Settings) -> bool:
     """Whether somebody watches while it runs, so that late frames are worth less than new ones."""
-    if sources.classify(settings.source.spec)[0] in sources.LIVE_KINDS:
+    if sources.is_live(settings.source.spec) or settings.output.virtualcam:
         return True
-    kinds = {sinks.classify(spec)[0] for spec in settings.output.sinks}
-    return settings.output.virtualcam or bool(kinds & set(sinks.LIVE_KINDS))
+    return any(sinks.is_live(spec) for spec in settings.output.sinks)

@@ -112,11 +112,10 @@ def in_use(config: ConfigFile, live: Live, stats: Stats, processor: Processor | 
         return wanted
     spec = live.now.background.current
     try:
-        kind, target = backgrounds.classify(spec)
+        path = backgrounds.file_of(spec)
     except RealtimeBgError:  # its file is gone; it may come back
-        kind, target = "image", spec
-    if kind in ("image", "video", "folder"):
-        path = Path(target).expanduser()
+        path = Path(spec).expanduser()
+    if path is not None:
         wanted[path] = lambda: _changed_on_disk(path, processor.compositor.background)
     if stats.model:
         model = Path(stats.model)

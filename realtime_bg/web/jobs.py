@@ -13,7 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from realtime_bg.backgrounds import classify
+from realtime_bg.backgrounds import file_of
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Image
 from realtime_bg.media.photos import encode
@@ -121,7 +121,7 @@ class Jobs:
         if behind is not None:
             background = str(folder / "background.png")
             write_whole(Path(background), encode(behind, "png"))
-        elif background is not None and classify(background)[0] in ("image", "video"):
+        elif background is not None and file_of(background) is not None:
             # The one in the gallery may be gone when it is this video's turn.
             copy = folder / f"background{Path(background).suffix}"
             shutil.copyfile(background, copy)

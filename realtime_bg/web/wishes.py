@@ -2,13 +2,11 @@
 
 from typing import NamedTuple
 
-from realtime_bg.backgrounds import BUILT_IN, classify
+from realtime_bg.backgrounds import background_class, classify, names
 from realtime_bg.engines import ENGINES
 from realtime_bg.errors import BackgroundError
 from realtime_bg.web.answers import unusable
 from realtime_bg.web.gallery import UPLOAD, Gallery
-
-NAMES = ("blur", "erase", "none")
 
 
 class Wish(NamedTuple):
@@ -46,15 +44,17 @@ def background_spec(gallery: Gallery, name: str) -> str:
     name = name.strip()
     if name.startswith(UPLOAD):
         return gallery.spec(name)
-    word = name.partition(":")[0]
-    if name in BUILT_IN or (word in NAMES and "/" not in name and "\\" not in name):
-        return name
     try:
-        if classify(name)[0] == "colour":
+        kind, target = classify(name)
+        if kind == "colour" or (kind in names() and (not target or _is_safe(kind, target))):
             return name
     except (BackgroundError, OSError, ValueError):
         pass
     raise unusable(
-        f"background {name[:50]!r}: choose {', '.join((*BUILT_IN, *NAMES))}, blur:RADIUS, a colour "
+        f"background {name[:50]!r}: choose {', '.join(names())}, blur:RADIUS, a colour "
         "such as #00b140, or an uploaded one"
     )
+
+
+def _is_safe(kind: str, target: str) -> bool:
+    return background_class(kind).target_is_safe and not {"/", "\\"} & set(target)

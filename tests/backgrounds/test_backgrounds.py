@@ -12,12 +12,13 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from realtime_bg.backgrounds import BACKGROUNDS, BUILT_IN, cycle, open_background, parse_colour
+from realtime_bg.backgrounds import BACKGROUNDS, BUILT_IN, cycle, open_background
 from realtime_bg.backgrounds import video as video_module
 from realtime_bg.backgrounds.blur import BlurBackground
 from realtime_bg.backgrounds.folder import media
 from realtime_bg.backgrounds.still import read_image
 from realtime_bg.errors import BackgroundError
+from realtime_bg.imaging.colours import parse_colour
 from realtime_bg.imaging.geometry import fit, scaled_size
 from realtime_bg.imaging.orientation import upright
 from realtime_bg.settings import BackgroundSettings
