@@ -91,6 +91,12 @@ def mediapipe() -> Step:
     return step
 
 
+def sides(text: str) -> Size:
+    """``"800x448"`` -> (800, 448)."""
+    width, height = (int(side) for side in text.split("x"))
+    return width, height
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -99,8 +105,8 @@ def main() -> int:
     parser.add_argument("--size", default="1280x720")
     parser.add_argument("--work-size", default="256x144")
     options = parser.parse_args()
-    width, height = (int(side) for side in options.size.split("x"))
-    work = tuple(int(side) for side in options.work_size.split("x"))
+    width, height = sides(options.size)
+    work = sides(options.work_size)
     os.environ["REALTIME_BG_ENGINE__WORK_SIZE"] = options.work_size
     demo = DemoSource("", load(flags={"source.size": options.size}).source, False)
     runtimes = ["onnxruntime", *(["openvino"] if find_spec("openvino") else [])]

@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -152,14 +153,14 @@ def main() -> int:
     options = parser.parse_args()
     show_logs(False)
     ways = {way: open_way(way) for way in options.ways}
-    rows: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    rows: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
     behind = open_background(BEHIND, load().background, True)
     for pair in track(pairs(options.set)[: options.clips], console=err, transient=True):
         clip = read(options.set, pair)
         size = clip[0][0].shape[1], clip[0][0].shape[0]
         picture = behind.render(size, 0.0)
         for way, look in ways.items():
-            rows[way].append(measured(look, clip, picture) | {"clip": pair.name})  # type: ignore[dict-item]
+            rows[way].append({**measured(look, clip, picture), "clip": pair.name})
     print("| | " + " | ".join(COLUMNS) + " |\n" + "|---" * (len(COLUMNS) + 1) + "|")
     for way, figures in rows.items():
         means = [np.mean([row[name] for row in figures]) for name in COLUMNS]

@@ -128,7 +128,9 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=50, help="per operation of the schema")
     parser.add_argument("--timeout", type=float, default=30.0, help="seconds")
     options = parser.parse_args()
-    rng, answers, slowest = random.Random(options.seed), Counter(), Counter()
+    rng = random.Random(options.seed)
+    answers: Counter[tuple[str, int]] = Counter()
+    slowest: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, served() as (address, token, process):
         kinds = samples(Path(folder))
         with requests.Session() as session:
@@ -142,7 +144,7 @@ def main() -> int:
                 upload = {field: ("../a/\x00b.png", damaged(rng.choice(kinds[where]), rng))}
                 start = time.monotonic()
                 answer = session.post(address + where, files=upload, timeout=options.timeout)
-                slowest[where] = max(slowest[where], time.monotonic() - start)
+                slowest[where] = max(slowest.get(where, 0.0), time.monotonic() - start)
                 answers[where, answer.status_code] += 1
                 if answer.status_code >= 500:
                     print(where, answer.text)
@@ -157,7 +159,7 @@ def main() -> int:
             found = ", ".join(
                 f"{n} x {code}" for (at, code), n in sorted(answers.items()) if at == where
             )
-            print(f"| `POST {where}` | {found} | {slowest[where]:.2f} s |")
+            print(f"| `POST {where}` | {found} | {slowest.get(where, 0.0):.2f} s |")
         print("\n| the server | before | after |\n|---|---|---|")
         for name, value in before.items():
             print(f"| {name} | {value:.0f} | {after[name]:.0f} |")

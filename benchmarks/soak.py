@@ -40,12 +40,12 @@ CHANGES = (
 )
 
 
-def sample(process):
+def sample(process: psutil.Process) -> tuple[float, int, int]:
     """Megabytes, threads and open files."""
     return process.memory_info().rss / 1e6, process.num_threads(), process.num_fds()
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--every", type=float, default=10.0, help="seconds between changes")

@@ -75,7 +75,7 @@ def measured(eye: Eye, reference: Eye | None, pair: Pair, repeats: int) -> dict[
         if reference:
             truth = _look(reference, pair, image, index, repeats)
         else:
-            truth = mask.astype(np.float32) / 255  # type: ignore[union-attr]
+            truth = mask.astype(np.float32) / 255
         rows.append(metrics.measure(alpha, truth))
         if before is not None:
             flicker.append(metrics.dtssd(alpha, before[0], truth, before[1]))

@@ -12,16 +12,23 @@ pip install "git+https://github.com/facebookresearch/detectron2"
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # --help works without PyTorch
+    from torch import Tensor
+    from torch.nn import Module
 
 TOLERANCE = 1e-2  # boxes are in pixels
 OPSET = 16  # the first whose RoiAlign has Detectron2's half-pixel alignment
 
 
-def build(configuration: str, weights: str | None):
+def build(configuration: str, weights: str | None) -> Any:
     """The network with its weights, on the CPU."""
     from detectron2 import model_zoo
     from detectron2.checkpoint import DetectionCheckpointer
@@ -39,7 +46,7 @@ def build(configuration: str, weights: str | None):
     return network
 
 
-def instances(network):
+def instances(network: Any) -> "tuple[Module, list[str]]":
     """A module from a picture (3, H, W) BGR 0..255 to boxes, classes, masks, scores."""
     import torch
     from detectron2.export.torchscript_patch import patch_builtin_len
@@ -49,7 +56,7 @@ def instances(network):
             super().__init__()
             self.network = network
 
-        def forward(self, image):
+        def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
             # Without it the trace would hold the number of people in this one picture for good.
             with patch_builtin_len():
                 found = self.network.inference([{"image": image}], do_postprocess=False)
@@ -59,7 +66,7 @@ def instances(network):
     return Instances().eval(), ["boxes", "classes", "masks", "scores"]
 
 
-def compare(names: list[str], ours, theirs) -> None:
+def compare(names: list[str], ours: Sequence[NDArray[Any]], theirs: "Sequence[Tensor]") -> None:
     """Print the differences; ends the program where one is too large."""
     for name, got, tensor in zip(names, ours, theirs, strict=True):
         want = tensor.numpy()

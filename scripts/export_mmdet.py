@@ -35,6 +35,9 @@ codebase_config = dict(
     ),
 )
 """
+# ImageNet's statistics in grey levels, RGB
+MEAN = np.array([123.675, 116.28, 103.53], np.float32)
+STD = np.array([58.395, 57.12, 57.375], np.float32)
 OVERLAP = 0.85  # of the best boxes: mmdetection keeps the photo's shape, the file has a fixed size
 
 
@@ -63,8 +66,7 @@ def compare(
     want = found.pred_instances
     height, width = found.ori_shape
     picture = cv2.resize(cv2.imread(photo), size)[:, :, ::-1].astype(np.float32)
-    mean, std = np.float32([123.675, 116.28, 103.53]), np.float32([58.395, 57.12, 57.375])
-    feed = ((picture - mean) / std).transpose(2, 0, 1)[None]
+    feed = ((picture - MEAN) / STD).transpose(2, 0, 1)[None]
     session = ort.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     dets, labels, masks = session.run(
         ["dets", "labels", "masks"], {"input": np.ascontiguousarray(feed)}
@@ -72,7 +74,7 @@ def compare(
     print(f"dets {dets.shape}, labels {labels.shape}, masks {masks.shape}")
     if not dets.shape[1] or not len(want.bboxes):
         raise SystemExit(f"nothing was found in {photo}: give a photo with a person")
-    best = dets[0, 0, :4] * np.float32([width / size[0], height / size[1]] * 2)
+    best = dets[0, 0, :4] * np.array([width / size[0], height / size[1]] * 2, np.float32)
     shared = float(overlap(best, want.bboxes[:1].numpy())[0])
     print(f"the best boxes overlap by {shared:.2f}; class {labels[0, 0]}")
     if int(labels[0, 0]) != int(want.labels[0]) or shared < OVERLAP:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import torch
+from numpy.typing import NDArray
 
 from realtime_bg.engines.rvm_torch import load_rvm
 from realtime_bg.errors import RealtimeBgError
@@ -36,8 +37,10 @@ def compare(checkpoint: Path, exported: Path, size: tuple[int, int], ratio: floa
     for moment in range(FRAMES):
         waves = [np.sin(x + moment / 4 + k) * np.cos(y * (1 + k / 3)) for k in range(3)]
         src = (0.5 + 0.45 * np.stack(waves))[None].astype(np.float32)
-        feed = {f"r{n}i": state for n, state in enumerate(ours, start=1)}
-        feed |= {"src": src, "downsample_ratio": np.float32([ratio])}
+        feed: dict[str, NDArray[np.float32]] = {
+            f"r{n}i": state for n, state in enumerate(ours, start=1)
+        }
+        feed |= {"src": src, "downsample_ratio": np.array([ratio], np.float32)}
         fgr, pha, *ours = session.run(None, feed)
         with torch.inference_mode():
             want_fgr, want_pha, *theirs = network(

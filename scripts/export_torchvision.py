@@ -13,11 +13,16 @@ pip install torch torchvision onnx onnxruntime "realtime-bg"
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import onnxruntime as ort
 import yaml
+
+if TYPE_CHECKING:  # --help works without PyTorch
+    from torch import Tensor
+    from torch.nn import Module
 
 NETWORKS = {
     "maskrcnn_resnet50_fpn": "instance",
@@ -32,7 +37,7 @@ PERSON = 15  # in Pascal VOC's 21 classes
 TOLERANCE = 1e-3
 
 
-def load(name: str, weights: Path | None):
+def load(name: str, weights: Path | None) -> "Module":
     """The network with torchvision's best weights, or a state dict's."""
     import torch
     import torchvision
@@ -50,7 +55,7 @@ def load(name: str, weights: Path | None):
     return network.eval()
 
 
-def semantic_only(network):
+def semantic_only(network: "Module") -> "Module":
     """The network without its auxiliary head and its dictionary: maps in, maps out."""
     import torch
 
@@ -59,13 +64,14 @@ def semantic_only(network):
             super().__init__()
             self.network = network
 
-        def forward(self, x):
-            return self.network(x)["out"]
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            maps: torch.Tensor = self.network(x)["out"]
+            return maps
 
     return Maps().eval()
 
 
-def detections(network):
+def detections(network: "Module") -> "Module":
     """The network with a batch of one in and four tensors out."""
     import torch
 
@@ -74,14 +80,14 @@ def detections(network):
             super().__init__()
             self.network = network
 
-        def forward(self, image):
+        def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
             found = self.network([image[0]])[0]
             return found["boxes"], found["labels"], found["scores"], found["masks"]
 
     return Detector().eval()
 
 
-def compare(module, names: list[str], file: Path, picture) -> None:
+def compare(module: "Module", names: list[str], file: Path, picture: "Tensor") -> None:
     """Print the differences between file and module; ends the program where one is too large."""
     import torch
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realtime_bg.frames import Alpha, Frame, Image
+from realtime_bg.frames import Alpha, Frame, Image, Matte
 from realtime_bg.processing.processor import Processor
 from realtime_bg.processing.refine import refine
 from realtime_bg.settings import SourceSettings, load
@@ -75,6 +75,7 @@ def picture(engine: str, scene: str, source: DemoSource) -> tuple[Image, float, 
         item = processor.matte(frame)
         composite = processor.compose(item)
         if frame.index >= EMPTY:
+            assert isinstance(item, Matte)  # none of these engines keeps it on a GPU
             found = refine(item, live.now.refine).alpha > 0.5
             person = truth > 0.5
             scores.append((found & person).sum() / max((found | person).sum(), 1))

@@ -21,6 +21,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from realtime_bg.frames import Image
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.demo import DemoSource
 
@@ -33,7 +34,7 @@ FULL_GRAPH = 12  # seconds of live picture
 def server() -> Iterator[str]:
     """The address, token included, of a server whose camera is the demo."""
     command = [
-        Path(sys.executable).with_name("realtime-bg"),
+        str(Path(sys.executable).with_name("realtime-bg")),
         "serve",
         "--port",
         "0",
@@ -46,6 +47,7 @@ def server() -> Iterator[str]:
         "beach",
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         try:
             yield process.stdout.readline().strip()
         finally:
@@ -80,6 +82,12 @@ def shots(address: str, photo: Path) -> Iterator[bytes]:
         driver.quit()
 
 
+def decoded(png: bytes) -> Image:
+    image: Image | None = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return image
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -90,10 +98,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, server() as address:
         photo = Path(folder) / "me.jpg"
         cv2.imwrite(str(photo), demo.image(MOMENT))
-        both = [
-            cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
-            for png in shots(address, photo)
-        ]
+        both = [decoded(png) for png in shots(address, photo)]
     cv2.imwrite(str(output), np.hstack(both), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 

@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--engine", default="embedded")
     parser.add_argument("--background", default="#1c2a3a")
     arguments = parser.parse_args()
-    panels = []
+    panels: list[Image] = []
     for label, flags in PANELS.items():
         common = {
             "source.spec": "demo",
