@@ -43,7 +43,7 @@ from rich.table import Table
 from realtime_bg.app.files import WARM_UP
 from realtime_bg.errors import DataError, RealtimeBgError, reason
 from realtime_bg.frames import Alpha, Image
-from realtime_bg.processing.cutout import Eye
+from realtime_bg.processing.cutout import PictureMatter
 from realtime_bg.system.console import err, out, say, show_logs
 from realtime_bg.training import metrics
 from realtime_bg.training.labelled import (
@@ -62,7 +62,9 @@ COLUMNS = (*metrics.PICTURE_METRICS, "dtssd")
 DIGITS = {"iou": 4, "boundary_f": 4}
 
 
-def measured(eye: Eye, reference: Eye | None, pair: Pair, repeats: int) -> dict[str, float]:
+def measured(
+    eye: PictureMatter, reference: PictureMatter | None, pair: Pair, repeats: int
+) -> dict[str, float]:
     """The figures of one photo or clip, and how many ``frames`` it has. Raises RealtimeBgError."""
     rows, flicker = [], []
     before: tuple[Alpha, Alpha] | None = None
@@ -86,8 +88,8 @@ def measured(eye: Eye, reference: Eye | None, pair: Pair, repeats: int) -> dict[
     return means | ({"dtssd": float(np.mean(flicker))} if flicker else {}) | {"frames": len(rows)}
 
 
-def _look(eye: Eye, pair: Pair, image: Image, index: int, repeats: int) -> Alpha:
-    seen = eye.look(image, index) if is_clip(pair.image) else eye.settled(image, repeats)
+def _look(eye: PictureMatter, pair: Pair, image: Image, index: int, repeats: int) -> Alpha:
+    seen = eye.matte_next(image, index) if is_clip(pair.image) else eye.matte_photo(image, repeats)
     return seen.alpha
 
 
@@ -126,10 +128,10 @@ def evaluate(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dic
         "engine.offline": options.offline or None,
     }
     own = {"engine.name": options.engine, "engine.model": options.model}
-    eye = Eye.of(own | common, options.config)
+    eye = PictureMatter.of(own | common, options.config)
     reference = None
     if options.reference:
-        reference = Eye.of({"engine.name": options.reference, **common}, None)
+        reference = PictureMatter.of({"engine.name": options.reference, **common}, None)
     rows: dict[str, dict[str, float]] = {}
     skipped = 0
     columns = (

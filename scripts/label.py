@@ -24,7 +24,7 @@ import numpy as np
 from realtime_bg.app.files import WARM_UP
 from realtime_bg.errors import DataError, RealtimeBgError, SettingsError, reason
 from realtime_bg.frames import Alpha, Image
-from realtime_bg.processing.cutout import Eye
+from realtime_bg.processing.cutout import PictureMatter
 from realtime_bg.system.console import say, show_logs
 from realtime_bg.training.labelled import Pair, frames, is_clip, pairs, read_image
 
@@ -79,7 +79,7 @@ def label(options: argparse.Namespace) -> None:
         "engine.offline": options.offline,
     }
     kept = left = there = 0
-    with closing(Eye.of(flags, None)) as eye:
+    with closing(PictureMatter.of(flags, None)) as eye:
         for pair in found:
             clip = is_clip(pair.image)
             try:
@@ -109,15 +109,15 @@ def _pairs(source: Path) -> list[Pair]:
     return [Pair(source.stem, source, None)]
 
 
-def _labelled(eye: Eye, pair: Pair, every: int) -> Iterator[tuple[str, Image, Alpha]]:
+def _labelled(eye: PictureMatter, pair: Pair, every: int) -> Iterator[tuple[str, Image, Alpha]]:
     """The name, BGR ``uint8 (H, W, 3)`` and alpha of a photo or of every Nth frame."""
     if not is_clip(pair.image):
         image = read_image(pair.image)
-        yield pair.name, image, eye.settled(image, WARM_UP).alpha
+        yield pair.name, image, eye.matte_photo(image, WARM_UP).alpha
         return
     eye.forget()
     for index, (image, _) in enumerate(frames(pair)):
-        alpha = eye.look(image, index).alpha  # the engine sees every frame
+        alpha = eye.matte_next(image, index).alpha  # the engine sees every frame
         if index % every == 0:
             yield f"{pair.name}-{index:05d}", image, alpha
 

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from realtime_bg.backgrounds import open_background
 from realtime_bg.errors import DataError, RealtimeBgError, reason
 from realtime_bg.frames import Alpha, Cutout, Image, Size
-from realtime_bg.processing.cutout import Eye
+from realtime_bg.processing.cutout import PictureMatter
 from realtime_bg.processing.decontamination import decontaminated
 from realtime_bg.settings import load
 from realtime_bg.system.console import say, show_logs
@@ -225,9 +225,10 @@ def cut_clip(path: Path, count: int, engine: str, chance: np.random.Generator) -
         "refine.hysteresis": 0,
         "refine.decontaminate": False,
     }
-    with closing(Eye.of(flags, None)) as eye:
+    with closing(PictureMatter.of(flags, None)) as eye:
         seen = [
-            eye.look(image, index) for index, image in enumerate(images[first - 8 : first + count])
+            eye.matte_next(image, index)
+            for index, image in enumerate(images[first - 8 : first + count])
         ]
     return [cut._replace(alpha=largest_part(cut.alpha)) for cut in seen[8:]]
 

@@ -11,6 +11,8 @@ from helpers import ROOT
 
 from realtime_bg.frames import Frame
 
+pytest.register_assert_rewrite("realtime_bg.testing")
+
 SHARED = Path(os.environ.get("REALTIME_BG_SHARED", ROOT.parent / "shared")).absolute()
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import psutil
 from rich.table import Table
 
-from realtime_bg import __version__
 from realtime_bg.errors import SettingsError
 from realtime_bg.frames import Image, Size
 from realtime_bg.processing.processor import Processor
@@ -20,6 +19,7 @@ from realtime_bg.settings.live import Live
 from realtime_bg.sinks.null import NullSink
 from realtime_bg.sources import is_live, open_source
 from realtime_bg.stats import STAGES, Stats
+from realtime_bg.version import __version__
 
 WARM_UP = 10  # frames before the first one that counts: lazy allocations, caches, clock ramps
 

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from realtime_bg import __version__
 from realtime_bg.cli.options import Config, Device, Engine, Model, Size, Source, engine_flags
 from realtime_bg.system.console import out
+from realtime_bg.version import __version__
 
 
 def doctor(

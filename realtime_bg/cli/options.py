@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from realtime_bg import __version__
+from realtime_bg.version import __version__
 
 Engine = Annotated[
     str | None,

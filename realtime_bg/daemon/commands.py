@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from realtime_bg import __version__
 from realtime_bg.daemon.control import Question
 from realtime_bg.daemon.logs import Ring
 from realtime_bg.errors import DaemonError
@@ -16,6 +15,7 @@ from realtime_bg.settings.loading import value_of
 from realtime_bg.stats import STAGES, Stats
 from realtime_bg.steering.changes import apply, apply_texts, switch
 from realtime_bg.steering.config_file import ConfigFile
+from realtime_bg.version import __version__
 
 WAITS = 3.0  # seconds `ctl` waits for a background, an engine or a snapshot
 OPENED = {"background.current", "engine.name"}  # settings that are only known to work when open

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from realtime_bg import __version__
 from realtime_bg.daemon.commands import Commands
 from realtime_bg.daemon.control import ControlServer
 from realtime_bg.daemon.endpoint import Endpoint, Lock, endpoint, runtime_folder
@@ -28,6 +27,7 @@ from realtime_bg.steering.checks import prepare
 from realtime_bg.steering.config_file import ConfigFile, in_use
 from realtime_bg.system.signals import stop_signals
 from realtime_bg.system.watching import FileWatch, Wanted
+from realtime_bg.version import __version__
 
 if TYPE_CHECKING:
     from realtime_bg.daemon.page import Page

@@ -7,9 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from realtime_bg import __version__
 from realtime_bg.doctor.findings import Finding, Machine, Needs
 from realtime_bg.settings import Settings
+from realtime_bg.version import __version__
 
 Check: TypeAlias = Callable[[Machine, Settings, Needs], Iterator[Finding]]
 

@@ -15,8 +15,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from realtime_bg import __version__
 from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
+from realtime_bg.version import __version__
 
 Tensors = Mapping[str, NDArray[np.float32]]
 Value = str  # the name of a value in the graph

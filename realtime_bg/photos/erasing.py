@@ -8,7 +8,7 @@ from realtime_bg.engines import coco as _coco
 from realtime_bg.errors import DataError
 from realtime_bg.frames import Alpha, Image
 from realtime_bg.imaging.geometry import resize, shrunk
-from realtime_bg.processing.cutout import Eye
+from realtime_bg.processing.cutout import PictureMatter
 from realtime_bg.settings import CombineSettings, RefineSettings, Settings
 
 SEEN = 0.1  # an alpha from here on is painted over
@@ -29,17 +29,19 @@ class Eraser:
         changes = {"name": "instance", "instance": instance, "combine": CombineSettings()}
         engine = settings.engine.model_copy(update=changes)
         self._inpainter = Inpainter(settings.background.inpaint)
-        self._eye = Eye(settings.model_copy(update={"engine": engine, "refine": RefineSettings()}))
+        self._matter = PictureMatter(
+            settings.model_copy(update={"engine": engine, "refine": RefineSettings()})
+        )
 
     def erase(self, image: Image) -> Image:
         """The photo, BGR ``uint8 (H, W, 3)``, without these things; itself where none is seen.
         Raises RealtimeBgError."""
-        self._eye.forget()
-        return filled(image, self._eye.look(image).alpha, self._inpainter)
+        self._matter.forget()
+        return filled(image, self._matter.matte_next(image).alpha, self._inpainter)
 
     def close(self) -> None:
         """Release the detector. Idempotent."""
-        self._eye.close()
+        self._matter.close()
 
 
 def filled(image: Image, alpha: Alpha, inpainter: Inpainter) -> Image:

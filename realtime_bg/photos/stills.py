@@ -4,7 +4,7 @@ from realtime_bg.backgrounds import background_class, classify
 from realtime_bg.frames import Cutout, Frame, Image, Matte
 from realtime_bg.media.photos import Still, encode, encode_rgba, person_colours, read_still
 from realtime_bg.processing.compositor import Compositor
-from realtime_bg.processing.cutout import Eye
+from realtime_bg.processing.cutout import PictureMatter
 from realtime_bg.processing.decontamination import decontaminated
 from realtime_bg.settings import RefineSettings, Settings
 from realtime_bg.stats import Stats
@@ -24,8 +24,8 @@ class Stills:
         self.stats = stats or Stats()
         # A cut-out's colours are estimated here, at full size.
         refine = settings.refine.model_copy(update={"decontaminate": False})
-        self._eye = Eye(settings.model_copy(update={"refine": refine}), self.stats)
-        self.settings = self._eye.settings
+        self._matter = PictureMatter(settings.model_copy(update={"refine": refine}), self.stats)
+        self.settings = self._matter.settings
         self._compositor: Compositor | None = None
         self._background = ""
         self._epoch = 0  # no photo has to do with the one before
@@ -33,7 +33,7 @@ class Stills:
     def matte(self, image: Image) -> Cutout:
         """Cut the person out of BGR ``uint8 (H, W, 3)``, colours and all. Raises
         RealtimeBgError."""
-        seen = self._eye.settled(image, REPEATS)
+        seen = self._matter.matte_photo(image, REPEATS)
         return seen._replace(foreground=decontaminated(seen))
 
     @staticmethod
@@ -65,7 +65,7 @@ class Stills:
 
     def close(self) -> None:
         """Release engine and background. Idempotent."""
-        self._eye.close()
+        self._matter.close()
         self._drop_background()
 
     def _drop_background(self) -> None:

@@ -27,7 +27,7 @@ def cutout(matte: Matte | DeviceMatte, settings: RefineSettings, steady: Steady)
     return Cutout(image, refined.alpha, refined.foreground)
 
 
-class Eye:
+class PictureMatter:
     """An engine as users get it: opened, refined, at full size; a failure is no fallback."""
 
     def __init__(self, settings: Settings, stats: Stats | None = None) -> None:
@@ -38,7 +38,7 @@ class Eye:
         self._steady = Steady()
 
     @classmethod
-    def of(cls, flags: dict[str, Any], config: Path | None) -> "Eye":
+    def of(cls, flags: dict[str, Any], config: Path | None) -> "PictureMatter":
         """``flags``: dotted settings over those of ``config``, None: not given. Raises
         SettingsError."""
         return cls(load(config, flags))
@@ -47,11 +47,11 @@ class Eye:
         """What comes next has nothing to do with what came before."""
         self._epoch += 1
 
-    def look(self, image: Image, index: int = 0) -> Cutout:
+    def matte_next(self, image: Image, index: int = 0) -> Cutout:
         """One picture, BGR ``uint8 (H, W, 3)``, after those before it. Raises RealtimeBgError."""
         return self._seen(Frame(image, index, index / FPS, self._epoch), None)
 
-    def settled(self, image: Image, repeats: int) -> Cutout:
+    def matte_photo(self, image: Image, repeats: int) -> Cutout:
         """A photo; a recurrent engine sees it until its answer stays the same, ``repeats`` times
         at most. Raises RealtimeBgError."""
         self.forget()

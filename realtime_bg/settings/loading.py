@@ -144,8 +144,11 @@ def read_environment() -> dict[str, Any]:
     return values
 
 
-def load(config: Path | None = None, flags: dict[str, Any] | None = None) -> Settings:
-    """Merge defaults, ``config``, the environment and ``flags`` (dotted paths; None: not given).
+def load(
+    config: Path | None = None, flags: dict[str, Any] | None = None, origin: str = "command line"
+) -> Settings:
+    """Merge defaults, ``config``, the environment and ``flags`` (dotted paths; None: not given),
+    which errors call ``origin``.
 
     Raises SettingsError naming the layer that holds the bad value.
     """
@@ -156,7 +159,7 @@ def load(config: Path | None = None, flags: dict[str, Any] | None = None) -> Set
     environment = read_environment()
     values = merged(values, environment)
     given = {key: value for key, value in (flags or {}).items() if value is not None}
-    return validated(merged(values, nested(given)), "command line")
+    return validated(merged(values, nested(given)), origin)
 
 
 def value_of(settings: Settings, key: str) -> Any:

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from realtime_bg import __version__
 from realtime_bg.backgrounds.folder import media
 from realtime_bg.errors import SettingsError, SinkError, SourceError, reason
 from realtime_bg.frames import Frame
@@ -36,6 +35,7 @@ from realtime_bg.settings.live import Live
 from realtime_bg.sources import classify
 from realtime_bg.stats import Stats
 from realtime_bg.steering.checks import check
+from realtime_bg.version import __version__
 from realtime_bg.videos import joining
 from realtime_bg.videos.clips import Clip, Shot, Span
 from realtime_bg.videos.codings import SUFFIXES, AlphaKind, PartWriter, codings

@@ -14,12 +14,12 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from realtime_bg import __version__
 from realtime_bg.engines import installed
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.settings import Settings
 from realtime_bg.settings.shortcuts import HELP, TWINS
 from realtime_bg.steering.keys import KEYS
+from realtime_bg.version import __version__
 from realtime_bg.web.answers import Refusal
 from realtime_bg.web.context import (
     WHY,

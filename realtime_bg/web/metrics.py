@@ -22,11 +22,11 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from realtime_bg import __version__
 from realtime_bg.errors import SettingsError, reason
 from realtime_bg.stats import BOUNDS, STAGES, Stats
 from realtime_bg.system.console import say
 from realtime_bg.system.files import write_private
+from realtime_bg.version import __version__
 from realtime_bg.web.security import new_token
 
 SHORTEST = 20  # characters of a token that cannot be guessed

@@ -22,6 +22,7 @@ from realtime_bg.imaging.colours import parse_colour
 from realtime_bg.imaging.geometry import fit, scaled_size
 from realtime_bg.imaging.orientation import upright
 from realtime_bg.settings import BackgroundSettings
+from realtime_bg.testing import BackgroundContract
 
 SETTINGS = BackgroundSettings()
 SIZES = [(64, 36), (33, 17), (1, 1), (17, 40)]
@@ -80,19 +81,17 @@ def render(background, size, moment=0.0):
 # -------------------------------------------------------------------------------- contract
 
 
-@pytest.mark.parametrize("wait", [True, False], ids=["wait", "live"])
-@pytest.mark.parametrize("kind", BACKGROUNDS)
-def test_contract(kind, wait, specs):
-    background = open_background(specs[kind], SETTINGS, wait)
-    for step, size in enumerate(SIZES):
-        image = render(background, size, 5.0 + 0.04 * step)
-        assert image.shape == (size[1], size[0], 3)
-        assert image.dtype == np.uint8
-        assert image.flags.c_contiguous
-    background.close()
-    background.close()
-    assert threads() == set()
-    assert render(background, (8, 8), 6.0).shape == (8, 8, 3)  # a late frame does no harm
+class TestContract(BackgroundContract):
+    """Of every registered background."""
+
+    @pytest.fixture(autouse=True, params=list(BACKGROUNDS))
+    def _given(self, request, specs):
+        self._spec = specs[request.param]
+        yield
+        assert threads() == set()
+
+    def open(self, wait):
+        return open_background(self._spec, SETTINGS, wait)
 
 
 @pytest.mark.parametrize("kind", ["image", "colour", *BUILT_IN])

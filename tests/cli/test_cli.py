@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime_bg import __version__
 from realtime_bg.cli import main as cli
 from realtime_bg.devices import cameras as devices
 from realtime_bg.devices.cameras import Camera
@@ -22,6 +21,7 @@ from realtime_bg.engines import ENGINES
 from realtime_bg.errors import EngineError
 from realtime_bg.processing.processor import Processor
 from realtime_bg.sources import camera as camera_module
+from realtime_bg.version import __version__
 from realtime_bg.zoo import models
 
 SIZE = (64, 48)

@@ -11,7 +11,7 @@ from realtime_bg import zoo
 from realtime_bg.backgrounds import open_background
 from realtime_bg.engines import open_engine
 from realtime_bg.frames import Frame
-from realtime_bg.processing.cutout import Eye
+from realtime_bg.processing.cutout import PictureMatter
 from realtime_bg.settings import BackgroundSettings, EngineSettings, SourceSettings
 from realtime_bg.sources import demo
 from realtime_bg.sources._demo_person import portrait
@@ -24,7 +24,7 @@ HELD_OUT = {"portraits": (5, 0.89), "ccp": (8, 0.935)}  # one photo of so many; 
 @pytest.fixture
 def eye():
     flags = {"engine.name": "embedded", "engine.device": "cpu", "engine.offline": True}
-    with closing(Eye.of(flags, None)) as opened:
+    with closing(PictureMatter.of(flags, None)) as opened:
         yield opened
 
 
@@ -51,7 +51,7 @@ def test_it_finds_people_that_were_kept_from_its_training(shared_path, eye, kind
     for photo in photos[::3]:
         (mask,) = (folder / "masks").glob(f"{photo.stem}.*")
         truth = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE) / np.float32(255)
-        overlaps.append(iou(eye.settled(cv2.imread(str(photo)), 4).alpha, truth))
+        overlaps.append(iou(eye.matte_photo(cv2.imread(str(photo)), 4).alpha, truth))
     assert len(overlaps) >= 12
     assert np.mean(overlaps) > bound
 
@@ -66,8 +66,8 @@ def test_it_finds_a_person_and_not_the_room(eye):
     person = np.zeros_like(room)
     person[8:, 120:520] = figure.image
     before = cv2.blendLinear(person, room, alpha, 1 - alpha)
-    assert iou(eye.settled(before, 4).alpha, alpha) > 0.95
-    assert eye.settled(room, 4).alpha.mean() < 0.01
+    assert iou(eye.matte_photo(before, 4).alpha, alpha) > 0.95
+    assert eye.matte_photo(room, 4).alpha.mean() < 0.01
 
 
 def test_the_alpha_of_the_frame_before_is_its_memory():

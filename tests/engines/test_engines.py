@@ -12,6 +12,7 @@ from realtime_bg.runtimes import onnx as _ort
 from realtime_bg.runtimes.input_size import work_size
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
+from realtime_bg.testing import EngineContract
 
 # Engines that need a file, and the fixture that makes one
 WEIGHTS = {
@@ -46,6 +47,17 @@ def opened(request, portrait):
     return open_one
 
 
+class TestContract(EngineContract):
+    """Of every registered engine."""
+
+    @pytest.fixture(autouse=True)
+    def _given(self, opened):
+        self._opened = opened
+
+    def open(self, size):
+        return self._opened(size)
+
+
 def test_a_frame_gives_a_valid_matte(opened, portrait):
     engine = opened()
     matte = check_matte(engine.matte(portrait))
@@ -56,40 +68,6 @@ def test_a_frame_gives_a_valid_matte(opened, portrait):
     assert type(engine).description
     engine.close()
     engine.close()
-
-
-def test_a_photo_has_nothing_to_do_with_what_was_before(opened, portrait):
-    engine = opened(quality="fine")
-    other = Frame(np.ascontiguousarray(portrait.image[:, ::-1]), 0, 0.0)
-    first = check_matte(engine.still(portrait, 3))
-    engine.matte(other)
-    again = check_matte(engine.still(portrait, 3))
-    assert first.frame is portrait
-    assert np.array_equal(first.alpha, again.alpha)
-    engine.close()
-
-
-def test_a_matte_is_not_overwritten_by_the_next(opened, portrait):
-    engine = opened()
-    first = engine.matte(portrait)
-    alpha, colour = first.alpha.copy(), None
-    if first.foreground is not None:
-        colour = first.foreground.copy()
-    dark = Frame(np.zeros_like(portrait.image), 1, 0.1)
-    engine.matte(dark)
-    np.testing.assert_array_equal(first.alpha, alpha)
-    if colour is not None:
-        np.testing.assert_array_equal(first.foreground, colour)
-
-
-def test_reset_forgets(opened, portrait):
-    engine = opened()
-    fresh = engine.matte(portrait).alpha
-    for index in range(3):
-        noise = np.random.default_rng(index).integers(0, 255, portrait.image.shape, np.uint8)
-        engine.matte(Frame(noise, index, index / 30))
-    engine.reset()
-    np.testing.assert_allclose(engine.matte(portrait).alpha, fresh, atol=1e-5)
 
 
 def test_stages_are_timed(opened, portrait):

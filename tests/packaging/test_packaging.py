@@ -14,8 +14,8 @@ import pytest
 from helpers import ROOT
 from helpers.scripts import module
 
-from realtime_bg import __version__
 from realtime_bg.cli import main as cli
+from realtime_bg.version import __version__
 
 PARTS = ("realtime_bg", "models", "packaging", "tests", "scripts", "benchmarks", "docs")
 FILES = (

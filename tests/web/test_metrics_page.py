@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from realtime_bg import __version__
 from realtime_bg.errors import SettingsError
 from realtime_bg.stats import BOUNDS, STAGES, Stats
+from realtime_bg.version import __version__
 from realtime_bg.web.metrics import scrape_token
 
 SCRAPER = "s" * 43

@@ -1,0 +1,44 @@
+"""A background of your own: stripes that move. `STRIPES:WIDTH` sets their width in pixels.
+
+A package offers it by an entry point, and every command and the page know it then::
+
+    [project.entry-points."realtime_bg.backgrounds"]
+    stripes = "your_package:Stripes"
+
+    realtime-bg --background stripes:40
+"""
+
+import numpy as np
+
+from realtime_bg.backgrounds.base import Background
+from realtime_bg.errors import BackgroundError
+from realtime_bg.frames import Alpha, Image, Size
+from realtime_bg.settings import BackgroundSettings
+from realtime_bg.testing import BackgroundContract
+
+
+class Stripes(Background):
+    """Diagonal stripes, a width a second."""
+
+    takes_target = target_is_safe = True
+
+    def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
+        super().__init__(target, settings, wait)
+        if not (target or "32").isdecimal() or not int(target or "32"):
+            raise BackgroundError(f"stripes:{target}: write the width in pixels, as in stripes:40")
+        self._width = int(target or "32")
+
+    def render(
+        self, size: Size, time: float, frame: Image | None = None, alpha: Alpha | None = None
+    ) -> Image:
+        x, y = np.arange(size[0]), np.arange(size[1])[:, None]
+        dark = (x + y + int(time * self._width)) // self._width % 2
+        colours = np.array([(200, 170, 90), (150, 110, 60)], np.uint8)
+        return np.ascontiguousarray(colours[dark])
+
+
+class TestStripes(BackgroundContract):
+    """Run by `pytest examples/plugin.py`."""
+
+    def open(self, wait: bool) -> Background:
+        return Stripes("8", BackgroundSettings(), wait)
