@@ -177,7 +177,7 @@ class SinkContract(ABC):
             image.flags.writeable = False  # composites are shared: no sink changes one
             for index in range(4):
                 sink.send(Composite(image, index, index / 10))
-            assert sink.watched() in (True, False, None)
+            assert sink.has_viewers() in (True, False, None)
             sink.close()
             sink.close()
 

@@ -113,10 +113,10 @@ def bench(settings: Settings, frames: int, seconds: float = math.inf) -> Report:
 
 
 def _usual_loop(stats: Stats, size: Size) -> Callable[[Image, Image], Image]:
-    from realtime_bg.app.bench_baseline import RvmLoop
+    from realtime_bg.app.bench_baseline import BaselineLoop
 
     device = stats.provider.lower()
-    return RvmLoop(Path(stats.model), stats.work_size[0] / size[0], device)
+    return BaselineLoop(Path(stats.model), stats.work_size[0] / size[0], device)
 
 
 def _summary(values: list[float]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from realtime_bg.engines.rvm_torch import load_rvm
 from realtime_bg.frames import Image
 
 
-class RvmLoop:
+class BaselineLoop:
     """Single precision, each picture converted on the CPU, uploaded, matted at full size with the
     network's refiner, blended and downloaded. ``ratio``: the downsample ratio."""
 

@@ -67,7 +67,7 @@ def daemon(
     """Run without a window until `ctl stop`: feeds the virtual camera while somebody looks."""
     from realtime_bg.daemon.daemon import Daemon
     from realtime_bg.daemon.logs import daemon_logs
-    from realtime_bg.daemon.supervisor import WornOut
+    from realtime_bg.daemon.supervisor import RestartsExhausted
     from realtime_bg.settings import load
     from realtime_bg.steering.config_file import chosen_config
 
@@ -89,7 +89,7 @@ def daemon(
         program.page = Page(settings, port, metrics_token)
     try:
         program.run()
-    except WornOut as error:  # unlike bad settings, worth another process
+    except RestartsExhausted as error:  # unlike bad settings, worth another process
         say(str(error), "red")
         raise typer.Exit(1) from None
 

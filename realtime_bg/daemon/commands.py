@@ -52,7 +52,7 @@ class Steered(Protocol):
         """How often the pipeline had to be built anew, of late."""
 
     @property
-    def watched(self) -> bool:
+    def has_viewers(self) -> bool:
         """Whether somebody looks at any output."""
 
     def stop(self) -> None:
@@ -112,7 +112,7 @@ class Commands:
             "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
             "outputs": outlets.specs() if outlets else [],
             "waiting_for": dict(outlets.problems) if outlets else {},
-            "watched": self._daemon.watched,
+            "watched": self._daemon.has_viewers,
             "recording": stats.recording_since is not None,
             "mirror": now.output.mirror,
             "dropped": stats.dropped,

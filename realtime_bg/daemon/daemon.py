@@ -13,7 +13,7 @@ from realtime_bg.daemon.control import ControlServer
 from realtime_bg.daemon.endpoint import Endpoint, Lock, endpoint, runtime_folder
 from realtime_bg.daemon.logs import Ring
 from realtime_bg.daemon.notify import Notify
-from realtime_bg.daemon.supervisor import Budget, Sleeping, WornOut
+from realtime_bg.daemon.supervisor import Budget, RestartsExhausted, Sleeping
 from realtime_bg.errors import BackgroundError, DaemonError, RealtimeBgError
 from realtime_bg.live.demand import Demand
 from realtime_bg.live.pipeline import Pipeline
@@ -75,9 +75,9 @@ class Daemon:
         return self._budget.count
 
     @property
-    def watched(self) -> bool:
+    def has_viewers(self) -> bool:
         """Whether somebody looks at any output."""
-        return self.pipeline is not None and self.pipeline.outlets.watched()
+        return self.pipeline is not None and self.pipeline.outlets.has_viewers()
 
     def stop(self) -> None:
         """End it; from any thread and from signal handlers. Idempotent."""
@@ -87,7 +87,7 @@ class Daemon:
             pipeline.ask_to_stop()
 
     def run(self) -> None:
-        """Until it is stopped. Raises DaemonError when another one runs, WornOut when the
+        """Until it is stopped. Raises DaemonError when another one runs, RestartsExhausted when the
         pipeline fails too often."""
         with ExitStack() as stack:
             if self._at is None:
@@ -125,7 +125,7 @@ class Daemon:
                 return
             pause = self._budget.spend()
             if pause is None:
-                raise WornOut(f"{self.problem}; it has failed too often, giving up")
+                raise RestartsExhausted(f"{self.problem}; it has failed too often, giving up")
             log.error("%s; starting again in %g s", self.problem, pause)
             self._rest(pause)
 

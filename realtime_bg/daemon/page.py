@@ -30,7 +30,7 @@ class Shown(Protocol):
         """How often the pipeline had to be built anew, of late."""
 
     @property
-    def watched(self) -> bool:
+    def has_viewers(self) -> bool:
         """Whether somebody looks at any output."""
 
 
@@ -59,9 +59,9 @@ class DaemonPicture:
         return self._daemon.restarts + 1
 
     @property
-    def watched(self) -> bool:
+    def has_viewers(self) -> bool:
         """Whether somebody looks at any output."""
-        return self._daemon.watched
+        return self._daemon.has_viewers
 
     def start(self) -> None:
         """Let the camera run."""

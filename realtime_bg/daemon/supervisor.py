@@ -14,7 +14,7 @@ WINDOW = 600.0  # ... seconds, then this process gives up; a service manager sta
 SLEPT = 3.0  # seconds that pass for the computer but not for its programs
 
 
-class WornOut(DaemonError):  # noqa: N818 - an end, not a mistake of the user
+class RestartsExhausted(DaemonError):  # noqa: N818 - an end, not a mistake of the user
     """It failed too often; a new process is to take over (exit code 1, not 2)."""
 
 

@@ -220,7 +220,7 @@ class Capture:
 
     # on the main thread
 
-    def watch(self) -> None:
+    def supervise(self) -> None:
         """Interrupt the wait for a source that is no longer wanted, and a source that has stalled;
         leave it, and its thread, when that is no use."""
         now = time.monotonic()

@@ -51,7 +51,7 @@ class Inference:
                     raise Closed
             self._items.put(item)
 
-    def watch(self, hang: float) -> None:
+    def supervise(self, hang: float) -> None:
         """Leave an engine that has been at one frame for more than ``hang`` seconds, with its
         thread, which cannot be killed; another engine takes over. On the main thread."""
         matting = self._processor.matting

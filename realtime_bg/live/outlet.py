@@ -64,11 +64,11 @@ class Outlet:
                 with suppress(Exception):  # the first word on it has been said
                     sink.close(complete=False)
 
-    def watched(self) -> bool:
+    def has_viewers(self) -> bool:
         """Whether somebody may be looking at it."""
         sink = self.sink
         try:
-            return sink is not None and sink.watched() is not False
+            return sink is not None and sink.has_viewers() is not False
         except Exception:  # closed meanwhile
             return True
 

@@ -88,11 +88,11 @@ class Outlets:
         if self.window is not None:
             self.window.put(composite)
 
-    def watched(self) -> bool:
+    def has_viewers(self) -> bool:
         """Whether somebody may be looking at any of it."""
         with self._lock:
             outlets = list(self._open.values())
-        return self.window is not None or any(outlet.watched() for outlet in outlets)
+        return self.window is not None or any(outlet.has_viewers() for outlet in outlets)
 
     def specs(self) -> list[str]:
         """The outputs that are open."""

@@ -129,7 +129,7 @@ class Pipeline:
         self.composing.start()
         try:
             while not self._done(end):
-                self._watch()
+                self._supervise()
                 if tick is not None:
                     tick()
                 if window is None:
@@ -180,14 +180,14 @@ class Pipeline:
             self._newest.put(frame)
         self._stats.dropped = self._frames.dropped + self._items.dropped
 
-    def _watch(self) -> None:
-        """What no thread can do for itself, see `Inference.watch` and `Capture.watch`."""
+    def _supervise(self) -> None:
+        """What no thread can do for itself, see `Inference.supervise` and `Capture.supervise`."""
         now = self._live.now
-        self._inference.watch(now.engine.hang)
-        self.capture.watch()
+        self._inference.supervise(now.engine.hang)
+        self.capture.supervise()
         if self._demand is not None:
             before = self._demand.awake
-            awake = self._demand.update(not now.output.on_demand or self.outlets.watched())
+            awake = self._demand.update(not now.output.on_demand or self.outlets.has_viewers())
             if awake != before:
                 log.info("somebody looks" if awake else "nobody looks: the camera is closed")
 

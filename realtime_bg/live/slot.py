@@ -3,23 +3,23 @@
 import threading
 from typing import Generic, TypeVar
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 
 
 class Closed(Exception):  # noqa: N818 - an event, not a mistake
     """The slot was closed: no item will come any more."""
 
 
-class Slot(Generic[Item]):
+class Slot(Generic[T]):
     """One writer puts, one reader takes; ``dropped`` counts the items overwritten unread."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._item: Item | None = None
+        self._item: T | None = None
         self._closed = False
         self.dropped = 0
 
-    def put(self, item: Item) -> None:
+    def put(self, item: T) -> None:
         """Replace whatever is there. Does nothing once the slot is closed."""
         with self._changed:
             if self._closed:
@@ -28,7 +28,7 @@ class Slot(Generic[Item]):
             self._item = item
             self._changed.notify()
 
-    def take(self, timeout: float | None = None) -> Item | None:
+    def take(self, timeout: float | None = None) -> T | None:
         """Wait for an item and empty the slot; None after ``timeout`` seconds without one.
 
         Raises Closed once the slot is closed, even when an item is left.

@@ -34,7 +34,7 @@ class Sink(ABC):
         then the file keeps its temporary name, and an older one of its name stays.
         """
 
-    def watched(self) -> bool | None:
+    def has_viewers(self) -> bool | None:
         """Whether somebody looks at it now; None where that cannot be known, as with a file.
         Never waits; from any thread, between the constructor and `close`."""
         return None

@@ -65,7 +65,7 @@ class VirtualCameraSink(Sink):
         except Exception as error:
             raise SinkError(f"virtual camera {self._camera.device}: {error}") from None
 
-    def watched(self) -> bool | None:
+    def has_viewers(self) -> bool | None:
         return self._readers.any()
 
     def close(self, complete: bool = True) -> None:

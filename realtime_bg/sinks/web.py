@@ -24,7 +24,7 @@ class Channel:
         self._asked = float("-inf")
 
     @property
-    def watched(self) -> bool:
+    def has_viewers(self) -> bool:
         """Whether a viewer has asked for a picture just now."""
         return time.monotonic() - self._asked < LOOKING
 
@@ -72,8 +72,8 @@ class WebSink(Sink):
     def send(self, composite: Composite) -> None:
         self._channel.put(composite)
 
-    def watched(self) -> bool | None:
-        return self._channel.watched
+    def has_viewers(self) -> bool | None:
+        return self._channel.has_viewers
 
     def close(self, complete: bool = True) -> None:
         self._channel.put(None)

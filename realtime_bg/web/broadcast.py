@@ -41,7 +41,7 @@ class Broadcast:
         return thread is not None and thread.is_alive()
 
     @property
-    def watched(self) -> bool:
+    def has_viewers(self) -> bool:
         """It runs only for somebody who looks."""
         return self.running
 

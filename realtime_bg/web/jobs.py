@@ -24,8 +24,8 @@ from realtime_bg.videos.codings import SUFFIXES
 from realtime_bg.videos.convert import VideoOptions, convert
 from realtime_bg.videos.joining import holding, unheld
 from realtime_bg.web.answers import Refusal, busy, missing, too_large, unusable
+from realtime_bg.web.form_checks import FormChoice
 from realtime_bg.web.limits import Limits
-from realtime_bg.web.wishes import Wish
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +67,10 @@ class Jobs:
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, "videos")
 
-    def add(self, video: BinaryIO, wish: Wish, behind: Image | None) -> Job:
+    def add(self, video: BinaryIO, choice: FormChoice, behind: Image | None) -> Job:
         """Keep a video and queue it. Raises Refusal."""
         name = secrets.token_hex(8)
-        transparent = wish.background is None and behind is None
+        transparent = choice.background is None and behind is None
         options = VideoOptions(alpha="vp9" if transparent else None)
         with self._lock:
             if len(self._jobs) >= self._limits.jobs:
@@ -84,7 +84,7 @@ class Jobs:
             with source.open("wb") as file:
                 shutil.copyfileobj(video, file, CHUNK)
             self._check(source, job, options)
-            settings = self._job_settings(wish, behind, folder)
+            settings = self._job_settings(choice, behind, folder)
         except BaseException:
             self._forget(job)
             raise
@@ -114,10 +114,10 @@ class Jobs:
     def _too_long(self) -> str:
         return f"a video may last {self._limits.seconds / 60:g} minutes"
 
-    def _job_settings(self, wish: Wish, behind: Image | None, folder: Path) -> Settings:
+    def _job_settings(self, choice: FormChoice, behind: Image | None, folder: Path) -> Settings:
         settings = self._settings
         changes: dict[str, Any] = {}
-        background = wish.background
+        background = choice.background
         if behind is not None:
             background = str(folder / "background.png")
             write_whole(Path(background), encode(behind, "png"))
@@ -128,8 +128,8 @@ class Jobs:
             background = str(copy)
         if background is not None:
             changes["background"] = settings.background.model_copy(update={"current": background})
-        if wish.engine is not None and wish.engine != settings.engine.name:
-            engine = {"name": wish.engine, "model": None}
+        if choice.engine is not None and choice.engine != settings.engine.name:
+            engine = {"name": choice.engine, "model": None}
             changes["engine"] = settings.engine.model_copy(update=engine)
         return settings.model_copy(update=changes)
 

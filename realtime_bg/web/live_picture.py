@@ -35,7 +35,7 @@ class LivePicture(Protocol):
         """How often it was started."""
 
     @property
-    def watched(self) -> bool:
+    def has_viewers(self) -> bool:
         """Whether somebody looks at any of its outputs."""
 
     def start(self) -> None:

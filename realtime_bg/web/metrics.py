@@ -45,7 +45,7 @@ class Running(Protocol):
     def running(self) -> bool: ...
 
     @property
-    def watched(self) -> bool: ...
+    def has_viewers(self) -> bool: ...
 
 
 class Metrics(Collector):
@@ -82,7 +82,7 @@ class Metrics(Collector):
         for name, text, gauge in (
             ("running", "Whether the camera is in use.", float(running)),
             ("fps", "Finished pictures per second.", stats.fps),
-            ("watched", "Whether somebody looks at any output.", float(self._runner.watched)),
+            ("watched", "Whether somebody looks at any output.", float(self._runner.has_viewers)),
             ("viewers", "Browsers that watch or listen for events.", self.viewers),
             ("recording", "Whether a recording runs.", float(stats.recording_since is not None)),
         ):

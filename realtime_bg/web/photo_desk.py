@@ -12,8 +12,8 @@ from realtime_bg.photos.stills import Stills
 from realtime_bg.processing.compositor import blend
 from realtime_bg.settings import Settings
 from realtime_bg.web.answers import busy, too_large, unusable
+from realtime_bg.web.form_checks import FormChoice
 from realtime_bg.web.limits import Limits
-from realtime_bg.web.wishes import Wish
 
 ENGINES_KEPT = 2  # each holds a network
 
@@ -27,23 +27,23 @@ class PhotoDesk:
         self._turn = threading.Lock()
         self._open: dict[str, Stills] = {}
 
-    def process(self, data: bytes, wish: Wish, behind: Image | None) -> bytes:
+    def process(self, data: bytes, choice: FormChoice, behind: Image | None) -> bytes:
         """The PNG of a photo: RGBA where neither ``behind``, BGR ``uint8 (H, W, 3)`` of any
         size, nor a background is wanted. Raises Refusal and RealtimeBgError."""
         with self._place():
             still = self._read(data)
             with self._turn:
-                stills = self._stills(wish.engine or self._settings.engine.name)
+                stills = self._stills(choice.engine or self._settings.engine.name)
                 if behind is not None:
                     still = still.in_srgb()
-                elif wish.background is not None:
-                    still = stills.coloured_as(still, wish.background)
+                elif choice.background is not None:
+                    still = stills.coloured_as(still, choice.background)
                 cutout = still.limit(stills.matte(still.image))
                 if behind is not None:
                     size = still.image.shape[1], still.image.shape[0]
                     image = blend(cutout.foreground, fit(behind, size, "cover"), cutout.alpha)
-                elif wish.background is not None:
-                    image = stills.over(cutout, wish.background)
+                elif choice.background is not None:
+                    image = stills.over(cutout, choice.background)
                 else:
                     return encode_rgba(cutout, icc=still.icc)
             return encode(image, "png", icc=still.icc)

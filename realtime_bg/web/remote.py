@@ -8,8 +8,8 @@ from realtime_bg.settings import BackgroundSettings, Settings
 from realtime_bg.settings.live import Live
 from realtime_bg.steering.changes import apply
 from realtime_bg.web.answers import Refusal, unusable
+from realtime_bg.web.form_checks import background_spec
 from realtime_bg.web.gallery import Gallery
-from realtime_bg.web.wishes import background_spec
 
 # What decides which files are read or written, which device is opened and who may see it, stays
 # with who started the program. Paths of the tree; a section stands for all of its keys.

@@ -16,7 +16,7 @@ from helpers.daemons import FLAGS, Running, until
 
 from realtime_bg.daemon import daemon as daemon_module
 from realtime_bg.daemon.endpoint import LoopbackEndpoint, UnixEndpoint
-from realtime_bg.daemon.supervisor import Sleeping, WornOut
+from realtime_bg.daemon.supervisor import RestartsExhausted, Sleeping
 from realtime_bg.errors import DaemonError, EngineError, SettingsError
 from realtime_bg.settings import load
 from realtime_bg.stats import STAGES
@@ -151,7 +151,7 @@ def test_a_pipeline_that_fails_is_started_again_until_the_budget_is_used_up(star
     monkeypatch.setattr(daemon_module.Pipeline, "run", fail)
     d = start()
     d.thread.join(10)
-    assert isinstance(d.raised, WornOut)
+    assert isinstance(d.raised, RestartsExhausted)
     assert "the sky fell; it has failed too often" in str(d.raised)
     assert len(failures) == 4
 

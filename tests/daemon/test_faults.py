@@ -45,7 +45,7 @@ class Rig:
             before = seen.count
             until(lambda seen=seen, before=before: seen.count > before + 2 and seen.well, 20)
 
-    def watched(self, path):
+    def has_viewers(self, path):
         until(lambda: self.run.daemon.files.watches(path))
 
     def hidden(self):
@@ -150,12 +150,12 @@ def repaint(rig):
 
 
 def room_replaced(rig):
-    rig.watched(rig.room)
+    rig.has_viewers(rig.room)
     repaint(rig)
 
 
 def room_deleted(rig):
-    rig.watched(rig.room)
+    rig.has_viewers(rig.room)
     rig.room.unlink()
     until(lambda: rig.said("room.png is gone"))
     rig.well()  # what was read stays
@@ -164,7 +164,7 @@ def room_deleted(rig):
 
 
 def model_replaced(rig):
-    rig.watched(rig.model)
+    rig.has_viewers(rig.model)
     count = len(bench.engines)
     rig.model.write_text(str(time.monotonic()))
     until(lambda: len(bench.engines) > count)

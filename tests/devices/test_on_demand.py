@@ -194,7 +194,7 @@ def test_one_output_that_may_be_looked_at_is_enough(monkeypatch, watched, expect
         def close(self, complete=True):
             pass
 
-        def watched(self):
+        def has_viewers(self):
             return watched[int(self.target[0])]
 
     monkeypatch.setattr(outlets, "open_sink", Watched)
@@ -204,7 +204,7 @@ def test_one_output_that_may_be_looked_at_is_enough(monkeypatch, watched, expect
     composite = faulty_composite()
     own.send(composite)
     until(lambda: len(own.specs()) == len(specs))
-    assert own.watched() is expected
+    assert own.has_viewers() is expected
     own.close(time.monotonic() + 1)
 
 
@@ -224,7 +224,7 @@ class Watchable(faulty.Output):
 
     reading = False
 
-    def watched(self):
+    def has_viewers(self):
         return Watchable.reading if self.target == "virtualcam" else None
 
 

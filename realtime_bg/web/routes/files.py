@@ -18,7 +18,7 @@ from realtime_bg.web.context import (
     Here,
     _answers,
 )
-from realtime_bg.web.wishes import wish
+from realtime_bg.web.form_checks import check_form
 
 router = APIRouter()
 
@@ -34,7 +34,7 @@ def image(
 ) -> Response:
     """Cut the people out of a photo: a PNG, with transparency unless a background is given:
     a picture (`background`), a `color`, or a `style`."""
-    wanted = wish(here.gallery, style, color, engine)
+    wanted = check_form(here.gallery, style, color, engine)
     if (image.size or 0) > here.limits.photo:
         raise too_large(f"a photo may have {here.limits.photo / 1e6:g} MB")
     behind = here.behind(background)
@@ -54,7 +54,7 @@ def add_job(
 ) -> dict[str, Any]:
     """Convert a video, sound included: to MP4, or to WebM with transparency where no
     background is given. Ask for the job until its state is `done`."""
-    wanted = wish(here.gallery, style, color, engine)
+    wanted = check_form(here.gallery, style, color, engine)
     return here.jobs.add(video.file, wanted, here.behind(background)).as_json()
 
 

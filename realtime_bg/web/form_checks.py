@@ -9,14 +9,16 @@ from realtime_bg.web.answers import unusable
 from realtime_bg.web.gallery import UPLOAD, Gallery
 
 
-class Wish(NamedTuple):
+class FormChoice(NamedTuple):
     """``background``: what the program calls it, None for transparency. ``engine``: its name."""
 
     background: str | None
     engine: str | None
 
 
-def wish(gallery: Gallery, background: str | None, color: str | None, engine: str | None) -> Wish:
+def check_form(
+    gallery: Gallery, background: str | None, color: str | None, engine: str | None
+) -> FormChoice:
     """Check a form's fields; empty ones count as missing. Raises Refusal."""
     background, color, engine = (text or None for text in (background, color, engine))
     if background and color:
@@ -26,7 +28,7 @@ def wish(gallery: Gallery, background: str | None, color: str | None, engine: st
     spec = color or background
     if spec == "transparent":
         spec = None
-    return Wish(spec and background_spec(gallery, spec), engine)
+    return FormChoice(spec and background_spec(gallery, spec), engine)
 
 
 def check_engine(name: str) -> None:
