@@ -1,0 +1,168 @@
+"""The capture thread by itself: it opens, hands on, reopens, rests, and is watched over."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from helpers.daemons import until
+
+from realtime_bg.errors import SourceError
+from realtime_bg.frames import Frame
+from realtime_bg.live import capture as module
+from realtime_bg.live.capture import Capture
+from realtime_bg.live.lifecycle import Lifecycle
+from realtime_bg.settings import load
+from realtime_bg.settings.live import Live
+from realtime_bg.sources.base import Source
+from realtime_bg.stats import Stats
+
+
+class Scripted(Source):
+    """Gives ``count`` frames, then ends, hangs or fails, as it was told."""
+
+    size, fps, description = (4, 2), 100.0, "scripted, 4x2"
+
+    def __init__(self, count=3, then="end"):
+        self.count, self.then, self.closed = count, then, threading.Event()
+
+    def __iter__(self):
+        for index in range(self.count):
+            yield Frame(np.zeros((2, 4, 3), np.uint8), index, time.monotonic())
+        if self.then == "fail":
+            raise SourceError("it broke")
+        if self.then == "hang":
+            self.closed.wait(10)
+
+    def close(self):
+        self.closed.set()
+
+
+class Rig:
+    """A capture with its surroundings; ``sources`` are opened one after the other."""
+
+    def __init__(self, *sources, persistent=False, first=None):
+        self.live = Live(load(flags={"source.spec": "demo"}))
+        self.run, self.frames, self.resting = Lifecycle(), [], False
+        self.waiting = list(sources)
+        self.opened = []
+        self.capture = Capture(
+            self.live,
+            Stats(),
+            self.run,
+            first,
+            self.open,
+            self.frames.append,
+            lambda: self.resting,
+            persistent,
+        )
+
+    def open(self, settings):
+        source = self.waiting.pop(0)
+        self.opened.append(settings.spec)
+        if isinstance(source, Exception):
+            raise source
+        return source
+
+    def stop(self):
+        self.run.stop()
+        assert self.run.join("capture", time.monotonic() + 5)
+
+
+@pytest.fixture
+def rig(monkeypatch):
+    monkeypatch.setattr(module, "REOPEN_PAUSES", (0.01,))
+    made = []
+
+    def make(*sources, **options):
+        made.append(Rig(*sources, **options))
+        made[-1].capture.start()
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+def test_frames_are_handed_on_until_the_source_ends_and_then_the_run(rig):
+    source = Scripted()
+    used = rig(first=source)
+    until(used.run.stopping.is_set)
+    assert [frame.index for frame in used.frames] == [0, 1, 2]
+    assert used.run.finished.is_set()
+    assert source.closed.is_set()
+    assert used.run.error is None
+
+
+def test_a_source_that_fails_ends_the_run_unless_it_is_persistent(rig):
+    used = rig(first=Scripted(1, "fail"))
+    until(used.run.stopping.is_set)
+    assert "it broke" in str(used.run.error)
+    used = rig(
+        Scripted(1, "fail"),
+        SourceError("busy"),
+        SourceError("busy"),
+        Scripted(2, "hang"),
+        persistent=True,
+    )
+    until(lambda: len(used.frames) == 3)
+    assert len(used.opened) == 4
+    assert used.capture.problem == ""
+    assert [frame.epoch for frame in used.frames] == [0, 1, 1]
+
+
+def test_a_change_of_the_source_opens_it_and_a_bad_one_keeps_the_old(rig):
+    old = Scripted(10**6)
+    used = rig(SourceError("no such camera"), Scripted(1, "hang"), first=old)
+    until(lambda: used.frames)
+    used.live.update(source__spec="camera:7")
+    until(lambda: used.live.now.source.spec == "demo")
+    assert used.live.refusals == {"source.spec": "no such camera"}
+    assert not old.closed.is_set()
+    used.live.update(source__spec="camera:8")
+    until(old.closed.is_set)
+    assert used.live.wait_for_answer("source.spec", 5) == ""
+    assert used.capture.source_settings.spec == "camera:8"
+
+
+def test_while_it_rests_the_source_is_closed(rig):
+    first = Scripted(10**6)
+    used = rig(Scripted(1, "hang"), first=first)
+    until(lambda: used.frames)
+    used.resting = True
+    until(lambda: used.capture.source is None)
+    assert first.closed.is_set()
+    count = len(used.frames)
+    used.resting = False
+    until(lambda: len(used.frames) > count)
+    assert used.frames[-1].epoch == 1  # another source: history is void
+
+
+def test_a_source_that_stalls_is_interrupted_and_opened_again(rig, monkeypatch):
+    monkeypatch.setattr(module.CaptureThread, "patience", lambda *_: 0.1)
+    stalled = Scripted(1, "hang")
+    used = rig(Scripted(1, "hang"), first=stalled)
+
+    def supervised():
+        used.capture.supervise()
+        return len(used.frames) >= 2
+
+    until(supervised)
+    assert stalled.closed.is_set()
+    assert used.capture.abandoned_threads == 0
+
+
+def test_a_thread_that_hangs_in_its_driver_is_left_behind(rig, monkeypatch):
+    monkeypatch.setattr(module.CaptureThread, "patience", lambda *_: 0.1)
+    monkeypatch.setattr(module, "STALLED", 0.1)
+    deaf = Scripted(1, "hang")
+    deaf.close = lambda: None  # its driver does not even hear that it is to end
+    used = rig(Scripted(10**6), first=deaf)
+
+    def supervised():
+        used.capture.supervise()
+        return used.capture.abandoned_threads
+
+    until(supervised)
+    until(lambda: len(used.frames) > 1)
+    deaf.closed.set()  # it comes back late, and hands nothing on

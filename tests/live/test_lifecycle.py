@@ -1,0 +1,64 @@
+"""One run ends once, with its first error, and wakes whoever waits."""
+
+import threading
+import time
+
+import pytest
+
+from realtime_bg.live.lifecycle import Lifecycle
+from realtime_bg.live.slot import Closed, Slot
+
+
+def join(run, name):
+    return run.join(name, time.monotonic() + 5)
+
+
+def test_stopping_wakes_those_who_wait_and_the_first_error_wins():
+    run, slot = Lifecycle(), Slot()
+    run.at_stop(slot.close)
+    run.start(slot.take, "waiting")
+    assert not run.join("waiting", time.monotonic() + 0.05)
+    first = ValueError("first")
+    run.stop(first)
+    run.stop(ValueError("second"))
+    run.stop()
+    assert join(run, "waiting")
+    assert run.stopping.is_set()
+    assert run.error is first
+
+
+def test_what_a_thread_raises_ends_the_run():
+    run, error = Lifecycle(), OSError("gone")
+
+    def fail():
+        raise error
+
+    run.start(fail, "failing")
+    assert join(run, "failing")
+    assert run.stopping.is_set()
+    assert run.error is error
+
+
+def test_a_closed_slot_is_no_error():
+    run = Lifecycle()
+
+    def closed():
+        raise Closed
+
+    run.start(closed, "closed")
+    assert join(run, "closed")
+    assert run.error is None
+    assert not run.stopping.is_set()
+
+
+def test_a_second_thread_of_a_name_takes_the_place_of_the_first():
+    run, release = Lifecycle(), threading.Event()
+    run.start(release.wait, "capture")
+    run.start(lambda: None, "capture")
+    assert join(run, "capture")
+    release.set()
+
+
+def test_a_thread_that_was_never_started_cannot_be_joined():
+    with pytest.raises(KeyError):
+        join(Lifecycle(), "nobody")
