@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import sys
 import tempfile
 import threading
 from fractions import Fraction
@@ -476,6 +477,16 @@ def test_a_camera_that_is_not_there_is_named(tmp_path):
         assert answer.status_code == 503
         assert "/dev/video77" in answer.json()["error"]
         assert "/dev/video77" in web.get("/api/stats").json()["problem"]
+
+
+def test_an_engine_without_its_package_is_refused_with_the_command(web, monkeypatch):
+    """As from the command line, `ctl` and config.yaml, and before anything has changed."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    before = web.get("/api/settings").json()["engine"]["name"]
+    answer = web.patch("/api/settings", json={"engine": {"name": "rvm-torch"}})
+    assert answer.status_code == 422
+    assert 'pip install "realtime-bg[torch]"' in answer.json()["error"]
+    assert web.get("/api/settings").json()["engine"]["name"] == before
 
 
 def test_events_tell_what_changes(web):
