@@ -135,4 +135,4 @@ def open(
     if "window" in sinks:
         raise SettingsError("outputs: a window needs the main thread; give a function instead")
     given = {"source": source, "background": background, "output__sinks": sinks, **settings}
-    return Running(prepare(as_settings(given), "page"), functions)
+    return Running(prepare(as_settings(given), "program"), functions)

@@ -18,8 +18,9 @@ from realtime_bg.sinks.window import CHOICES, display_problem
 
 log = logging.getLogger(__name__)
 
-Use = Literal["run", "daemon", "page", "file"]
-"""Who uses settings: `realtime-bg run`, the daemon, `realtime-bg serve`, or a photo or video."""
+Use = Literal["run", "daemon", "page", "program", "file"]
+"""Who uses settings: `realtime-bg run`, the daemon, `realtime-bg serve`, another program through
+the Python API, or a photo or video."""
 
 
 class Refused(SettingsError):  # noqa: N818 - an answer
@@ -110,7 +111,11 @@ def prepare(settings: Settings, use: Use) -> Settings:
     * ``run``: the preview window where no output is named;
     * ``daemon``: no window, and the virtual camera where no output is named; a background that
       cannot be found must not keep a service from starting, so blur takes its place;
-    * ``page`` and ``file``: as they are.
+    * ``page``: as they are, since it converts photos and videos as well;
+    * ``program``: no output but those named;
+    * ``file``: no outputs.
+
+    The quality ``auto`` becomes that of the use, except for ``page``.
 
     Raises RealtimeBgError for what cannot work.
     """
@@ -120,7 +125,9 @@ def prepare(settings: Settings, use: Use) -> Settings:
         return with_current_item(_with_a_background(settings)).at_quality("fast")
     check(settings)
     if use == "page":
-        return with_current_item(settings).at_quality("fast")
+        return with_current_item(settings)
+    if use == "program":
+        return with_virtual_camera(with_current_item(settings)).at_quality("fast")
     if use == "file":
         return settings.at_quality("fine")
     settings = with_virtual_camera(_with_window(with_current_item(settings)))
