@@ -1,4 +1,4 @@
-"""RVM in PyTorch as everybody runs it, frame by frame: what `bench` compares the engine with."""
+"""RVM in PyTorch in the usual way, frame by frame: the baseline that `bench` compares with."""
 
 from pathlib import Path
 

@@ -41,7 +41,7 @@ def run(
     """Run until the source ends, ``duration`` seconds passed or the user stops it.
 
     ``config``: the file whose edits a live run follows; ``flags``: of the command line, see
-    `load`. Raises RealtimeBgError for anything the user can mend.
+    `load`. Raises RealtimeBgError for anything the user can fix.
     """
     settings = prepare(settings, "run")
     is_live = runs_live(settings)

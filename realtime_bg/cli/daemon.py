@@ -121,7 +121,8 @@ def install_service(
 
 
 def _with_full_paths(options: list[str]) -> list[str]:
-    """A service has no working directory of ours. Raises for what `daemon` does not take."""
+    """Options with absolute paths, since a service has no working directory. Raises for options
+    that `daemon` does not take."""
     command = typer.main.get_command(_alone())
     with command.make_context("daemon", list(options)) as context:
         given = context.params

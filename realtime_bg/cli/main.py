@@ -1,4 +1,4 @@
-"""The command line: parsing only; what a command does stands in the module it calls."""
+"""The command line: parsing only. What a command does is in the module it calls."""
 
 import logging
 import os
@@ -75,7 +75,7 @@ app.add_typer(models.models_app, name="models")
 
 
 def main() -> None:
-    """The console script: whatever the user can mend becomes one line and exit code 2."""
+    """The console script: anything the user can fix becomes one line and exit code 2."""
     # OpenCV's own remarks would stand beside our one line; they are kept when asked for.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     usage_error: Any = typer.BadParameter.__mro__[1]  # typer does not export it

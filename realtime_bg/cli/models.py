@@ -1,4 +1,4 @@
-"""`realtime-bg models`: what models there are, where they lie, fetching and checking them."""
+"""`realtime-bg models`: listing, downloading and verifying models."""
 
 from typing import Annotated
 

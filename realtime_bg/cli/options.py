@@ -1,4 +1,4 @@
-"""Options that several commands have, and what they mean in settings."""
+"""Options shared by several commands, and the settings they stand for."""
 
 from pathlib import Path
 from typing import Annotated, Any

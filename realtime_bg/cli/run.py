@@ -1,4 +1,4 @@
-"""`realtime-bg run`, the command that is meant where none is named."""
+"""`realtime-bg run`, the default command."""
 
 from typing import Annotated
 

@@ -91,7 +91,7 @@ class _Server:
 
 
 class View:
-    """The newest report, and what the ones before tell of time."""
+    """The newest report, with rates computed from the earlier ones."""
 
     def __init__(self) -> None:
         self._fps: deque[float] = deque(maxlen=HISTORY)
@@ -99,7 +99,7 @@ class View:
         self._dropped: deque[tuple[float, int]] = deque(maxlen=round(10 / PERIOD))
 
     def drawn(self, report: Report, now: float) -> RenderableType:
-        """The picture for a report that came at ``now``, in seconds."""
+        """The screen for a report received at ``now``, in seconds."""
         self._fps.append(float(report.get("fps", 0)))
         self._latency.append(float(report.get("latency_ms", 0)))
         self._dropped.append((now, int(report.get("dropped", 0))))
@@ -136,7 +136,7 @@ def grid() -> Table:
 
 
 def about(report: Report) -> Table:
-    """What runs, from where to where."""
+    """Source, engine, background and outputs."""
     table = grid()
     table.add_row("state", state(report))
     if report.get("engine"):
@@ -153,7 +153,7 @@ def about(report: Report) -> Table:
 
 
 def state(report: Report) -> Text:
-    """What it is doing, in a word."""
+    """The state in one word."""
     word = report.get("state") or ("running" if report.get("running") else "camera off")
     text = Text(str(word), "green" if word == "running" else "yellow")
     if report.get("recording"):

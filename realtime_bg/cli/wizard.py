@@ -62,14 +62,14 @@ T = TypeVar("T")
 
 
 class Choice(NamedTuple):
-    """One that a question offers. ``value``: as in config.yaml; None: it is typed."""
+    """An answer that a question offers. ``value``: as in config.yaml; None if the user types it."""
 
     text: str
     value: str | None
 
 
 def setup(path: Path) -> None:
-    """Ask, try, write ``path``. Raises RealtimeBgError, and then nothing has been written."""
+    """Ask, try the answers out, write ``path``. Raises RealtimeBgError; nothing is written then."""
     text = _existing(path)
     typer.echo("Three questions; Enter takes what stands in [brackets], Ctrl-C changes nothing.")
     with _leaving() as left, tempfile.TemporaryDirectory(prefix="realtime-bg-") as folder:
@@ -99,7 +99,7 @@ def setup(path: Path) -> None:
 
 @contextmanager
 def _leaving() -> Iterator[Callable[[], None]]:
-    """Whichever signal asks to stop, the way out is the one that removes what is temporary.
+    """Leave through the clean-up of temporary files, whichever signal asks to stop.
 
     Libraries swallow the interrupt while they are imported, or turn it into errors of their own:
     it is raised again in place of those, and by calling what this gives.
@@ -129,7 +129,7 @@ def _leaving() -> Iterator[Callable[[], None]]:
 
 
 def _existing(path: Path) -> str:
-    """What is there, to be changed; the template where nothing is."""
+    """The text of an existing file, to be changed; the template if there is none."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

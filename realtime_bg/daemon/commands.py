@@ -26,7 +26,7 @@ class Served(Protocol):
 
     @property
     def address(self) -> str:
-        """Where, with its token."""
+        """Its URL, token included."""
 
 
 class Steered(Protocol):
@@ -41,7 +41,7 @@ class Steered(Protocol):
 
     @property
     def pipeline(self) -> Pipeline | None:
-        """The one that runs, None between two of them."""
+        """The running pipeline; None between two runs."""
 
     @property
     def page(self) -> Served | None:
@@ -49,11 +49,11 @@ class Steered(Protocol):
 
     @property
     def restarts(self) -> int:
-        """How often the pipeline had to be built anew, of late."""
+        """How often the pipeline has been restarted."""
 
     @property
     def has_viewers(self) -> bool:
-        """Whether somebody looks at any output."""
+        """Whether any output has a viewer."""
 
     def stop(self) -> None:
         """End the daemon."""
@@ -140,7 +140,7 @@ class Commands:
         }
 
     def _opens(self, key: str) -> bool:
-        """Whether what ``key`` names is opened now, and not when the camera runs again."""
+        """Whether what ``key`` names is opened right away, not when the camera runs again."""
         return key == "background.current" or (
             self._daemon.pipeline is not None and self._daemon.pipeline.state == "running"
         )

@@ -1,4 +1,4 @@
-"""Talking to a running daemon: one line of JSON asks, lines of JSON answer.
+"""Talking to a running daemon: a question is one line of JSON, an answer is one or more.
 
 A Unix socket carries it, readable by its owner alone; where there are none (Windows), TCP on the
 loopback address with a token that stands in a file readable by its owner alone.
@@ -29,10 +29,10 @@ Answer = Callable[[Question], Iterable[Any]]
 
 
 class ControlServer:
-    """Answers questions on threads of its own, from its construction until `close`."""
+    """Answers questions on its own threads, from construction until `close`."""
 
     def __init__(self, at: Endpoint, answer: Answer) -> None:
-        """Raises DaemonError where nothing can be listened at."""
+        """Raises DaemonError if the endpoint cannot be opened."""
         self._at, self._answer = at, answer
         try:
             self._socket = at.listen()
@@ -99,7 +99,7 @@ class ControlServer:
             yield {"error": f"{type(error).__name__}: {error}"}
 
     def close(self) -> None:
-        """Answer nobody any more. Idempotent."""
+        """Stop answering. Idempotent."""
         self._closed = True
         for own in (self._socket, *self._open):
             with suppress(OSError):
@@ -113,7 +113,7 @@ class ControlServer:
 
 
 def ask_once(question: Question, at: Endpoint | None = None) -> Any:
-    """The first value of `ask`. Raises DaemonError, also where the daemon ends without one."""
+    """The first value of `ask`. Raises DaemonError, also if the daemon ends without answering."""
     for value in ask(question, at):
         return value
     raise DaemonError("the daemon ended before it answered")

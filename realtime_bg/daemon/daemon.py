@@ -71,12 +71,12 @@ class Daemon:
 
     @property
     def restarts(self) -> int:
-        """How often the pipeline had to be built anew, of late."""
+        """How often the pipeline has been restarted."""
         return self._budget.count
 
     @property
     def has_viewers(self) -> bool:
-        """Whether somebody looks at any output."""
+        """Whether any output has a viewer."""
         return self.pipeline is not None and self.pipeline.outlets.has_viewers()
 
     def stop(self) -> None:
@@ -130,7 +130,7 @@ class Daemon:
             self._rest(pause)
 
     def _rest(self, seconds: float) -> None:
-        """Wait, unless it is to stop; the service manager hears that this is no hang."""
+        """Wait unless asked to stop; the service manager is told that this is not a hang."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not self._stopping.wait(min(left, 1.0)):
             self._notify.alive()

@@ -20,7 +20,7 @@ BACKLOG = 64  # that wait to be accepted; beyond it a Unix socket refuses at onc
 
 
 def runtime_folder() -> Path:
-    """Where socket, token and lock lie: a folder that only this user can enter. Raises
+    """The folder of socket, token and lock, which only this user can enter. Raises
     DaemonError."""
     with warnings.catch_warnings():  # of a fallback in /tmp, which is looked at below
         warnings.simplefilter("ignore")
@@ -53,10 +53,10 @@ class Endpoint(Protocol):
         """A connected socket. Raises OSError where nobody listens."""
 
     def token(self) -> str:
-        """What every question must carry; empty where the system keeps strangers out."""
+        """The token every question must carry; empty if file permissions protect the socket."""
 
     def remove(self) -> None:
-        """Take away what `listen` left on the disk. Idempotent."""
+        """Remove what `listen` left on disk. Idempotent."""
 
 
 class UnixEndpoint:
@@ -134,7 +134,7 @@ def endpoint() -> Endpoint:
 
 
 class Lock:
-    """Held by the one daemon of this user; the system frees it when the process ends, however."""
+    """Held by this user's only daemon; the system releases it however the process ends."""
 
     def __init__(self, folder: Path) -> None:
         """Raises DaemonError when another daemon holds it."""
@@ -154,7 +154,7 @@ class Lock:
         self._file.flush()
 
     def close(self) -> None:
-        """Let go of it. Idempotent."""
+        """Release it. Idempotent."""
         self._file.close()
 
 

@@ -1,4 +1,4 @@
-"""Telling systemd how it goes, in the words of sd_notify(3), without its library."""
+"""Reporting to systemd by the protocol of sd_notify(3), without its library."""
 
 import os
 import socket
@@ -19,11 +19,11 @@ class Notify:
         self._status = ""
 
     def ready(self) -> None:
-        """The start is over."""
+        """Start-up is complete."""
         self._send("READY=1")
 
     def stopping(self) -> None:
-        """The end has begun."""
+        """Shutdown has begun."""
         self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
@@ -33,7 +33,7 @@ class Notify:
             self._send(f"STATUS={text}")
 
     def alive(self) -> None:
-        """Called as often as one likes while all is well."""
+        """Feed the watchdog; may be called as often as convenient."""
         now = time.monotonic()
         if self._period is not None and now - self._alive_at >= self._period:
             self._alive_at = now

@@ -1,4 +1,4 @@
-"""The page inside the daemon: it steers and shows the daemon's own pipeline."""
+"""The web page of the daemon: it shows and controls the daemon's own pipeline."""
 
 import threading
 from pathlib import Path
@@ -27,11 +27,11 @@ class Shown(Protocol):
 
     @property
     def restarts(self) -> int:
-        """How often the pipeline had to be built anew, of late."""
+        """How often the pipeline has been restarted."""
 
     @property
     def has_viewers(self) -> bool:
-        """Whether somebody looks at any output."""
+        """Whether any output has a viewer."""
 
 
 class DaemonPicture:
@@ -55,12 +55,12 @@ class DaemonPicture:
 
     @property
     def starts(self) -> int:
-        """How often the pipeline was built."""
+        """How often the pipeline was started."""
         return self._daemon.restarts + 1
 
     @property
     def has_viewers(self) -> bool:
-        """Whether somebody looks at any output."""
+        """Whether any output has a viewer."""
         return self._daemon.has_viewers
 
     def start(self) -> None:
@@ -80,7 +80,7 @@ class DaemonPicture:
 
 
 class Page:
-    """Served on a thread of its own, on this computer alone."""
+    """The web server, on its own thread, bound to localhost."""
 
     def __init__(self, settings: Settings, port: int, scraping: Path | None = None) -> None:
         """Take the port. ``scraping``: a file with the token of /metrics. Raises SinkError where

@@ -189,7 +189,7 @@ def service(kind: str | None, options: list[str]) -> Service:
 
 
 def _program() -> list[str]:
-    """How this very installation is started."""
+    """The command that starts this installation."""
     beside = Path(sys.executable).with_name(f"{NAME}.exe" if sys.platform == "win32" else NAME)
     if beside.exists():
         return [str(beside)]

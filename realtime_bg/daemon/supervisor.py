@@ -1,4 +1,4 @@
-"""When what failed is tried again, and when no more: restart budgets, back-off, sleep, hangs."""
+"""When a failed pipeline is restarted and when not any more; noticing that the computer slept."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ SLEPT = 3.0  # seconds that pass for the computer but not for its programs
 
 
 class RestartsExhausted(DaemonError):  # noqa: N818 - an end, not a mistake of the user
-    """It failed too often; a new process is to take over (exit code 1, not 2)."""
+    """The pipeline failed too often; a new process should take over (exit code 1, not 2)."""
 
 
 class Budget:

@@ -1,1 +1,1 @@
-"""What the operating system lends: terminal, files, signals, watching files."""
+"""Operating system services: terminal, files, signals, file watching."""

@@ -1,4 +1,4 @@
-"""What is said to the user: one console for lines, progress bars and log records alike."""
+"""Output to the user: one console for messages, progress bars and log records."""
 
 import logging
 import warnings

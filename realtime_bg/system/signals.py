@@ -1,4 +1,4 @@
-"""Being asked to stop: Ctrl-C, SIGTERM and a terminal that closes mean the same."""
+"""Requests to stop: Ctrl-C, SIGTERM and a closed terminal mean the same."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a terminal that closes call ``stop``; the same again ends at once.
+    """Ctrl-C, SIGTERM and a closed terminal call ``stop``; a second one ends the program at once.
 
     Whoever was started by ``nohup`` outlives the terminal.
     """

@@ -1,4 +1,4 @@
-"""Files that a running program uses, watched: whoever uses one is told when it has changed."""
+"""Watching the files a running program uses, and calling back when one has changed."""
 
 import logging
 import threading
@@ -42,7 +42,7 @@ class FileWatch:
                 self._stop.wait(RETRY)
 
     def _watch(self) -> None:
-        """Until other files are wanted."""
+        """Watch until other files are wanted."""
         folders = self._look()
         if not folders:
             self._stop.wait(LOOK / 1000)
@@ -81,17 +81,17 @@ class FileWatch:
         return {folder for folder in folders | set(wanted) if folder.is_dir()}
 
     def watches(self, path: Path) -> bool:
-        """Whether changes of ``path`` from now on will be told."""
+        """Whether changes of ``path`` are reported from now on."""
         return path in self._stamps
 
     def close(self) -> None:
-        """Watch nothing any more. Idempotent."""
+        """Stop watching. Idempotent."""
         self._stop.set()
         self._thread.join(3.0)
 
 
 def _stamp(path: Path) -> Stamp:
-    """What differs once a file was written or replaced; None where there is none."""
+    """What changes when a file is written or replaced; None if it does not exist."""
     try:
         found = path.stat()
     except OSError:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a defect
-    """What a request gets in place of a result."""
+    """Sent in place of a result: an HTTP status and one line of text."""
 
     def __init__(self, status: HTTPStatus, text: str) -> None:
         super().__init__(text)

@@ -1,4 +1,4 @@
-"""The server's addresses: the page, and everything under /api. What they do stands elsewhere."""
+"""The application: the page, errors, and the routes under /api."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -42,7 +42,7 @@ class Broadcast:
 
     @property
     def has_viewers(self) -> bool:
-        """It runs only for somebody who looks."""
+        """It only runs while the page shows it."""
         return self.running
 
     def start(self) -> None:
@@ -106,7 +106,7 @@ class Broadcast:
                 self._pipeline = self._thread = None
 
     def close(self) -> None:
-        """Stop for good."""
+        """Stop and release everything."""
         self.stop()
 
     def report(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the web page's addresses work with, and what their documentation says of answers."""
+"""What all routes share, and how their answers are documented."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -29,7 +29,7 @@ Behind = Annotated[UploadFile | None, File(description="a picture as background"
 
 
 class Server:
-    """What the addresses work with."""
+    """What all routes share."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Server:
         self.photos.close()
 
     def behind(self, background: UploadFile | None) -> Image | None:
-        """The picture of a form's file field, None where it was left empty. Raises Refusal."""
+        """The picture of a form's file field, None if it is empty. Raises Refusal."""
         if background is None or not background.size:
             return None
         if background.size > self.limits.photo:

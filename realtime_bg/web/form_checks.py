@@ -1,4 +1,4 @@
-"""What a request for a photo or a video asks for, checked."""
+"""Checking the form fields of requests for photos and videos."""
 
 from typing import NamedTuple
 

@@ -206,5 +206,5 @@ class Jobs:
 
 
 def _without_paths(text: str, folder: Path) -> str:
-    """Where our temporary files lie is nobody's business."""
+    """Error messages must not reveal the paths of our temporary files."""
     return text.replace(f"{folder}{os.sep}", "")

@@ -1,4 +1,4 @@
-"""How much one may ask of the server."""
+"""Upper limits of what clients may request."""
 
 from pydantic import BaseModel, ConfigDict
 

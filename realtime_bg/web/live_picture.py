@@ -36,7 +36,7 @@ class LivePicture(Protocol):
 
     @property
     def has_viewers(self) -> bool:
-        """Whether somebody looks at any of its outputs."""
+        """Whether any of its outputs has a viewer."""
 
     def start(self) -> None:
         """Let the camera run. Raises Refusal where that is not possible."""
@@ -45,7 +45,7 @@ class LivePicture(Protocol):
         """Release the camera."""
 
     def close(self) -> None:
-        """Stop for good. Idempotent."""
+        """Stop and release everything. Idempotent."""
 
     def report(self) -> dict[str, Any]:
         """See `live.report.reported`."""

@@ -64,7 +64,7 @@ class Metrics(Collector):
         return encode(self._registry), kind
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing to ask before the first scrape."""
+        """Nothing to describe before the first scrape."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -82,7 +82,7 @@ class Metrics(Collector):
         for name, text, gauge in (
             ("running", "Whether the camera is in use.", float(running)),
             ("fps", "Finished pictures per second.", stats.fps),
-            ("watched", "Whether somebody looks at any output.", float(self._runner.has_viewers)),
+            ("watched", "Whether any output has a viewer.", float(self._runner.has_viewers)),
             ("viewers", "Browsers that watch or listen for events.", self.viewers),
             ("recording", "Whether a recording runs.", float(stats.recording_since is not None)),
         ):
@@ -114,7 +114,7 @@ def _buckets(stats: Stats, stage: str) -> tuple[list[tuple[str, float]], float]:
 
 
 def scrape_token(path: Path) -> str:
-    """The token in a file; a new one, for this user's eyes only, where there is no file yet.
+    """The token in a file; a new one, readable by this user only, if there is no file yet.
 
     Raises SettingsError.
     """

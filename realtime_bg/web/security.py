@@ -1,4 +1,4 @@
-"""Who may ask for what: token, Host, Origin, size of a body, and the headers of every answer.
+"""Access control: token, Host, Origin, body size, and the security headers of every answer.
 
 The camera's picture is behind this, so each request passes here before anything else sees it.
 """
@@ -36,7 +36,7 @@ HINT = "open the address with ?token=... that `realtime-bg serve` printed, or se
 
 
 class TooLarge(Exception):  # noqa: N818 - an answer, not a defect
-    """A body went beyond its limit."""
+    """A body is over its limit."""
 
 
 class Guard:
@@ -72,7 +72,7 @@ class Guard:
         await self._limited(scope, receive, sending)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        """Why not; None lets it pass."""
+        """Why the request is refused; None lets it pass."""
         host = headers.get("host", "")
         if not self._is_own(host):
             # A page elsewhere can point a name of its own at this machine (DNS rebinding).
@@ -102,7 +102,7 @@ class Guard:
         return None
 
     def _welcome(self, headers: Headers) -> Response:
-        """The token moves from the address, which stays in histories, into a cookie."""
+        """Move the token from the URL, which browsers keep in their history, into a cookie."""
         response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         name = _cookie_name(headers)
         response.set_cookie(name, self._token, httponly=True, samesite="strict", path="/")
@@ -127,7 +127,7 @@ class Guard:
         return _refused(scope, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"larger than {limit}")
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count the body: not every client says its length, or the truth."""
+        """Count the body's bytes: clients may omit its length, or lie about it."""
         count, begun = 0, False
 
         async def receiving() -> Message:
@@ -151,7 +151,7 @@ class Guard:
 
 
 def new_token() -> str:
-    """256 bits of chance, as text for an address."""
+    """256 random bits as URL-safe text."""
     return secrets.token_urlsafe(32)
 
 
@@ -173,7 +173,7 @@ def _presented(headers: Headers) -> str:
 
 
 def _place(origin: str) -> str | None:
-    """Host and port of an Origin header; None where it is none."""
+    """Host and port of an Origin header; None if it is malformed."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:
@@ -181,7 +181,7 @@ def _place(origin: str) -> str | None:
 
 
 def _is_address(name: str) -> bool:
-    """No name, so nobody else's DNS can have led here."""
+    """Whether it is an IP address: then no foreign DNS name can have led here."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`realtime-bg serve`: the application on a socket, until it is told to stop."""
+"""`realtime-bg serve`: the application on a socket until it is asked to stop."""
 
 import ipaddress
 import socket
@@ -44,7 +44,7 @@ def serve(
 
 
 def configuration(app: Any) -> uvicorn.Config:
-    """How the application is served: alone, without a proxy before it."""
+    """Uvicorn's configuration: no proxy in front of it."""
     return uvicorn.Config(
         app,
         log_level="warning",
