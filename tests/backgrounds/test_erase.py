@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from realtime_bg.backgrounds import open_background
-from realtime_bg.backgrounds.erase import CARD
+from realtime_bg.backgrounds.erase import CARD, SETTLED
 from realtime_bg.frames import Frame, Matte
 from realtime_bg.processing.compositor import Compositor
 from realtime_bg.settings import BackgroundSettings, load
@@ -161,9 +161,12 @@ def test_another_place_is_learned_anew(erase):
 def test_the_compositor_puts_nobody_before_it():
     settings = load(flags={"background.current": "erase"})
     compositor = Compositor(settings, Stats(), True)
+    frame, alpha = scene(160)
     for index in range(5):
-        frame, alpha = scene(160)
         composite = compositor.compose(Matte(Frame(frame, index, index / 30), alpha), settings)
         assert not is_skin(composite.image.astype(int))
-    lost = compositor.compose(Matte(Frame(frame, 5, 0.2), alpha * 0, lost=True), settings)
-    assert not is_skin(lost.image.astype(int))
+    for index in range(5, 5 + 3 * SETTLED):  # long enough to be learned as a part of the room
+        matte = Matte(Frame(frame, index, index / 30), alpha * 0, lost=True)
+        assert not is_skin(compositor.compose(matte, settings).image.astype(int))
+    again = compositor.compose(Matte(Frame(frame, index + 1, 1.0), alpha), settings)
+    assert not is_skin(again.image.astype(int))

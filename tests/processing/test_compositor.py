@@ -73,11 +73,15 @@ def test_the_persons_box_is_tight_and_scales():
     assert person_box(alpha, (51, 61), 60) == (slice(0, 51), slice(0, 61))
 
 
-@pytest.mark.parametrize("settings", [{}, {"feather": 9}, {"threshold": 0.2}])
+@pytest.mark.parametrize("settings", [{}, {"feather": 24}, {"grow": 24}, {"threshold": 0.2}])
 def test_computing_the_box_alone_changes_nothing(settings, monkeypatch):
-    frame, truth = person((333, 187))
-    small = cv2.resize(frame.image, (67, 31), interpolation=cv2.INTER_AREA)
-    alpha = cv2.resize(truth, (67, 31), interpolation=cv2.INTER_AREA)
+    """Of an alpha that ends abruptly in a texture, from where upsampling carries it farthest."""
+    rng = np.random.default_rng(5)
+    small = rng.integers(0, 256, (31, 67, 3), np.uint8)
+    frame = Frame(cv2.resize(small, (333, 187), interpolation=cv2.INTER_CUBIC), 0, 0.0)
+    alpha = np.zeros((31, 67), np.float32)
+    alpha[8:21, 20:45] = rng.uniform(0.5, 1, (13, 25))
+    alpha[14, 30] = 1  # somebody certain
     matte = Matte(frame, alpha, np.full_like(small, 220), small)
     refined = refine(matte, RefineSettings(**settings))
     background = np.full_like(frame.image, 77)

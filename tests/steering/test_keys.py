@@ -12,31 +12,32 @@ from realtime_bg.steering.checks import Refused
 from realtime_bg.steering.keys import KEYS, QUIT, click, press
 
 MOUSE = "click"
+AFTER_RVM = list(ENGINES)[list(ENGINES).index("rvm") + 1]
 NAMES = {"Esc": "\x1b", "space": " "}
 
-# key -> the paths it may touch, and a word of its line in HELP
+# key -> the path it changes, what that is then (see `start`), and the words that say so
 EXPECTED = {
-    "b": ("background.current", "next"),
-    "B": ("background.current", "previous"),
-    "0": ("background.current", "no background"),
-    "u": ("background.current", "blur"),
-    "x": ("background.current", "erase"),
-    "m": ("output.mirror", "mirror"),
-    "e": ("engine.name", "engine"),
-    "p": ("plates", "clean plate"),
-    "v": ("output.virtualcam", "virtual camera"),
-    " ": ("paused", "pause"),
-    "f": ("frozen", "freeze"),
-    "a": ("view.alpha", "alpha"),
-    "c": ("view.split", "before and after"),
-    "[": ("refine.threshold", "threshold"),
-    "]": ("refine.threshold", "threshold"),
-    ",": ("refine.feather", "feather"),
-    ".": ("refine.feather", "feather"),
-    "r": ("output.record", "record"),
-    "s": ("snapshots", "snapshot"),
-    "d": ("view.stats", "statistics"),
-    "h": ("view.help", "help"),
+    "b": ("background.current", "office", "next background"),
+    "B": ("background.current", "studio", "previous background"),
+    "0": ("background.current", "none", "no background"),
+    "u": ("background.current", "blur", "blur the room"),
+    "x": ("background.current", "erase", "erase the person"),
+    "m": ("output.mirror", True, "mirror"),
+    "e": ("engine.name", AFTER_RVM, "next engine"),
+    "p": ("plates", 1, "clean plate"),
+    "v": ("output.virtualcam", True, "virtual camera on"),
+    " ": ("paused", True, "pause"),
+    "f": ("frozen", True, "freeze"),
+    "a": ("view.alpha", True, "alpha"),
+    "c": ("view.split", True, "before and after"),
+    "[": ("refine.threshold", 0.45, "threshold of the edge down"),
+    "]": ("refine.threshold", 0.55, "threshold of the edge up"),
+    ",": ("refine.feather", 4, "less feather"),
+    ".": ("refine.feather", 6, "more feather"),
+    "r": ("output.record", True, "record"),
+    "s": ("snapshots", 1, "snapshot"),
+    "d": ("view.stats", True, "statistics"),
+    "h": ("view.help", True, "help"),
 }
 TOGGLES = [key for key in "mv facrdh" if key in EXPECTED]
 
@@ -96,11 +97,12 @@ def test_every_key_is_expected_here():
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_key_changes_what_help_says_and_nothing_else(key):
-    path, word = EXPECTED[key]
+    path, value, words = EXPECTED[key]
     live = Live(start())
     assert press(live, key) is True
     assert changed(start(), live.now) == {path}
-    assert word in described()[key]
+    assert flat(live.now)[path] == value
+    assert words in TWINS.get(key, described()[key])
 
 
 @pytest.mark.parametrize("key", TOGGLES)
