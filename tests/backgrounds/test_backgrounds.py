@@ -2,13 +2,13 @@
 
 import logging
 import threading
-import time
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
+from helpers.waiting import until
 from PIL import Image as Pillow
 from PIL import ImageOps
 
@@ -346,10 +346,7 @@ def test_live_render_never_waits_for_the_decoder(tmp_path, monkeypatch):
     assert shown(background, [0.1, 0.5, 0.9], (20, 20)) == [10, 10, 10]
     assert threads() == {"background-video"}
     gate.set()
-    deadline = time.monotonic() + 5
-    while shown(background, [0.9]) != [20] and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert shown(background, [0.9]) == [20]
+    until(lambda: shown(background, [0.9]) == [20])
     background.close()
     assert threads() == set()
 
@@ -358,10 +355,7 @@ def test_live_takes_the_newest_due_picture_and_prefetches_few(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", [20, 60, 100, 140, 180, 220])
     background = open_background(str(path), SETTINGS, False)
     shown(background, [3.0])
-    deadline = time.monotonic() + 5
-    while len(background._ahead) < video_module.PREFETCH and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert len(background._ahead) == video_module.PREFETCH
+    until(lambda: len(background._ahead) == video_module.PREFETCH)
     assert close_to(shown(background, [3.05, 3.21]), [20, 100])
     background.close()
 
@@ -395,10 +389,7 @@ def test_live_slideshow_keeps_the_picture_until_the_next_is_open(specs, monkeypa
     monkeypatch.setattr(background, "_open_next", slow)
     assert shown(background, [0.0, 2.5]) == [1, 1]
     gate.set()
-    deadline = time.monotonic() + 5
-    while shown(background, [2.6]) != [2] and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert shown(background, [2.6]) == [2]
+    until(lambda: shown(background, [2.6]) == [2])
     background.close()
     assert threads() == set()
 

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
+from helpers.waiting import until
 
 from realtime_bg.cli import main as cli
 from realtime_bg.devices import cameras as devices
@@ -490,11 +490,13 @@ def test_a_full_disk_is_one_line(refused, clip, monkeypatch):
 def test_a_signal_ends_an_endless_job_with_a_playable_file(place, number):
     command = [sys.executable, "-m", "realtime_bg", "-s", "demo", *SMALL, "-o", "out.mp4"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 30
-        while not any(path.stat().st_size for path in place.glob("*.part*")):
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(
+            lambda: (
+                process.poll() is not None
+                or any(path.stat().st_size for path in place.glob("*.part*"))
+            )
+        )
+        assert process.poll() is None, process.stderr.read()
         assert files() != ["out.mp4"]
         process.send_signal(number)
         try:

@@ -248,7 +248,7 @@ def test_a_signal_leaves_nothing(place, name, answers, words):
             part = process.stdout.readline()
             assert part, process.stderr.read()
             said += part
-        time.sleep(0.3)
+        time.sleep(0.3)  # it is in the midst of what it has announced
         process.send_signal(getattr(signal, name))
         code = process.wait(10)
         guard.cancel()

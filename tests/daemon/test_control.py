@@ -8,9 +8,9 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
+from helpers.waiting import until
 
 from realtime_bg.daemon import endpoint
 from realtime_bg.daemon.control import ControlServer, ask, ask_once
@@ -40,10 +40,7 @@ def server(at):
     yield at
     server.close()
     server.close()
-    end = time.monotonic() + 3
-    while threading.active_count() > before and time.monotonic() < end:
-        time.sleep(0.01)
-    assert threading.active_count() <= before  # one of another test may end meanwhile
+    until(lambda: threading.active_count() <= before)  # one of another test may end meanwhile
     with pytest.raises(DaemonError, match="no daemon is running; start it with: realtime-bg"):
         list(ask({"command": "x"}, at))
 

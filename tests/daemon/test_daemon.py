@@ -10,11 +10,14 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 import yaml
-from helpers.daemons import FLAGS, Running, until
+from helpers.daemons import FLAGS, Running
+from helpers.waiting import PATIENCE, until
 
 from realtime_bg.daemon import daemon as daemon_module
+from realtime_bg.daemon import supervisor
 from realtime_bg.daemon.endpoint import LoopbackEndpoint, UnixEndpoint
 from realtime_bg.daemon.supervisor import RestartsExhausted, Sleeping
 from realtime_bg.errors import DaemonError, EngineError, SettingsError
@@ -140,28 +143,33 @@ def test_what_it_cannot_do_is_said_before_it_starts(caplog):
     assert "/gone.jpg" in caplog.text
 
 
-def test_a_pipeline_that_fails_is_started_again_until_the_budget_is_used_up(start, monkeypatch):
-    monkeypatch.setattr(daemon_module, "Budget", Tight)
+def test_a_pipeline_that_fails_is_started_again_until_the_budget_is_used_up(
+    start, monkeypatch, caplog
+):
+    pauses = [0.05, 0.1] + [0.2] * (supervisor.RESTARTS - 2)  # the last one repeats
+    monkeypatch.setattr(supervisor, "PAUSES", (0.05, 0.1, 0.2))
     failures = []
 
     def fail(*_, **__):
-        failures.append(1)
+        failures.append(time.monotonic())
         raise RuntimeError("the sky fell")
 
     monkeypatch.setattr(daemon_module.Pipeline, "run", fail)
     d = start()
-    d.thread.join(10)
+    d.thread.join(PATIENCE)
     assert isinstance(d.raised, RestartsExhausted)
     assert "the sky fell; it has failed too often" in str(d.raised)
-    assert len(failures) == 4
+    between = np.diff(failures)
+    assert len(between) == supervisor.RESTARTS
+    assert (between >= pauses).all()  # it waited longer each time
+    said = [line for line in caplog.messages if "starting again in" in line]
+    assert said == [f"the sky fell; starting again in {pause:g} s" for pause in pauses]
 
 
-class Tight(daemon_module.Budget):
-    def __init__(self):
-        super().__init__(restarts=3)
-
-    def spend(self):
-        return None if super().spend() is None else 0.01
+@pytest.fixture
+def hasty(monkeypatch):
+    """What failed is started again at once."""
+    monkeypatch.setattr(supervisor, "PAUSES", (0.01,))
 
 
 @pytest.fixture
@@ -187,7 +195,7 @@ def test_systemd_is_told_during_the_pause_before_a_restart(start, monkeypatch, m
     assert d.stop() < 2.5
 
 
-def test_the_pause_before_a_restart_is_not_taken_for_sleep(start, monkeypatch, caplog):
+def test_the_pause_before_a_restart_is_not_taken_for_sleep(start, hasty, monkeypatch, caplog):
     clock, spend, run = [0.0], daemon_module.Budget.spend, daemon_module.Pipeline.run
     tell = lambda: clock[0]  # noqa: E731
     monkeypatch.setattr(daemon_module, "Sleeping", lambda: Sleeping(tell, tell))
@@ -201,7 +209,7 @@ def test_the_pause_before_a_restart_is_not_taken_for_sleep(start, monkeypatch, c
 
     def spend_long(self):
         clock[0] += 8.0
-        return min(0.01, spend(self))
+        return spend(self)
 
     monkeypatch.setattr(daemon_module.Pipeline, "run", fail_once)
     monkeypatch.setattr(daemon_module.Budget, "spend", spend_long)
@@ -210,6 +218,11 @@ def test_the_pause_before_a_restart_is_not_taken_for_sleep(start, monkeypatch, c
     until(d.daemon.pipeline.outlets.specs)
     assert d.ask("status")["restarts"] == 1
     assert "the computer slept" not in caplog.text
+
+
+def running(name):
+    """How many threads of that name there are."""
+    return sum(thread.name == name for thread in threading.enumerate())
 
 
 def test_a_pipeline_that_makes_no_pictures_is_built_anew(start, monkeypatch):
@@ -234,10 +247,10 @@ def test_a_pipeline_that_makes_no_pictures_is_built_anew(start, monkeypatch):
     assert d.ask("status")["restarts"] == 1
     d.set(refine__feather="2")
     release.set()  # the compositor that hung comes back: it must not open the outputs again
-    time.sleep(0.3)
-    assert sum(thread.name == "sink-null" for thread in threading.enumerate()) == 1
+    until(lambda: running("compositor") == 1)
+    assert running("sink-null") == 1
     d.stop()
-    until(lambda: not [t for t in threading.enumerate() if t.name in ("sink-null", "compositor")])
+    until(lambda: not running("sink-null") and not running("compositor"))
 
 
 def test_systemd_is_told(start, manager):
@@ -249,8 +262,7 @@ def test_systemd_is_told(start, manager):
         pass
 
 
-def test_a_recording_of_a_pipeline_before_is_not_replaced(start, monkeypatch, tmp_path, caplog):
-    monkeypatch.setattr(daemon_module, "Budget", Tight)
+def test_a_recording_of_a_pipeline_before_is_not_replaced(start, hasty, tmp_path, caplog):
     talk = tmp_path / "talk.mp4"
     d = start(flags={"output.sinks": (str(talk),)}).running()
 
@@ -309,7 +321,7 @@ def spawn(tmp_path):
         process.file = log
         process.log = lambda: (log.seek(0), log.read())[1]
         processes.append(process)
-        until(lambda: "runs as a daemon" in process.log() or process.poll() is not None, 30)
+        until(lambda: "runs as a daemon" in process.log() or process.poll() is not None)
         return process
 
     yield spawn
@@ -411,7 +423,7 @@ def test_all_who_steer_it_agree(start, tmp_path):
     def by_file():
         for number in range(2, 5):
             config.write_text(yaml.safe_dump({"refine": {"feather": number}}))
-            time.sleep(0.5)
+            until(lambda number=number: d.live.now.refine.feather == number)
 
     def by_page():
         for number in range(10):

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import yaml
 from helpers import faulty
-from helpers.daemons import Running, until
+from helpers.daemons import Running
 from helpers.faulty import SIZE, bench
+from helpers.waiting import until
 
 from realtime_bg import backgrounds, engines, sources
 from realtime_bg.daemon.endpoint import UnixEndpoint
@@ -40,10 +41,10 @@ class Rig:
     def well(self, *names):
         """Whether each output has a new picture in which all is well."""
         for name in names or ("null", "virtualcam"):
-            until(lambda name=name: name in bench.seen, 20)
+            until(lambda name=name: name in bench.seen)
             seen = bench.seen[name]
             before = seen.count
-            until(lambda seen=seen, before=before: seen.count > before + 2 and seen.well, 20)
+            until(lambda seen=seen, before=before: seen.count > before + 2 and seen.well)
 
     def has_viewers(self, path):
         until(lambda: self.run.daemon.files.watches(path))
@@ -77,9 +78,9 @@ def stalled(kind, words):
 def busy(rig):
     """Unplugged, and somebody else has it when it is back."""
     camera("gone")(rig)
-    time.sleep(0.3)
-    bench.camera = "busy"
-    time.sleep(0.3)
+    for kind in ("gone", "busy"):
+        bench.camera, tries = kind, bench.tries
+        until(lambda tries=tries: bench.tries > tries)
 
 
 def resize(rig):
@@ -116,7 +117,7 @@ def output(kind):
     def inject(rig):
         bench.output = kind
         count = bench.seen["virtualcam"].count
-        time.sleep(0.7)
+        time.sleep(0.7)  # in which it gets next to nothing
         assert bench.seen["virtualcam"].count - count < 5
 
     return inject
@@ -174,7 +175,8 @@ def wall_clock(rig, monkeypatch):
     jump = 86400 * 365 * (1 if int(time.monotonic() * 10) % 2 else -1)
     real = time.time.__self__.time if hasattr(time.time, "__self__") else time.time
     monkeypatch.setattr(time, "time", lambda: real() + jump)
-    time.sleep(0.05)
+    count = bench.seen["null"].count
+    until(lambda: bench.seen["null"].count > count + 5)
     monkeypatch.undo()
 
 
@@ -284,7 +286,7 @@ def table(request):
 def test_it_survives(rig, name, monkeypatch):
     times, inject = FAULTS[name]
     rig.well()
-    time.sleep(0.1)
+    time.sleep(0.1)  # threads that start late are there, too
     before, recoveries = held(), []
     for seen in bench.seen.values():
         seen.gap = 0.0
@@ -306,8 +308,8 @@ def test_it_survives(rig, name, monkeypatch):
     ROWS.append((name, times, recoveries, gap))
     assert not bench.leaks, "a raw pixel reached an output"
     assert gap < LONGEST
-    until(lambda: len(bench.opened) == 1, 5)  # one camera, and no more
-    until(lambda: held()[0] <= before[0] and held()[1] <= before[1], 5)
+    until(lambda: len(bench.opened) == 1)  # one camera, and no more
+    until(lambda: held()[0] <= before[0] and held()[1] <= before[1])
     assert rig.run.stop() < 2.5
     assert rig.run.raised is None
-    until(lambda: not bench.opened, 2)
+    until(lambda: not bench.opened, timeout=2)

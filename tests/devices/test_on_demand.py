@@ -9,8 +9,9 @@ import time
 
 import pytest
 from helpers import faulty
-from helpers.daemons import Running, until
+from helpers.daemons import Running
 from helpers.faulty import bench
+from helpers.waiting import until
 
 from realtime_bg import engines, sources
 from realtime_bg.daemon.endpoint import UnixEndpoint
@@ -104,11 +105,11 @@ def test_readers_are_found_through_proc(reader):
         first.communicate()
         assert found.any() is True
         second.communicate()
-        until(lambda: found.any() is False, 1)
+        until(lambda: found.any() is False)
         third = reader()
         third.kill()  # no word of farewell
         third.wait()
-        until(lambda: found.any() is False, 1)
+        until(lambda: found.any() is False)
     finally:
         own.close()
         found.close()
@@ -271,7 +272,7 @@ def test_the_camera_opens_for_a_reader_and_closes_after_it(sleeper):
         Watchable.reading = False
         until(lambda: not bench.opened)
         assert time.monotonic() - begin < 5.0
-        until(lambda: not bench.seen["virtualcam"].well, 1)
+        until(lambda: not bench.seen["virtualcam"].well, timeout=1)
         assert "idle" in state(sleeper)
 
 
@@ -279,9 +280,9 @@ def test_brief_looks_do_not_open_it(sleeper):
     until(lambda: "virtualcam" in bench.seen)
     for _ in range(5):
         Watchable.reading = True
-        time.sleep(0.15)
+        time.sleep(0.15)  # a brief look
         Watchable.reading = False
-        time.sleep(0.2)
+        time.sleep(0.2)  # in which no camera is opened
         assert not bench.opened
 
 
@@ -301,9 +302,9 @@ def test_it_can_be_told_to_stay_awake_and_a_recording_keeps_it_so(sleeper):
 def test_asleep_it_takes_next_to_no_time(sleeper):
     """In CPU seconds of this whole process; tests of speed stand in docs/reliability.md."""
     until(lambda: "virtualcam" in bench.seen and bench.engines)
-    time.sleep(0.3)
+    time.sleep(0.3)  # what it does at its start is over
     begin, used = time.monotonic(), time.process_time()
-    time.sleep(1.5)
+    time.sleep(1.5)  # the time that is measured
     assert (time.process_time() - used) / (time.monotonic() - begin) < 0.1
     assert threading.active_count() < 12
     assert len(os.listdir("/proc/self/fd")) < 60

@@ -3,6 +3,7 @@
 import threading
 import time
 
+from helpers.waiting import until
 from realtime_bg.daemon.control import ask
 from realtime_bg.daemon.daemon import Daemon
 from realtime_bg.settings import load
@@ -14,13 +15,6 @@ FLAGS = {
     "background.current": "#00ff00",
     "output.sinks": ("null",),
 }
-
-
-def until(condition, seconds=15.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
 
 
 class Running:

@@ -35,6 +35,7 @@ class Bench:
         self.healed = threading.Event()  # lets go whoever hangs
         self.healed.set()
         self.opened = set()  # cameras
+        self.tries = 0  # to open one
         self.engines = []  # (name, device) of those that were opened
         self.leaks = 0
         self.model = None
@@ -64,17 +65,18 @@ class Camera(ReopeningSource):
     """200 frames per second."""
 
     def _connect(self):
+        bench.tries += 1
         if bench.camera in ("gone", "busy"):
             raise SourceError(f"the camera is {bench.camera}")
         self.size, self.fps, self.description = bench.size, 200.0, "faulty"
         bench.opened.add(self)
 
     def _read(self):
-        time.sleep(0.005)
+        time.sleep(0.005)  # its rate
         if bench.camera == "hanging":  # in its driver: hears nothing
             bench.healed.wait(30)
         while bench.camera == "silent" and not self._closed.is_set():
-            time.sleep(0.005)
+            time.sleep(0.005)  # as a driver that has nothing
         if bench.camera == "raising":
             raise ValueError("a JPEG nobody can read")
         if bench.camera in ("gone", "busy"):

@@ -3,11 +3,11 @@
 import contextlib
 import socket
 import threading
-import time
 
 import requests
 import uvicorn
 
+from helpers.waiting import until
 from realtime_bg.settings import load
 from realtime_bg.web.app import create_app
 from realtime_bg.web.server import configuration
@@ -28,12 +28,8 @@ class Client(requests.Session):
         options.setdefault("timeout", 60)
         return super().request(method, self.base + url, **options)
 
-    def wait(self, question, seconds=20):
-        end = time.monotonic() + seconds
-        while not (answer := question()):
-            assert time.monotonic() < end, self.get("/api/stats").text
-            time.sleep(0.05)
-        return answer
+    def wait(self, question):
+        return until(question, lambda: self.get("/api/stats").text)
 
 
 @contextlib.contextmanager
@@ -51,8 +47,7 @@ def served(folder, flags=None, token=TOKEN, **options):
     server = uvicorn.Server(configuration(app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [own]}, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    until(lambda: server.started or not thread.is_alive())
     with Client(own.getsockname()[1], app, token) as client:
         try:
             yield client

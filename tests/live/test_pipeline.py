@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from helpers.waiting import PATIENCE, until
 
 from realtime_bg import engines
 from realtime_bg.engines.base import Engine
@@ -22,6 +23,7 @@ from realtime_bg.frames import Frame, Matte
 from realtime_bg.live import outlets
 from realtime_bg.live.pipeline import Pipeline
 from realtime_bg.processing import engine_choice
+from realtime_bg.processing.cards import card
 from realtime_bg.processing.matting import Matting
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings
@@ -32,14 +34,6 @@ from realtime_bg.stats import Stats
 
 RAW = (255, 0, 255)
 SIZE = (64, 36)
-DEADLINE = 10.0  # seconds a condition may take before the test fails
-
-
-def until(condition, seconds=DEADLINE):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.005)
 
 
 def is_raw(image):
@@ -149,19 +143,22 @@ class HangingEngine(RoomEngine):
 
 
 class SlowEngine(RoomEngine):
-    """Sees nobody, at a tenth of the camera's rate, and never answers its tenth frame."""
+    """Sees nobody, at a tenth of the camera's rate, and never answers its last frame."""
+
+    last = 10
 
     def matte(self, frame):
         HangingEngine.calls += 1
-        HangingEngine.release.wait(30 if HangingEngine.calls >= 10 else 0.1)
+        HangingEngine.release.wait(30 if HangingEngine.calls >= self.last else 0.1)
         return Matte(frame, np.zeros((18, 32), np.float32), guide=frame.image[::2, ::2].copy())
 
 
 class LosingEngine(RoomEngine):
-    """Never knows where the person is."""
+    """Never knows where the person is: what it says beside, all white, is nothing to go by."""
 
     def matte(self, frame):
-        return replace(super().matte(frame), lost=True)
+        person = np.ones(frame.image.shape[:2], np.float32)
+        return Matte(frame, person, np.full_like(frame.image, 255), lost=True)
 
 
 class LateEngine(RoomEngine):
@@ -196,9 +193,11 @@ class Seen(Sink):
 
     images: ClassVar[list] = []
     frames: ClassVar[set] = set()
+    times: ClassVar[list] = []  # of each picture: when it was captured, and when it came
     closed = 0
 
     def send(self, composite):
+        Seen.times.append((composite.time, time.monotonic()))
         Seen.images.append(composite.image)
         Seen.frames.add(composite.index)
 
@@ -257,7 +256,7 @@ def fakes(monkeypatch):
     for name, cls in names.items():
         monkeypatch.setitem(engines.ENGINES, name, f"{__name__}:{cls.__name__}")
     monkeypatch.setattr(outlets, "open_sink", lambda spec, size, fps: SINKS[spec]("", size, fps))
-    Seen.images, Seen.frames, Seen.closed, RawSource.opened = [], set(), 0, 0
+    Seen.images, Seen.frames, Seen.times, Seen.closed, RawSource.opened = [], set(), [], 0, 0
     FlakyEngine.opened = FlakyEngine.calls = BrokenEngine.opened = HangingEngine.calls = 0
     for event in (
         HangingEngine.release,
@@ -412,7 +411,7 @@ def test_no_engine_left_ends_with_its_reason(start, monkeypatch):
     for last_resort in ("embedded", "grabcut"):
         monkeypatch.setitem(engines.ENGINES, last_resort, f"{__name__}:BrokenEngine")
     pipeline = start("broken", retries=0)
-    pipeline.thread.join(DEADLINE)
+    pipeline.thread.join(PATIENCE)
     assert "keeps failing" in str(pipeline.raised)
 
 
@@ -421,9 +420,13 @@ def test_a_hanging_engine_hides_the_person_within_max_age(start, background):
     pipeline = start("hanging", background, hang=30)
     until(lambda: HangingEngine.calls >= 5)
     assert any((image == 255).all() for image in Seen.images)
+    until(lambda: not (Seen.images[-1] == 255).all(axis=2).any())
     count = len(Seen.images)
     until(lambda: len(Seen.images) > count + 5)  # the output goes on without it
     assert not (Seen.images[-1] == 255).all(axis=2).any()
+    last = max(n for n, image in enumerate(Seen.images) if (image == 255).all())
+    captured, hidden = Seen.times[last][0], Seen.times[last + 1][1]
+    assert hidden - captured < pipeline.live.now.privacy.max_age + 0.4  # the machine's noise
     assert finish(pipeline) is None  # and stopping does not wait for it
 
 
@@ -435,20 +438,30 @@ def test_the_newest_frame_may_be_shown_with_an_earlier_matte(start, sync, least,
     pipeline = start("slowly", hang=30, sync=sync)
     until(lambda: HangingEngine.calls >= 10)
     assert least <= len(Seen.frames) / 9 <= most
-    time.sleep(0.4)
+    time.sleep(0.4)  # longer than a matte may be carried
     count = len(Seen.frames)
-    time.sleep(0.2)
+    time.sleep(0.2)  # in which no frame is shown
     assert len(Seen.frames) == count
     assert finish(pipeline) is None
 
 
-def test_the_way_of_showing_changes_live(start):
-    pipeline = start("room", sync="lowest-latency")
-    for sync in ("locked", "lowest-latency", "locked"):
-        count = len(Seen.images)
-        until(lambda: len(Seen.images) > count + 10)  # noqa: B023 - used at once
+def test_the_way_of_showing_changes_live(start, monkeypatch):
+    """Many frames for each matte, one, and many again."""
+    monkeypatch.setattr(SlowEngine, "last", 1000)
+    pipeline = start("slowly", hang=30, sync="lowest-latency")
+    for sync, least, most in (("lowest-latency", 3, 20), ("locked", 0.5, 1.5)) * 2:
         pipeline.live.update(output__sync=sync)
+        mattes(2)
+        count = len(Seen.frames)
+        mattes(6)
+        assert least <= (len(Seen.frames) - count) / 6 <= most
     assert finish(pipeline) is None
+
+
+def mattes(number):
+    """Wait for so many more of the engine that hangs."""
+    count = HangingEngine.calls
+    until(lambda: HangingEngine.calls >= count + number)
 
 
 def test_a_hanging_engine_is_given_up(start, caplog):
@@ -490,7 +503,7 @@ def test_a_source_that_dies_ends_the_program_with_its_reason(start):
     pipeline = start()
     until(lambda: len(Seen.images) > 3)
     pipeline.source.die = True
-    pipeline.thread.join(DEADLINE)
+    pipeline.thread.join(PATIENCE)
     assert str(pipeline.raised) == "the camera caught fire"
     assert Seen.closed == 1
 
@@ -499,7 +512,7 @@ def test_a_source_that_ends_ends_the_program(start):
     pipeline = start()
     until(lambda: len(Seen.images) > 3)
     pipeline.source.end = True
-    pipeline.thread.join(DEADLINE)
+    pipeline.thread.join(PATIENCE)
     assert pipeline.raised is None
     assert Seen.closed == 1
 
@@ -524,7 +537,7 @@ def test_a_sink_that_fails_is_dropped_while_others_live(start, caplog):
 
 def test_the_last_sink_that_fails_ends_the_program(start):
     pipeline = start(sinks=("failing.mp4",))
-    pipeline.thread.join(DEADLINE)
+    pipeline.thread.join(PATIENCE)
     assert isinstance(pipeline.raised, SinkError)
 
 
@@ -656,8 +669,7 @@ def test_a_thread_that_was_given_up_while_opening_leaves_the_new_one_alone(start
     source = pipeline.capture.source
     go_on.set()
     count = len(Seen.frames)
-    time.sleep(0.3)
-    until(lambda: len(Seen.frames) > count + 20)
+    until(lambda: len(Seen.frames) > count + 40)
     assert pipeline.capture.source is source
     assert not source.closed.is_set()
     assert finish(pipeline) is None
@@ -713,7 +725,7 @@ def test_leaving_none_while_frozen_hides_the_camera(start):
     pipeline = start(background="none")
     until(lambda: any(is_raw(image) for image in Seen.images))
     pipeline.live.update(frozen=True)
-    time.sleep(0.1)
+    until(lambda: pipeline.state == "frozen")
     pipeline.live.update(background__current="#00ff00")
     until(lambda: not is_raw(Seen.images[-1]))
     Seen.images.clear()
@@ -725,10 +737,9 @@ def test_nothing_is_matted_while_frozen(start):
     pipeline = start()
     until(lambda: len(Seen.images) > 3)
     pipeline.live.update(frozen=True)
-    until(lambda: pipeline.composing.holding)
-    time.sleep(0.05)
-    count = len(pipeline.stats.milliseconds("composite"))
-    until(lambda: len(Seen.images) > 8)
+    until(lambda: pipeline.state == "frozen")
+    count, shown = len(pipeline.stats.milliseconds("composite")), len(Seen.images)
+    until(lambda: len(Seen.images) > shown + 8)
     assert len(pipeline.stats.milliseconds("composite")) == count
     assert finish(pipeline) is None
 
@@ -736,10 +747,11 @@ def test_nothing_is_matted_while_frozen(start):
 @pytest.mark.parametrize("background", ["#00ff00", "blur:100"])
 def test_an_engine_that_lost_the_person_hides_everything(start, background):
     pipeline = start("losing", background)
-    until(lambda: len(Seen.images) > 10)
-    first = Seen.images[0]  # before any matte: the background alone, or the card
-    assert all((image == first).all() for image in Seen.images)
+    until(lambda: len(Seen.frames) > 10)
     assert finish(pipeline) is None
+    blurred = card(SIZE, "One moment")  # there is no blurred room without what is in it
+    hidden = blurred if background.startswith("blur") else np.full_like(blurred, (0, 255, 0))
+    assert all(np.array_equal(image, hidden) for image in Seen.images)
 
 
 def test_the_age_of_a_picture_counts_from_its_capture(start):

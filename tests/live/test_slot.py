@@ -4,10 +4,9 @@ import threading
 import time
 
 import pytest
+from helpers.waiting import PATIENCE, until
 
 from realtime_bg.live.slot import Closed, Slot
-
-PATIENCE = 5.0  # seconds until a test gives up; nothing here should come near it
 
 
 def reader(slot, timeout=None):
@@ -27,10 +26,7 @@ def reader(slot, timeout=None):
 
 def wait_until_waiting(slot):
     """Return once a reader really waits: the condition then has a waiter."""
-    deadline = time.monotonic() + PATIENCE
-    while not slot._changed._waiters:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    until(lambda: slot._changed._waiters)
 
 
 def test_the_newest_item_wins_and_the_overwritten_ones_are_counted():
@@ -85,10 +81,7 @@ def test_a_waiting_reader_gets_what_is_put():
 def test_close_wakes_every_waiting_reader_with_closed(timeout):
     slot = Slot()
     waiting = [reader(slot, timeout) for _ in range(3)]
-    deadline = time.monotonic() + PATIENCE
-    while len(slot._changed._waiters) < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    until(lambda: len(slot._changed._waiters) == 3)
     slot.close()
     for thread, outcome in waiting:
         thread.join(PATIENCE)
@@ -149,10 +142,7 @@ def test_every_item_is_either_read_or_counted_as_dropped():
     thread.start()
     for item in range(count):
         slot.put(item)
-    deadline = time.monotonic() + PATIENCE
-    while not read or read[-1] != count - 1:  # the last one is never dropped
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    until(lambda: read and read[-1] == count - 1)  # the last one is never dropped
     slot.close()
     thread.join(PATIENCE)
     assert read == sorted(read)

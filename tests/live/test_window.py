@@ -10,6 +10,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from helpers.waiting import until
 
 TOOLS = ("Xvfb", "xdotool", "openbox", "import")
 missing = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -17,15 +18,6 @@ pytestmark = [
     pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}"),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Xvfb is for Linux"),
 ]
-DEADLINE = 20.0
-
-
-def until(condition, what):
-    end = time.monotonic() + DEADLINE
-    while not (value := condition()):
-        assert time.monotonic() < end, f"{what}: it did not happen in time"
-        time.sleep(0.05)
-    return value
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +115,7 @@ class Window:
         """Whether the picture is the same over half a second; the demo never is."""
         first = self.look()
         for _ in range(5):
-            time.sleep(0.1)
+            time.sleep(0.1)  # three frames of the demo
             if not np.array_equal(self.look(), first):
                 return False
         return True
@@ -234,7 +226,7 @@ def test_every_key_does_what_the_help_says(window):
     assert 0.3 < share(cv2.imread(str(snapshot)).astype(int), GREEN) < 0.9
     w.press("r")
     until(lambda: list(w.media.glob("*.part.mp4")), "r: recording")
-    time.sleep(0.5)
+    time.sleep(0.5)  # the length of the recording
     w.press("r")
     until(lambda: [p for p in w.media.glob("*.mp4") if ".part" not in p.name], "r: recorded")
 
@@ -249,7 +241,7 @@ def test_every_key_does_what_the_help_says(window):
     w.press("e")
     until(lambda: w.said().count(" on CPU at ") > 1, "e: another engine")
     w.press("Left")  # arrows are no letters: the old fold to Q must not end it
-    time.sleep(0.3)
+    time.sleep(0.3)  # in which it does not end
     assert w.process.poll() is None
     w.press("q")
     assert w.end() == 0

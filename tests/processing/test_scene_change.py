@@ -230,12 +230,9 @@ def test_a_step_of_the_ladder_keeps_the_networks_stride(tmp_path, monkeypatch):
     flags = {"engine.name": "semantic", "engine.model": str(path), "engine.gate": False}
     matting = Matting(Live(load(flags=flags)), Stats(), in_time=True)
     sizes = set()
-    for index in range(200):
+    for index in range(3):
         matting.matte(frame(np.zeros((720, 1280, 3), np.uint8), index))
         sizes.add(matting._stats.work_size)
-        if len(sizes) == 2:
-            break
-        time.sleep(0.02)  # the next engine is opened beside
     matting.close()
     assert len(sizes) == 2
     assert all(side % 32 == 0 for size in sizes for side in size)

@@ -7,6 +7,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from helpers.waiting import until
 
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources._demo_person import portrait
@@ -122,7 +123,7 @@ def test_paced_frames_come_by_the_clock_and_late_ones_are_skipped():
     before = time.monotonic()
     first, second = next(frames), next(frames)
     assert before <= first.time <= second.time <= time.monotonic()
-    time.sleep(0.15)
+    time.sleep(0.15)  # a reader that is late
     third = next(frames)
     assert third.index - second.index >= 6
     source.close()
@@ -134,9 +135,7 @@ def test_close_ends_a_waiting_iterator():
     seen = []
     thread = threading.Thread(target=lambda: seen.extend(source), name="demo-test")
     thread.start()
-    deadline = time.monotonic() + 5
-    while not seen and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until(lambda: seen)
     source.close()
     thread.join(0.5)
     assert not thread.is_alive()

@@ -15,6 +15,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from helpers.waiting import PATIENCE, until
 
 from realtime_bg.devices.cameras import Camera
 from realtime_bg.errors import SourceError
@@ -30,7 +31,6 @@ from realtime_bg.sources.video import VideoSource
 from realtime_bg.testing import SourceContract
 
 SIZE = (64, 48)
-PATIENCE = 5.0  # seconds until a test gives up
 NEAR = 4.5  # grey levels: writing a clip costs up to four, neighbours are ten apart
 LIVE = ("camera", "stream")
 
@@ -62,13 +62,6 @@ def write_clip(path, levels, rate=10, size=SIZE, codec="libx264", times=None, tu
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
     return path
-
-
-def poll(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 # a camera without hardware
@@ -282,7 +275,7 @@ def test_close_from_another_thread_ends_the_iterator(spec, paced):
 
     thread = threading.Thread(target=consume, daemon=True)
     thread.start()
-    poll(lambda: seen)
+    until(lambda: seen)
     source.close()
     thread.join(0.5)
     assert not thread.is_alive()
@@ -521,7 +514,7 @@ def test_close_while_waiting_for_a_camera_ends_at_once(device, monkeypatch):
     thread = threading.Thread(target=lambda: seen.extend(source), daemon=True)
     thread.start()
     device.present = False
-    poll(lambda: device.captures[0].released)
+    until(lambda: device.captures[0].released)
     source.close()
     thread.join(0.5)
     assert not thread.is_alive()
@@ -680,7 +673,7 @@ def test_close_ends_the_iterator_while_a_stream_stalls(server):
     source, seen = StreamSource(f"{server.address}/stall.mkv", SourceSettings(), True), []
     thread = threading.Thread(target=lambda: seen.extend(source), daemon=True)
     thread.start()
-    poll(lambda: seen and level(seen[-1]) > 235)  # the last one sent
+    until(lambda: seen and level(seen[-1]) > 235)  # the last one sent
     source.close()
     thread.join(2.0)  # a read of the network cannot be called off, only limited
     ended = not thread.is_alive()
@@ -1007,7 +1000,7 @@ def test_a_paced_picture_ends_while_it_waits(tmp_path):
     source, seen = open_image(tmp_path / "a.png", paced=True, fps=0.01), []
     thread = threading.Thread(target=lambda: seen.extend(source), daemon=True)
     thread.start()
-    poll(lambda: seen or not thread.is_alive())
+    until(lambda: seen or not thread.is_alive())
     source.close()
     thread.join(0.5)
     assert not thread.is_alive()

@@ -7,6 +7,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from helpers.waiting import until
 
 from realtime_bg.errors import SettingsError
 from realtime_bg.frames import Frame
@@ -21,14 +22,8 @@ from realtime_bg.steering.changes import absolute, apply, apply_texts, as_value,
 from realtime_bg.steering.checks import prepare
 from realtime_bg.steering.config_file import ConfigFile, chosen_config, in_use
 from realtime_bg.steering.keys import press
+from realtime_bg.system import watching
 from realtime_bg.system.watching import FileWatch
-
-
-def until(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -269,15 +264,16 @@ def test_a_change_that_cannot_be_followed_is_said_and_no_other_misses_its_own(tm
     assert "the sky fell" in said.message
 
 
-def test_other_files_can_be_wanted_later_and_folders_can_come(tmp_path):
-    calls, wanted = [], {}
+def test_other_files_can_be_wanted_later_and_folders_can_come(tmp_path, monkeypatch):
+    monkeypatch.setattr(watching, "LOOK", 100)
+    calls, wanted, later = [], {}, tmp_path / "later" / "x"
     watch = FileWatch(lambda: dict(wanted))
     try:
-        wanted[tmp_path / "later" / "x"] = lambda: calls.append("x")
-        time.sleep(1.5)
-        (tmp_path / "later").mkdir()
-        time.sleep(1.5)
-        (tmp_path / "later" / "x").write_text("1")
+        wanted[later] = lambda: calls.append("x")
+        until(lambda: watch.watches(later))
+        later.parent.mkdir()
+        time.sleep(0.3)  # some looks: it sees the folder before the file
+        later.write_text("1")
         until(lambda: calls)
     finally:
         watch.close()

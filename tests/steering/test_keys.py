@@ -12,7 +12,7 @@ from realtime_bg.steering.checks import Refused
 from realtime_bg.steering.keys import KEYS, QUIT, click, press
 
 MOUSE = "click"
-AFTER_RVM = list(ENGINES)[list(ENGINES).index("rvm") + 1]
+AFTER_RVM = installed()[installed().index("rvm") + 1]
 NAMES = {"Esc": "\x1b", "space": " "}
 
 # key -> the path it changes, what that is then (see `start`), and the words that say so

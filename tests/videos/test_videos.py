@@ -12,12 +12,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import cv2
 import numpy as np
 import pytest
 from helpers import graphs
+from helpers.waiting import until
 from PIL import Image as Pillow
 
 from realtime_bg.cli import main as cli
@@ -661,9 +661,8 @@ def test_a_killed_run_goes_on(place, phone):
     ]
     with subprocess.Popen(words, stderr=subprocess.PIPE) as child:
         parts = parts_folder(place / "out.mp4")
-        while not (parts / "000001.json").exists():
-            assert child.poll() is None, child.stderr.read()
-            time.sleep(0.002)
+        until(lambda: (parts / "000001.json").exists() or child.poll() is not None)
+        assert child.poll() is None, child.stderr.read()
         child.kill()
     assert results(place) == [".out.mp4.parts", "long.mp4"]
     kept = {path.name: path.stat().st_mtime_ns for path in parts.glob("00000[01].*")}

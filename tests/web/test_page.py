@@ -1,12 +1,12 @@
 """The web page in a real browser: headless Chromium, a real server, real engines."""
 
 import shutil
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from helpers.waiting import until
 
 pytest.importorskip("fastapi")
 
@@ -87,13 +87,8 @@ class Page:
     def all(self, selector):
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
-    def wait(self, question, seconds=30):
-        end = time.monotonic() + seconds
-        while not (answer := question()):
-            if time.monotonic() > end:
-                pytest.fail(f"nothing came of it in time; the page says: {self('main').text}")
-            time.sleep(0.05)
-        return answer
+    def wait(self, question):
+        return until(question, lambda: f"nothing came of it; the page says: {self('main').text}")
 
     def pixel(self, image, x, y):
         return self.driver.execute_script(PIXEL, image, x, y)
