@@ -4,6 +4,10 @@ import logging
 import os
 from pathlib import Path
 
+# Before PyTorch is loaded, and for what the tests start: tests run side by side, and threads of
+# OpenMP that wait for each other on a busy processor cost ten times the work itself.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ from helpers import ROOT
 from realtime_bg.frames import Frame
 
 pytest.register_assert_rewrite("realtime_bg.testing")
+cv2.setNumThreads(1)
 
 SHARED = Path(os.environ.get("REALTIME_BG_SHARED", ROOT.parent / "shared")).absolute()
 
