@@ -41,11 +41,13 @@ def display():
         )
 
     # A window that opens while the manager starts up may stay black.
-    until(manages, "window manager")
-    yield environment
-    for process in (manager, server):
-        process.terminate()
-        process.wait(10)
+    try:
+        until(manages, "window manager")
+        yield environment
+    finally:
+        for process in (manager, server):
+            process.terminate()
+            process.wait(10)
 
 
 class Window:
@@ -63,7 +65,7 @@ class Window:
             "--source",
             "demo",
             "--engine",
-            "grabcut",
+            "threshold",
             "--offline",
             "--size",
             "640x360",
@@ -76,9 +78,13 @@ class Window:
         clean["XDG_CACHE_HOME"] = str(tmp_path / "cache")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=clean, stderr=log)
-        self.id = until(lambda: self.ask("search", "--name", "^realtime-bg"), "window").split()[-1]
-        until(lambda: " on CPU at " in self.said(), "engine")
+
+    def opened(self):
+        """Wait until it is on the screen and mattes."""
+        self.id = until(lambda: self.ask("search", "--name", "^realtime-bg"), self.said).split()[-1]
+        until(lambda: " on CPU at " in self.said(), self.said)
         self.ask("windowfocus", "--sync", self.id)
+        return self
 
     def ask(self, *arguments):
         result = subprocess.run(
@@ -107,7 +113,7 @@ class Window:
 
     def look(self):
         """What the window shows, BGR."""
-        path = self.tmp / "shot.png"
+        path = self.tmp / "shot.ppm"  # nothing to compress
         subprocess.run(["import", "-window", self.id, str(path)], env=self.environment, check=True)
         return cv2.imread(str(path)).astype(int)
 
@@ -134,7 +140,7 @@ def window(display, tmp_path):
 
     def start(*arguments):
         opened.append(Window(display, tmp_path, *arguments))
-        return opened[-1]
+        return opened[-1].opened()
 
     yield start
     for one in opened:
@@ -152,7 +158,7 @@ GREEN, BLUE = (0, 255, 0), (255, 0, 0)
 
 
 def test_every_key_does_what_the_help_says(window):
-    w = window("-b", "#00ff00", "-b", "#0000ff")
+    w = window("-b", "#00ff00", "-b", "#0000ff", "--engine", "grabcut")
     w.until_seen(lambda image: 0.3 < share(image, GREEN) < 0.9, "person over green")
     assert "#00ff00" in until(w.title, "title")
     assert "fps" in w.title()
