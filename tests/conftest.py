@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from pathlib import Path
 
 # Before PyTorch is loaded, and for what the tests start: tests run side by side, and threads of
@@ -19,6 +20,16 @@ pytest.register_assert_rewrite("realtime_bg.testing")
 cv2.setNumThreads(1)
 
 SHARED = Path(os.environ.get("REALTIME_BG_SHARED", ROOT.parent / "shared")).absolute()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """What the tests start hears Ctrl-C, also where a shell has started them in the background."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

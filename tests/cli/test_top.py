@@ -11,6 +11,7 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from helpers.waiting import PATIENCE
 from rich.console import Console
 
 from realtime_bg.cli import main as cli
@@ -204,7 +205,7 @@ def served(tmp_path):
         "--offline",
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        guard = threading.Timer(60, process.kill)
+        guard = threading.Timer(100, process.kill)
         guard.start()
         address = process.stdout.readline().strip()
         base, _, token = address.partition("/?token=")
@@ -217,7 +218,7 @@ def served(tmp_path):
             yield address
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE)
             guard.cancel()
 
 
@@ -232,7 +233,7 @@ def test_a_running_server_is_watched_until_ctrl_c(served):
         check=True,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert "failures" in once.stdout
     outside, inside = pty.openpty()
@@ -244,12 +245,12 @@ def test_a_running_server_is_watched_until_ctrl_c(served):
         stdin=inside,
     )
     os.close(inside)
-    said, end = b"", time.monotonic() + 30
+    said, end = b"", time.monotonic() + PATIENCE
     while said.count(b"embedded on CPU") < 3:
         assert time.monotonic() < end, said[-2000:]
         said += os.read(outside, 65536)
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
     os.close(outside)
     assert b"running" in said
     assert served.partition("token=")[2].encode() not in said
