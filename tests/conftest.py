@@ -44,15 +44,21 @@ def own_environment(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(base / "run"))
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """An own folder, and logging left as it was."""
+@pytest.fixture(autouse=True)
+def own_logging():
+    """The program's commands set up logging; the next test finds it as it was."""
     root, own = logging.getLogger(), logging.getLogger("realtime_bg")
     before = root.handlers[:], root.level, own.level
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
+    yield
     root.handlers[:], root.level = before[:2]
     own.setLevel(before[2])
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An own folder, and it is the present one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,13 @@ HELD_OUT = {"portraits": (5, 0.89), "ccp": (8, 0.935)}  # one photo of so many; 
 
 @pytest.fixture
 def eye():
-    flags = {"engine.name": "embedded", "engine.device": "cpu", "engine.offline": True}
+    """Photos are seen in ONNX Runtime in any case: OpenVINO would only be made ready for each."""
+    flags = {
+        "engine.name": "embedded",
+        "engine.device": "cpu",
+        "engine.offline": True,
+        "engine.runtime": "onnxruntime",
+    }
     with closing(PictureMatter.of(flags, None)) as opened:
         yield opened
 

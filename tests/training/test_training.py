@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 import multiprocessing
 import os
 import signal
@@ -1072,15 +1071,3 @@ def test_weights_to_start_with_that_are_none_are_not_to_be_deleted(photos, tmp_p
         tmp_path / "best.pt",
     )
     assert "delete" not in capsys.readouterr().err
-
-
-@pytest.fixture(autouse=True)
-def as_it_was():
-    """The scripts set the level of the program's log. One thread: such small work gains nothing
-    by two, which wait for each other where the machine is busy."""
-    logger, threads = logging.getLogger("realtime_bg"), torch.get_num_threads()
-    level = logger.level
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    logger.setLevel(level)
