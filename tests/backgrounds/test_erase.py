@@ -1,5 +1,7 @@
 """The background `erase`: learns the room around the person, shows it, never shows the person."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ SIZE = WIDTH, HEIGHT = 320, 180
 SKIN = np.array([40, 60, 250], np.uint8)  # BGR; nothing like it is in the room
 
 
+@cache
 def room(light=1.0):
     """A wall with a gradient, a window and some texture, BGR (h, w, 3)."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)

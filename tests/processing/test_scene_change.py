@@ -130,8 +130,9 @@ def test_a_cut_makes_the_engine_forget(matting):
 
 
 def moving(count):
+    picture = room(1)
     for index in range(count):
-        yield frame(np.roll(room(1), 7 * index, axis=1), index, rate=1000)
+        yield frame(np.roll(picture, 7 * index, axis=1), index, rate=1000)
 
 
 def test_a_network_that_is_too_slow_sees_less(matting, monkeypatch, caplog):
