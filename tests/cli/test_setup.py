@@ -35,6 +35,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv("REALTIME_BG_ENGINE__NAME", "embedded")
+    monkeypatch.setenv("REALTIME_BG_ENGINE__RUNTIME", "onnxruntime")  # the quicker to open
     monkeypatch.setenv("REALTIME_BG_SOURCE__SIZE", "320x180")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
@@ -59,6 +60,12 @@ def answered(place, monkeypatch, capfd):
         return ended.value.code, *capfd.readouterr()
 
     return run
+
+
+@pytest.fixture
+def untried(monkeypatch):
+    """Without the trial in a process of its own, where a test is about the questions alone."""
+    monkeypatch.setattr(first_run, "_try_out", lambda *_: None)
 
 
 def left(place):
@@ -106,6 +113,7 @@ def test_the_preview_shows_the_person_and_not_the_room(answered, place, monkeypa
     assert cv2.absdiff(image, room)[:40, :40].mean() > 20
 
 
+@pytest.mark.usefixtures("untried")
 def test_numbers_choose_and_mistakes_are_asked_again(answered):
     code, out, _ = answered("7", "nope", "camera:x", "1", "6", "beech", "office", "x.txt", NULL)
     assert code == 0
@@ -115,6 +123,7 @@ def test_numbers_choose_and_mistakes_are_asked_again(answered):
     assert (settings.source.spec, settings.background.current) == ("demo", "office")
 
 
+@pytest.mark.usefixtures("untried")
 def test_cameras_are_offered_by_name(answered, monkeypatch):
     listed = [
         Camera("/dev/video0", "HD Cam"),
@@ -124,7 +133,6 @@ def test_cameras_are_offered_by_name(answered, monkeypatch):
     monkeypatch.setattr(first_run, "cameras", lambda: listed)
     tried = []
     monkeypatch.setattr(first_run, "_preview", lambda spec, folder: tried.append(spec))
-    monkeypatch.setattr(first_run, "_try_out", lambda *_: None)
     code, out, _ = answered("", "", NULL)
     assert code == 0
     assert "1  HD Cam (/dev/video0)" in out
@@ -135,12 +143,14 @@ def test_cameras_are_offered_by_name(answered, monkeypatch):
     assert load(default_config()).source.spec == "/dev/video4"
 
 
+@pytest.mark.usefixtures("untried")
 def test_a_window_is_not_taken_without_a_display(answered):
     code, out, _ = answered(DEMO, BEACH, "1", "3", NULL)
     assert code == 0
     assert out.count("no preview window: no display") == 2
 
 
+@pytest.mark.usefixtures("untried")
 def test_files_are_written_with_their_whole_path(answered, place, monkeypatch):
     monkeypatch.chdir(place)
     cv2.imwrite("me.png", first_run_image())
@@ -148,6 +158,7 @@ def test_files_are_written_with_their_whole_path(answered, place, monkeypatch):
     assert load(default_config()).background.current == str(place / "me.png")
 
 
+@pytest.mark.usefixtures("untried")
 def test_a_built_in_background_is_no_folder_that_happens_to_have_its_name(
     answered, place, monkeypatch
 ):
@@ -205,11 +216,11 @@ def test_a_configuration_that_is_a_link_stays_one(answered, place):
     assert real.stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.usefixtures("untried")
 def test_cameras_that_have_numbers_only(answered, monkeypatch):
     monkeypatch.setattr(first_run, "cameras", lambda: [Camera("1", "one"), Camera("3", "three")])
     tried = []
     monkeypatch.setattr(first_run, "_preview", lambda spec, folder: tried.append(spec))
-    monkeypatch.setattr(first_run, "_try_out", lambda *_: None)
     answered("1", "", NULL)
     answered("\u00b2", "2", "", NULL)  # a raised two is no number to choose
     assert tried == ["camera:1", "camera:3"]
@@ -259,6 +270,7 @@ def test_a_signal_leaves_nothing(place, name, answers, words):
     assert left(place) == ["settings", before, "temporary"]
 
 
+@pytest.mark.usefixtures("untried")
 def test_an_existing_file_keeps_what_else_it_says(answered, place):
     path = place / "mine.yaml"
     path.write_text("# my own\nrefine:\n  feather: 3  # softer\nsource: {spec: camera:1}\n")
