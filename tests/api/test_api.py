@@ -6,7 +6,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from helpers.daemons import until
+from helpers.waiting import until
 from PIL import Image
 
 import realtime_bg

@@ -813,7 +813,7 @@ def test_a_driver_that_hangs_while_its_camera_is_waited_for_is_left_behind(start
             end = time.monotonic() + 0.5
             while time.monotonic() < end:
                 self.tried = time.monotonic()
-                time.sleep(0.05)
+                time.sleep(0.05)  # a driver that tries
             hung.wait(30)
             self.released = True
             yield from ()

@@ -82,7 +82,7 @@ class Counting(Engine):
     def matte(self, frame):
         Counting.seen += 1
         width, height = self.work_size
-        time.sleep(self.per_pixel * width * height)
+        time.sleep(self.per_pixel * width * height)  # as slow as it says
         return Matte(frame, np.zeros((height, width), np.float32))
 
     def reset(self):
