@@ -46,12 +46,13 @@ def own_environment(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def own_logging():
-    """The program's commands set up logging; the next test finds it as it was."""
+    """The program's commands set up logging; no test finds it so, whatever ran before."""
     root, own = logging.getLogger(), logging.getLogger("realtime_bg")
-    before = root.handlers[:], root.level, own.level
+    before = root.handlers[:], root.level
+    own.setLevel(logging.NOTSET)
     yield
-    root.handlers[:], root.level = before[:2]
-    own.setLevel(before[2])
+    root.handlers[:], root.level = before
+    own.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

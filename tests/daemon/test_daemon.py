@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -293,8 +294,10 @@ def test_a_recording_of_a_pipeline_before_is_not_replaced(start, hasty, tmp_path
 
 
 def environment(tmp_path):
-    (tmp_path / "run").mkdir(mode=0o700, exist_ok=True)
-    changes = {"XDG_RUNTIME_DIR": str(tmp_path / "run"), "XDG_CONFIG_HOME": str(tmp_path / "cfg")}
+    # A socket's path may have about a hundred characters, and a test's name takes many of them.
+    run = tmp_path.parent / f"run{zlib.crc32(tmp_path.name.encode())}"
+    run.mkdir(mode=0o700, exist_ok=True)
+    changes = {"XDG_RUNTIME_DIR": str(run), "XDG_CONFIG_HOME": str(tmp_path / "cfg")}
     return {**os.environ, **changes}
 
 
