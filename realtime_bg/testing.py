@@ -80,9 +80,9 @@ class EngineContract(ABC):
 
     def test_a_photo_has_nothing_to_do_with_what_was_before(self) -> None:
         engine, frame = self.open((320, 180)), Frame(person_like(), 0, 0.0)
-        first = check_matte(engine.still(frame, 3))
+        first = check_matte(engine.matte_photo(frame, 3))
         engine.matte(Frame(np.ascontiguousarray(frame.image[:, ::-1]), 0, 0.0))
-        again = engine.still(frame, 3)
+        again = engine.matte_photo(frame, 3)
         assert first.frame is frame
         np.testing.assert_array_equal(downloaded(first).alpha, again.alpha)
         engine.close()

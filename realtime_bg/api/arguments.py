@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from realtime_bg.errors import SettingsError
 from realtime_bg.frames import Image, as_image
-from realtime_bg.media.photos import read_still
+from realtime_bg.media.photos import read_photo
 from realtime_bg.settings import Settings, load
 
 Order: TypeAlias = Literal["rgb", "bgr"]
@@ -54,7 +54,7 @@ def as_bgr(picture: Picture, order: Order) -> Image:
     if isinstance(picture, Pillow.Image):
         return cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2BGR)
     data = picture if isinstance(picture, bytes) else Path(picture)
-    return read_still(data).in_srgb().image
+    return read_photo(data).in_srgb().image
 
 
 def check_order(order: str) -> None:

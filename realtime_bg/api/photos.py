@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from realtime_bg.api.arguments import Order, Picture, as_bgr, as_settings
 from realtime_bg.frames import Alpha, Cutout, Image
 from realtime_bg.imaging.geometry import fit
-from realtime_bg.photos.stills import Stills
+from realtime_bg.photos.photo_matting import PhotoMatting
 from realtime_bg.processing.compositor import blend
 from realtime_bg.settings import Settings
 from realtime_bg.steering.checks import prepare
@@ -22,15 +22,15 @@ class _Matter:
     """One engine for photos, used by one thread at a time."""
 
     def __init__(self, settings: Settings) -> None:
-        self._stills, self._lock = Stills(prepare(settings, "file")), threading.Lock()
+        self._matting, self._lock = PhotoMatting(prepare(settings, "file")), threading.Lock()
 
     def cut(self, image: Image) -> Cutout:
         with self._lock:
-            return self._stills.matte(image)
+            return self._matting.matte(image)
 
     def over(self, image: Image, background: str) -> Image:
         with self._lock:
-            return self._stills.over(self._stills.matte(image), background)
+            return self._matting.over(self._matting.matte(image), background)
 
 
 @lru_cache(maxsize=1)  # loading an engine takes longer than a photo

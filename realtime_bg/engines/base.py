@@ -46,7 +46,7 @@ class Engine(ABC):
         """Matte one frame; ``frame.size`` equals ``size``. An exception means failure: the
         caller shows the background alone and opens the engine again."""
 
-    def still(self, frame: Frame, repeats: int) -> Matte:
+    def matte_photo(self, frame: Frame, repeats: int) -> Matte:
         """Matte a photo, which has nothing before it and can wait: unless an engine knows better,
         it sees the frame until its alpha stays as it is, ``repeats`` times at most."""
         self.reset()

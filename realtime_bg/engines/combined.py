@@ -50,8 +50,8 @@ class Combined(Engine):
             self._count += 1
         return self._joined(matte)
 
-    def still(self, frame: Frame, repeats: int) -> Matte:
-        matte, seen = (engine.still(frame, repeats) for engine in (self._main, self._second))
+    def matte_photo(self, frame: Frame, repeats: int) -> Matte:
+        matte, seen = (engine.matte_photo(frame, repeats) for engine in (self._main, self._second))
         self._mask = None if seen.lost else seen.alpha
         return self._joined(matte)
 

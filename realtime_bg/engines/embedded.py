@@ -65,13 +65,13 @@ class Embedded(Engine):
             self._last = _stretched(alpha, REMEMBERED)
         return Matte(frame, _stretched(alpha[0, 0], SURE), guide=small)
 
-    def still(self, frame: Frame, repeats: int) -> Matte:
+    def matte_photo(self, frame: Frame, repeats: int) -> Matte:
         """Without haste a photo is seen in several sizes, each also mirrored, and what the network
         says of them is averaged, as logits; then all but the largest once more, with that as the
         alpha of the frame before, and the mean of both counts: a tenth fewer mistakes than in one.
         """
         if self.settings.quality != "fine" or self.settings.work_size is not None:
-            return super().still(frame, repeats)
+            return super().matte_photo(frame, repeats)
         views, pictures = [], []
         for size in (fitting(frame.size, area) for area in AREAS):
             views.append(np.empty((1, 3, *size[::-1]), np.float32))

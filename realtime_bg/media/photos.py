@@ -40,7 +40,7 @@ Pillow.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True, slots=True)
-class Still:
+class Photo:
     """A photo. ``image``: BGR ``uint8 (H, W, 3)``, upright. ``alpha``: ``float32 (H, W)`` in
     [0, 1] where the file has one, its transparent parts then being white in ``image``. ``icc``:
     the colour profile of these pixels. ``exif``: what the camera wrote, without orientation,
@@ -51,7 +51,7 @@ class Still:
     icc: bytes | None = None
     exif: bytes | None = None
 
-    def in_srgb(self) -> "Still":
+    def in_srgb(self) -> "Photo":
         """The photo in sRGB and without a profile; itself where it has none."""
         if self.icc is None:
             return self
@@ -68,7 +68,7 @@ class Still:
         return cutout._replace(alpha=cutout.alpha * self.alpha)
 
 
-def read_still(data: bytes | Path, pixels: int = PIXELS, name: str = "the picture") -> Still:
+def read_photo(data: bytes | Path, pixels: int = PIXELS, name: str = "the picture") -> Photo:
     """The (first) picture of a file, or of its bytes, which errors call ``name``. Raises
     DataError: unreadable, damaged, or more than ``pixels`` pixels; MissingPackageError for HEIC
     without its package."""
@@ -113,7 +113,7 @@ def _formats() -> list[str]:
     return [name for name in READ if name in Pillow.OPEN]
 
 
-def _decoded(file: Any) -> Still:
+def _decoded(file: Any) -> Photo:
     picture = ImageOps.exif_transpose(file)
     icc, exif = file.info.get("icc_profile"), _exif(file)  # drops the orientation, now followed
     if picture.mode == "F":
@@ -122,7 +122,7 @@ def _decoded(file: Any) -> Still:
         deep = np.asarray(picture).astype(np.float32)
         is_8_bit = picture.mode == "I" and deep.max() <= 255  # in a wider type
         grey = np.rint(deep / (1 if is_8_bit else 257)).clip(0, 255).astype(np.uint8)
-        return Still(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), None, None, exif)
+        return Photo(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), None, None, exif)
     if icc and picture.mode in ("CMYK", "LAB", "L", "LA"):  # a profile of other than RGB pixels
         picture, icc = _as_srgb(picture, icc), None
     alpha: Alpha | None = None
@@ -134,7 +134,7 @@ def _decoded(file: Any) -> Still:
         alpha = None if alpha.min() == 1 else alpha
     else:
         rgb = np.asarray(picture.convert("RGB"))
-    return Still(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), alpha, icc, exif)
+    return Photo(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), alpha, icc, exif)
 
 
 def _as_srgb(picture: Any, icc: bytes) -> Any:

@@ -26,15 +26,15 @@ from realtime_bg.media.photos import (
     FORMATS,
     NOBODY,
     Format,
-    Still,
+    Photo,
     encode,
     encode_rgba,
     person_colours,
-    read_still,
+    read_photo,
 )
 from realtime_bg.media.suffixes import PHOTOS
 from realtime_bg.photos.erasing import Eraser
-from realtime_bg.photos.stills import Cutout, Stills
+from realtime_bg.photos.photo_matting import Cutout, PhotoMatting
 from realtime_bg.settings import Settings, at_home
 from realtime_bg.steering.checks import check
 from realtime_bg.system.console import say
@@ -277,7 +277,7 @@ def run(
 def _do(job: Job, studio: "Studio") -> None:
     name = str(job.source or "standard input")
     data = job.source if job.source is not None else sys.stdin.buffer.read()
-    result = studio.develop(read_still(data, name=name), job.format, name)
+    result = studio.develop(read_photo(data, name=name), job.format, name)
     if job.target is not None:
         write_whole(job.target, result)
         return
@@ -292,14 +292,14 @@ class Studio:
         """Raises EngineError for a class that is none."""
         self.options = options
         self._eraser = Eraser(settings, options.erase) if options.erase else None
-        self._stills = Stills(settings)
+        self._matting = PhotoMatting(settings)
 
-    def develop(self, still: Still, format: Format, name: str) -> bytes:
+    def develop(self, still: Photo, format: Format, name: str) -> bytes:
         """A photo's result as a file's bytes; ``name`` is what remarks call it. Raises
         RealtimeBgError."""
         options = self.options
         if options.background is not None:
-            still = self._stills.coloured_as(still, options.background)
+            still = self._matting.coloured_as(still, options.background)
         kept = {"icc": still.icc, "exif": still.exif if options.exif else None}
         if self._eraser is not None:
             image = self._eraser.erase(still.image)
@@ -308,7 +308,7 @@ class Studio:
             if still.alpha is not None and format != "jpg":
                 image = np.dstack([image, np.rint(still.alpha * 255).astype(np.uint8)])
             return encode(image, format, quality=options.quality, **kept)
-        cutout = still.limit(self._stills.matte(still.image))
+        cutout = still.limit(self._matting.matte(still.image))
         if cutout.alpha.max() < NOBODY:
             if options.trim:
                 raise DataError(f"{name}: nobody is seen in it; there is nothing to trim to")
@@ -316,7 +316,7 @@ class Studio:
         box = _box(cutout) if options.trim else (slice(None), slice(None))
         part = Cutout(cutout.image[box], cutout.alpha[box], cutout.foreground[box])
         if options.background is not None:
-            image = np.ascontiguousarray(self._stills.over(cutout, options.background)[box])
+            image = np.ascontiguousarray(self._matting.over(cutout, options.background)[box])
             return encode(image, format, quality=options.quality, **kept)
         if options.only == "alpha":
             top, kind = (65535, np.uint16) if options.depth == 16 else (255, np.uint8)
@@ -328,7 +328,7 @@ class Studio:
 
     def close(self) -> None:
         """Release engines and backgrounds. Idempotent."""
-        self._stills.close()
+        self._matting.close()
         if self._eraser is not None:
             self._eraser.close()
 

@@ -61,7 +61,7 @@ class Matting:
                     engine.reset()
                 if plate:
                     engine.take_plate()
-                seen = engine.still(frame, repeats) if repeats else engine.matte(frame)
+                seen = engine.matte_photo(frame, repeats) if repeats else engine.matte(frame)
                 matte = check_matte(seen)
             except Exception as error:  # an engine may raise anything; none of it may escape
                 self.busy_since = None

@@ -18,7 +18,7 @@ from realtime_bg.backgrounds.still import read_image
 from realtime_bg.errors import BackgroundError, DataError
 from realtime_bg.frames import Image, Size
 from realtime_bg.imaging.geometry import fit, resize, shrunk
-from realtime_bg.media.photos import encode, read_still
+from realtime_bg.media.photos import encode, read_photo
 from realtime_bg.settings import BackgroundSettings
 from realtime_bg.system.files import write_whole
 from realtime_bg.web.answers import busy, missing, unusable
@@ -61,7 +61,7 @@ class Gallery:
     def decoded(self, data: bytes) -> Image:
         """BGR ``uint8 (H, W, 3)``, its longer side at most `LARGEST`. Raises Refusal."""
         try:
-            image = read_still(data, self._pixels).in_srgb().image
+            image = read_photo(data, self._pixels).in_srgb().image
         except DataError as error:
             raise unusable(str(error)) from None
         height, width = image.shape[:2]

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from realtime_bg.errors import DataError, MissingPackageError
 from realtime_bg.frames import Image
 from realtime_bg.imaging.geometry import fit
-from realtime_bg.media.photos import Still, encode, encode_rgba, read_still
-from realtime_bg.photos.stills import Stills
+from realtime_bg.media.photos import Photo, encode, encode_rgba, read_photo
+from realtime_bg.photos.photo_matting import PhotoMatting
 from realtime_bg.processing.compositor import blend
 from realtime_bg.settings import Settings
 from realtime_bg.web.answers import busy, too_large, unusable
@@ -25,34 +25,34 @@ class PhotoDesk:
         self._settings, self._limits = settings, limits
         self._places = threading.BoundedSemaphore(limits.photos)
         self._turn = threading.Lock()
-        self._open: dict[str, Stills] = {}
+        self._open: dict[str, PhotoMatting] = {}
 
     def process(self, data: bytes, choice: FormChoice, behind: Image | None) -> bytes:
         """The PNG of a photo: RGBA where neither ``behind``, BGR ``uint8 (H, W, 3)`` of any
         size, nor a background is wanted. Raises Refusal and RealtimeBgError."""
         with self._place():
-            still = self._read(data)
+            photo = self._read(data)
             with self._turn:
-                stills = self._stills(choice.engine or self._settings.engine.name)
+                matter = self._matter(choice.engine or self._settings.engine.name)
                 if behind is not None:
-                    still = still.in_srgb()
+                    photo = photo.in_srgb()
                 elif choice.background is not None:
-                    still = stills.coloured_as(still, choice.background)
-                cutout = still.limit(stills.matte(still.image))
+                    photo = matter.coloured_as(photo, choice.background)
+                cutout = photo.limit(matter.matte(photo.image))
                 if behind is not None:
-                    size = still.image.shape[1], still.image.shape[0]
+                    size = photo.image.shape[1], photo.image.shape[0]
                     image = blend(cutout.foreground, fit(behind, size, "cover"), cutout.alpha)
                 elif choice.background is not None:
-                    image = stills.over(cutout, choice.background)
+                    image = matter.over(cutout, choice.background)
                 else:
-                    return encode_rgba(cutout, icc=still.icc)
-            return encode(image, "png", icc=still.icc)
+                    return encode_rgba(cutout, icc=photo.icc)
+            return encode(image, "png", icc=photo.icc)
 
     def close(self) -> None:
         """Release the engines."""
         with self._turn:
-            for stills in self._open.values():
-                stills.close()
+            for matter in self._open.values():
+                matter.close()
             self._open.clear()
 
     @contextmanager
@@ -64,16 +64,16 @@ class PhotoDesk:
         finally:
             self._places.release()
 
-    def _read(self, data: bytes) -> Still:
+    def _read(self, data: bytes) -> Photo:
         if len(data) > self._limits.photo:
             raise too_large(f"a photo may have {self._limits.photo / 1e6:g} MB")
         try:
-            return read_still(data, self._limits.pixels)
+            return read_photo(data, self._limits.pixels)
         except (DataError, MissingPackageError) as error:
             text = str(error)
             raise (too_large if "million pixels" in text else unusable)(text) from None
 
-    def _stills(self, engine: str) -> Stills:
+    def _matter(self, engine: str) -> PhotoMatting:
         if engine not in self._open:
             while len(self._open) >= ENGINES_KEPT:
                 self._open.pop(next(iter(self._open))).close()
@@ -81,5 +81,5 @@ class PhotoDesk:
             if engine != self._settings.engine.name:
                 change["model"] = None  # type: ignore[assignment]  # it belongs to the other
             engines = self._settings.engine.model_copy(update=change)
-            self._open[engine] = Stills(self._settings.model_copy(update={"engine": engines}))
+            self._open[engine] = PhotoMatting(self._settings.model_copy(update={"engine": engines}))
         return self._open[engine]

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms, PngImagePlugin, features
 
 from realtime_bg.cli import main as cli
-from realtime_bg.media.photos import read_still
+from realtime_bg.media.photos import read_photo
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -405,7 +405,7 @@ def test_numbers_that_are_no_levels_are_refused(image, place):
 def test_a_dark_photo_of_16_bits_stays_dark(place):
     dark = np.full((HEIGHT, WIDTH), 200, np.uint16)
     cv2.imwrite("dark.png", dark)
-    assert read_still(place / "dark.png").image.max() == 1
+    assert read_photo(place / "dark.png").image.max() == 1
 
 
 # Many photos

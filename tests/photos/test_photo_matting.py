@@ -8,15 +8,15 @@ import pytest
 from helpers import graphs
 
 from realtime_bg.errors import BackgroundError, DataError
-from realtime_bg.media.photos import encode, encode_rgba, read_still
-from realtime_bg.photos.stills import Cutout, Stills
+from realtime_bg.media.photos import encode, encode_rgba, read_photo
+from realtime_bg.photos.photo_matting import Cutout, PhotoMatting
 from realtime_bg.settings import load
 
 PERSON = (190, 225, 240)
 
 
 @pytest.fixture(scope="module")
-def stills(tmp_path_factory):
+def photos(tmp_path_factory):
     path = graphs.person_map(tmp_path_factory.mktemp("network") / "bright.onnx")
     flags = {
         "engine.name": "semantic",
@@ -24,7 +24,7 @@ def stills(tmp_path_factory):
         "background.current": "blue",
         "refine.hysteresis": 0,
     }  # faint alpha all over the room stays
-    with closing(Stills(load(flags=flags))) as opened:
+    with closing(PhotoMatting(load(flags=flags))) as opened:
         yield opened
 
 
@@ -43,10 +43,10 @@ def photo(width=160, height=120):
 
 
 @pytest.mark.parametrize("depth", [8, 16])
-def test_the_room_is_not_in_the_colours_of_a_cut_out(stills, depth):
+def test_the_room_is_not_in_the_colours_of_a_cut_out(photos, depth):
     """Whoever drops the alpha sees no room: neither where it is 0 nor where it is nearly 0."""
     image, soft = photo()
-    png = encode_rgba(stills.matte(image), depth=depth)
+    png = encode_rgba(photos.matte(image), depth=depth)
     full = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     colour = full[..., :3] / (257 if depth == 16 else 1)
     alpha = full[..., 3] / full[..., 3].max()
@@ -59,11 +59,11 @@ def test_the_room_is_not_in_the_colours_of_a_cut_out(stills, depth):
         assert abs(np.corrcoef(seen, room)[0, 1]) < 0.35
 
 
-def test_it_looks_as_if_shot_there(stills):
+def test_it_looks_as_if_shot_there(photos):
     """Over a colour, an edge shows person and colour mixed, and nothing of the room."""
     image, _ = photo()
-    cutout = stills.matte(image)
-    shown = stills.over(cutout, "#00ff00")
+    cutout = photos.matte(image)
+    shown = photos.over(cutout, "#00ff00")
     alpha = cutout.alpha[..., None]
     wanted = alpha * PERSON + (1 - alpha) * (0, 255, 0)
     assert np.abs(shown - wanted).mean() < 3
@@ -73,7 +73,7 @@ def test_it_looks_as_if_shot_there(stills):
 def test_where_the_engine_is_lost_nothing_of_the_photo_is_shown(background):
     image, _ = photo()
     flags = {"engine.name": "chroma", "background.current": background}  # and there is no screen
-    with closing(Stills(load(flags=flags))) as lost:
+    with closing(PhotoMatting(load(flags=flags))) as lost:
         cutout = lost.matte(image)
         shown = lost.over(cutout)
     assert cutout.lost
@@ -82,21 +82,21 @@ def test_where_the_engine_is_lost_nothing_of_the_photo_is_shown(background):
     assert abs(np.corrcoef(grey, room)[0, 1]) < 0.35
 
 
-def test_photos_of_any_size_one_after_the_other(stills):
+def test_photos_of_any_size_one_after_the_other(photos):
     for size in ((160, 120), (96, 200), (1, 1), (2, 301), (160, 120)):
         image = np.full((size[1], size[0], 3), PERSON, np.uint8)
-        cutout = stills.matte(image)
+        cutout = photos.matte(image)
         assert cutout.alpha.shape == image.shape[:2]
         assert cutout.alpha.min() > 0.95
         for background in (None, "blur", "beach"):
-            assert stills.over(cutout, background).shape == image.shape
+            assert photos.over(cutout, background).shape == image.shape
 
 
 def test_a_photo_is_no_mirror_whatever_the_camera_is():
     settings = load(flags={"engine.name": "grabcut", "output.mirror": True})
     image, _ = photo()
     image[:, :20] = (200, 0, 0)
-    with closing(Stills(settings)) as opened:
+    with closing(PhotoMatting(settings)) as opened:
         whole = Cutout(image, np.ones(image.shape[:2], np.float32), image)
         assert np.abs(opened.over(whole, "red").astype(int) - image).max() <= 1
 
@@ -105,19 +105,19 @@ def test_a_photo_is_not_lit_as_the_one_before():
     settings = load(flags={"engine.name": "grabcut", "harmonise.match": 1})
     image, soft = photo()
     dark, bright = Cutout(image // 4, soft, image // 4), Cutout(image, soft, image)
-    with closing(Stills(settings)) as first, closing(Stills(settings)) as second:
+    with closing(PhotoMatting(settings)) as first, closing(PhotoMatting(settings)) as second:
         alone = first.over(bright, "beach")
         assert (second.over(dark, "beach") != alone).any()
         np.testing.assert_array_equal(second.over(bright, "beach"), alone)
 
 
-def test_a_background_that_cannot_be_read_leaves_the_next_one_working(stills, tmp_path):
+def test_a_background_that_cannot_be_read_leaves_the_next_one_working(photos, tmp_path):
     image, _ = photo()
-    cutout = stills.matte(image)
+    cutout = photos.matte(image)
     (tmp_path / "junk.png").write_bytes(b"junk")
     with pytest.raises(BackgroundError, match=r"junk\.png"):
-        stills.over(cutout, str(tmp_path / "junk.png"))
-    assert (stills.over(cutout, "red")[0, 0] == (0, 0, 255)).all()
+        photos.over(cutout, str(tmp_path / "junk.png"))
+    assert (photos.over(cutout, "red")[0, 0] == (0, 0, 255)).all()
 
 
 @pytest.mark.parametrize(
@@ -143,5 +143,5 @@ def test_any_damage_to_a_photo_is_one_error():
             data = whole.copy()
             data[rng.integers(0, len(data), 12)] = rng.integers(0, 256, 12)
             with suppress(DataError):
-                read += read_still(data.tobytes(), pixels=1_000_000).image.dtype == np.uint8
+                read += read_photo(data.tobytes(), pixels=1_000_000).image.dtype == np.uint8
     assert read > 10

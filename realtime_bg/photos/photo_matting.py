@@ -2,19 +2,27 @@
 
 from realtime_bg.backgrounds import background_class, classify
 from realtime_bg.frames import Cutout, Frame, Image, Matte
-from realtime_bg.media.photos import Still, encode, encode_rgba, person_colours, read_still
+from realtime_bg.media.photos import Photo, encode, encode_rgba, person_colours, read_photo
 from realtime_bg.processing.compositor import Compositor
 from realtime_bg.processing.cutout import PictureMatter
 from realtime_bg.processing.decontamination import decontaminated
 from realtime_bg.settings import RefineSettings, Settings
 from realtime_bg.stats import Stats
 
-__all__ = ["Cutout", "Still", "Stills", "encode", "encode_rgba", "person_colours", "read_still"]
+__all__ = [
+    "Cutout",
+    "Photo",
+    "PhotoMatting",
+    "encode",
+    "encode_rgba",
+    "person_colours",
+    "read_photo",
+]
 
 REPEATS = 12  # times at most a recurrent engine is shown a photo
 
 
-class Stills:
+class PhotoMatting:
     """Mattes photos and puts them before backgrounds. Used by one thread at a time.
 
     The engine is opened by the first photo and kept; another size opens it anew.
@@ -37,7 +45,7 @@ class Stills:
         return seen._replace(foreground=decontaminated(seen))
 
     @staticmethod
-    def coloured_as(still: Still, background: str) -> Still:
+    def coloured_as(still: Photo, background: str) -> Photo:
         """The photo as it goes before a background: in its colours, which are sRGB. Raises
         BackgroundError."""
         kind = background_class(classify(background)[0])
