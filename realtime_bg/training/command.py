@@ -9,7 +9,8 @@ from realtime_bg.errors import RealtimeBgError, reason
 from realtime_bg.frames import Size
 from realtime_bg.settings import check_device, check_size, parse_size
 from realtime_bg.system.console import say, show_logs
-from realtime_bg.training.loop import Run, Task, fit
+from realtime_bg.training.loop import fit
+from realtime_bg.training.task import Run, Task
 
 
 def number(kind: type, low: float, high: float = float("inf")) -> Callable[[str], Any]:

@@ -21,9 +21,9 @@ from realtime_bg.training.batches import Batch
 from realtime_bg.training.datasets import Item, Photos, Place, Windows, as_tensor
 from realtime_bg.training.export import export
 from realtime_bg.training.labelled import Mask
-from realtime_bg.training.loop import Task
 from realtime_bg.training.scenes import hint, scene, tidied
 from realtime_bg.training.segmentation import figures
+from realtime_bg.training.task import Task
 
 ASPECTS = (16 / 9, 16 / 9, 16 / 10, 4 / 3, 1.0, 2 / 3, 4 / 5)
 LARGER, LARGE = 3.0, 0.12  # times the area, in this share of batches

@@ -17,8 +17,8 @@ from realtime_bg.training.batches import Batch
 from realtime_bg.training.datasets import Item, Place, as_tensor, split
 from realtime_bg.training.export import export
 from realtime_bg.training.labelled import Mask, complain, is_clip, pairs, read_image
-from realtime_bg.training.loop import Task
 from realtime_bg.training.losses import inpaint_loss
+from realtime_bg.training.task import Task
 
 HOLE = (0.05, 0.5)  # share of the picture
 ZOOM = 2.0  # largest

@@ -11,10 +11,8 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import cv2
@@ -27,7 +25,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from realtime_bg.errors import DataError, SettingsError, TrainingError, reason
@@ -38,12 +36,12 @@ from realtime_bg.training.checkpoints import load_checkpoint, save_checkpoint
 from realtime_bg.training.datasets import Items
 from realtime_bg.training.devices import half_type, pick_device
 from realtime_bg.training.log import Log, _tensorboard
+from realtime_bg.training.task import Run, Task
 
 log = logging.getLogger(__name__)
 
 
 CLIP = 1.0  # the gradient's norm is cut to this
-WARM_UP = 0.02  # share of the steps in which the learning rate grows from 0
 DECAY = 1e-2  # of weights; norms and biases are left alone
 # How PyTorch says so: of a GPU, of the computer, and when the system ends a reading process.
 TOO_LITTLE = (
@@ -52,62 +50,6 @@ TOO_LITTLE = (
     "is killed by signal: Killed",
     "out of shared memory",
 )
-
-
-def warm_cosine(step: int, total: int) -> float:
-    """The learning rate's factor: a short warm-up, then half a cosine down to nothing."""
-    warm = max(1, round(WARM_UP * total))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
-
-
-@dataclass
-class Task:
-    """What is trained. A new kind of training is a function that makes one of these.
-
-    ``train`` and ``val`` are asked for ``(epoch, index, step)``, epoch and step 0 in validation,
-    and give a tuple of tensors, or a text that says why there is none. ``loss``: a training batch
-    on the model's device -> ``loss`` and its named parts. ``scores``: a validation batch -> a list
-    with one value per picture for each figure; the largest mean of ``best`` makes a network the
-    best.
-    ``schedule``: called with (step, all steps) before each step; the learning rate's factor.
-    ``rates``: the learning rate's factor of parameters whose names begin so. ``average``: share of
-    the averaged weights that stays from step to step (0: none); the average is what is kept.
-    ``export``: writes what engines take from the best network, on the CPU, to a path.
-    """
-
-    model: nn.Module
-    train: Items
-    val: Items
-    loss: Callable[[nn.Module, Batch], dict[str, Tensor]]
-    scores: Callable[[nn.Module, Batch], dict[str, list[float]]]
-    export: Callable[[nn.Module, Path], None]
-    best: str = "iou"
-    schedule: Callable[[int, int], float] = warm_cosine
-    rates: dict[str, float] = field(default_factory=dict)
-    average: float = 0.0
-
-
-@dataclass(frozen=True)
-class Run:
-    """How it is trained. ``settings`` is what the run was begun with, kept in its checkpoints:
-    those named in ``free`` may be others when it is resumed."""
-
-    out: Path
-    settings: dict[str, Any]
-    epochs: int
-    steps: int | None
-    batch: int
-    lr: float
-    seed: int
-    workers: int = 0
-    device: str = "auto"
-    amp: bool = True
-    save_every: int = 500
-    log_every: int = 50
-    resume: bool = False
-    free: tuple[str, ...] = ("epochs", "steps", "lr")
 
 
 def fit(task: Task, run: Run) -> nn.Module:

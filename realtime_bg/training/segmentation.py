@@ -22,8 +22,8 @@ from realtime_bg.training.batches import Batch
 from realtime_bg.training.checkpoints import load_checkpoint
 from realtime_bg.training.datasets import Photos, Windows
 from realtime_bg.training.export import export
-from realtime_bg.training.loop import Task
 from realtime_bg.training.losses import bce_dice
+from realtime_bg.training.task import Task
 
 
 class Arch(NamedTuple):

@@ -40,7 +40,7 @@ from realtime_bg.training import (  # noqa: E402
 )
 from realtime_bg.training.datasets import CocoPhotos, Sample, Windows, open_photos  # noqa: E402
 from realtime_bg.training.export import export  # noqa: E402
-from realtime_bg.training.loop import Task  # noqa: E402
+from realtime_bg.training.task import Task  # noqa: E402
 
 SIDE = 32
 
