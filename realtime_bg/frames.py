@@ -1,4 +1,4 @@
-"""The three things that travel through the program, and the one form pixels have.
+"""The types that travel through the program, and the one form pixels have.
 
 Pixels, everywhere inside the program:
 
@@ -96,8 +96,7 @@ def downloaded(matte: Matte | DeviceMatte) -> Matte:
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """A finished picture. Sinks accept nothing else, and only `compositor.py` makes it
-    (`outlets.py` resizes finished ones).
+    """A finished picture. Sinks accept nothing else, and only `processing/compositor.py` makes it.
 
     ``image``: BGR ``uint8 (H, W, 3)``, what the world may see. ``preview``: the same with
     overlays and comparison views, for a window on this machine only. ``index`` and ``time``
@@ -108,6 +107,17 @@ class Composite:
     index: int
     time: float
     preview: Image | None = None
+
+
+class Cutout(NamedTuple):
+    """A matted picture at full size: ``image`` and ``foreground`` BGR ``uint8 (H, W, 3)``, the
+    latter the image itself where the engine predicts no colour; ``alpha`` ``float32 (H, W)`` in
+    [0, 1]; ``lost``: the engine cannot tell the person, and the alpha is 0 everywhere."""
+
+    image: Image
+    alpha: Alpha
+    foreground: Image
+    lost: bool = False
 
 
 def as_image(array: object, what: str = "image") -> Image:
@@ -139,14 +149,3 @@ def check_matte(matte: Matte | DeviceMatte) -> Matte | DeviceMatte:
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
         raise ValueError(f"alpha: expected values in [0, 1], got {low:g} to {high:g}")
     return matte
-
-
-class Cutout(NamedTuple):
-    """A matted picture at full size: ``image`` and ``foreground`` BGR ``uint8 (H, W, 3)``, the
-    latter the image itself where the engine predicts no colour; ``alpha`` ``float32 (H, W)`` in
-    [0, 1]; ``lost``: the engine cannot tell the person, and the alpha is 0 everywhere."""
-
-    image: Image
-    alpha: Alpha
-    foreground: Image
-    lost: bool = False

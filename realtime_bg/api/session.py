@@ -7,11 +7,10 @@ import numpy as np
 from PIL import Image as Pillow
 
 from realtime_bg.api.arguments import Order, Picture, as_bgr, as_settings, check_order
-from realtime_bg.frames import Alpha, Cutout, Frame, Image, Matte
+from realtime_bg.frames import Alpha, Cutout, Image
 from realtime_bg.imaging.geometry import fit
-from realtime_bg.processing.compositor import Compositor, blend
-from realtime_bg.processing.cutout import PictureMatter
-from realtime_bg.settings import RefineSettings
+from realtime_bg.processing.compositor import blend
+from realtime_bg.processing.cutout import CutoutCompositor, PictureMatter
 from realtime_bg.steering.checks import prepare
 
 
@@ -37,8 +36,7 @@ class Session:
         wanted = as_settings({"engine__quality": "fast", "engine": named, **settings})
         self._settings = prepare(wanted, "file")
         self._matter = PictureMatter(self._settings)
-        self._compositor: Compositor | None = None
-        self._background = ""
+        self._compositor = CutoutCompositor(self._settings, self._matter.stats)
         self._count = self._epoch = 0
 
     def matte(self, frame: Picture) -> Alpha:
@@ -55,25 +53,12 @@ class Session:
             behind = fit(as_bgr(background, self._order), (width, height), "cover")
             result = blend(cut.foreground, behind, cut.alpha)
         else:
-            result = self._over(cut, str(background))
+            result = self._compositor.over(cut, str(background), self._count, self._epoch)
         return result if self._order == "bgr" else cv2.cvtColor(result, cv2.COLOR_BGR2RGB)
 
     def _cut(self, image: Image) -> Cutout:
         self._count += 1
         return self._matter.matte_next(image, self._count)
-
-    def _over(self, cut: Cutout, spec: str) -> Image:
-        background = self._settings.background.model_copy(update={"current": spec})
-        # The alpha is refined already.
-        changes = {"background": background, "refine": RefineSettings()}
-        settings = self._settings.model_copy(update=changes)
-        if self._compositor is None or spec != self._background:
-            compositor = Compositor(settings, self._matter.stats, wait=True, previews=False)
-            self._drop_background()
-            self._compositor, self._background = compositor, spec
-        frame = Frame(cut.image, self._count, self._count / 30, self._epoch)
-        matte = Matte(frame, cut.alpha, cut.foreground, lost=cut.lost)
-        return self._compositor.compose(matte, settings).image
 
     def reset(self) -> None:
         """Forget the frames before: the next one shows something else."""
@@ -83,12 +68,7 @@ class Session:
     def close(self) -> None:
         """Release the engine. Idempotent."""
         self._matter.close()
-        self._drop_background()
-
-    def _drop_background(self) -> None:
-        if self._compositor is not None:
-            self._compositor.close()
-            self._compositor = None
+        self._compositor.close()
 
     def __enter__(self) -> Self:
         return self

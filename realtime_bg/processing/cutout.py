@@ -1,4 +1,4 @@
-"""An engine as users get it, picture by picture: for stills, for measuring and for labelling."""
+"""Single pictures: an engine as users get it, and what it cut out before a background."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Cutout, DeviceMatte, Frame, Image, Matte, downloaded
+from realtime_bg.processing.compositor import Compositor
 from realtime_bg.processing.matting import Matting
 from realtime_bg.processing.refine import refine
 from realtime_bg.processing.steady import Steady
@@ -69,3 +70,34 @@ class PictureMatter:
     def close(self) -> None:
         """Release the engine. Idempotent."""
         self._matting.close()
+
+
+class CutoutCompositor:
+    """Puts cutouts before backgrounds by their specs; the last background stays open."""
+
+    def __init__(self, settings: Settings, stats: Stats) -> None:
+        # The alpha is refined already.
+        self._settings = settings.model_copy(update={"refine": RefineSettings()})
+        self._stats = stats
+        self._compositor: Compositor | None = None
+        self._spec = ""
+
+    def over(self, cutout: Cutout, spec: str, index: int, epoch: int) -> Image:
+        """The person before the background ``spec``, BGR ``uint8 (H, W, 3)``; the background
+        alone, or a card, where the engine is lost. ``index`` and ``epoch``: of the frame that was
+        cut out, see `Frame`. Raises BackgroundError, and then the background before stays."""
+        background = self._settings.background.model_copy(update={"current": spec})
+        settings = self._settings.model_copy(update={"background": background})
+        if self._compositor is None or spec != self._spec:
+            compositor = Compositor(settings, self._stats, wait=True, previews=False)
+            self.close()
+            self._compositor, self._spec = compositor, spec
+        frame = Frame(cutout.image, index, index / FPS, epoch)
+        matte = Matte(frame, cutout.alpha, cutout.foreground, lost=cutout.lost)
+        return self._compositor.compose(matte, settings).image
+
+    def close(self) -> None:
+        """Release the background. Idempotent."""
+        if self._compositor is not None:
+            self._compositor.close()
+            self._compositor = None
