@@ -38,7 +38,7 @@ class Composing:
     ) -> None:
         """``items``: what inference hands over. ``newest``: frames that are shown with an earlier
         matte, if so wished. ``size``: of the frames, for pictures without one. ``asleep``: whether
-        the camera is closed because nobody looks."""
+        the camera is closed because no output has a viewer."""
         self._live, self._stats, self._run, self._processor = live, stats, run, processor
         self._items, self._outlets, self._size, self._asleep = items, outlets, size, asleep
         self._newest = newest

@@ -87,7 +87,7 @@ class Pipeline:
 
     @property
     def asleep(self) -> bool:
-        """Whether the camera is closed because nobody looks."""
+        """Whether the camera is closed because no output has a viewer."""
         return self._demand is not None and not self._demand.awake
 
     @property
@@ -189,7 +189,7 @@ class Pipeline:
             before = self._demand.awake
             awake = self._demand.update(not now.output.on_demand or self.outlets.has_viewers())
             if awake != before:
-                log.info("somebody looks" if awake else "nobody looks: the camera is closed")
+                log.info("an output has a viewer" if awake else "no viewers: the camera is closed")
 
     def _show(self, window: WindowSink) -> bool:
         """Show the newest picture and obey keys and clicks; False when the user is done."""

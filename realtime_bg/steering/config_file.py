@@ -45,7 +45,7 @@ class ConfigFile:
         self._problem = ""
         try:
             self._values = flattened(read_file(self.path)[0])
-        except SettingsError as error:  # not there yet, or spoiled since it was read
+        except SettingsError as error:  # not there yet, or made invalid since it was read
             log.debug("%s", error)
 
     @property
