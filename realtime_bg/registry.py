@@ -15,7 +15,7 @@ EXTRAS = {"torch": "torch", "skimage": "demo", "torchvision": "train", "pycocoto
 def with_plugins(own: dict[str, str], group: str) -> dict[str, str]:
     """``own`` and what other packages offer as entry points of ``group``; own names win."""
     others = {entry.name: entry.value for entry in entry_points(group=group)}
-    return others | own
+    return own | {name: value for name, value in others.items() if name not in own}
 
 
 def split_name(registry: Mapping[str, str], spec: str) -> tuple[str, str, bool]:

@@ -1,12 +1,14 @@
 """Backgrounds by name, and by what a spec turns out to be."""
 
 import re
+from contextlib import suppress
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.still import is_still
-from realtime_bg.errors import BackgroundError, reason
+from realtime_bg.errors import BackgroundError, MissingPackageError, reason
 from realtime_bg.imaging.colours import find_colour
 from realtime_bg.registry import load_class, open_plugin, split_name, with_plugins
 from realtime_bg.settings import BackgroundSettings
@@ -25,7 +27,6 @@ OWN = {
     "folder": "realtime_bg.backgrounds.folder:FolderBackground",
 }
 BACKGROUNDS = with_plugins(OWN, "realtime_bg.backgrounds")
-BUILT_IN = ("beach", "office", "studio", "gradient")
 FILES = ("image", "video", "folder")  # kinds whose target is a path
 BY_SYNTAX = {"colour", *FILES}  # kinds that a spec does not name
 
@@ -33,6 +34,19 @@ BY_SYNTAX = {"colour", *FILES}  # kinds that a spec does not name
 def names() -> list[str]:
     """What a spec may name, in the order of the registry: no files, no colours."""
     return [name for name in BACKGROUNDS if name not in BY_SYNTAX]
+
+
+@cache
+def scenes() -> tuple[str, ...]:
+    """Named backgrounds that need neither the camera's picture nor a target: the built-in scenes,
+    and those of other packages. One that cannot be imported is left out."""
+    found = []
+    for name in names():
+        with suppress(BackgroundError, MissingPackageError):
+            kind = background_class(name)
+            if not (kind.needs_frame or kind.passthrough or kind.takes_target):
+                found.append(name)
+    return tuple(found)
 
 
 def background_class(kind: str) -> type[Background]:

@@ -255,7 +255,7 @@ def _preview(spec: str, folder: Path) -> None:
 def _background() -> str:
     choices = [
         Choice("blur: the room, out of focus", "blur"),
-        *(Choice(name, name) for name in backgrounds.BUILT_IN),
+        *(Choice(name, name) for name in backgrounds.scenes()),
         Choice("a picture, a video or a folder of yours, or a colour", None),
     ]
 

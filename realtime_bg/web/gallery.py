@@ -13,7 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
-from realtime_bg.backgrounds import BUILT_IN, open_background
+from realtime_bg.backgrounds import open_background, scenes
 from realtime_bg.backgrounds.still import read_image
 from realtime_bg.errors import BackgroundError, DataError
 from realtime_bg.frames import Image, Size
@@ -39,12 +39,12 @@ class Gallery:
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
-        """What `spec` understands: built-in names, then ``upload:ID``, oldest first."""
+        """What `spec` understands: names of scenes, then ``upload:ID``, oldest first."""
         found: list[tuple[float, str]] = []
         for path in self._folder.glob("*.jpg"):
             with suppress(OSError):  # deleted meanwhile
                 found.append((path.stat().st_mtime, UPLOAD + path.stem))
-        return [*BUILT_IN, *(name for _, name in sorted(found))]
+        return [*scenes(), *(name for _, name in sorted(found))]
 
     def add(self, data: bytes) -> str:
         """Keep a picture; its name. Raises Refusal."""
@@ -78,7 +78,7 @@ class Gallery:
 
     def thumbnail(self, name: str) -> bytes:
         """A small JPEG. Raises Refusal."""
-        if name in BUILT_IN:
+        if name in scenes():
             return _drawn(name)
         try:
             image = read_image(self.path(name))

@@ -12,7 +12,7 @@ from helpers.waiting import until
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from realtime_bg.backgrounds import BACKGROUNDS, BUILT_IN, cycle, open_background
+from realtime_bg.backgrounds import BACKGROUNDS, cycle, open_background, scenes
 from realtime_bg.backgrounds import video as video_module
 from realtime_bg.backgrounds.blur import BlurBackground
 from realtime_bg.backgrounds.folder import media
@@ -94,7 +94,7 @@ class TestContract(BackgroundContract):
         return open_background(self._spec, SETTINGS, wait)
 
 
-@pytest.mark.parametrize("kind", ["image", "colour", *BUILT_IN])
+@pytest.mark.parametrize("kind", ["image", "colour", *scenes()])
 def test_stills_do_no_work_after_the_first_render(kind, specs):
     background = open_background(specs[kind], SETTINGS, True)
     first = background.render((40, 30), 0.0)
@@ -102,7 +102,7 @@ def test_stills_do_no_work_after_the_first_render(kind, specs):
     assert background.render((41, 30), 9.0).shape == (30, 41, 3)
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", scenes())
 def test_drawings_are_deterministic_and_rich(name):
     first = open_background(name, SETTINGS, True).render((160, 90), 0.0)
     second = open_background(name, SETTINGS, True).render((160, 90), 1.0)

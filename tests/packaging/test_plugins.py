@@ -45,6 +45,11 @@ class Grey(Background):
         return np.full((size[1], size[0], 3), int(self.target), np.uint8)
 
 
+class Plain(Background):
+    def render(self, size, time, frame=None, alpha=None):
+        return np.full((size[1], size[0], 3), 7, np.uint8)
+
+
 class Print(Sink):
     takes_target = True
 
@@ -64,6 +69,8 @@ broken = outside:NotThere
 rvm = outside:Left
 [realtime_bg.backgrounds]
 grey = outside:Grey
+plain = outside:Plain
+gone = not_installed:Gone
 [realtime_bg.sinks]
 print = outside:Print
 """
@@ -107,3 +114,9 @@ def test_mistakes_name_them_as_well(program):
     done = program("-s", "ramp:3", "-e", "broken", "-b", "grey:1", "-o", "null")
     assert done.returncode == 2
     assert "engine 'broken' cannot be loaded (AttributeError" in done.stderr
+
+
+def test_a_scene_is_offered_wherever_built_in_ones_are(program, tmp_path):
+    code = "from realtime_bg.backgrounds import scenes; print(scenes())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "('beach', 'office', 'studio', 'gradient', 'plain')\n"
