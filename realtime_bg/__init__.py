@@ -17,10 +17,15 @@ What stands in ``__all__`` keeps its meaning within a major version; everything 
 any release. Nothing heavy is imported before it is used.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from realtime_bg.version import __version__
+
+# ONNX Runtime (from 1.29 on) tells its makers which networks are run. We send nothing to anybody;
+# it has to know before it is imported. OpenVINO is told in runtimes/openvino.py.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from realtime_bg.api import Running, Session, alpha, open, remove

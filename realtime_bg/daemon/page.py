@@ -75,7 +75,7 @@ class DaemonPicture:
         """The daemon goes on without the page."""
 
     def report(self) -> dict[str, Any]:
-        """As `Broadcast.report`."""
+        """As `ServerPicture.report`."""
         return reported(self.live.now, self.stats, self.running, self.problem)
 
 

@@ -10,7 +10,7 @@ STAGES = ("capture", "resize", "network", "upsample", "composite", "hand-over")
 
 
 def reported(now: Settings, stats: Stats, running: bool, problem: str) -> dict[str, Any]:
-    """See `Broadcast.report`."""
+    """See `ServerPicture.report`."""
     return {
         "running": running,
         "problem": problem,

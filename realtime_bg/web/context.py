@@ -9,13 +9,13 @@ from fastapi import Depends, File, Form, Request, UploadFile
 from realtime_bg.frames import Image
 from realtime_bg.settings import Settings
 from realtime_bg.web.answers import too_large
-from realtime_bg.web.broadcast import Broadcast
 from realtime_bg.web.gallery import Gallery
 from realtime_bg.web.jobs import Jobs
 from realtime_bg.web.limits import Limits
 from realtime_bg.web.live_picture import LivePicture
 from realtime_bg.web.metrics import Metrics
 from realtime_bg.web.photo_desk import PhotoDesk
+from realtime_bg.web.server_picture import ServerPicture
 
 Background = Annotated[
     str | None,
@@ -42,7 +42,7 @@ class Server:
         self.gallery = Gallery(folder, limits.pixels, limits.backgrounds)
         self.photos = PhotoDesk(settings, limits)
         self.jobs = Jobs(settings, limits, lambda: None)
-        self.picture: LivePicture = picture or Broadcast(settings)
+        self.picture: LivePicture = picture or ServerPicture(settings)
         self.metrics = Metrics(self.picture)
         self.viewers = 0
 

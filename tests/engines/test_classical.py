@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from realtime_bg.engines import open_engine
-from realtime_bg.engines.classical._small import border, filled, pieces, portrait
+from realtime_bg.engines.classical._shared import border, filled, pieces, portrait
 from realtime_bg.errors import EngineError, SettingsError
 from realtime_bg.frames import Frame, check_matte
 from realtime_bg.processing.matting import Matting

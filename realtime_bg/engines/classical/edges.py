@@ -7,7 +7,7 @@ Suzuki and Abe, "Topological structural analysis of digitized binary images", CV
 import cv2
 import numpy as np
 
-from realtime_bg.engines.classical._small import Mask, SmallEngine, disk, pieces
+from realtime_bg.engines.classical._shared import Mask, SmallEngine, disk, pieces
 from realtime_bg.frames import Alpha, Image
 
 NECK = 4  # pixels of the work picture; what hangs on by twice as much is another thing

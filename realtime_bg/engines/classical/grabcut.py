@@ -14,7 +14,7 @@ import numpy as np
 from realtime_bg import zoo
 from realtime_bg.engines.classical._faces import Box, Faces
 from realtime_bg.engines.classical._portraits import Bins, Portraits, sigmoid
-from realtime_bg.engines.classical._small import Mask, SmallEngine, filled, pieces, skin
+from realtime_bg.engines.classical._shared import Mask, SmallEngine, filled, pieces, skin
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
 from realtime_bg.settings import EngineSettings

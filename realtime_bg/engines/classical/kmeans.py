@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_bg.engines.classical._small import SmallEngine, disk, filled, pieces, skin
+from realtime_bg.engines.classical._shared import SmallEngine, disk, filled, pieces, skin
 from realtime_bg.frames import Alpha, Image
 
 ROUNDS = 10  # of Lloyd's iteration on a first frame; a next one takes one

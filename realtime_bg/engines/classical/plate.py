@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_bg.engines.classical._small import SmallEngine, disk, filled, pieces
+from realtime_bg.engines.classical._shared import SmallEngine, disk, filled, pieces
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.imaging.exposure import exposure

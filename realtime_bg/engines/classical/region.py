@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_bg.engines.classical._small import Mask, SmallEngine, disk, filled, pieces
+from realtime_bg.engines.classical._shared import Mask, SmallEngine, disk, filled, pieces
 from realtime_bg.frames import Alpha, Image
 
 PORTRAIT = tuple(

@@ -8,7 +8,7 @@ variance term).
 import cv2
 import numpy as np
 
-from realtime_bg.engines.classical._small import Mask, SmallEngine, disk, filled, pieces
+from realtime_bg.engines.classical._shared import Mask, SmallEngine, disk, filled, pieces
 from realtime_bg.frames import Alpha, Image
 
 APART = 0.25  # how much more of the usual place of people than of the border must be person

@@ -1,4 +1,4 @@
-"""The live picture: the same pipeline as with a window, whose output is the page."""
+"""The live picture of `realtime-bg serve`: starts and stops the pipeline that feeds the page."""
 
 import logging
 import threading
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 3.0
 
 
-class Broadcast:
+class ServerPicture:
     """Runs at most one pipeline; `live` outlasts it."""
 
     def __init__(self, settings: Settings) -> None:
