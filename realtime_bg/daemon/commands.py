@@ -15,6 +15,7 @@ from realtime_bg.settings.loading import value_of
 from realtime_bg.stats import STAGES, Stats
 from realtime_bg.steering.changes import apply, apply_texts, switch
 from realtime_bg.steering.config_file import ConfigFile
+from realtime_bg.system.urls import without_password
 from realtime_bg.version import __version__
 
 WAITS = 3.0  # seconds `ctl` waits for a background, an engine or a snapshot
@@ -101,7 +102,7 @@ class Commands:
             "uptime_s": round(time.monotonic() - self._daemon.begin, 1),
             "config": str(self._daemon.config.path) if self._daemon.config.path.exists() else None,
             "config_problem": self._daemon.config.problem,
-            "source": now.source.spec,
+            "source": without_password(now.source.spec),
             "camera_open": pipeline is not None and pipeline.camera_open,
             "background": now.background.current,
             "engine": stats.engine,

@@ -19,6 +19,7 @@ from realtime_bg.settings.live import Live
 from realtime_bg.sources.base import Source
 from realtime_bg.stats import Stats
 from realtime_bg.system.backoff import Backoff
+from realtime_bg.system.urls import without_password
 
 log = logging.getLogger(__name__)
 
@@ -236,7 +237,7 @@ class Capture:
             return
         if thread.interrupted_at is None:
             thread.interrupted_at, self.problem = now, "it sends nothing"
-            spec = self.source_settings.spec
+            spec = without_password(self.source_settings.spec)
             log.warning("%s has sent nothing for %g s; opening it again", spec, patience)
             self._stats.notice("the camera has stalled")
             self.reopen()
@@ -244,10 +245,11 @@ class Capture:
             self._abandon_thread()
 
     def _abandon_thread(self) -> None:
+        spec = without_password(self.source_settings.spec)
         self.abandoned_threads += 1
         if self.abandoned_threads > MAX_ABANDONED_THREADS:
-            self._run.stop(SourceError(f"{self.source_settings.spec}: its driver hangs"))
+            self._run.stop(SourceError(f"{spec}: its driver hangs"))
             return
-        log.error("%s hangs in its driver and is left behind", self.source_settings.spec)
+        log.error("%s hangs in its driver and is left behind", spec)
         self.source, self._interrupted = None, False
         self.start()

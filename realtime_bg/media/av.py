@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import av
 
 from realtime_bg.errors import SourceError, reason
+from realtime_bg.system.urls import without_password
 
 Number = TypeVar("Number", int, float)
 
@@ -16,19 +17,22 @@ def open_video(target: str, **options: Any) -> tuple[Any, Any]:
 
     Raises SourceError when it cannot be read or holds no video.
     """
+    shown = without_password(target)
     try:
         # What stands before a colon in a bare file name would be taken for a protocol.
         name = os.path.abspath(target) if os.path.isfile(target) else target
         container = av.open(name, **options)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(f"{target}: cannot be read as video ({reason(error)})") from None
+        raise SourceError(
+            f"{shown}: cannot be read as video ({without_password(reason(error))})"
+        ) from None
     if not container.streams.video:
         container.close()
-        raise SourceError(f"{target}: holds no video")
+        raise SourceError(f"{shown}: holds no video")
     stream = container.streams.video[0]
     if stream.codec_context is None:
         container.close()
-        raise SourceError(f"{target}: its video has a format nobody here can decode")
+        raise SourceError(f"{shown}: its video has a format nobody here can decode")
     stream.thread_type = "AUTO"
     return container, stream
 

@@ -5,6 +5,7 @@ from collections.abc import Generator
 
 from realtime_bg.frames import Frame, Size
 from realtime_bg.settings import SourceSettings
+from realtime_bg.system.urls import without_password
 
 
 class Source(ABC):
@@ -33,6 +34,7 @@ class Source(ABC):
     def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
         """Open it. Raises SourceError with the thing, the cause and the next step."""
         self.target, self.settings, self.paced = target, settings, paced
+        self.spec = without_password(settings.spec)  # as it is shown
 
     @abstractmethod
     def __iter__(self) -> Generator[Frame, None, None]:

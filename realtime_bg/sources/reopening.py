@@ -50,7 +50,7 @@ class ReopeningSource(Source):
                     image = None if self._closed.is_set() else self._read()
                 if image is not None:
                     if backoff.failures:
-                        log.warning("%s is back: %s", self.settings.spec, self.description)
+                        log.warning("%s is back: %s", self.spec, self.description)
                     backoff.succeeded()
                     self.waiting = False
                     yield Frame(image, index, time.monotonic(), epoch)
@@ -60,7 +60,7 @@ class ReopeningSource(Source):
                         epoch += 1
                         log.warning(
                             "%s sends no pictures any more; waiting for it to come back",
-                            self.settings.spec,
+                            self.spec,
                         )
                     self.waiting, self.tried = True, time.monotonic()
                     self._reconnect(backoff.failed())

@@ -9,6 +9,7 @@ from realtime_bg.imaging.geometry import fit
 from realtime_bg.media.av import open_video, pictures
 from realtime_bg.media.decoding import to_bgr
 from realtime_bg.sources.reopening import ReopeningSource
+from realtime_bg.system.urls import without_password
 
 TIMEOUTS = (1.8, 1.5)  # seconds to connect, and to wait for data; stopping waits as long
 OPTIONS = {"rtsp_transport": "tcp", "analyzeduration": "500000"}
@@ -24,13 +25,12 @@ class StreamSource(ReopeningSource):
         self._first = next(self._pictures, None)
         if self._first is None:
             self._container.close()
-            raise SourceError(f"{self.target}: sends no pictures")
+            raise SourceError(f"{without_password(self.target)}: sends no pictures")
         height, width = to_bgr(self._first).shape[:2]  # upright, unlike what the stream says
         self.size = self.settings.size or (width, height)
         self.fps = self.settings.fps or float(stream.average_rate or 25)
-        self.description = (
-            f"{self.target}: {self.size[0]}x{self.size[1]}, {stream.codec_context.name}"
-        )
+        kind = f"{self.size[0]}x{self.size[1]}, {stream.codec_context.name}"
+        self.description = f"{without_password(self.target)}: {kind}"
 
     def _read(self) -> Image | None:
         picture, self._first = self._first or next(self._pictures, None), None

@@ -7,6 +7,7 @@ from realtime_bg.errors import SettingsError
 from realtime_bg.settings import BackgroundSettings, Settings
 from realtime_bg.settings.live import Live
 from realtime_bg.steering.changes import apply
+from realtime_bg.system.urls import without_password
 from realtime_bg.web.answers import Refusal, unusable
 from realtime_bg.web.form_checks import background_spec
 from realtime_bg.web.gallery import Gallery
@@ -30,6 +31,7 @@ LOCAL = (
 def shown(live: Live, gallery: Gallery) -> dict[str, Any]:
     """All settings as JSON; uploaded backgrounds by name."""
     values = live.now.model_dump(mode="json")
+    values["source"]["spec"] = without_password(values["source"]["spec"])
     background = values["background"]
     background["current"] = gallery.name(background["current"])
     background["items"] = [gallery.name(item) for item in background["items"]]
