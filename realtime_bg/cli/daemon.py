@@ -64,7 +64,7 @@ def daemon(
     log_json: Annotated[bool, typer.Option("--log-json", help="Log lines of JSON.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Run without a window until `ctl stop`: feeds the virtual camera while somebody looks."""
+    """Run without a window until `ctl stop`: feeds the virtual camera while it has viewers."""
     from realtime_bg.daemon.daemon import Daemon
     from realtime_bg.daemon.logs import daemon_logs
     from realtime_bg.daemon.supervisor import RestartsExhausted

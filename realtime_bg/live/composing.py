@@ -1,4 +1,4 @@
-"""The compositor's thread: which picture is shown now, and since when it may stay."""
+"""The compositor's thread: which picture is shown now, and how long it may stay."""
 
 import time
 from collections.abc import Callable

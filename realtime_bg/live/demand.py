@@ -1,4 +1,4 @@
-"""The camera runs while somebody looks: who reads a virtual camera, and how that is smoothed."""
+"""The camera runs while an output has a viewer, with short changes smoothed out."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ SLEEP_SECONDS = 2.0  # nobody must have looked for so long: calls close and open
 
 
 class Demand:
-    """Whether the camera is to run, from whether somebody looks."""
+    """Whether the camera is to run, from whether any output has a viewer."""
 
     def __init__(self, awake: bool, clock: Callable[[], float] = time.monotonic) -> None:
         """``awake``: what it is at the start."""
@@ -16,7 +16,7 @@ class Demand:
         self._since: float | None = None  # when it began to be otherwise than `awake` says
 
     def update(self, watched: bool) -> bool:
-        """``watched``: whether somebody looks now. Call it often. The new `awake`."""
+        """``watched``: whether there is a viewer now. Call it often. Returns the new `awake`."""
         if watched == self.awake:
             self._since = None
         else:

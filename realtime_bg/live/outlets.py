@@ -1,4 +1,4 @@
-"""The outlets that the settings ask for, now: opened, closed, and opened again when they fail."""
+"""The outputs the settings ask for: opened, closed, and opened again when they fail."""
 
 import logging
 import threading

@@ -53,7 +53,7 @@ class Pipeline:
         extra_sinks: Mapping[str, OpenSink] | None = None,
     ) -> None:
         """``source`` is open already, or None: then ``opener``, which also opens it again after a
-        pause or a change, does so when it is needed. ``demand``: whether somebody looks; None:
+        pause or a change, does so when it is needed. ``demand``: whether there is a viewer; None:
         always. ``persistent``: a source or an output that fails never ends it. ``keep``: no
         video file that is there is written over. ``extra_sinks``: sinks by name, besides those
         of the settings."""

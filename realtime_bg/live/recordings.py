@@ -1,4 +1,4 @@
-"""Recordings and snapshots: where they go, under names that nothing has yet."""
+"""Recordings and snapshots: their folder, and file names that do not exist yet."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""A hand-over between two threads that holds one item: the newest wins, the writer never waits."""
+"""A one-item hand-over between two threads: the newest item wins, the writer never waits."""
 
 import threading
 from typing import Generic, TypeVar

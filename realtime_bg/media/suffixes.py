@@ -1,4 +1,4 @@
-"""Which files are taken for what, by their names; what they really hold, their readers find out."""
+"""Which file suffixes stand for pictures, photos, clips and recordings."""
 
 # Pictures that OpenCV reads: sources, masks and photos for training.
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")

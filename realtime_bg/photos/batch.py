@@ -1,4 +1,4 @@
-"""Many photos: which files are meant, where each goes, what becomes of it, and what went wrong."""
+"""Batches of photos: which files are meant, where each result goes, and which ones failed."""
 
 import glob
 import sys

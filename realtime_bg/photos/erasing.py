@@ -1,4 +1,4 @@
-"""Things taken out of photos: found by the engine `instance`, painted over from around."""
+"""Erasing objects from photos: found by the engine `instance`, filled in from around them."""
 
 import cv2
 import numpy as np

@@ -35,6 +35,6 @@ class Sink(ABC):
         """
 
     def has_viewers(self) -> bool | None:
-        """Whether somebody looks at it now; None where that cannot be known, as with a file.
+        """Whether it has a viewer now; None if that cannot be known, as with a file.
         Never waits; from any thread, between the constructor and `close`."""
         return None

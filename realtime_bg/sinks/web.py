@@ -1,4 +1,4 @@
-"""The picture for browsers: each composite is encoded once, and only while somebody looks."""
+"""The picture for browsers: each composite is encoded once, and only while there are viewers."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Video files at their own timestamps, from any moment on: what converting one needs to know."""
+"""Reading video files for conversion: streams, timestamps, seeking to the start."""
 
 from collections.abc import Generator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From parts to the finished file: stream copies, with the source's own sound packets beside."""
+"""Joining finished parts with the source's audio, without re-encoding either."""
 
 import heapq
 import threading

@@ -1,4 +1,4 @@
-"""The finished parts of a video that is being made, kept beside it so that a stop loses little."""
+"""Finished parts of a conversion, kept beside the result so that it can be resumed."""
 
 import json
 import os
