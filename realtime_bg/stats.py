@@ -1,4 +1,4 @@
-"""Where the time goes: milliseconds by stage, rates, drops and notices."""
+"""Timings by stage, rates, drops and notices of a run."""
 
 import threading
 import time

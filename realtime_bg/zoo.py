@@ -1,4 +1,4 @@
-"""Finding, fetching and checking model files: the rows of models/models.yaml and where they lie."""
+"""Finding, downloading and verifying model files: the rows of models/models.yaml."""
 
 import hashlib
 import logging

@@ -1,4 +1,4 @@
-"""`blur`: the room out of focus, made without a trace of the person who hides part of it."""
+"""`blur`: the room out of focus, without a trace of the person in front of it."""
 
 import math
 

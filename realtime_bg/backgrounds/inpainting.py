@@ -1,4 +1,4 @@
-"""A guess of what no picture shows: by a trained network where one is given, else by hand."""
+"""Filling in what no picture shows: with a trained network if one is given, else with OpenCV."""
 
 from pathlib import Path
 from typing import TypeAlias

@@ -1,4 +1,4 @@
-"""Clips and animated pictures as backgrounds, in an endless loop that never holds a frame up."""
+"""Clips and animated pictures as backgrounds: an endless loop that never delays a frame."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""Which cameras and virtual cameras this machine has, and who holds them."""
+"""Which cameras and virtual cameras this machine has, and which programs use them."""
 
 import os
 import struct

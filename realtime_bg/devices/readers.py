@@ -1,4 +1,4 @@
-"""Who reads a virtual camera: asked of the driver, or found among the open files of others."""
+"""Detecting who reads a virtual camera: from the driver, or from other processes' open files."""
 
 import os
 import select

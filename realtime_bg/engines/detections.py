@@ -1,4 +1,4 @@
-"""What detectors with masks give out, in five dialects, brought to one form.
+"""Outputs of detectors with masks, in five dialects, converted to one form.
 
 Told apart by the names and ranks of a graph's outputs:
 

@@ -1,4 +1,4 @@
-"""What exposure and white balance of the camera have done between two pictures of one room."""
+"""Estimating changes of the camera's exposure and white balance between two pictures of a room."""
 
 import numpy as np
 from numpy.typing import NDArray

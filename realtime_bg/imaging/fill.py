@@ -1,4 +1,4 @@
-"""Filling what is behind a person from what is around them."""
+"""Filling in what is behind a person from its surroundings."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Where things have moved between two small pictures, and mattes that move along."""
+"""Optical flow between two small pictures, and mattes that move along with it."""
 
 import cv2
 import numpy as np

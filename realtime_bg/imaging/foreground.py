@@ -1,4 +1,4 @@
-"""The person's colour without the old room, for engines that say alpha alone.
+"""Foreground colour estimation, for engines that predict an alpha only.
 
 Blended with the camera's own colours, an edge shows a rim of the room the person sits in. The
 estimate is blur fusion (Forte, Approximate fast foreground colour estimation, ICIP 2021): colours

@@ -1,4 +1,4 @@
-"""Bringing a picture to a size is one question with three answers, asked in many places."""
+"""Resizing and fitting pictures: cover, contain or stretch."""
 
 import math
 from typing import Any, Literal, TypeAlias, TypeVar

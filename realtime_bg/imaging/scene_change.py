@@ -1,4 +1,4 @@
-"""How much a frame differs from those before it: not at all, as most do, or wholly, after a cut."""
+"""Detecting scene cuts and still pictures."""
 
 from typing import NamedTuple
 

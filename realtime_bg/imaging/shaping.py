@@ -1,4 +1,4 @@
-"""The shape of an alpha: which parts of it are a person, and which holes."""
+"""The shape of an alpha: which parts are a person, and which holes are filled."""
 
 import cv2
 import numpy as np

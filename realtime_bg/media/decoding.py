@@ -1,4 +1,4 @@
-"""From a decoder's picture to pixels: the right colours, upright, at the wished size."""
+"""Converting decoded video frames to pixels: right colours, upright, at the wanted size."""
 
 import threading
 from typing import Any

@@ -1,4 +1,4 @@
-"""The picture shown when there is nothing safe to show: a calm card with a line of text."""
+"""The card shown when nothing else is safe to show: a dark picture with a line of text."""
 
 from functools import lru_cache
 

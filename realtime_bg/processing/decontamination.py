@@ -1,4 +1,4 @@
-"""A cut-out's own colours at full size, where the picture shows person and room mixed."""
+"""Decontaminating a photo's colours: removing the old room from soft edges at full size."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A person who seems to be where the background is: its light on them, its colours in their edge.
+"""Lighting the person like the background: colour match, ambient light, light wrap.
 
 All of it is smooth, so it is computed on small pictures and enlarged.
 """

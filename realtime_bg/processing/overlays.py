@@ -1,4 +1,6 @@
-"""What the preview window shows on top of, or instead of, the result; no other output sees it."""
+"""Overlays of the preview window: notices, statistics, help, alpha and split view; no other
+output.
+"""
 
 import time
 

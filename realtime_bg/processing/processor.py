@@ -1,4 +1,4 @@
-"""Frame in, composite out: the whole engine, synchronous, used by everything."""
+"""Frame in, composite out: the whole engine, synchronous, used by live runs and files alike."""
 
 from realtime_bg.frames import Composite, DeviceMatte, Frame, Item, Size
 from realtime_bg.processing.compositor import Compositor, shows_camera

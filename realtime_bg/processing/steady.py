@@ -1,4 +1,4 @@
-"""Alphas that do not flicker: each is drawn towards the last one, moved to where that now is."""
+"""Temporal smoothing of alphas against flicker, along the motion of the picture."""
 
 import cv2
 import numpy as np

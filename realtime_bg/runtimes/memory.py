@@ -1,4 +1,4 @@
-"""What libraries say when a GPU has no memory left."""
+"""Recognising errors of libraries that mean a GPU is out of memory."""
 
 # In the words of PyTorch, CUDA, cuBLAS and ONNX Runtime.
 OUT_OF_MEMORY = (

@@ -1,4 +1,4 @@
-"""Opening ONNX Runtime sessions: CUDA where it really runs, the CPU otherwise, never silently."""
+"""Opening ONNX Runtime sessions: CUDA if it really works, else the CPU, and never silently."""
 
 import contextlib
 import ctypes

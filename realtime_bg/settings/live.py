@@ -1,4 +1,4 @@
-"""The one cell that holds the present settings; everything that steers goes through it."""
+"""The cell that holds the present settings; every change goes through it."""
 
 import threading
 from collections.abc import Callable

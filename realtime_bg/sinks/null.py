@@ -1,4 +1,4 @@
-"""An output that goes nowhere: for measuring, and for trying things without a display."""
+"""An output that discards everything: for measuring, and for trying things without a display."""
 
 from realtime_bg.frames import Composite
 from realtime_bg.sinks.base import Sink

@@ -1,4 +1,4 @@
-"""The preview window: shows the preview, hears keys and clicks; lives on the main thread."""
+"""The preview window: shows the preview and reports keys and clicks; on the main thread."""
 
 import os
 import socket

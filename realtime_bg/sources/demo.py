@@ -1,4 +1,4 @@
-"""A camera for those who have none: a portrait that moves in a drawn room, with known alpha.
+"""The demo camera: a portrait that moves in a drawn room, with known alpha.
 
 The portrait is the astronaut Eileen Collins, a NASA photograph in the public domain that
 scikit-image carries along. Everything is a function of the frame index alone, so two runs see

@@ -1,4 +1,4 @@
-"""A still picture as a source: the same frame again and again, at a calm rate."""
+"""A still picture as a source: the same frame repeated at a low rate."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What cameras and streams share: a device that may vanish, and is waited for without spinning."""
+"""The base of cameras and streams: a device that may vanish is waited for and reconnected."""
 
 import logging
 import threading

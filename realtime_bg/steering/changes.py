@@ -1,4 +1,4 @@
-"""Changes to a running program by name: what `ctl` sends and what an edit of config.yaml says.
+"""Applying changes to a running program's settings: from keys, `ctl`, the page and config.yaml.
 
 They are looked at before they are applied, so that whoever asked hears why not.
 """

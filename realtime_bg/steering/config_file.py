@@ -1,4 +1,4 @@
-"""Edits of config.yaml, applied while the program runs: what changed in the file, nothing else."""
+"""Applying edits of config.yaml while the program runs: only what changed in the file."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Keyboard and mouse: each key is a change of the live settings; also the help overlay's text."""
+"""Keys and clicks of the preview window: the change of settings that each stands for."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias

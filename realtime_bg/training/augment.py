@@ -1,4 +1,4 @@
-"""What chance does to a training picture: another crop, another light, another camera.
+"""Random augmentation of training pictures: crop, light, camera.
 
 Own code, because the usual libraries would bring a second way to read, warp and compress
 pictures beside OpenCV. Pictures are ``uint8 (H, W, C)``; ``chance`` is the only source of chance.

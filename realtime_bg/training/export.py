@@ -1,4 +1,4 @@
-"""From a trained network to the ONNX file that engines take: written, run, compared, described."""
+"""Exporting a trained network to an ONNX file that engines take; the file is run and compared."""
 
 import hashlib
 import math

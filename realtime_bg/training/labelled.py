@@ -1,4 +1,4 @@
-"""Photos and clips with masks on disk: finding pairs, reading them, naming what is wrong.
+"""Photos and clips with masks on disk: finding pairs, reading them, reporting bad ones.
 
 Layout: ``ROOT/images`` and ``ROOT/masks``; a photo and its mask have the same stem
 (``images/anna.jpg``, ``masks/anna.png``). A clip is a folder of frames in alphabetical order beside

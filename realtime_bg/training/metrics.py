@@ -1,4 +1,4 @@
-"""How far an alpha is from the truth: the figures by which matting is compared.
+"""Matting metrics: how far an alpha is from the ground truth.
 
 Every function takes alphas ``float32 (H, W)`` in [0, 1] and gives one number. MAD, MSE, Grad, Conn
 and dtSSD are scaled as in the evaluation of Robust Video Matting (Lin et al. 2021, arXiv

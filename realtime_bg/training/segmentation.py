@@ -1,4 +1,4 @@
-"""Training networks that say, pixel by pixel, what is a person: architectures and their task.
+"""Training segmentation networks for people: architectures and their task.
 
 A further architecture is a row of `ARCHS`. One that takes photos and gives logits needs no more;
 one with other data, another loss or another contract (recurrent, clips) names the function that

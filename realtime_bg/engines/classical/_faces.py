@@ -1,4 +1,4 @@
-"""Where the faces are, for engines that have to start somewhere.
+"""Finding faces, for engines that need a place to start from.
 
 Wu, Peng, Yu, "YuNet: A tiny millisecond-level face detector", Machine Intelligence Research 2023.
 """

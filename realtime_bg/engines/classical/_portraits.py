@@ -1,4 +1,4 @@
-"""What people in front of a webcam usually look like: outlines, and which of them fits."""
+"""Typical outlines of people in front of a webcam, and which of them fits."""
 
 from typing import TypeAlias
 

@@ -1,4 +1,6 @@
-"""What the engines without weights share: a small work picture, cues of place, tidy masks."""
+"""The base of the classical engines: a small work picture, place priors, mask clean-up, when a
+person counts as lost.
+"""
 
 from abc import abstractmethod
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""The person as what the strongest outlines enclose.
+"""The person as the area enclosed by the strongest outlines.
 
 Canny, "A computational approach to edge detection", PAMI 1986; outlines are followed as in
 Suzuki and Abe, "Topological structural analysis of digitized binary images", CVGIP 1985.

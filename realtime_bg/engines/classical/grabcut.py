@@ -1,4 +1,4 @@
-"""The engine without weights: a person is cut out by colour, place and history alone.
+"""GrabCut: the person by colour, place and history, without a network.
 
 Rother, Kolmogorov, Blake: "GrabCut": interactive foreground extraction using iterated graph
 cuts, SIGGRAPH 2004. The user's rectangle of the paper may be given; else it is replaced by

@@ -1,4 +1,4 @@
-"""The person as a few of the colours of the picture.
+"""The person as a few colour clusters of the picture.
 
 Lloyd, "Least squares quantization in PCM", 1982, seeded as in Arthur and Vassilvitskii,
 "k-means++", SODA 2007, over colour and place.

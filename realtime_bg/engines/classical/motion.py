@@ -1,4 +1,4 @@
-"""The person as what moves before a camera that does not.
+"""The person as what moves in front of a fixed camera.
 
 Zivkovic, "Improved adaptive Gaussian mixture model for background subtraction", ICPR 2004, and
 Zivkovic and van der Heijden (k nearest neighbours), Pattern Recognition Letters 2006; shadows

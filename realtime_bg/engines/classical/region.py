@@ -1,4 +1,4 @@
-"""The person as what grows together from a few seeds.
+"""The person as the region grown from a few seeds.
 
 Adams and Bischof, "Seeded region growing", PAMI 1994, with one fixed tolerance per region.
 """

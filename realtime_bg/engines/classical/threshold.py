@@ -1,4 +1,4 @@
-"""The person as what lies on the other side of a threshold than the picture's border.
+"""The person as what is darker or lighter than the picture's border.
 
 Otsu, "A threshold selection method from gray-level histograms", IEEE SMC 1979; the adaptive
 threshold is a local mean (Sauvola and Pietikainen, Pattern Recognition 2000, without its
