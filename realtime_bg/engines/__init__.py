@@ -27,17 +27,17 @@ OWN = {
 
 ENGINES = with_plugins(OWN, "realtime_bg.engines")
 
-OPTIONAL = {"rvm-torch": "torch"}  # engines that import a package of an extra
+OPTIONAL = {"rvm-torch": "torch"}  # engines that need a package from an extra
 
 
 def installed() -> list[str]:
-    """The names of the engines whose packages are here; imports none of them."""
+    """The names of the engines whose packages are installed. Imports none of them."""
     return [name for name in ENGINES if name not in OPTIONAL or find_spec(OPTIONAL[name])]
 
 
 def check_installed(name: str) -> None:
-    """Raise EngineError for an engine there is not, MissingPackageError for one whose package is
-    missing. Imports none of them."""
+    """Raise EngineError if there is no such engine, MissingPackageError if its package is not
+    installed. Imports no engine."""
     find_entry(ENGINES, name, "engine", EngineError)
     if name not in installed():
         raise missing_package("engine", name, OPTIONAL[name])
@@ -48,8 +48,9 @@ def open_engine(
 ) -> Engine:
     """The engine called ``settings.name`` (not ``auto``) for frames of ``size``.
 
-    ``work_size``: in place of the settings', but not for a second engine. Raises RealtimeBgError:
-    unknown, not installed, no weights, or not to be loaded.
+    ``work_size`` replaces the one in the settings, except for a second engine. Raises
+    RealtimeBgError if the engine is unknown or not installed, if its weights are missing, or if it
+    cannot be loaded.
     """
     from realtime_bg.engines.combined import Combined
 
@@ -64,7 +65,7 @@ def open_engine(
 
 
 class _SecondStats(Stats):
-    """A second engine's: its times are nobody's, but what it says is for the user."""
+    """For a second engine: its timings are discarded, but its messages reach the user."""
 
     def __init__(self, stats: Stats) -> None:
         super().__init__()

@@ -1,8 +1,9 @@
-"""RVM's whole step on one device: a uint8 picture up, a uint8 composite down, nothing in between.
+"""One whole step of RVM on the GPU: the only transfers are a uint8 frame up and a uint8 composite
+down.
 
-Everything has fixed places in the device's memory, so that on CUDA the network is one recorded
-graph (no launch costs): the picture is written to where the graph reads it, the recurrent states
-are copied back to where it expects them.
+All tensors have fixed addresses in device memory, so that on CUDA the network can be recorded as
+one CUDA graph, which avoids the cost of launching kernels: the frame is written to the graph's
+input, and the recurrent states are copied back to where the graph expects them.
 """
 
 import logging
@@ -16,12 +17,12 @@ from realtime_bg.networks.rvm import RVM
 
 log = logging.getLogger(__name__)
 
-WARM_UP = 3  # runs before a graph is recorded: libraries choose their kernels
+WARM_UP = 3  # runs before a graph is recorded, in which libraries choose their kernels
 
 
 class RvmStep:
-    """``network`` on ``device`` with numbers of ``kind``, for pictures of ``size``; it works at
-    ``ratio`` of that, and its own refiner brings the alpha to full size."""
+    """``network`` on ``device`` in the dtype ``kind``, for frames of ``size``. It runs at the
+    downsample ratio ``ratio``, and its own refiner brings the alpha to full size."""
 
     def __init__(
         self, network: RVM, size: Size, ratio: float, device: torch.device, kind: torch.dtype
@@ -39,13 +40,13 @@ class RvmStep:
 
     @torch.inference_mode()
     def reset(self) -> None:
-        """Forget the frames before: a network without history starts from zeros."""
+        """Forget the previous frames: without history the recurrent state is zero."""
         for state in self._state:
             state.zero_()
 
     @torch.inference_mode()
     def __call__(self, frame: Frame) -> "RvmMatte":
-        """The frame's matte, computed when it is used."""
+        """The matte of ``frame``, computed when it is used."""
         self._up.copy_(torch.from_numpy(frame.image))
         self._picture.copy_(self._up, non_blocking=True)
         if self._records and self._runs == WARM_UP:
@@ -56,10 +57,10 @@ class RvmStep:
             self._run()
         self._runs += 1
         assert self._out is not None
-        # The places are written again by the next frame, perhaps while this one is blended.
+        # The next frame overwrites these tensors, perhaps while this one is still being blended.
         alpha, colour = (part.clone() for part in self._out)
         if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)  # whatever went wrong, it is the engine's failure
+            torch.cuda.synchronize(self._device)  # errors surface here, as failures of the engine
         return RvmMatte(frame, alpha, colour, self._backgrounds)
 
     def _run(self) -> None:
@@ -72,13 +73,13 @@ class RvmStep:
                 place.copy_(state)
         else:
             self._state = [state.clone() for state in new]
-        # NaN would let the room through: it counts as no person.
+        # NaN would let the room show through, so it counts as "no person".
         alpha = pha[0, 0].nan_to_num(0.0).clamp(0, 1)[..., None]
         colour = fgr[0].nan_to_num(0.0).clamp(0, 1).mul(255).flip(0).permute(1, 2, 0)
         self._out = alpha, colour
 
     def _record(self) -> None:
-        """Record the network as a CUDA graph; without one it goes on, kernel by kernel."""
+        """Record the network as a CUDA graph. If that fails, kernels are launched one by one."""
         self._records = False
         before = [state.clone() for state in self._state]
         stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
@@ -91,15 +92,15 @@ class RvmStep:
             with torch.cuda.graph(graph):
                 self._run()
         except RuntimeError as error:
-            log.warning("no CUDA graph (%s); slower without", str(error).split("\n")[0])
+            log.warning("no CUDA graph (%s); the network will be slower", str(error).split("\n")[0])
         else:
             self._graph = graph
-        for place, state in zip(self._state, before, strict=True):  # that was no frame
+        for place, state in zip(self._state, before, strict=True):  # recording was not a frame
             place.copy_(state)
 
 
 class RvmMatte(DeviceMatte):
-    """Alpha ``(H, W, 1)`` in [0, 1] and the person's colours ``(H, W, 3)``, BGR in 0..255."""
+    """Alpha ``(H, W, 1)`` in [0, 1] and the foreground ``(H, W, 3)``, BGR in 0..255."""
 
     def __init__(
         self, frame: Frame, alpha: Tensor, colour: Tensor, backgrounds: "Backgrounds"
@@ -118,14 +119,14 @@ class RvmMatte(DeviceMatte):
         behind = self._backgrounds.on_device(background).to(self._colour.dtype)
         mixed = torch.lerp(behind, self._colour, self._alpha).round().clamp(0, 255)
         result = mixed.to(torch.uint8).contiguous()
-        # Page-locked memory comes from PyTorch's cache, and goes back there with the picture.
+        # Page-locked memory comes from PyTorch's cache and returns there when the picture is freed.
         down = torch.empty(result.shape, dtype=torch.uint8, pin_memory=result.is_cuda)
         down.copy_(result)
         return down.numpy()
 
 
 class Backgrounds:
-    """Background pictures on a device; one that stays goes there once."""
+    """Background pictures on a device; an unchanging one is uploaded once."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

@@ -1,4 +1,4 @@
-"""RVM checkpoints as ONNX files: exported once, kept in the user cache."""
+"""Exports RVM checkpoints to ONNX files, once each, into the user cache."""
 
 import logging
 from pathlib import Path
@@ -11,8 +11,8 @@ log = logging.getLogger(__name__)
 
 
 def export_cached(checkpoint: Path) -> Path:
-    """The ONNX file of an RVM checkpoint (``.safetensors``, or ``.pth`` where PyTorch is
-    installed), made once and kept in the user cache under the checkpoint's hash.
+    """The ONNX file of an RVM checkpoint (``.safetensors``, or ``.pth`` if PyTorch is installed),
+    exported once and kept in the user cache under the checkpoint's hash.
 
     Raises ModelError for a checkpoint that cannot be read or is not RVM's, and
     MissingPackageError (see `networks/checkpoint.py`).
@@ -28,8 +28,10 @@ def export_cached(checkpoint: Path) -> Path:
         graph = build(read_tensors(checkpoint)).SerializeToString()
     except KeyError as missing:
         raise ModelError(f"{checkpoint}: not an RVM checkpoint (no tensor {missing})") from None
-    except (ValueError, IndexError):  # arithmetic on tensors of other shapes
-        raise ModelError(f"{checkpoint}: not an RVM checkpoint (its tensors' shapes)") from None
+    except (ValueError, IndexError):  # arithmetic on tensors of unexpected shapes
+        raise ModelError(
+            f"{checkpoint}: not an RVM checkpoint (its tensors have other shapes)"
+        ) from None
     try:
         with whole(target) as partial:
             partial.write_bytes(graph)

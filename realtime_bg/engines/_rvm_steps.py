@@ -1,4 +1,4 @@
-"""RVM's graph frame by frame, its recurrent state kept where the graph runs."""
+"""Runs RVM's graph frame by frame and keeps the recurrent state where the graph runs."""
 
 from typing import Protocol
 
@@ -14,19 +14,19 @@ Array = NDArray[np.float32]
 
 
 class Steps(Protocol):
-    """``src`` ``(1, 3, h, w)`` is written by the caller before each step."""
+    """The caller writes ``src`` ``(1, 3, h, w)`` before each step."""
 
     src: Array
 
     def reset(self) -> None:
-        """Forget the frames so far."""
+        """Forget all previous frames."""
 
     def step(self) -> tuple[Array, Array]:
-        """Foreground ``(1, 3, h, w)`` and alpha ``(1, 1, h, w)``; written again by the next."""
+        """Foreground ``(1, 3, h, w)`` and alpha ``(1, 1, h, w)``. The next step overwrites both."""
 
 
 class OnnxSteps:
-    """In ONNX Runtime, which reads and writes these very arrays."""
+    """In ONNX Runtime, which reads and writes these arrays in place."""
 
     def __init__(self, session: ort.InferenceSession, provider: str, size: Size) -> None:
         device, _, index = provider.lower().partition(":")
@@ -52,12 +52,12 @@ class OnnxSteps:
             binding.bind_ortvalue_input(f"{name}i", value)
             binding.bind_output(f"{name}o", self._device, self._index)
         self._session.run_with_iobinding(binding)
-        # Outputs come in the order of their first binding: fgr, pha, then the states.
+        # Outputs keep the order in which they were first bound: fgr, pha, then the states.
         self._state = binding.get_outputs()[-len(STATES) :]
         return self._fgr, self._pha
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of all inputs, with a state that has seen a frame."""
+        """The shapes of all inputs, for a state that has seen a frame."""
         self.step()
         states = {
             f"{name}i": tuple(value.shape())

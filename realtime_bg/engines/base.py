@@ -9,23 +9,23 @@ from realtime_bg.frames import DeviceMatte, Frame, Matte, Size, downloaded
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 
-SETTLED = 0.5 / 255  # a photo is not shown again when no alpha moved by more than this
+SETTLED = 0.5 / 255  # a photo's alpha has settled when no pixel changes by more than this
 
 
 class Engine(ABC):
     """One matting algorithm, loaded by its constructor.
 
-    ``size`` is the (width, height) in pixels of the frames to come; a frame of another size
-    means a new engine. ``settings.device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    ``stats`` takes the times of the stages "resize" and "network".
+    ``size`` is the (width, height) in pixels of all frames to come; frames of another size need a
+    new engine. ``settings.device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. ``stats`` records
+    the timings of the stages "resize" and "network".
 
-    After loading: ``provider`` says where it runs ("CPU", "CUDA:0"), ``work_size`` is the
-    (width, height) in pixels the network sees, ``model`` the file of its weights, if it has any.
-    History (recurrent state, the last mask) belongs to the engine and never leaves its device.
-    ``least_scale``: of the sides it picks for its network, at which it still finds people; 1.0
-    also for one that must not be opened anew only to be faster, because of what it has learned.
-    ``stride``: the sides it picks for its network are multiples of it.
-    ``waits``: a frame in which nothing has moved need not be shown to it; the last matte holds.
+    After loading, ``provider`` says where it runs ("CPU", "CUDA:0"), ``work_size`` is the (width,
+    height) in pixels at which the network runs, and ``model`` is the file of its weights, if it has
+    any. History (recurrent state, the last mask) belongs to the engine and never leaves its device.
+    ``least_scale`` is the smallest factor by which its work size may be reduced so that it still
+    finds people; it is 1.0 for engines that would lose what they have learned when they are
+    reopened. ``stride``: the sides of its work size are multiples of this. ``waits``: the engine
+    may be skipped for a frame in which nothing has moved; its last matte remains valid.
     """
 
     description: str = ""
@@ -37,18 +37,18 @@ class Engine(ABC):
     model: Path | None = None
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
-        """Load it (this may take seconds). Raises EngineError, ModelError or
+        """Load the engine, which may take seconds. Raises EngineError, ModelError or
         MissingPackageError."""
         self.settings, self.size, self.stats = settings, size, stats
 
     @abstractmethod
     def matte(self, frame: Frame) -> Matte | DeviceMatte:
-        """Matte one frame; ``frame.size`` equals ``size``. An exception means failure: the
-        caller shows the background alone and opens the engine again."""
+        """Matte one frame; ``frame.size`` equals ``size``. An exception means failure: the caller
+        then shows only the background and reopens the engine."""
 
     def matte_photo(self, frame: Frame, repeats: int) -> Matte:
-        """Matte a photo, which has nothing before it and can wait: unless an engine knows better,
-        it sees the frame until its alpha stays as it is, ``repeats`` times at most."""
+        """Matte a single photo, where there is no previous frame and no hurry. By default the
+        engine runs on the frame until its alpha settles, at most ``repeats`` times."""
         self.reset()
         matte = downloaded(self.matte(frame))
         for _ in range(1, repeats):
@@ -58,10 +58,10 @@ class Engine(ABC):
         return matte
 
     def reset(self) -> None:  # noqa: B027 - engines without history have nothing to forget
-        """Forget history: the next frame has nothing to do with the last one."""
+        """Forget all history: the next frame is unrelated to the last one."""
 
     def take_plate(self) -> None:
-        """Learn the room without the person from the frames to come; other engines ignore it."""
+        """Learn the empty room from the frames to come. Engines that do not need this ignore it."""
         self.stats.notice("this engine needs no clean plate")
 
     def close(self) -> None:  # noqa: B027 - most engines free everything with the object

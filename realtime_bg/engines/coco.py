@@ -84,15 +84,15 @@ NAMES = (
     "hair drier",
     "toothbrush",
 )
-# The annotations number 1 to 90 and leave these out; torchvision's models keep that numbering.
+# COCO's annotations use the numbers 1 to 90 without these; torchvision keeps that numbering.
 GAPS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 SPARSE = tuple(number for number in range(1, 91) if number not in GAPS)
 
 
 def indices(names: tuple[str, ...], sparse: bool) -> set[int]:
-    """The class numbers of ``names``; ``sparse``: torchvision's 1..90, else 0..79.
+    """The class indices of ``names``: torchvision's 1..90 if ``sparse``, otherwise 0..79.
 
-    Raises EngineError for a name that is no COCO class, with the nearest one.
+    Raises EngineError for a name that is not a COCO class and suggests the closest one.
     """
     from difflib import get_close_matches
 
@@ -101,7 +101,7 @@ def indices(names: tuple[str, ...], sparse: bool) -> set[int]:
         if name not in NAMES:
             near = get_close_matches(name, NAMES, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"they are: {', '.join(NAMES)}"
-            raise EngineError(f"{name!r} is no class of COCO; {hint}")
+            raise EngineError(f"{name!r} is not a class of COCO; {hint}")
         index = NAMES.index(name)
         numbers.add(SPARSE[index] if sparse else index)
     return numbers

@@ -1,4 +1,5 @@
-"""Two engines as one: a detector's or motion mask gates a matting engine, or adds what you hold."""
+"""Combines two engines: the mask of a detector, for example, limits a matting engine or adds an
+object to its matte."""
 
 import cv2
 import numpy as np
@@ -10,11 +11,11 @@ from realtime_bg.stats import Stats
 
 
 class Combined(Engine):
-    """``main`` mattes; ``second`` says where (``gate``) or what else (``add``).
+    """``main`` computes the matte; ``second`` limits where (``gate``) or adds to it (``add``).
 
-    A gate reaches ``settings.combine.margin`` of the width around what the second engine sees, so
-    that hair outside a coarse mask stays. Whatever the second engine cannot place hides the person
-    behind a gate, and adds nothing otherwise.
+    A gate extends ``settings.combine.margin`` of the width beyond what the second engine finds, so
+    that hair outside a coarse mask is kept. When the second engine has lost the person, a gate
+    hides everything, and ``add`` adds nothing.
     """
 
     def __init__(
@@ -80,7 +81,8 @@ class Combined(Engine):
             return Matte(matte.frame, mask, guide=matte.guide)
         more = mask > matte.alpha
         colour: Image | None = matte.foreground
-        if colour is not None:  # the main engine predicts colours of the person only
+        # the foreground of the main engine is valid only where it sees the person
+        if colour is not None:
             own = matte.frame.image if matte.guide is None else matte.guide
             colour = np.where(more[:, :, None], own, colour)
         return Matte(matte.frame, np.where(more, mask, matte.alpha), colour, matte.guide)

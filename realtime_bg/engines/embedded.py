@@ -1,8 +1,8 @@
-"""The model that comes with the program: no download, no network, real time on one CPU core.
+"""The model that is shipped with the program: no download needed, real time on one CPU core.
 
-What it is and how good it is stands in models/README.md; its network in networks/embedded.py.
-The file takes ``src`` (1, 3, H, W), RGB in 0..1, and ``last`` (1, 1, H, W), the alpha of the frame
-before (zeros: none), and gives ``pha`` (1, 1, H, W).
+models/README.md describes the model and its accuracy, networks/embedded.py its architecture. The
+graph takes ``src`` (1, 3, H, W), RGB in 0..1, and ``last`` (1, 1, H, W), the alpha of the previous
+frame (zeros if there is none). It returns ``pha`` (1, 1, H, W).
 """
 
 from typing import Any
@@ -21,21 +21,22 @@ from realtime_bg.runtimes.openvino import PROVIDER, compiled
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 
-AREAS = 448 * 256, 640 * 360, 900 * 506  # in which a photo is seen
-# Answers this near to 0 and 1 are meant to be 0 and 1, which the network's sigmoid never reaches:
-# a tenth less error (MAD) on photos, and nothing to blend where nobody is.
+AREAS = 448 * 256, 640 * 360, 900 * 506  # pixels at which the network runs on a photo
+# The network's sigmoid never reaches 0 or 1, so values this close are stretched to them: 10 % less
+# error (MAD) on photos, and nothing to blend where nobody is.
 SURE = 0.05
-# The same for what it remembers: fed back, a faint suspicion grows into certainty in a second. On
-# the demo a quarter less error, with less flicker.
+# The same for the alpha that is fed back, where a faint false response would otherwise grow to
+# certainty within a second: 25 % less error on the demo, and less flicker.
 REMEMBERED = 0.3
-ONE, LEAST = np.float32(1), np.float32(1e-4)  # the latter counts as none in an average
+# a smaller weight than the latter counts as zero in an average
+ONE, LEAST = np.float32(1), np.float32(1e-4)
 
 
 class Embedded(Engine):
-    """Our own small network; the last alpha is its memory."""
+    """Runs the built-in network; the previous alpha is its only history."""
 
-    description = "our own small network, built in: needs no download, fast on any CPU"
-    least_scale = 0.75  # at 144x80 its error is four times as large
+    description = "the built-in network: needs no download, fast on any CPU"
+    least_scale = 0.75  # at 144x80 its error is four times as high
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
@@ -66,9 +67,10 @@ class Embedded(Engine):
         return Matte(frame, _stretched(alpha[0, 0], SURE), guide=small)
 
     def matte_photo(self, frame: Frame, repeats: int) -> Matte:
-        """Without haste a photo is seen in several sizes, each also mirrored, and what the network
-        says of them is averaged, as logits; then all but the largest once more, with that as the
-        alpha of the frame before, and the mean of both counts: a tenth fewer mistakes than in one.
+        """Test-time augmentation: the network runs on the photo at several sizes, each also
+        mirrored, and the logits are averaged. It then runs again on all but the largest size, with
+        that result as the previous alpha, and the two results are averaged. The error is 10 % lower
+        than with a single run.
         """
         if self.settings.quality != "fine" or self.settings.work_size is not None:
             return super().matte_photo(frame, repeats)
@@ -85,8 +87,8 @@ class Embedded(Engine):
     def _averaged(
         self, views: list[NDArray[np.float32]], before: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """The mean logits of a photo in several sizes, RGB (1, 3, h, w) each, at the size of
-        ``before``, which is the alpha it is seen with."""
+        """The mean logits for a photo at several sizes, each RGB (1, 3, h, w), resized to the size
+        of ``before``, which is the previous alpha given to the network."""
         height, width = before.shape
         logits = np.zeros_like(before)
         for src in views:
@@ -106,13 +108,13 @@ def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _stretched(alpha: NDArray[np.float32], ends: float) -> NDArray[np.float32]:
-    """A new array in which ``ends`` and 1 - ``ends`` have become 0 and 1."""
+    """A new array in which the range ``ends`` to 1 - ``ends`` is stretched to 0..1."""
     stretched = (alpha - np.float32(ends)) * np.float32(1 / (1 - 2 * ends))
     return np.clip(stretched, 0, 1, out=stretched)
 
 
 def _resized(image: Image, size: Size, src: NDArray[np.float32]) -> Image:
-    """The picture at ``size``, also as the network's input."""
+    """The picture at ``size``; also written to ``src`` as the network's input."""
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     np.multiply(small[:, :, ::-1].transpose(2, 0, 1), np.float32(1 / 255), out=src[0])
     return small

@@ -1,9 +1,11 @@
-"""Robust Video Matting in ONNX Runtime: the network on the small frame, its state on the device.
+"""Robust Video Matting in ONNX Runtime: the network runs on a reduced frame, its recurrent state
+stays on the device.
 
-Lin, Yang, Saleemi, Sengupta 2021, arXiv 2108.11515. The file has the released contract: ``src``,
-``r1i``..``r4i``, ``downsample_ratio`` in, ``fgr``, ``pha``, ``r1o``..``r4o`` out. The network runs
-at ratio 1 on a frame already made small; alpha and foreground are upsampled by `refine.py`, which
-costs less than the network's own full-size refiner.
+Lin, Yang, Saleemi, Sengupta 2021, arXiv 2108.11515. The graph has the inputs and outputs of the
+released files: ``src``, ``r1i``..``r4i``, ``downsample_ratio`` in, ``fgr``, ``pha``,
+``r1o``..``r4o`` out. The frame is resized first, so the network runs at downsample ratio 1;
+`refine.py` upsamples alpha and foreground, which costs less than the network's own full-size
+refiner.
 """
 
 import cv2
@@ -21,7 +23,7 @@ from realtime_bg.runtimes.openvino import PROVIDER, compiled
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 
-RATIO = {"downsample_ratio": 1.0}  # the frame is made small before
+RATIO = {"downsample_ratio": 1.0}  # the frame is already reduced
 
 
 class RvmOnnx(Engine):
@@ -68,6 +70,6 @@ class RvmOnnx(Engine):
 
 
 def _bgr(rgb: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Image:
-    """Planes RGB float32 (3, h, w) in 0..1 -> BGR uint8 (h, w, 3)."""
+    """Convert RGB planes, float32 (3, h, w) in 0..1, to BGR uint8 (h, w, 3)."""
     image: Image = cv2.merge([cv2.convertScaleAbs(plane, alpha=255.0) for plane in rgb[::-1]])
     return image

@@ -1,10 +1,10 @@
-"""Robust Video Matting in PyTorch: half precision on CUDA, the small frame on the CPU.
+"""Robust Video Matting in PyTorch: half precision on CUDA, a reduced frame on the CPU.
 
-Lin, Yang, Saleemi, Sengupta 2021, arXiv 2108.11515; the network itself is `networks/rvm.py`.
-On CUDA the frame goes up once as uint8, everything happens on the device in fp16 with
-channels-last maps (the network's own refiner included), and where nothing else is asked for the
-composite comes down once (`_rvm_device.py`).
-On the CPU the network sees the small frame at ratio 1, and `refine.py` upsamples.
+Lin, Yang, Saleemi, Sengupta 2021, arXiv 2108.11515; the network itself is `networks/rvm.py`. On
+CUDA the frame is uploaded once as uint8. Everything, including the network's own refiner, runs on
+the device in fp16 with channels-last tensors, and unless other settings need the alpha, only the
+composite is downloaded (`_rvm_device.py`). On the CPU the network runs on a reduced frame at
+downsample ratio 1, and `refine.py` upsamples.
 """
 
 import logging
@@ -73,9 +73,10 @@ class RvmTorch(Engine):
 
 
 def load_rvm(path: Path) -> RVM:
-    """The network for a checkpoint, its backbone and refiner told by its tensors' names.
+    """The network for a checkpoint; the names of its tensors determine the backbone and the
+    refiner.
 
-    Raises ModelError when the tensors are not RVM's.
+    Raises ModelError if the tensors are not those of RVM.
     """
     tensors = {name: torch.from_numpy(value) for name, value in read_tensors(path).items()}
     network = RVM(
@@ -91,8 +92,8 @@ def load_rvm(path: Path) -> RVM:
 
 
 def _device(wanted: str) -> torch.device:
-    """``auto`` takes CUDA where PyTorch has it; a CUDA that was asked for and is not there is
-    said once."""
+    """``auto`` means CUDA if PyTorch can use it. If CUDA was requested and is not available, a
+    message says so once."""
     if wanted == "cpu":
         return torch.device("cpu")
     device = torch.device("cuda:0" if wanted in ("auto", "cuda") else wanted)

@@ -1,7 +1,8 @@
-"""Any ONNX network that gives a map of the person: U-Net, DeepLab, LRASPP, Tiramisu, MediaPipe ...
+"""Any ONNX network for semantic segmentation: U-Net, DeepLab, LRASPP, Tiramisu, MediaPipe ...
 
-How to feed and read it stands in its row of models.yaml, in a YAML file of its name beside it, or
-in the settings `engine.network`; what is nowhere written is guessed from the graph, and said.
+Its input and output format is described by its entry in models.yaml, by a YAML file of the same
+name beside it, or by the settings `engine.network`. Anything not described there is guessed from
+the graph, and the guess is printed.
 """
 
 import logging
@@ -26,23 +27,25 @@ from realtime_bg.stats import Stats
 
 log = logging.getLogger(__name__)
 
-# How many maps a network gives -> which one is the person, for the usual label sets.
+# Number of channels of a network -> index of the person, for the common label sets.
 PERSON_OF = {1: 0, 2: 1, 19: 11, 21: 15, 81: 1, 91: 1, 150: 12}
 LABEL_SETS = {19: "Cityscapes", 21: "Pascal VOC", 81: "COCO", 91: "COCO", 150: "ADE20K"}
-LARGEST_LOGIT = 60.0  # far beyond certainty, and its exponential is a number still
+LARGEST_LOGIT = 60.0  # far beyond certainty, but its exponential is still finite
 Kind = Literal["probability", "sigmoid", "softmax", "classes"]
 MEANING = {
     "probability": "probabilities",
     "sigmoid": "logits of the person",
     "softmax": "logits of classes",
-    "classes": "class numbers",
+    "classes": "class indices",
 }
 
 
 class Semantic(Engine):
-    """Feeds the whole frame at the network's size; the person's probability is the alpha."""
+    """Runs the network on the whole frame, resized; the probability of "person" is the alpha."""
 
-    description = "any ONNX net with a person map (U-Net, DeepLab, MediaPipe, SINet ...)"
+    description = (
+        "any ONNX network for semantic segmentation (U-Net, DeepLab, MediaPipe, SINet ...)"
+    )
     stride = STRIDE
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
@@ -59,13 +62,13 @@ class Semantic(Engine):
         width, height = strided(wanted, self.stride) if settings.work_size is None else wanted
         self.work_size = known.size or (fixed[0] or width, fixed[1] or height)
         self._kind, self._person = known.output, known.person
-        # A map of whole numbers, which an argmax gives, says of each pixel what it is.
+        # An integer map comes from an argmax and holds the class of each pixel.
         self._bytes = self._output.type == "tensor(uint8)" and self._kind != "classes"
         if self._kind is None and re.fullmatch(r"tensor\(u?int\d+\)", self._output.type):
             self._kind = "probability" if self._bytes else "classes"
         if self._kind == "classes" and self._person is None:
             raise EngineError(
-                f"{self._path}: gives class numbers; which one is the person? Set "
+                f"{self._path}: returns class indices; which one is the person? Set "
                 "engine.network.person to it"
             )
 
@@ -77,17 +80,17 @@ class Semantic(Engine):
             (maps,) = self._session.run([self._output.name], {self._input.name: feed})
             values = np.asarray(maps, np.float32)
             if self._bytes:
-                values /= 255  # in place: the conversion has made it ours
+                values /= 255  # in place: the conversion has made a copy
             alpha = self._alpha(values)
         width, height = min(self.work_size[0], frame.size[0]), min(self.work_size[1], frame.size[1])
-        if alpha.shape != (height, width):  # a frame smaller than the network's fixed size
+        if alpha.shape != (height, width):  # the frame is smaller than the network's fixed size
             alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA)
         if small.shape[:2] != (height, width):
             small = cv2.resize(small, (width, height), interpolation=cv2.INTER_AREA)
         return Matte(frame, alpha, guide=small)
 
     def _alpha(self, maps: NDArray[np.float32]) -> Alpha:
-        """The person's probability ``float32 (h, w)`` from whatever shape the network gives."""
+        """The probability of "person", ``float32 (h, w)``, from an output of any shape."""
         if not np.isfinite(maps).all():
             raise EngineError(f"{self._path}: gives NaN or infinity")
         planes = _planes(maps, self.work_size, self._channels_first, self._path)
@@ -106,19 +109,19 @@ class Semantic(Engine):
             alpha = planes[person]
         elif kind == "sigmoid" or len(planes) == 1:
             alpha = 1 / (1 + np.exp(np.minimum(-planes[person], LARGEST_LOGIT)))
-        else:  # softmax, as the share of the person among all classes
+        else:  # softmax: the probability of the person among all classes
             alpha = 1 / np.exp(np.minimum(planes - planes[person], LARGEST_LOGIT)).sum(0)
         return np.clip(alpha, 0, 1).astype(np.float32)
 
     def _guess_person(self, count: int) -> int:
         if count not in PERSON_OF:
             raise EngineError(
-                f"{self._path}: gives {count} classes; which one is the person? Set "
+                f"{self._path}: returns {count} classes; which one is the person? Set "
                 f"engine.network.person to its index"
             )
         if count > 2:
             log.warning(
-                "%s: %d classes, taken for %s: person is class %d (engine.network.person)",
+                "%s: %d classes, assumed to be %s: person is class %d (engine.network.person)",
                 self._path.name,
                 count,
                 LABEL_SETS[count],
@@ -131,26 +134,28 @@ class Semantic(Engine):
         if planes.min() < -1e-3 or planes.max() > 1 + 1e-3:
             kind = "sigmoid" if len(planes) == 1 else "softmax"
         log.warning(
-            "%s: its output is taken for %s (engine.network.output)", self._path.name, MEANING[kind]
+            "%s: its output is assumed to be %s (engine.network.output)",
+            self._path.name,
+            MEANING[kind],
         )
         return kind
 
 
 def _ends(session: ort.InferenceSession, path: Path) -> tuple[Any, Any]:
-    """The graph's picture input and its first map output. Raises EngineError."""
+    """The graph's image input and its first map output. Raises EngineError."""
     inputs = session.get_inputs()
     maps = [value for value in session.get_outputs() if len(value.shape) in (3, 4)]
     if len(inputs) != 1 or len(inputs[0].shape) != 4 or not maps:
         shapes = [(value.name, value.shape) for value in (*inputs, *session.get_outputs())]
         raise EngineError(
-            f"{path}: not a semantic network (one 4-D input and a map come in and out of those); "
+            f"{path}: not a semantic network (those have one 4-D input and return a map); "
             f"it has {shapes}; try another --engine"
         )
     return inputs[0], maps[0]
 
 
 def _layout(shape: list[Any], known: NetworkSettings, path: Path) -> tuple[bool, Sides]:
-    """Whether channels come first, and the width and height where the graph fixes them."""
+    """Whether channels come first, and the width and height if the graph fixes them."""
     first, last = shape[1] == 3, shape[3] == 3
     if known.layout is None and first == last:
         raise EngineError(f"{path}: input {shape} could be NCHW or NHWC; set engine.network.layout")
@@ -160,17 +165,17 @@ def _layout(shape: list[Any], known: NetworkSettings, path: Path) -> tuple[bool,
 
 
 def _planes(maps: NDArray[np.float32], size: Size, first: bool, path: Path) -> NDArray[np.float32]:
-    """Maps of any usual shape as (classes, h, w).
+    """Convert maps of any common shape to (classes, h, w).
 
-    The two sides with the shape of the input, ``size`` (width, height), are the picture; where
-    both readings fit, the layout is the input's own (``first``: classes before the picture).
+    The two axes with the shape of the input, ``size`` (width, height), are those of the picture. If
+    both readings fit, the layout is that of the input (``first``: channels come first).
     """
     if maps.ndim == 4:
         maps = maps[0]
     elif maps.ndim == 3 and maps.shape[0] == 1:  # (1, h, w)
         return maps
     if maps.ndim != 3:
-        raise EngineError(f"{path}: output of shape {maps.shape} is no map")
+        raise EngineError(f"{path}: an output of shape {maps.shape} is not a map")
 
     def fits(height: int, width: int) -> bool:
         return abs(height * size[0] - width * size[1]) <= max(size)

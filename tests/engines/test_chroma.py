@@ -243,7 +243,7 @@ def test_grey_is_no_colour_to_pick(caplog):
     image[:40, :60] = 128
     opened = chroma(pick=(0.04, 0.06))
     matte = run(opened, image)
-    assert "#808080 is too near to grey" in caplog.text
+    assert "#808080 is too close to grey" in caplog.text
     assert "too grey" in opened.stats.current_notice()
     assert not matte.lost  # the green that is there is keyed as ever
 

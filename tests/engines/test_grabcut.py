@@ -321,7 +321,7 @@ def test_a_file_that_is_no_face_detector_is_one_line_where_it_was_asked_for(
     monkeypatch.setenv("REALTIME_BG_MODELS", str(tmp_path))
     (tmp_path / "face_detection_yunet_2023mar.onnx").write_bytes(b"nonsense")
     assert engine().model is None
-    assert "faces are not looked for" in caplog.text
+    assert "faces are not detected" in caplog.text
 
 
 def test_more_iterations_are_more_rounds(monkeypatch: pytest.MonkeyPatch) -> None:

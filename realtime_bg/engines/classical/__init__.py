@@ -1,1 +1,1 @@
-"""Engines of classical vision: no network, no weights."""
+"""Classical computer vision engines, without networks or weights."""

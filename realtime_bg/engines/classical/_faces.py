@@ -1,4 +1,4 @@
-"""Finding faces, for engines that need a place to start from.
+"""Face detection, for engines that need a starting point.
 
 Wu, Peng, Yu, "YuNet: A tiny millisecond-level face detector", Machine Intelligence Research 2023.
 """
@@ -12,12 +12,12 @@ import numpy as np
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Image
 
-SIDE = 640  # pixels; its published file holds this size, and OpenCV 5 takes no other
-SCORE, OVERLAP = 0.6, 0.3  # least of a face; beyond it two boxes are one face
+SIDE = 640  # pixels; the published file has this fixed size, and OpenCV 5 accepts no other
+SCORE, OVERLAP = 0.6, 0.3  # lowest score of a face; overlap above which two boxes are one face
 
 
 class Box(NamedTuple):
-    """A rectangle in shares of the picture's width and height, from its upper left corner."""
+    """A rectangle from its upper left corner, in fractions of the picture's width and height."""
 
     x: float
     y: float
@@ -29,19 +29,19 @@ class Faces:
     """YuNet, run by OpenCV on the CPU."""
 
     def __init__(self, path: Path) -> None:
-        """Load the ONNX file, and try it. Raises EngineError."""
+        """Load the ONNX file and try it once. Raises EngineError."""
         self._path = path
         try:
             self._detector = cv2.FaceDetectorYN.create(str(path), "", (SIDE, SIDE), SCORE, OVERLAP)
             self._detector.detect(np.zeros((SIDE, SIDE, 3), np.uint8))
         except cv2.error:
             raise EngineError(
-                f"{path}: not a face detector that OpenCV can run; YuNet is: "
+                f"{path}: not a face detector that OpenCV can run; to get YuNet, run "
                 "realtime-bg models fetch yunet"
             ) from None
 
     def largest(self, image: Image) -> Box | None:
-        """The largest face in a BGR ``uint8 (h, w, 3)``, from chin to forehead; None without."""
+        """The largest face in a BGR ``uint8 (h, w, 3)`` picture, from chin to forehead, or None."""
         height, width = image.shape[:2]
         scale = min(SIDE / width, SIDE / height)
         canvas = np.zeros((SIDE, SIDE, 3), np.uint8)

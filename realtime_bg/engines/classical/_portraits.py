@@ -1,4 +1,4 @@
-"""Typical outlines of people in front of a webcam, and which of them fits."""
+"""Typical outlines of people in front of a webcam, and choosing the one that fits best."""
 
 from typing import TypeAlias
 
@@ -12,28 +12,30 @@ from realtime_bg.frames import Alpha, Size
 Bins: TypeAlias = NDArray[np.uint16]
 """The histogram bin of each pixel's colour, ``uint16 (h, w)``."""
 
-HEAD, FOREHEAD = 1.5, 0.35  # a head's height and what of it is above, in heights of its face
+# height of the head, and of the part above the face, relative to the face
+HEAD, FOREHEAD = 1.5, 0.35
 
 
 def sigmoid(log_odds: Alpha) -> Alpha:
-    """Log-odds as probabilities."""
+    """Convert log-odds to probabilities."""
     return (1 / (1 + np.exp(-log_odds))).astype(np.float32)
 
 
 class Portraits:
-    """Some hundred outlines of people in front of a camera, and how usual each one is.
+    """A few hundred outlines of people in front of a camera, each with its prior probability.
 
-    An outline is a head ellipse over shoulders that widen and reach the lower edge; they
-    differ in place, height and breadth. ``size`` is the (width, height) in pixels of the maps
-    this hands out: ``float32 (h, w)`` probabilities that a pixel is person, and is head.
+    An outline is a head ellipse over shoulders that widen and reach the lower edge; they differ in
+    position, height and width. ``size`` is the (width, height) in pixels of the maps that the
+    methods return: ``float32 (h, w)`` probabilities that a pixel is person, or head.
     """
 
-    BEST = 8  # outlines that are averaged
+    BEST = 8  # number of outlines that are averaged
 
     def __init__(self, size: Size) -> None:
         self.size = size
         width, height = self.grid = (size[0] + 2) // 3, (size[1] + 2) // 3
-        unit = min(1.0, 1.2 * size[0] / size[1])  # of the frame's height; narrow ones hold less
+        # relative to the height of the frame; a narrow frame shows less
+        unit = min(1.0, 1.2 * size[0] / size[1])
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
         self._x, self._y = (x + 0.5 - width / 2) / height, (y + 0.5) / height
         persons, heads, usual = [], [], []
@@ -41,7 +43,7 @@ class Portraits:
             (centre, top, tall, broad)
             for centre in (-0.36, -0.24, -0.12, 0.0, 0.12, 0.24, 0.36)
             for top in (-0.03, 0.05, 0.13, 0.22, 0.32)
-            for tall in (0.12, 0.17, 0.24, 0.33, 0.46)  # of the head
+            for tall in (0.12, 0.17, 0.24, 0.33, 0.46)  # height of the head
             for broad in (0.62, 1.0)
         ):
             person, head = self._outline(centre, top, tall * unit, broad)
@@ -57,8 +59,9 @@ class Portraits:
         self.inside, self.outside = np.log(self.persons), np.log(1 - self.persons)
 
     def _outline(self, centre: float, top: float, tall: float, broad: float) -> tuple[Alpha, Alpha]:
-        """Person and head on the grid; lengths in heights of the frame, ``centre`` from its
-        middle, ``tall`` the head's height, ``broad`` the shoulders' breadth, 1 is usual."""
+        """Person and head on the grid. Lengths are in heights of the frame: ``centre`` is the
+        offset from the middle and ``tall`` the height of the head; ``broad`` is the width of the
+        shoulders relative to the usual one."""
         across, down = np.abs(self._x - centre) / tall, (self._y - top) / tall
         head = 1 - np.hypot(across / 0.38, (down - 0.5) / 0.5)
         shoulders = np.clip(0.35 + (down - 0.95) * 1.1, 0.3, 0.95 * broad)
@@ -67,7 +70,7 @@ class Portraits:
         return person, sigmoid(np.clip(6 * head, -4, 4))
 
     def by_face(self, face: Box) -> tuple[Alpha, Alpha]:
-        """The usual outlines below a face."""
+        """The typical outlines around a face."""
         centre = (face.x + face.width / 2 - 0.5) * self.size[0] / self.size[1]
         tall, top = HEAD * face.height, face.y - FOREHEAD * face.height
         drawn = [self._outline(centre, top, max(tall, 0.01), broad) for broad in (0.62, 1.0)]
@@ -75,8 +78,9 @@ class Portraits:
         return cv2.resize(maps[0], self.size), cv2.resize(maps[1], self.size)
 
     def by_colour(self, bins: Bins, skin: Alpha) -> tuple[Alpha, Alpha, float]:
-        """The outlines whose inside differs most in colour from their outside and that have
-        skin in the face; with the information in nats per pixel colour gives on the outline."""
+        """The outlines whose inside differs most in colour from the outside and whose face has the
+        colour of skin. The last value is the information, in nats per pixel, that colour gives
+        about the outline."""
         small = cv2.resize(bins, self.grid, interpolation=cv2.INTER_NEAREST).ravel()
         colours, small = np.unique(small, return_inverse=True)
         of_colour = np.eye(len(colours), dtype=np.float32)[small]
@@ -89,14 +93,14 @@ class Portraits:
         return *self._average(np.asarray(score, np.float32)), float(information.max())
 
     def by_alpha(self, alpha: Alpha) -> tuple[Alpha, Alpha]:
-        """The outlines nearest to an alpha, ``float32 (h, w)``."""
+        """The outlines most similar to an alpha, ``float32 (h, w)``."""
         small = cv2.resize(alpha, self.grid, interpolation=cv2.INTER_AREA).ravel()
         fit = self.inside @ small + self.outside @ (1 - small)
         return self._average(np.asarray(300 * fit / small.size + self.usual, np.float32))
 
     def likeness(self, mask: Alpha) -> float:
-        """The intersection over union of a mask, ``float32 (h, w)``, and the outline most like
-        it: about 0.8 for one person before a webcam, less for what is no person."""
+        """The intersection over union of a mask, ``float32 (h, w)``, with the most similar outline:
+        about 0.8 for one person in front of a webcam, less for anything else."""
         small = cv2.resize(mask, self.grid, interpolation=cv2.INTER_AREA).ravel()
         both = self.persons @ small
         return float((both / (self.persons.sum(1) + small.sum() - both)).max())

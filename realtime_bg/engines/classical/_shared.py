@@ -1,5 +1,5 @@
-"""The base of the classical engines: a small work picture, place priors, mask clean-up, when a
-person counts as lost.
+"""Shared base of the classical engines: small work picture, position priors, mask clean-up, and the
+decision when a person counts as lost.
 """
 
 from abc import abstractmethod
@@ -19,19 +19,19 @@ from realtime_bg.stats import Stats
 Mask: TypeAlias = NDArray[np.uint8]
 """``uint8 (h, w)``, 1 is person, 0 is room."""
 
-LEAST = 0.01  # share of the picture a person takes; with less nobody was found
-ROUGH = 96  # pixels of the longer side that tell whether a mask is shaped like somebody
-ASTRAY, CROWDED, UNLIKE = 0.3, 0.3, 0.5  # of `SmallEngine.plausible`
+LEAST = 0.01  # smallest fraction of the picture that counts as a person
+ROUGH = 96  # pixels on the longer side at which the shape of a mask is judged
+ASTRAY, CROWDED, UNLIKE = 0.3, 0.3, 0.5  # thresholds of `SmallEngine.plausible`
 
 
 class SmallEngine(Engine):
-    """An engine that finds the person in a picture of ``LONG_SIDE`` pixels; guided upsampling
-    adds the detail. A subclass answers `solve`."""
+    """An engine that finds the person in a picture of ``LONG_SIDE`` pixels; guided upsampling adds
+    the detail. Subclasses implement `solve`."""
 
     LONG_SIDE = 256
-    MOST = 0.85  # share of the picture beyond which nothing was found
-    CALM = 10.0  # grey levels; what changes less from frame to frame is the same thing
-    SMOOTH = 0.7  # of the last answer is kept there
+    MOST = 0.85  # largest fraction of the picture that counts as a person
+    CALM = 10.0  # grey levels; a smaller change between frames counts as no change
+    SMOOTH = 0.7  # weight of the previous alpha where nothing changed
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
@@ -43,13 +43,13 @@ class SmallEngine(Engine):
         self.reset()
 
     def reset(self) -> None:
-        self.alpha: Alpha | None = None  # of the last frame, None where nobody was found
+        self.alpha: Alpha | None = None  # of the last frame; None if nobody was found
         self.last: Image | None = None  # the last frame
 
     @abstractmethod
     def solve(self, small: Image, time: float) -> Alpha | None:
-        """The alpha of one work picture, BGR ``uint8 (h, w, 3)`` at ``time`` seconds, as
-        ``float32 (h, w)``; None where the person cannot be told from the room."""
+        """The alpha, ``float32 (h, w)``, of one work picture, BGR ``uint8 (h, w, 3)`` taken at
+        ``time`` seconds. None if the person cannot be told from the room."""
 
     def matte(self, frame: Frame) -> Matte:
         with self.stats.stage("resize"):
@@ -64,12 +64,12 @@ class SmallEngine(Engine):
         return Matte(frame, alpha, guide=small, lost=self.alpha is None)
 
     def found(self, alpha: Alpha | Mask) -> bool:
-        """Whether somebody, and not everything, was found."""
+        """Whether the area found is plausible for a person: neither nothing nor everything."""
         return LEAST < float(alpha.mean()) < self.MOST
 
     def plausible(self, mask: Mask) -> bool:
-        """Whether ``mask`` lies where people are, leaves the upper border to the room, and is
-        shaped like somebody before a webcam: a couch is not, nor is a body without its head."""
+        """Whether ``mask`` lies where people usually are, does not touch the upper border, and has
+        the shape of somebody in front of a webcam, unlike a couch or a body without a head."""
         inside = float((mask * self.place).sum()) / max(int(mask.sum()), 1)
         if inside <= ASTRAY or float(mask[self.border].mean()) >= CROWDED:
             return False
@@ -82,8 +82,8 @@ class SmallEngine(Engine):
         return Portraits((width, height))
 
     def softened(self, mask: Mask, small: Image, sigma: float = 0.8) -> Alpha:
-        """``mask`` with an edge of ``sigma`` pixels, smoothed in time only where the picture
-        stands still: no flicker, and no trail behind what moves."""
+        """``mask`` with its edge softened by ``sigma`` pixels, and smoothed over time only where
+        the picture is still, which avoids both flicker and trails behind moving objects."""
         alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(sigma, 0.1))
         if self.alpha is not None and self.last is not None:
             change = cv2.absdiff(small, self.last).max(2).astype(np.float32)
@@ -92,11 +92,12 @@ class SmallEngine(Engine):
 
 
 def portrait(size: Size) -> Alpha:
-    """How likely each pixel is person, in front of a webcam or on a photo, before one looks:
-    ``float32 (h, w)`` in [0, 1]. A head in the middle above shoulders that widen downwards."""
+    """The prior probability, ``float32 (h, w)`` in [0, 1], that a pixel of a webcam picture or a
+    photo is person: a head in the middle above shoulders that widen downwards."""
     width, height = size
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    unit = min(1.0, 1.2 * width / height)  # of the height; narrow pictures hold narrow people
+    # relative to the height; narrow pictures contain narrow people
+    unit = min(1.0, 1.2 * width / height)
     x, y = (x + 0.5 - width / 2) / (height * unit), (y + 0.5) / height
     broad = 0.16 + 0.22 * np.clip((y - 0.4) / 0.3, 0, 1)
     down = np.clip((y - 0.04) / 0.2, 0, 1)
@@ -104,7 +105,8 @@ def portrait(size: Size) -> Alpha:
 
 
 def border(size: Size) -> NDArray[np.bool_]:
-    """The pixels, ``bool (h, w)``, that are nearly always room: the top and the upper sides."""
+    """The pixels, ``bool (h, w)``, that nearly always show the room: the top and the upper
+    sides."""
     width, height = size
     edge = np.zeros((height, width), bool)
     side, top = max(1, width // 16), max(1, height // 20)
@@ -114,16 +116,16 @@ def border(size: Size) -> NDArray[np.bool_]:
 
 
 def skin(lab: Image) -> Alpha:
-    """How much like skin the pixels of a Lab picture, ``uint8 (h, w, 3)``, are: ``float32 (h,
-    w)`` in [0, 1]. A Gaussian in a and b, as in Jones and Rehg, IJCV 2002, of one component."""
+    """How similar to skin each pixel of a Lab picture, ``uint8 (h, w, 3)``, is: ``float32 (h, w)``
+    in [0, 1]. A single Gaussian in a and b (after Jones and Rehg, IJCV 2002)."""
     a, b = lab[..., 1].astype(np.float32), lab[..., 2].astype(np.float32)
     near = np.exp(-(((a - 144) / 9) ** 2 + ((b - 147) / 10) ** 2) / 2)
     return np.asarray(near * (lab[..., 0] > 50), np.float32)
 
 
 def pieces(mask: Mask, place: Alpha, share: float = 0.15) -> Mask:
-    """The connected piece of ``mask`` that has most of ``place``, and those with at least
-    ``share`` of that."""
+    """The connected component of ``mask`` with the largest sum of ``place``, and those with at
+    least ``share`` of that sum."""
     count, labels = cv2.connectedComponents(mask, connectivity=4)
     if count <= 2:
         return mask
@@ -134,8 +136,8 @@ def pieces(mask: Mask, place: Alpha, share: float = 0.15) -> Mask:
 
 
 def filled(mask: Mask, largest: float = 1.0) -> Mask:
-    """``mask`` without its holes of up to ``largest``, a share of the picture. A gap that opens
-    to the lower edge only is a hole too: people are cut off there."""
+    """``mask`` with its holes filled that cover at most the fraction ``largest`` of the picture. A
+    gap that is open only towards the lower edge is a hole too, because people are cut off there."""
     count, labels, table, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
     hole = table[:, cv2.CC_STAT_AREA] < largest * mask.size
     hole[0] = False  # label 0 is the mask itself
@@ -145,5 +147,5 @@ def filled(mask: Mask, largest: float = 1.0) -> Mask:
 
 
 def disk(radius: int) -> Mask:
-    """A round structuring element of ``radius`` pixels."""
+    """A round structuring element with a radius of ``radius`` pixels."""
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

@@ -1,7 +1,7 @@
-"""The person as the area enclosed by the strongest outlines.
+"""Finds the person as the area enclosed by the strongest contours.
 
-Canny, "A computational approach to edge detection", PAMI 1986; outlines are followed as in
-Suzuki and Abe, "Topological structural analysis of digitized binary images", CVGIP 1985.
+Canny, "A computational approach to edge detection", PAMI 1986; contours are traced as in Suzuki and
+Abe, "Topological structural analysis of digitized binary images", CVGIP 1985.
 """
 
 import cv2
@@ -10,13 +10,14 @@ import numpy as np
 from realtime_bg.engines.classical._shared import Mask, SmallEngine, disk, pieces
 from realtime_bg.frames import Alpha, Image
 
-NECK = 4  # pixels of the work picture; what hangs on by twice as much is another thing
-ROOM = 0.25  # share of the upper border from which an outline is the room's
+NECK = 4  # pixels at work size; what is connected by less than twice this width is another object
+ROOM = 0.25  # fraction of the upper border above which a contour belongs to the room
 
 
 class Edges(SmallEngine):
-    """Edges are thickened until they close, then filled; of the filled shapes those count whose
-    area fits, that lie where people are and that do not run along the picture's border."""
+    """Edges are dilated until they close, then filled. A filled shape counts if its area is
+    plausible, if it lies where people usually are, and if it does not run along the border of the
+    picture."""
 
     description = "no weights: closed outlines; for a person before a plain wall"
 
@@ -32,7 +33,7 @@ class Edges(SmallEngine):
         return self.softened(mask, small, s.blur) if self.plausible(mask) else None
 
     def _edges(self, small: Image) -> Mask:
-        """Edges of any channel: a face and a wall may differ in colour alone."""
+        """Edges of all channels together: a face and a wall may differ only in colour."""
         s, calm = self.settings.edges, cv2.GaussianBlur(small, (3, 3), 0)
         edges = np.zeros(small.shape[:2], np.uint8)
         for channel in cv2.split(calm):
@@ -40,7 +41,8 @@ class Edges(SmallEngine):
         return np.asarray(edges > 0, np.uint8)
 
     def _filled(self, edges: Mask) -> Mask:
-        """The insides of the outlines whose area is allowed and that are not the room's."""
+        """The interiors of the contours that have a plausible area and do not belong to the
+        room."""
         s, shapes = self.settings.edges, np.zeros_like(edges)
         contours, _ = cv2.findContours(edges, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         for contour in contours:
@@ -53,7 +55,7 @@ class Edges(SmallEngine):
 
 
 def closed_below(edges: Mask) -> Mask:
-    """Each connected outline closed along the lower edge, where people are cut off."""
+    """Each connected contour, closed along the lower edge, where people are cut off."""
     edges, (_, labels) = edges.copy(), cv2.connectedComponents(edges)
     for label in np.unique(labels[-1][labels[-1] > 0]):
         columns = np.flatnonzero(labels[-1] == label)

@@ -1,9 +1,9 @@
-"""GrabCut: the person by colour, place and history, without a network.
+"""GrabCut: finds the person by colour, position and history, without a network.
 
-Rother, Kolmogorov, Blake: "GrabCut": interactive foreground extraction using iterated graph
-cuts, SIGGRAPH 2004. The user's rectangle of the paper may be given; else it is replaced by
-evidence: a face, or outlines of people in front of a webcam with colour histograms and skin; and
-on later frames by the last answer and by what the room looked like before.
+Rother, Kolmogorov, Blake: "GrabCut": interactive foreground extraction using iterated graph cuts,
+SIGGRAPH 2004. The user may give the rectangle that the paper asks for. Otherwise other evidence
+replaces it: a detected face, or typical outlines of people combined with colour histograms and
+skin; on later frames also the last mask and the earlier appearance of the room.
 """
 
 import logging
@@ -23,13 +23,13 @@ from realtime_bg.stats import Stats
 log = logging.getLogger(__name__)
 
 COLOUR_BINS = (8, 16, 16)
-SURE, SURE_CARRIED = 3.5, 2.5  # log-odds beyond which the cut may not change a pixel
-ODD = 0.48  # likeness to the outlines of people, below which a cut is none
-HOLE = 0.003  # share of the picture up to which a hole is no gap
-FEWEST = 30  # pixels a colour mixture of five components needs
-PATIENCE = 10  # frames in which somebody may be shaped like nobody
+SURE, SURE_CARRIED = 3.5, 2.5  # log-odds above which the cut must not change a pixel
+ODD = 0.48  # similarity to outlines of people below which a cut is rejected
+HOLE = 0.003  # fraction of the picture up to which a hole is filled
+FEWEST = 30  # pixels that a mixture of five colour components needs
+PATIENCE = 10  # frames for which the shape may be implausible before the person counts as lost
 RETRY = 8  # frames between two attempts to find a lost person
-STILL_ROOM, CAMERA_MOVED = 12.0, 20.0  # differences in grey levels
+STILL_ROOM, CAMERA_MOVED = 12.0, 20.0  # thresholds of the difference, in grey levels
 
 
 def _log_odds(probability: Alpha, slack: float) -> Alpha:
@@ -37,8 +37,8 @@ def _log_odds(probability: Alpha, slack: float) -> Alpha:
 
 
 def colours(image: Image) -> tuple[Bins, Alpha]:
-    """The Lab histogram bin of each pixel, ``uint16 (h, w)``, and how much like skin it is,
-    ``float32 (h, w)`` in [0, 1]."""
+    """The Lab histogram bin of each pixel, ``uint16 (h, w)``, and its similarity to skin, ``float32
+    (h, w)`` in [0, 1]."""
     lab = cv2.cvtColor(cv2.GaussianBlur(image, (3, 3), 0), cv2.COLOR_BGR2LAB)
     light, a, b = (channel.astype(np.int16) for channel in cv2.split(lab))
     a, b = (np.clip((channel - 80) // 6, 0, 15) for channel in (a, b))
@@ -46,7 +46,8 @@ def colours(image: Image) -> tuple[Bins, Alpha]:
 
 
 def histogram(bins: Bins, weights: Alpha) -> Alpha:
-    """How often each colour occurs, ``float32 (2048,)``, sum 1, smoothed over like colours."""
+    """The frequency of each colour, ``float32 (2048,)`` with sum 1, smoothed over similar
+    colours."""
     counts = np.bincount(bins.ravel(), weights.ravel(), int(np.prod(COLOUR_BINS)))
     counts = counts.reshape(COLOUR_BINS)
     for axis in range(3):
@@ -57,11 +58,11 @@ def histogram(bins: Bins, weights: Alpha) -> Alpha:
 
 
 class GrabCut(SmallEngine):
-    """One person, cut out of the first frame and then carried from frame to frame.
+    """Segments one person in the first frame and then tracks that person from frame to frame.
 
-    Each frame the evidence of all cues is summed as log-odds per pixel; what is beyond doubt
-    is fixed, and GrabCut decides the rest. When nobody can be told from the room the alpha is
-    zero: the room stays hidden.
+    In each frame the evidence of all cues is summed as log-odds per pixel. Pixels beyond doubt are
+    fixed, and GrabCut decides the rest. If no person can be told from the room, the alpha is zero
+    and the room stays hidden.
     """
 
     description = "no weights: colour and shape alone; for one person against a calm room"
@@ -74,7 +75,7 @@ class GrabCut(SmallEngine):
         super().__init__(settings, size, stats)
         self._portraits = Portraits(self.work_size)
         self._faces = self._open_faces()
-        # The sides and the top of a picture are nearly always room.
+        # The sides and the top of a picture nearly always show the room.
         width, height = self.work_size
         self._border = np.ones((height, width), np.float32)
         side, top = max(1, width // 16), max(1, height // 20)
@@ -83,16 +84,20 @@ class GrabCut(SmallEngine):
     def reset(self) -> None:
         super().reset()
         width, height = self.work_size
-        self._wait = self._odd = 0  # frames until the next attempt; in a row that were unlike
-        self._told = False  # whether box or face, not colour alone, said where the person is
-        self._models = np.zeros((1, 65)), np.zeros((1, 65))  # of room and person, OpenCV's form
+        # frames until the next attempt; successive frames with an implausible shape
+        self._wait = self._odd = 0
+        self._told = False  # whether a box or a face, and not only colour, located the person
+        # of room and person, in OpenCV's format
+        self._models = np.zeros((1, 65)), np.zeros((1, 65))
         self._colours = np.zeros((2, int(np.prod(COLOUR_BINS))), np.float32)
         self._room = np.zeros((height, width, 3), np.float32)
-        self._outline = np.zeros((height, width), np.float32)  # the usual person nearest to this
-        self._known = np.zeros((height, width), np.float32)  # how well, 0 to 1
+        # the typical outline most similar to this person
+        self._outline = np.zeros((height, width), np.float32)
+        self._known = np.zeros((height, width), np.float32)  # how well the room is known, 0 to 1
 
     def _open_faces(self) -> Faces | None:
-        """The face detector where one is asked for, or, with ``auto``, where its file is."""
+        """The face detector if one is requested or, with ``auto``, if its file is on this
+        machine."""
         seed = self.settings.grabcut.seed
         if seed == "face" or (seed == "auto" and self.settings.model is not None):
             self.model = zoo.resolve("grabcut", self.settings, (".onnx",))
@@ -102,14 +107,14 @@ class GrabCut(SmallEngine):
             return None
         try:
             faces = Faces(path)
-        except RealtimeBgError as error:  # this engine has to work where all others fail
-            log.warning("%s; faces are not looked for", error)
+        except RealtimeBgError as error:  # this engine has to work when all others fail
+            log.warning("%s; faces are not detected", error)
             return None
         self.model = path
         return faces
 
     def matte(self, frame: Frame) -> Matte:
-        self._whole = frame.image  # faces are looked for in all its detail
+        self._whole = frame.image  # faces are detected at full size
         return super().matte(frame)
 
     def solve(self, small: Image, time: float) -> Alpha | None:
@@ -130,7 +135,7 @@ class GrabCut(SmallEngine):
     def _start(self, small: Image, bins: Bins, flesh: Alpha) -> Mask:
         """Find the person without history."""
         place, person = self._seed(small, bins, flesh)
-        if place is None:  # nothing stands out: hide all
+        if place is None:  # nothing stands out: hide everything
             return np.zeros(bins.shape, np.uint8)
         believed = sigmoid(place)
         self._models = np.zeros((1, 65)), np.zeros((1, 65))
@@ -145,12 +150,14 @@ class GrabCut(SmallEngine):
         return np.zeros_like(mask) if self._unlike(mask) else mask
 
     def _unlike(self, mask: Mask) -> bool:
-        """By colour alone a couch is found, too; where a box or a face told, shape has no say."""
+        """Whether the shape is implausible for a person. It is only checked if colour alone located
+        the person, because colour can also find a couch."""
         return not self._told and self._usual.likeness(mask.astype(np.float32)) < ODD
 
     def _seed(self, small: Image, bins: Bins, flesh: Alpha) -> tuple[Alpha | None, Alpha]:
-        """The log-odds of person by place, None where nobody is, and how likely a pixel is to be
-        person, both ``float32 (h, w)``: from the box, else a face, else what colour tells."""
+        """The log-odds of person by position (None if there is nobody) and the probability that a
+        pixel is person, both ``float32 (h, w)``. They come from the box, otherwise from a face,
+        otherwise from colour."""
         box, face = self.settings.grabcut.box, None
         if box is not None and self.settings.grabcut.seed in ("auto", "box"):
             self._told = True
@@ -170,8 +177,8 @@ class GrabCut(SmallEngine):
         return np.asarray(place, np.float32), person
 
     def _boxed(self, box: Box) -> tuple[Alpha, Alpha]:
-        """As in the paper: outside of the box there is room for certain, and inside person
-        rather in the middle than in the corners."""
+        """As in the paper: everything outside the box is certainly room; inside, the middle is more
+        likely person than the corners."""
         width, height = self.work_size
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
         x = ((x + 0.5) / width - box.x) / box.width * 2 - 1
@@ -193,7 +200,7 @@ class GrabCut(SmallEngine):
         return filled(pieces(mask, near), HOLE)
 
     def _count(self, bins: Bins, alpha: Alpha) -> Alpha:
-        """The histograms of room and person, ``float32 (2, 2048)``."""
+        """The colour histograms of room and person, ``float32 (2, 2048)``."""
         room = histogram(bins, np.asarray((1 - alpha) * self._border, np.float32))
         return np.stack([room, histogram(bins, alpha)])
 
@@ -203,7 +210,8 @@ class GrabCut(SmallEngine):
         return np.asarray(odds[bins], np.float32)
 
     def _room_odds(self, small: Image) -> Alpha:
-        """A fixed camera has seen this pixel without the person: does it look the same?"""
+        """Log-odds from comparing each pixel with the room as a fixed camera saw it without the
+        person."""
         change = ((small - self._room) ** 2).sum(2)
         known = self._known > 0.5
         if known.any() and np.median(change[known]) > CAMERA_MOVED**2:
@@ -212,21 +220,23 @@ class GrabCut(SmallEngine):
         return np.asarray(odds, np.float32)
 
     def _cut(self, small: Image, odds: Alpha, sure: float) -> Mask:
-        """GrabCut's answer, 0 or 1; below -``sure`` a pixel is room for certain."""
+        """GrabCut's mask of 0 and 1; pixels with log-odds below -``sure`` are fixed as room."""
         mask = np.where(odds > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
         mask[odds > SURE] = cv2.GC_FGD
         mask[odds < -sure] = cv2.GC_BGD
         persons = int((mask & 1).sum())
         if min(persons, mask.size - persons) < FEWEST:  # OpenCV raises without samples
             return np.asarray(mask & 1, np.uint8)
-        cv2.setRNGSeed(7)  # its k-means starts at random
+        cv2.setRNGSeed(7)  # its k-means is initialised randomly
         mode = cv2.GC_EVAL if self._models[0].any() else cv2.GC_INIT_WITH_MASK
         cv2.grabCut(small, mask, (0, 0, 0, 0), *self._models, 1, mode)
         return np.asarray(mask & 1, np.uint8)
 
     def _learn(self, small: Image, bins: Bins, alpha: Alpha) -> None:
         if alpha.mean() > 0.01:
-            # What hangs on to the person outside any usual outline must not teach its colour.
+            # Parts attached to the person outside every typical outline must not enter the colour
+            # model.
+
             self._colours += 0.1 * (self._count(bins, alpha * self._outline) - self._colours)
         room = cv2.dilate(alpha, np.ones((7, 7), np.uint8)) < 0.1
         fresh = np.where(self._known > 0.05, 0.1, 1.0)[room]

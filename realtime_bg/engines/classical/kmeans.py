@@ -1,7 +1,7 @@
-"""The person as a few colour clusters of the picture.
+"""Finds the person as a few colour clusters of the picture.
 
 Lloyd, "Least squares quantization in PCM", 1982, seeded as in Arthur and Vassilvitskii,
-"k-means++", SODA 2007, over colour and place.
+"k-means++", SODA 2007, over colour and position.
 """
 
 import cv2
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from realtime_bg.engines.classical._shared import SmallEngine, disk, filled, pieces, skin
 from realtime_bg.frames import Alpha, Image
 
-ROUNDS = 10  # of Lloyd's iteration on a first frame; a next one takes one
-PERSON = 0.4  # log-odds from which a cluster is person
-ALIKE = 7.0  # Lab units within which two clusters are one colour
-SPREAD = 40.0  # Lab units that the width of the picture counts for at position 1
+ROUNDS = 10  # of Lloyd's algorithm on the first frame; later frames take one
+PERSON = 0.4  # log-odds above which a cluster is person
+ALIKE = 7.0  # distance in Lab units within which two clusters have the same colour
+SPREAD = 40.0  # Lab units that correspond to the width of the picture if `position` is 1
 
 
 class KMeans(SmallEngine):
-    """Pixels are clustered by Lab colour and place; each cluster is person or room by where it
-    lies, by skin, and by what it was in the last frame, from whose centres the next one
-    starts."""
+    """Clusters pixels by Lab colour and position. A cluster is person or room depending on where it
+    lies, on its similarity to skin, and on what it was in the last frame, whose centres initialise
+    the next one."""
 
     description = "no weights: colour clusters; for clothes unlike the room"
     LONG_SIDE = 160
@@ -47,17 +47,17 @@ class KMeans(SmallEngine):
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
         scale = SPREAD * self.settings.kmeans.position / max(width, height)
         light, a, b = (channel.astype(np.float32) for channel in cv2.split(lab))
-        # Half weight for lightness: folds and shadows change it, the cloth stays.
+        # Lightness has half the weight: folds and shadows change it within one piece of cloth.
         features = (light * 0.5, a, b, x * scale, y * scale)
         return np.stack([feature.ravel() for feature in features], axis=1)
 
     def _cluster(self, features: NDArray[np.float32]) -> NDArray[np.int32] | None:
-        """The cluster of each pixel, ``int32 (h * w,)``; None where there is one colour only."""
+        """The cluster of each pixel, ``int32 (h * w,)``; None if there is only one colour."""
         wanted = self.settings.kmeans.clusters
         if len(features) < wanted or float(features[:, :3].std(0).max()) < 2:
             return None
         if self._centres is None:
-            cv2.setRNGSeed(7)  # its seeds are random
+            cv2.setRNGSeed(7)  # its initialisation is random
             stop = (cv2.TERM_CRITERIA_COUNT, ROUNDS, 0.0)
             _, labels, self._centres = cv2.kmeans(
                 features, wanted, None, stop, 1, cv2.KMEANS_PP_CENTERS
@@ -68,15 +68,17 @@ class KMeans(SmallEngine):
         sizes = np.bincount(labels, minlength=wanted)
         sums = [np.bincount(labels, feature, wanted) for feature in features.T]
         means = np.stack(sums, axis=1) / np.maximum(sizes, 1)[:, None]
-        self._centres[sizes > 0] = means[sizes > 0]  # an empty cluster waits where it is
+        self._centres[sizes > 0] = means[sizes > 0]  # an empty cluster keeps its centre
         return labels
 
     def _odds(self, labels: NDArray[np.int32], flesh: Alpha) -> Alpha:
-        """Per cluster the log-odds of person against room, ``float32 (k,)``."""
+        """The log-odds of person against room for each cluster, ``float32 (k,)``."""
         assert self._centres is not None
         count = len(self._centres)
 
-        # Clusters of like colour share their evidence: a wall stays one wall in light and shade.
+        # Clusters of similar colour share their evidence, so that a wall stays one wall in light
+        # and shade.
+
         colours = self._centres[:, :3]
         near = ((colours[:, None] - colours[None]) ** 2).sum(2)
         like = np.exp(-near / (2 * ALIKE**2))
@@ -88,7 +90,8 @@ class KMeans(SmallEngine):
         inside = shares(self.place**3)
         outside = shares(self.border.astype(np.float32))
         odds = np.log((inside + 0.01) / (outside + 0.01))
-        if self.alpha is not None:  # what it was it stays, unless place speaks against it
+        # a cluster stays what it was, unless its position contradicts that
+        if self.alpha is not None:
             were = shares(self.alpha), shares(1 - self.alpha)
             odds = 0.6 * odds + 0.6 * np.log((were[0] + 0.01) / (were[1] + 0.01))
         sizes = np.maximum(np.bincount(labels, minlength=count), 1)

@@ -1,4 +1,4 @@
-"""The person as what moves in front of a fixed camera.
+"""Finds the person as what moves in front of a fixed camera.
 
 Zivkovic, "Improved adaptive Gaussian mixture model for background subtraction", ICPR 2004, and
 Zivkovic and van der Heijden (k nearest neighbours), Pattern Recognition Letters 2006; shadows
@@ -20,25 +20,29 @@ from realtime_bg.stats import Stats
 
 log = logging.getLogger(__name__)
 
-SHADOW = 127  # OpenCV's mark for a shadow
-DARKEST = 0.7  # a shadow leaves at least this share of the light; grey cloth leaves less
-EVERYTHING = 0.8  # share of changed pixels from which the camera has moved
-WARM_UP = 10  # frames in which a model may still take everything for new
-CHANGED = 12  # grey levels between two frames that are no noise
-MOVED = 0.002  # share of pixels around that change when somebody moves
+SHADOW = 127  # OpenCV's label for a shadow
+DARKEST = 0.7  # a shadow leaves at least this fraction of the light; grey cloth leaves less
+EVERYTHING = 0.8  # fraction of changed pixels above which the camera has moved
+WARM_UP = 10  # frames in which a new model may still see everything as new
+CHANGED = 12  # difference between two frames, in grey levels, that is not noise
+MOVED = 0.002  # fraction of neighbouring pixels that change when somebody moves
 
 
 class Motion(SmallEngine):
-    """The room is learnt only where nobody is: what was person keeps its old background until it
-    has not moved for ``hold`` seconds, so that standing still does not make it room."""
+    """Learns the room only where nobody is. Where the person was, the old room is kept until
+    nothing has moved for ``hold`` seconds, so that a person who stands still does not become part
+    of the room."""
 
-    description = "no weights: what moves; for a fixed camera that saw the room empty"
-    waits = False  # it learns the room in time
-    least_scale = 1.0  # opened anew it would take the person for a part of the room
+    description = "no weights: moving objects; for a fixed camera that has seen the empty room"
+    waits = False  # it has to see every frame to learn the room
+    least_scale = 1.0  # after reopening, it would take the person for part of the room
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
-        log.warning("whoever sits still now is taken for room: move, or leave the picture once")
+        log.warning(
+            "a person who is sitting still now is taken for part of the room: "
+            "move, or leave the picture once"
+        )
 
     def reset(self) -> None:
         super().reset()
@@ -47,7 +51,7 @@ class Motion(SmallEngine):
         self._model: Any = create(detectShadows=True)
         self._model.setShadowThreshold(DARKEST)
         self._moved_at: NDArray[np.float64] | None = (
-            None  # when a pixel's surroundings last moved, seconds
+            None  # when the neighbourhood of each pixel last moved, in seconds
         )
 
     def solve(self, small: Image, time: float) -> Alpha | None:
@@ -67,15 +71,15 @@ class Motion(SmallEngine):
             return None
         mask = self._held(self._tidy(found), small, time)
         mask &= 1 - self._ghosts(mask, small)
-        # Where somebody is, the model is shown the room as it was before. (Its own background
-        # image will not do: that is the mean of all it holds, a colour nothing ever had.)
+        # Where somebody is, the model is given the room as it was before. (Its own background image
+        # does not work here: it is a mean over all components, a colour that was never there.)
         near = cv2.dilate(mask, disk(2)) > 0
         self._room = np.where(near[..., None], self._room, calm)
         self._model.apply(self._room, learningRate=self.settings.motion.learning_rate)
         return self.softened(mask, small) if mask.any() else None
 
     def _as_before(self, small: Image) -> Image:
-        """The frame in the exposure and white balance of the room that was learnt."""
+        """The frame, converted to the exposure and white balance of the learned room."""
         room = None if self.alpha is None else self.alpha < 0.1
         gain = exposure(small.astype(np.float32), self._room.astype(np.float32), room)
         return np.asarray(np.clip(small / gain + 0.5, 0, 255), np.uint8)
@@ -86,20 +90,21 @@ class Motion(SmallEngine):
         return pieces(filled(mask), np.ones(mask.shape, np.float32), 0.1)
 
     def _held(self, mask: Mask, small: Image, time: float) -> Mask:
-        """What of ``mask`` has moved, or has seen movement near, within ``hold`` seconds."""
+        """The parts of ``mask`` that have moved, or had motion nearby, within the last ``hold``
+        seconds."""
         assert self._moved_at is not None
         side = max(3, max(mask.shape) // 4 | 1)
         share = cv2.blur(self._change(small) * mask, (side, side))
         self._moved_at[share > MOVED] = time
-        # A pixel that is newly person has just come there, even if its piece hardly moves.
+        # A pixel that has just become person has moved there, even if its component hardly moves.
         fresh = (mask > 0) & np.isneginf(self._moved_at)
         self._moved_at[fresh] = time
         self._moved_at[mask == 0] = -np.inf
         return np.asarray(time - self._moved_at <= self.settings.motion.hold, np.uint8) & mask
 
     def _ghosts(self, mask: Mask, small: Image) -> Mask:
-        """What somebody has uncovered, whom the model took for room: there the outline is in the
-        model and no longer in the frame."""
+        """Ghosts: areas uncovered by somebody whom the model had taken for part of the room. Their
+        contour is in the model but no longer in the frame."""
         count, labels = cv2.connectedComponents(mask)
         rim = mask - cv2.erode(mask, disk(1), borderValue=1)
         now, then, moving = (

@@ -1,8 +1,8 @@
-"""The person as what differs from a picture of the empty room, the clean plate.
+"""Finds the person as what differs from a picture of the empty room, the clean plate.
 
-Horprasert, Harwood, Davis, "A statistical approach for real-time robust background subtraction
-and shadow detection", ICCV FRAME-RATE 1999: a pixel I against its plate E is split into a
-brightness ratio and what is left, the chromaticity distortion; a shadow keeps the chromaticity.
+Horprasert, Harwood, Davis, "A statistical approach for real-time robust background subtraction and
+shadow detection", ICCV FRAME-RATE 1999: the difference between a pixel I and its plate E is split
+into a brightness ratio and the remaining chromaticity distortion; a shadow keeps the chromaticity.
 """
 
 import logging
@@ -23,22 +23,24 @@ from realtime_bg.system.files import whole
 
 log = logging.getLogger(__name__)
 
-COUNTDOWN = 3.0  # seconds in which to step out of view
-FRAMES = 15  # whose median becomes the plate
-EDGE = 0.2  # steepness of a contour, share of its step per pixel; shadows are softer
+COUNTDOWN = 3.0  # seconds to step out of view
+FRAMES = 15  # the plate is the median of this many frames
+EDGE = 0.2  # steepness of a contour as a fraction of its step per pixel; shadows are softer
 
 
 class Plate(SmallEngine):
-    """Compares each frame with the plate after taking exposure and white balance out of it.
-    Without a plate nobody is found, and only the background is shown."""
+    """Compares each frame with the plate after compensating for exposure and white balance. Without
+    a plate nobody is found, and only the background is shown."""
 
-    description = "no weights: difference to a picture of the empty room (key p); fixed camera"
+    description = (
+        "no weights: difference from a picture of the empty room (key p); for a fixed camera"
+    )
     LONG_SIDE = 320
-    waits = False  # it counts down, and takes its plate when nothing moves
-    least_scale = 1.0  # opened anew it would have lost its plate
-    _taken: list[Image] | None = None  # frames for a new plate; None where none is being taken
-    _due: float | None = None  # when the first of them is taken
-    _said = 0  # seconds of the countdown that were told last
+    waits = False  # its countdown and its plate also need frames in which nothing moves
+    least_scale = 1.0  # reopening would lose the plate
+    _taken: list[Image] | None = None  # frames for a new plate; None while none is being taken
+    _due: float | None = None  # when the first of them is due
+    _said = 0  # seconds of the countdown that were last announced
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
@@ -47,13 +49,17 @@ class Plate(SmallEngine):
         if path is not None and path.exists():
             self._plate = self._prepared(load(path))
         if self._plate is None:
-            log.warning("no clean plate yet: leave the picture and press p; nobody is shown before")
+            log.warning(
+                "no clean plate yet: press p and leave the picture; "
+                "until then only the background is shown"
+            )
 
     def reset(self) -> None:
-        # The plate is the user's, not history: it outlives a clip that begins again.
+        # The plate was taken by the user and is not history: it survives the restart of a clip.
         super().reset()
         if self._taken is not None:
-            self.take_plate()  # somebody may have passed close by, on the way out: count anew
+            # somebody may have passed close by on the way out: restart the countdown
+            self.take_plate()
 
     def take_plate(self) -> None:
         self._taken, self._due, self._said = [], None, 0
@@ -67,7 +73,7 @@ class Plate(SmallEngine):
         room = None if self.alpha is None else self.alpha < 0.1
         plate = self._plate * exposure(current, self._plate, room)
         evidence = self._difference(current, plate)
-        # Half way up to what stands inside, the edge is; a fixed level would lie outside of it.
+        # The edge is half way up to the level inside; a fixed level would lie outside the edge.
         level = np.clip(0.4 * cv2.dilate(evidence, disk(1)), 1, 3)
         mask = np.asarray(evidence > level, np.uint8)
         mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, disk(1))
@@ -98,7 +104,7 @@ class Plate(SmallEngine):
         return np.asarray(cv2.GaussianBlur(plate, (3, 3), 0), np.float32)
 
     def _difference(self, current: NDArray[np.float32], plate: NDArray[np.float32]) -> Alpha:
-        """How far each pixel is from its plate, ``float32 (h, w)``; beyond 1 it is person."""
+        """The difference of each pixel from the plate, ``float32 (h, w)``; above 1 it is person."""
         tolerance = self.settings.plate.tolerance
         ones = np.ones((1, 3), np.float32)
         dot = cv2.transform(current * plate, ones)
@@ -108,13 +114,13 @@ class Plate(SmallEngine):
         rest = cv2.transform(current * current, ones) - ratio * dot
         colour = np.sqrt(np.maximum(rest, 0))
         light = np.abs(ratio - 1) * np.sqrt(power / 3)
-        # Darker at the same chromaticity is a shadow, where its outline is soft.
+        # Darker with the same chromaticity is a shadow, if its contour is soft.
         shadow = (ratio < 1) & (ratio > self.settings.plate.shadow) & (colour < tolerance)
         light[shadow & ~self._sharp(ratio)] = 0
         return np.asarray(np.maximum(colour / tolerance, light / (1.5 * tolerance)), np.float32)
 
     def _sharp(self, ratio: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Pixels of darker pieces that most of whose outline is steep: cloth, not shadow."""
+        """Darker regions whose contour is mostly steep: they are cloth, not shadow."""
         dark = np.asarray(ratio < 0.93, np.uint8)
         across, down = (cv2.Sobel(ratio, -1, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
         slope = cv2.dilate(cv2.magnitude(across, down), disk(1))
@@ -128,18 +134,20 @@ class Plate(SmallEngine):
 
 
 def load(path: Path) -> Image:
-    """A plate from a file, BGR ``uint8 (h, w, 3)``. Raises EngineError."""
+    """Load a plate from a file, BGR ``uint8 (h, w, 3)``. Raises EngineError."""
     try:
         plate = read_picture(path)
     except (OSError, cv2.error):
         plate = None
     if plate is None:
-        raise EngineError(f"{path}: not a picture; delete it, or name another engine.plate.file")
+        raise EngineError(
+            f"{path}: not a picture; delete it, or set engine.plate.file to another file"
+        )
     return np.asarray(plate, np.uint8)
 
 
 def save(plate: Image, path: Path, stats: Stats) -> None:
-    """Write a plate as PNG, whole or not at all; a failure is said and costs nothing else."""
+    """Write a plate as PNG, whole or not at all. A failure is reported and has no other effect."""
     try:
         with whole(path) as partial:
             partial.write_bytes(cv2.imencode(".png", plate)[1].tobytes())

@@ -1,4 +1,4 @@
-"""The person as the region grown from a few seeds.
+"""Finds the person as the region grown from a few seeds.
 
 Adams and Bischof, "Seeded region growing", PAMI 1994, with one fixed tolerance per region.
 """
@@ -24,18 +24,20 @@ PORTRAIT = tuple(
     )
     for x in xs
 )
-SHARED = 0.5  # of a region also reached from the room's seeds: then it is the room's
-GRID = 12  # seeds along the longer side, inside what was person in the last frame
-ROOM = 0.02  # share of the upper border that a person's region may hold
-ASTRAY = 0.35  # least mean, over a region, of how likely a pixel is to be person by its place
+SHARED = 0.5  # fraction of a region also reached from the room's seeds, above which it is room
+GRID = 12  # seeds along the longer side, inside the person of the last frame
+ROOM = 0.02  # fraction of the upper border that a region of the person may cover
+ASTRAY = 0.35  # smallest mean prior of a region of the person
 
 
 class Region(SmallEngine):
-    """From each seed everything is taken that hangs together and is like it in Lab; regions that
-    run along the border, or that grow from there as well, are the room's. In the next frame
-    seeds lie inside the last answer too."""
+    """Grows a connected region of similar Lab colour from each seed. Regions that run along the
+    border, or that also grow from there, belong to the room. In later frames the last mask supplies
+    seeds too."""
 
-    description = "no weights: grows from seeds; for plain clothes before an unlike wall"
+    description = (
+        "no weights: grows from seeds; for plain clothes in front of a wall of another colour"
+    )
 
     def solve(self, small: Image, time: float) -> Alpha | None:
         calm = cv2.medianBlur(cv2.cvtColor(small, cv2.COLOR_BGR2LAB), 5)
@@ -54,12 +56,12 @@ class Region(SmallEngine):
             return None
         mask = cv2.morphologyEx(taken, cv2.MORPH_CLOSE, disk(3))
         mask = cv2.morphologyEx(filled(pieces(mask, self.place), 0.05), cv2.MORPH_OPEN, disk(1))
-        # Where the user says what to grow from, it may be anything.
+        # If the user has set the seeds, the region may be anything.
         known = bool(self.settings.region.seeds) or self.plausible(mask)
         return self.softened(mask, small) if known else None
 
     def _room(self, lab: Image) -> Mask:
-        """What grows from the upper border, where the room has its seeds."""
+        """The region that grows from the upper border, where the seeds of the room are."""
         height, width = lab.shape[:2]
         side, down = [0, width - 1], np.linspace(0, 0.7 * (height - 1), 4).astype(int)
         seeds = [(x, int(y)) for x in side for y in down]
@@ -71,7 +73,8 @@ class Region(SmallEngine):
         return room
 
     def _seeds(self, shape: tuple[int, ...]) -> list[tuple[int, int]]:
-        """Columns and rows to grow from: the user's or a portrait's, and the last interior."""
+        """Columns and rows of the seeds: the user's or those of a portrait, plus the interior of
+        the last mask."""
         height, width = shape
         given = self.settings.region.seeds or PORTRAIT
         seeds = [
@@ -88,10 +91,10 @@ class Region(SmallEngine):
         return seeds
 
     def _grown(self, lab: Image, seed: tuple[int, int]) -> Mask:
-        """The pixels connected with ``seed`` and within the tolerance of it."""
+        """The pixels that are connected with ``seed`` and within the tolerance of its colour."""
         tolerance = self.settings.region.tolerance
         held: NDArray[np.uint8] = np.zeros((lab.shape[0] + 2, lab.shape[1] + 2), np.uint8)
-        # OpenCV's L reaches 255 where Lab's reaches 100, and shading changes lightness most.
+        # OpenCV scales L to 255 instead of 100, and shading changes lightness most.
         reach = (3 * tolerance, tolerance, tolerance)
         flags = 4 | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY | (1 << 8)
         cv2.floodFill(lab, held, seed, 0, reach, reach, flags)

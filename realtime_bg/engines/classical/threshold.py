@@ -1,4 +1,4 @@
-"""The person as what is darker or lighter than the picture's border.
+"""Finds the person as what is darker or lighter than the border of the picture.
 
 Otsu, "A threshold selection method from gray-level histograms", IEEE SMC 1979; the adaptive
 threshold is a local mean (Sauvola and Pietikainen, Pattern Recognition 2000, without its
@@ -11,15 +11,18 @@ import numpy as np
 from realtime_bg.engines.classical._shared import Mask, SmallEngine, disk, filled, pieces
 from realtime_bg.frames import Alpha, Image
 
-APART = 0.25  # how much more of the usual place of people than of the border must be person
+# by how much the person's fraction of the usual position must exceed that of the border
+APART = 0.25
 
 
 class Threshold(SmallEngine):
-    """Lightness and the two colour channels of Lab are cut in two, each where its histogram or
-    its neighbourhood says; the room is what the border is. Of the three the cut that tells
-    the middle from the border best is taken, with the others that do so too."""
+    """Thresholds each Lab channel, globally by its histogram or locally by its neighbourhood; the
+    side that dominates the border is the room. The channel that best separates the middle from the
+    border is used, together with any other that also does so."""
 
-    description = "no weights: light or dark; for a person before an evenly lit, plain wall"
+    description = (
+        "no weights: light against dark; for a person in front of an evenly lit, plain wall"
+    )
 
     def solve(self, small: Image, time: float) -> Alpha | None:
         lab = cv2.cvtColor(cv2.GaussianBlur(small, (5, 5), 0), cv2.COLOR_BGR2LAB)
@@ -34,7 +37,8 @@ class Threshold(SmallEngine):
         return self.softened(mask, small) if self.plausible(mask) else None
 
     def _cut(self, channel: Image) -> Mask:
-        """One channel, ``uint8 (h, w)``, in two; the half that the border mostly is, is room."""
+        """One channel, ``uint8 (h, w)``, thresholded to 0 and 1; the side that dominates the border
+        is 0."""
         s = self.settings.threshold
         if s.method == "otsu":
             _, mask = cv2.threshold(channel, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
