@@ -13,7 +13,7 @@
     with realtime_bg.open(source="camera", background="blur", outputs=["virtualcam"]) as running:
         running.set(background="beach")
 
-What stands in ``__all__`` keeps its meaning within a major version; everything else may change with
+The names in ``__all__`` keep their meaning within a major version; everything else may change in
 any release. Nothing heavy is imported before it is used.
 """
 
@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from realtime_bg.version import __version__
 
-# ONNX Runtime (from 1.29 on) tells its makers which networks are run. We send nothing to anybody;
-# it has to know before it is imported. OpenVINO is told in runtimes/openvino.py.
+# Since 1.29, ONNX Runtime reports to its makers which networks are run. This program sends nothing
+# to anybody; the setting has to be made before the import. For OpenVINO, see runtimes/openvino.py.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The Python API, as `import realtime_bg` shows it: photos, frames in a row, and live pipelines."""
+"""The Python API behind `import realtime_bg`: photos, sequences of frames, and live pipelines."""
 
 from realtime_bg.api.photos import alpha, remove
 from realtime_bg.api.running import Running, open

@@ -1,4 +1,4 @@
-"""What callers hand over: pictures in several forms, settings by name."""
+"""Conversion of the arguments of the API: pictures in several forms, settings by name."""
 
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -32,9 +32,9 @@ SHORT_NAMES = {
 
 
 def as_settings(given: dict[str, Any]) -> Settings:
-    """Settings from keyword arguments: those of config.yaml with ``__`` for the dot, such as
-    ``refine__feather=2``, or one of `SHORT_NAMES`; None: not given. They win over the environment;
-    the user's own config.yaml does not count. Raises SettingsError."""
+    """Settings from keyword arguments: keys of config.yaml with ``__`` instead of the dot, such as
+    ``refine__feather=2``, or `SHORT_NAMES`. None means not given. They override the environment;
+    the user's own config.yaml is not read. Raises SettingsError."""
     return load(flags=as_keys(given), origin="arguments")
 
 
@@ -44,9 +44,9 @@ def as_keys(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_bgr(picture: Picture, order: Order) -> Image:
-    """Any picture as BGR ``uint8 (H, W, 3)``; of an encoded one upright and in sRGB. Raises
-    SettingsError for another order, ValueError for an array of another form, DataError for a file
-    that cannot be read."""
+    """Any picture as BGR ``uint8 (H, W, 3)``; an encoded one is turned upright and converted to
+    sRGB. Raises SettingsError for an unknown order, ValueError for an array of another shape or
+    dtype, DataError for a file that cannot be read."""
     check_order(order)
     if isinstance(picture, np.ndarray):
         image = as_image(picture, "picture")
@@ -58,6 +58,6 @@ def as_bgr(picture: Picture, order: Order) -> Image:
 
 
 def check_order(order: str) -> None:
-    """Raise SettingsError unless ``order`` is one there is."""
+    """Raise SettingsError unless ``order`` is valid."""
     if order not in ("rgb", "bgr"):
-        raise SettingsError(f"order: {order!r} is none; choose 'rgb' or 'bgr'")
+        raise SettingsError(f"order: {order!r} is unknown; choose 'rgb' or 'bgr'")

@@ -1,4 +1,4 @@
-"""Photos: cut people out, or put them before another background, in one call."""
+"""`remove` and `alpha`: cut people out of a photo, or change its background, in one call."""
 
 import threading
 from functools import lru_cache
@@ -41,7 +41,7 @@ def _matter(settings: Settings) -> _Matter:
 def remove(
     image: Picture, background: Picture | None = None, *, order: Order = "rgb", **settings: Any
 ) -> Any:
-    """Take the background of a photo away, or put another one in its place.
+    """Remove the background of a photo, or replace it.
 
     ``image``: an array ``uint8 (H, W, 3)`` with its channels in ``order``, a Pillow image, a path,
     or the bytes of a file. ``background``: None for transparency; a name such as ``"office"``,
@@ -49,9 +49,9 @@ def remove(
     Pillow image or bytes. ``settings``: see `api.arguments.as_settings`, for example
     ``engine="embedded"``, ``offline=True`` or ``refine__feather=2``.
 
-    Returns an array ``uint8 (H, W, 4)``, alpha last, or ``(H, W, 3)`` with a background, in
-    ``order``; a Pillow image (RGBA or RGB) for a Pillow image. The engine is kept for the next call
-    with the same settings. Raises RealtimeBgError.
+    Returns an array ``uint8 (H, W, 4)`` with alpha last, or ``(H, W, 3)`` with a background, in
+    ``order``; for a Pillow image, a Pillow image (RGBA or RGB). The engine is kept for the next
+    call with the same settings. Raises RealtimeBgError.
     """
     photo = as_bgr(image, order)
     matter = _matter(as_settings(settings))
@@ -68,13 +68,13 @@ def remove(
 
 
 def alpha(image: Picture, *, order: Order = "rgb", **settings: Any) -> Alpha:
-    """The alpha of a photo: ``float32 (H, W)`` in [0, 1], 1 being person. Arguments and errors as
-    those of `remove`."""
+    """The alpha of a photo: ``float32 (H, W)`` in [0, 1], where 1 is person. Arguments and errors
+    are those of `remove`."""
     return _matter(as_settings(settings)).cut(as_bgr(image, order)).alpha
 
 
 def _returned(result: NDArray[np.uint8], given: Picture, order: Order) -> Any:
-    """BGR or BGRA in the form and order that the caller uses."""
+    """Convert BGR or BGRA to the form and order that the caller uses."""
     has_alpha = result.shape[2] == 4
     rgb = cv2.COLOR_BGRA2RGBA if has_alpha else cv2.COLOR_BGR2RGB
     if isinstance(given, Pillow.Image):

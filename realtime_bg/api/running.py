@@ -1,4 +1,4 @@
-"""A live pipeline in the background of the caller's program."""
+"""`open`: a live pipeline in the background of the caller's program."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -20,14 +20,14 @@ from realtime_bg.steering.changes import apply
 from realtime_bg.steering.checks import prepare
 
 Output: TypeAlias = str | Callable[[Image], None]
-"""An output as on the command line, or a function that takes every composite, BGR
-``uint8 (H, W, 3)``, on a thread of its own."""
+"""An output as on the command line, or a function that is called with every composite, BGR ``uint8
+(H, W, 3)``, on its own thread."""
 
 STOP_SECONDS = 5.0
 
 
 class _Caller(Sink):
-    """Gives composites to a function."""
+    """Passes composites to a function."""
 
     live = True
 
@@ -47,10 +47,10 @@ def _opener(function: Callable[[Image], None]) -> Callable[[Size, float], Sink]:
 
 
 class Running:
-    """A pipeline that runs until `stop`; a context manager that stops it."""
+    """A pipeline that runs until `stop`; as a context manager, it stops at the end of the block."""
 
     def __init__(self, settings: Settings, functions: Sequence[Callable[[Image], None]]) -> None:
-        """See `open`, which makes it."""
+        """See `open`, which creates it."""
         self._live, self._stats = Live(settings), Stats()
         source = open_source(settings.source, paced=True)
         try:
@@ -74,36 +74,36 @@ class Running:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether the pipeline is still running."""
         return self._thread.is_alive()
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All settings of the moment, as in config.yaml."""
+        """All current settings, as in config.yaml."""
         return self._live.now.model_dump(mode="json")
 
     @property
     def stats(self) -> dict[str, Any]:
-        """What it does, with which engine, how fast, and where the time goes; see docs/api.md."""
+        """The state, the engine, the rates and the time of each stage; see docs/api.md."""
         problem = str(self._error) if self._error is not None else ""
         return reported(self._live.now, self._stats, self.running, problem)
 
     def set(self, **changes: Any) -> None:
-        """Change settings while it runs, named as in `open`. Raises SettingsError for those that
-        cannot work, and then nothing has changed."""
+        """Change settings while it runs, named as in `open`. If it raises SettingsError, nothing
+        has changed."""
         apply(self._live, lambda _: as_keys(changes))
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the source has ended, or ``timeout`` seconds. Whether it has ended. Raises
-        the error it ended with."""
+        """Wait until the source has ended, at most ``timeout`` seconds. Return whether it has
+        ended. Raises the error with which it ended."""
         self._thread.join(timeout)
         if self._error is not None:
             raise self._error
         return not self.running
 
     def stop(self) -> None:
-        """End it: files are finished, the camera's light is off. Idempotent. Raises the error it
-        ended with, if it ended by itself."""
+        """Stop the pipeline: files are finished and the camera is released. Idempotent. Raises the
+        error with which the pipeline ended by itself, if any."""
         self._pipeline.stop()
         self.wait(STOP_SECONDS)
 
@@ -128,7 +128,8 @@ def open(
 
     ``source`` and ``background`` as on the command line. ``outputs``: ``"virtualcam"``, video
     files, ``"null"``, or functions; the preview window needs the main thread and is not among them.
-    ``settings``: see `api.arguments.as_settings`. Raises RealtimeBgError for what cannot work.
+    ``settings``: see `api.arguments.as_settings`. Raises RealtimeBgError for settings that cannot
+    work.
     """
     functions = [one for one in outputs if callable(one)]
     sinks = tuple(one for one in outputs if not callable(one))

@@ -1,4 +1,4 @@
-"""Frames in a row: an engine with its history, for a loop of the caller's own."""
+"""`Session`: an engine with its history, for the caller's own loop over frames."""
 
 from typing import Any, Self
 
@@ -15,8 +15,8 @@ from realtime_bg.steering.checks import prepare
 
 
 class Session:
-    """One engine and what it remembers of the frames before. Used by one thread at a time; a
-    context manager that releases the engine.
+    """One engine with its history of earlier frames. Used by one thread at a time; as a context
+    manager, it releases the engine at the end of the block.
 
     ::
 
@@ -27,12 +27,12 @@ class Session:
     """
 
     def __init__(self, engine: str = "auto", *, order: Order = "rgb", **settings: Any) -> None:
-        """``order``: of the channels of frames and results. ``settings``: see
-        `api.arguments.as_settings`. The engine is opened by the first frame. Raises
-        RealtimeBgError for settings that cannot work."""
+        """``order``: the order of the channels of frames and results. ``settings``: see
+        `api.arguments.as_settings`. The first frame opens the engine. Raises RealtimeBgError for
+        settings that cannot work."""
         check_order(order)
         self._order: Order = order
-        named = None if engine == "auto" else engine  # what the environment says stays
+        named = None if engine == "auto" else engine  # keep the value of the environment
         wanted = as_settings({"engine__quality": "fast", "engine": named, **settings})
         self._settings = prepare(wanted, "file")
         self._matter = PictureMatter(self._settings)
@@ -40,12 +40,12 @@ class Session:
         self._count = self._epoch = 0
 
     def matte(self, frame: Picture) -> Alpha:
-        """The frame's alpha, ``float32 (H, W)`` in [0, 1]. Raises RealtimeBgError."""
+        """The alpha of a frame, ``float32 (H, W)`` in [0, 1]. Raises RealtimeBgError."""
         return self._cut(as_bgr(frame, self._order)).alpha
 
     def composite(self, frame: Picture, background: Picture = "blur") -> Image:
-        """The person before ``background``, see `remove`: an array ``uint8 (H, W, 3)`` in the
-        session's order. Raises RealtimeBgError."""
+        """The person over ``background``, see `remove`: an array ``uint8 (H, W, 3)`` in the
+        session's channel order. Raises RealtimeBgError."""
         image = as_bgr(frame, self._order)
         cut = self._cut(image)
         if isinstance(background, bytes | np.ndarray | Pillow.Image):
@@ -61,7 +61,7 @@ class Session:
         return self._matter.matte_next(image, self._count)
 
     def reset(self) -> None:
-        """Forget the frames before: the next one shows something else."""
+        """Forget all earlier frames: the next one shows another scene."""
         self._epoch += 1
         self._matter.forget()
 

@@ -1,1 +1,1 @@
-"""The program's jobs from settings to result: run, bench, and files without threads."""
+"""Whole jobs from settings to result: live runs, benchmarks, and files without threads."""

@@ -1,4 +1,4 @@
-"""Measuring this machine: the processor frame by frame, every stage timed, nothing dropped."""
+"""The benchmark: runs the processor frame by frame with every stage timed and nothing dropped."""
 
 import json
 import math
@@ -21,24 +21,24 @@ from realtime_bg.sources import is_live, open_source
 from realtime_bg.stats import STAGES, Stats
 from realtime_bg.version import __version__
 
-WARM_UP = 10  # frames before the first one that counts: lazy allocations, caches, clock ramps
+WARM_UP = 10  # frames that are not measured: lazy allocations, caches, clock ramps
 
 Report = dict[str, Any]
 
 
 def bench(settings: Settings, frames: int, seconds: float = math.inf) -> Report:
-    """Run ``frames`` frames of the settings' source through its engine and background, or as many
-    as fit into ``seconds``.
+    """Run ``frames`` frames of the source through the engine and the background, or as many as fit
+    into ``seconds``.
 
-    The report's times are milliseconds, each with ``p50``, ``p95`` and ``min``: ``network_ms``
-    and ``stages_ms`` by stage, ``step_ms`` from frame in to composite out, ``latency_ms`` from
-    the frame's capture to its hand-over. ``fps`` is the rate frame by frame, capture included.
-    ``cpu_percent`` counts one full core as 100. With the engine `rvm-torch`, RVM's usual loop
-    (`rvm_loop.py`) takes turns with it on the same device: ``loop_ms``, and ``times_loop``, how
-    many times as fast the step is. Raises RealtimeBgError.
+    Times in the report are in milliseconds, each with ``p50``, ``p95`` and ``min``: ``network_ms``
+    and ``stages_ms`` per stage, ``step_ms`` from frame to composite, ``latency_ms`` from capture to
+    output. ``fps`` is the rate including capture. ``cpu_percent`` counts one full core as 100. With
+    the engine `rvm-torch`, RVM's usual loop (`bench_baseline.py`) alternates with it on the same
+    device: ``loop_ms`` is its time, and ``times_loop`` is how many times as fast the step is.
+    Raises RealtimeBgError.
     """
     if is_live(settings.source.spec):
-        raise SettingsError("bench needs a source that does not wait: demo, a video or an image")
+        raise SettingsError("bench needs a source that is not live: demo, a video or an image")
     stats = Stats(history=frames)
     processor = Processor(Live(settings), stats, wait=True)
     source = open_source(settings.source, paced=False)
@@ -72,7 +72,8 @@ def bench(settings: Settings, frames: int, seconds: float = math.inf) -> Report:
                 start, used = time.perf_counter(), sum(process.cpu_times()[:2])
                 loop = loop or _usual_loop(stats, source.size)
                 looped = time.perf_counter()
-                loop(frame.image, composite.image)  # any picture of the size is a background
+                # Any picture of the right size can serve as background
+                loop(frame.image, composite.image)
                 stats.add("loop", time.perf_counter() - looped)
                 other_wall += time.perf_counter() - start
                 other_cpu += sum(process.cpu_times()[:2]) - used
@@ -141,12 +142,12 @@ def _peak_bytes(process: psutil.Process) -> int:
 
 
 def as_json(report: Report | list[Report]) -> str:
-    """The report, or several, for programs."""
+    """The report, or several, as JSON."""
     return json.dumps(report, indent=2)
 
 
 def as_table(report: Report) -> Table:
-    """The report for people."""
+    """The report as a table for the terminal."""
     title = (
         f"{report['engine']} on {report['provider']}, {'x'.join(map(str, report['size']))}, "
         f"network at {'x'.join(map(str, report['work_size']))}, {report['frames']} frames"

@@ -1,4 +1,4 @@
-"""RVM in PyTorch in the usual way, frame by frame: the baseline that `bench` compares with."""
+"""The baseline of `bench`: RVM in PyTorch in the usual way, frame by frame."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from realtime_bg.frames import Image
 
 
 class BaselineLoop:
-    """Single precision, each picture converted on the CPU, uploaded, matted at full size with the
-    network's refiner, blended and downloaded. ``ratio``: the downsample ratio."""
+    """In single precision, each picture is converted on the CPU, uploaded, matted at full size with
+    the network's refiner, blended and downloaded. ``ratio``: the downsample ratio."""
 
     def __init__(self, model: Path, ratio: float, device: str) -> None:
         self._device, self._ratio = torch.device(device), ratio
@@ -21,7 +21,7 @@ class BaselineLoop:
 
     @torch.inference_mode()
     def __call__(self, image: Image, background: Image) -> Image:
-        """The composite, BGR ``uint8 (H, W, 3)`` like both."""
+        """The composite, BGR ``uint8 (H, W, 3)`` like both arguments."""
         src, behind = (self._tensor(picture) for picture in (image, background))
         fgr, pha, *self._state = self._network(src, *self._state, downsample_ratio=self._ratio)
         com = fgr * pha + behind * (1 - pha)

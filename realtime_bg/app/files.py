@@ -1,4 +1,4 @@
-"""Files: the same processor, frame by frame on one thread, every frame kept."""
+"""Runs without a viewer, from source to file: frame by frame on one thread, every frame kept."""
 
 import contextlib
 import threading
@@ -12,7 +12,7 @@ from realtime_bg.sinks import open_sink
 from realtime_bg.sinks.base import Sink
 from realtime_bg.sources.base import Source
 
-WARM_UP = 4  # times a recurrent engine sees the first frame before its answer counts
+WARM_UP = 4  # times a recurrent engine runs on the first frame before its matte is used
 
 
 def run(
@@ -23,10 +23,10 @@ def run(
     stop: threading.Event,
     progress: Callable[[Frame], None] = lambda frame: None,
 ) -> int:
-    """Process frames until the source ends, ``duration`` seconds of it are done or ``stop`` is
-    set; files are complete either way. Returns how many were written.
+    """Process frames until the source ends, until ``duration`` seconds of it are done, or until
+    ``stop`` is set; files are complete in any case. Returns the number of frames written.
 
-    Raises RealtimeBgError; then a file that was begun keeps its temporary name.
+    Raises RealtimeBgError; a file that was begun then keeps its temporary name.
     """
     stats = processor.stats
     sinks: list[Sink] = []
@@ -40,7 +40,7 @@ def run(
             if frame is None:
                 break
             start = frame.time if start is None else start
-            # Half a frame of tolerance: timestamps are rounded in many containers.
+            # Half a frame of tolerance, because many containers round timestamps.
             if duration is not None and frame.time - start > duration - 0.5 / source.fps:
                 break
             if not sinks:
@@ -60,7 +60,7 @@ def run(
 
 
 def _finisher(sink: Sink) -> Callable[..., None]:
-    """Closes ``sink`` at the end of a `with`: complete unless an exception is on its way."""
+    """Closes ``sink`` at the end of a `with`, as complete unless an exception is being raised."""
 
     def close(kind: type[BaseException] | None, *_: Any) -> None:
         sink.close(complete=kind is None)

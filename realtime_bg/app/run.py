@@ -1,4 +1,5 @@
-"""The main job: from settings to a running program, live on threads or file to file."""
+"""`realtime-bg run`: decides between a live run on threads and a run from file to file, and starts
+it."""
 
 import logging
 import threading
@@ -38,10 +39,10 @@ def run(
     config: Path | None = None,
     flags: dict[str, Any] | None = None,
 ) -> None:
-    """Run until the source ends, ``duration`` seconds passed or the user stops it.
+    """Run until the source ends, ``duration`` seconds have passed or the user stops it.
 
-    ``config``: the file whose edits a live run follows; ``flags``: of the command line, see
-    `load`. Raises RealtimeBgError for anything the user can fix.
+    ``config``: the file whose edits a live run applies. ``flags``: the flags of the command line,
+    see `load`. Raises RealtimeBgError for anything the user can fix.
     """
     settings = prepare(settings, "run")
     is_live = runs_live(settings)
@@ -89,7 +90,7 @@ def _run_live(
     def opener(settings: SourceSettings) -> Source:
         return open_source(settings, paced=True)
 
-    # Everything the user can mend is known to be right: now the lines that say what was got.
+    # Everything that the user could fix has been checked; now report what was opened.
     show_openings()
     log.info("%s", source.description)
     pipeline = Pipeline(live, stats, processor, source, opener, demand=Demand(awake=True))
@@ -118,7 +119,7 @@ def _run_batch(live: Live, stats: Stats, source: Source, duration: float | None)
     files = [spec for spec in outputs if spec != "null"]
     if not count:
         raise SourceError(
-            f"{live.now.source.spec}: not one frame to show; is --duration too short?"
+            f"{live.now.source.spec}: no frames were processed; is --duration too short?"
         )
     if files:
         how = "interrupted; " if stop.is_set() else ""
@@ -127,7 +128,7 @@ def _run_batch(live: Live, stats: Stats, source: Source, duration: float | None)
 
 @contextmanager
 def _progress(source: Source, duration: float | None) -> Iterator[Callable[[Frame], None]]:
-    """A line with frames, rate and time on a terminal; nothing elsewhere."""
+    """Show a line with frames, rate and time on a terminal; nothing elsewhere."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     total = duration * source.fps if duration is not None else None

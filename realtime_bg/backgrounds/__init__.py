@@ -1,4 +1,4 @@
-"""Backgrounds by name, and by what a spec turns out to be."""
+"""The registry of backgrounds, and what kind of background a spec names."""
 
 import re
 from contextlib import suppress
@@ -28,18 +28,18 @@ OWN = {
 }
 BACKGROUNDS = with_plugins(OWN, "realtime_bg.backgrounds")
 FILES = ("image", "video", "folder")  # kinds whose target is a path
-BY_SYNTAX = {"colour", *FILES}  # kinds that a spec does not name
+BY_SYNTAX = {"colour", *FILES}  # kinds recognised by the form of a spec, not by a name
 
 
 def names() -> list[str]:
-    """What a spec may name, in the order of the registry: no files, no colours."""
+    """The names that a spec may use, in the order of the registry; files and colours have none."""
     return [name for name in BACKGROUNDS if name not in BY_SYNTAX]
 
 
 @cache
 def scenes() -> tuple[str, ...]:
-    """Named backgrounds that need neither the camera's picture nor a target: the built-in scenes,
-    and those of other packages. One that cannot be imported is left out."""
+    """Named backgrounds that need neither the camera's picture nor a target: the built-in scenes
+    and those of other packages. A background that cannot be imported is left out."""
     found = []
     for name in names():
         with suppress(BackgroundError, MissingPackageError):
@@ -50,12 +50,13 @@ def scenes() -> tuple[str, ...]:
 
 
 def background_class(kind: str) -> type[Background]:
-    """The class of a kind of background. Raises BackgroundError or MissingPackageError."""
+    """The class that implements a kind of background. Raises BackgroundError or
+    MissingPackageError."""
     return load_class(BACKGROUNDS, kind, "background", BackgroundError)
 
 
 def file_of(spec: str) -> Path | None:
-    """The file or folder that ``spec`` names, None where it names none. Raises BackgroundError."""
+    """The file or folder that ``spec`` names, or None. Raises BackgroundError."""
     kind, target = classify(spec)
     return Path(target) if kind in FILES else None
 
@@ -88,7 +89,8 @@ def classify(spec: str) -> tuple[str, str]:
     try:
         path = Path(spec).expanduser()
         is_there, is_folder = path.exists(), path.is_dir()
-    except (OSError, RuntimeError) as error:  # no such user, not allowed in there, too long a name
+    # Unknown user, no permission, or a name that is too long
+    except (OSError, RuntimeError) as error:
         raise BackgroundError(f"background {spec!r}: {reason(error)}; give {_kinds()}") from None
     if not spec or not is_there:
         raise _unknown(spec)
@@ -123,7 +125,7 @@ def cycle(items: tuple[str, ...], current: str, step: int) -> str:
     """
     from realtime_bg.backgrounds.folder import media
 
-    places: dict[str, None] = {}  # in order, each once: a double would trap the walk
+    places: dict[str, None] = {}  # ordered and unique: a duplicate would trap the walk
     folder_start = None
     for item in items:
         folder = _folder(item)
@@ -135,6 +137,7 @@ def cycle(items: tuple[str, ...], current: str, step: int) -> str:
         return current
     if current in places:
         return order[(order.index(current) + step) % len(order)]
-    if folder_start is not None:  # the slideshow itself is shown: walk into it or out before it
+    # The slideshow itself is showing: step into it, or to what comes before it
+    if folder_start is not None:
         return order[(folder_start + step - (step > 0)) % len(order)]
     return order[0 if step > 0 else -1]

@@ -59,7 +59,7 @@ def _sky(sheet: Sheet, sun: tuple[float, float]) -> None:
 
 
 def _sea(sheet: Sheet, sun_x: float, horizon: float) -> None:
-    depth = np.maximum(sheet.y - horizon, 0) / np.float32(470)  # 0 far, 1 at our feet
+    depth = np.maximum(sheet.y - horizon, 0) / np.float32(470)  # 0 at the horizon, 1 in front
     water = sheet.rows(
         (430, "#d8c3a4"),
         (446, "#8db4ba"),
@@ -126,7 +126,7 @@ def _palm(sheet: Sheet) -> None:
     rim = right.copy()
     rim[:, 0] -= 8
     sheet.polygons([[tuple(point) for point in (*rim, *right[::-1])]], "#a97d50", 0.6, 2.5)
-    # The far leaves first and dark, then the near ones; the sun is on the right.
+    # Far leaves are drawn first and dark, near ones after them; the sun is on the right.
     for tint, lit, angles in (
         ("#233b2d", "#35533a", (-160, -118, -62, -20, 178)),
         ("#2f4f36", "#56753f", (-196, -140, -92, -40, 4)),
@@ -148,7 +148,7 @@ def _palm(sheet: Sheet) -> None:
 def _frond(
     start: NDArray[np.float64], angle: float, length: float, rng: np.random.Generator
 ) -> list[Points]:
-    """A leaf of a palm: thin leaflets on both sides of a drooping rib."""
+    """A palm leaf: thin leaflets on both sides of a drooping rib."""
     share = np.linspace(0.04, 1, 34)
     direction = np.array([np.cos(angle), np.sin(angle)])
     drop = np.array([0.0, 1.0]) * length * 0.62
@@ -159,7 +159,7 @@ def _frond(
     for point, ahead, at in zip(rib, slope, share, strict=True):
         across = np.array([-ahead[1], ahead[0]])
         reach = length * 0.34 * np.sin(np.pi * (0.16 + 0.8 * at)) * rng.uniform(0.85, 1.1)
-        for side in (1, -1) if ahead[0] > 0 else (-1, 1):  # the lower side comes first
+        for side in (1, -1) if ahead[0] > 0 else (-1, 1):  # draw the lower side first
             tip = point + reach * (0.72 * side * across + 0.62 * ahead + [0, 0.34])
             leaves.append([tuple(point - 4.2 * ahead), tuple(point + 4.2 * ahead), tuple(tip)])
     outline = [*(rib + 2.5 * (1 - share[:, None])), *(rib - 2.5 * (1 - share[:, None]))[::-1]]

@@ -33,7 +33,7 @@ def office(sheet: Sheet) -> None:
 
 
 def _lens(pixels: Map, radius: float) -> Map:
-    """Blur with a disc in linear light, as glass does: highlights become discs."""
+    """Blur with a disc in linear light, as a lens does: highlights become discs."""
     reach = max(1, round(radius))
     offsets = np.arange(-reach, reach + 1)
     disc = np.clip(radius + 0.5 - np.hypot(offsets[:, None], offsets), 0, 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""`blur`: the room out of focus, without a trace of the person in front of it."""
+"""`blur`: the room out of focus, without traces of the person in front of it."""
 
 import math
 
@@ -14,24 +14,25 @@ from realtime_bg.imaging.geometry import fit, resize, shrunk
 from realtime_bg.settings import BackgroundSettings
 
 WAYS = "bokeh", "depth"
-CARD = (92, 86, 80)  # BGR; shown where there is no room to see at all
+CARD = (92, 86, 80)  # BGR; shown if no part of the room is visible
 WORK_SIDE = 320  # pixels on the longer side of the picture in which the person is filled in
-SHARPEST = 2.0  # pixels of spread that survive enlarging without showing the grid
-NEAR = 0.35  # of the radius at the lower edge, with `depth`
-FAR_AT = 0.45  # of the height, from above: what stands higher is far
-DISC = 8.0  # pixels of a disc's radius that make it look round
-LIGHT = 3.0  # exponent from grey levels to light: discs of lamps stand out, as on film
-SOLID = 0.4  # an alpha from here on belongs to the person and lends no colour
+SHARPEST = 2.0  # smallest spread in pixels that hides the grid after upsampling
+NEAR = 0.35  # fraction of the radius that remains at the lower edge, with `depth`
+FAR_AT = 0.45  # fraction of the height, from the top: everything above it is far away
+DISC = 8.0  # smallest radius in pixels at which a disc looks round
+LIGHT = 3.0  # exponent from grey levels to light, which makes the discs of lamps stand out
+SOLID = 0.4  # pixels with at least this alpha belong to the person and contribute no colour
 
 
 class BlurBackground(Background):
-    """``blur:RADIUS``: like a lens whose discs have that radius, in pixels at a height of 720.
-    ``blur:RADIUS:bokeh`` shows the discs, lamps as such; ``blur:RADIUS:depth`` blurs less towards
-    the lower edge, where a room is near; ``blur:RADIUS:bokeh:depth`` does both.
+    """``blur:RADIUS`` imitates a lens whose discs of confusion have that radius, in pixels at a
+    height of 720. ``blur:RADIUS:bokeh`` renders visible discs for lamps, ``blur:RADIUS:depth``
+    blurs less towards the lower edge, where a room is near, and ``blur:RADIUS:bokeh:depth`` does
+    both.
 
-    A plain blur smears the person's colours into the room, a halo around the head. So the
-    person is first filled in from around, which also keeps the person's pixels out of a
-    picture that must not hold them.
+    A plain blur would smear the person's colours into the room as a halo. So the person is first
+    filled in from the surroundings, which also keeps the person's pixels out of a picture that must
+    not contain them.
     """
 
     needs_frame = True
@@ -67,15 +68,17 @@ class BlurBackground(Background):
         if (frame.shape[1], frame.shape[0]) != size:
             frame = fit(frame, size, self.settings.fit)
             alpha = fit(alpha, size, self.settings.fit)
-        sigma = self.radius / 2 * size[1] / 720  # a disc's spread is half its radius
+        # The standard deviation of a disc is half its radius
+        sigma = self.radius / 2 * size[1] / 720
         small = shrunk(size, min(1.0, WORK_SIDE / max(size)))
         weight = room_weight(resize(alpha, small))
         if weight.mean() < 1e-3:
             return np.full((size[1], size[0], 3), CARD, np.uint8)
         room = fill(resize(frame, small), weight)
-        # The larger the blur, the smaller the picture it can be done in.
+        # The larger the blur, the smaller the picture in which it can be computed.
         sharpest = DISC / 2 if self.bokeh else SHARPEST
-        scale = min(1.0, sharpest / (sigma * 0.6 if self.depth else sigma))  # between near and far
+        # Halfway between near and far
+        scale = min(1.0, sharpest / (sigma * 0.6 if self.depth else sigma))
         work = shrunk(size, scale)
         if work[0] > small[0]:
             room, weight = resize(room, work), resize(weight, work)
@@ -105,7 +108,7 @@ class BlurBackground(Background):
 
 
 def disc(radius: float) -> NDArray[np.float32]:
-    """A disc with a soft rim, as wide as needed, that sums to 1; ``radius`` in pixels."""
+    """A kernel in the shape of a disc with a soft rim and sum 1; ``radius`` in pixels."""
     half = math.ceil(radius + 0.5)
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
     share = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1).astype(np.float32)
@@ -113,7 +116,8 @@ def disc(radius: float) -> NDArray[np.float32]:
 
 
 def room_weight(alpha: Alpha) -> Alpha:
-    """How far each pixel may lend its colour, ``float32 (h, w)`` in [0, 1]; 0 near the person."""
-    rim = cv2.dilate(alpha, np.ones((5, 5), np.uint8))  # hair and errors reach past the alpha
+    """The weight with which each pixel contributes its colour, ``float32 (h, w)`` in [0, 1]; 0 near
+    the person."""
+    rim = cv2.dilate(alpha, np.ones((5, 5), np.uint8))  # hair and errors extend beyond the alpha
     weight: Alpha = np.clip(1.0 - rim / SOLID, 0.0, 1.0).astype(np.float32)
     return weight

@@ -1,4 +1,5 @@
-"""The background in use: opened off the frame path, swapped in when it is ready."""
+"""The background in use: opens the one that the settings name off the frame path and swaps it in
+when it is ready."""
 
 import logging
 import threading
@@ -13,30 +14,30 @@ from realtime_bg.stats import Stats
 log = logging.getLogger(__name__)
 
 Answer = Callable[[str, str, str], None]
-"""Told of every later opening: the spec that was asked for, the one that is open or takes its
-place, and why the first could not be opened (empty where it was)."""
+"""Called after every later opening with the requested spec, the spec that is now open, and the
+reason why the requested one could not be opened (empty on success)."""
 
 
 def stays(spec: str) -> str:
-    """What is shown where another background cannot be opened: ``spec``, as before; who leaves
-    the camera's own picture must not be shown in it again."""
+    """The background that remains when another one cannot be opened: ``spec``, the previous one,
+    unless that is the plain camera picture, which a user who is leaving it must not be shown in
+    again."""
     return "blur" if spec == "none" else spec
 
 
 class CurrentBackground:
-    """Follows the settings; `get` never waits for a disk or a decoder in live use."""
+    """Follows the settings. In live use, `get` never waits for a disk or a decoder."""
 
     def __init__(
         self, settings: BackgroundSettings, stats: Stats, wait: bool, answer: Answer
     ) -> None:
-        """Open the first background now, so that a bad one is known before anything starts.
+        """Open the first background now, so that an invalid one is reported before anything starts.
 
-        ``wait``: see `Background`; True also opens later ones at once instead of off-thread.
-        ``answer``: called by whichever thread has opened, or failed to open, a later one. Raises
-        BackgroundError.
+        ``wait``: see `Background`; True also opens later ones synchronously. ``answer`` is called
+        by the thread that has opened, or failed to open, a later one. Raises BackgroundError.
         """
         self._stats, self._wait, self._answer = stats, wait, answer
-        self._settings = self._opened = settings  # asked for, and what is open
+        self._settings = self._opened = settings  # requested, and open
         self._open = open_background(settings.current, settings, wait)
         self._refused: BackgroundSettings | None = None  # could not be opened
         self._lock = threading.Lock()
@@ -44,8 +45,8 @@ class CurrentBackground:
         self._closed = self._stale = False
 
     def get(self, settings: BackgroundSettings) -> Background:
-        """The background for ``settings``, or the last good one while that is being opened or
-        when it cannot be."""
+        """The background for ``settings``, or the last good one while that is being opened or if it
+        cannot be opened."""
         if settings == self._refused:  # about to be taken back
             return self._open
         self._refused = None
@@ -88,23 +89,24 @@ class CurrentBackground:
             return
         with self._lock:
             self._opened = settings
-            # The compositor may still be rendering the old one: it reads `_open` once a frame,
-            # and backgrounds survive a close while a picture of theirs is being used.
+            # The compositor may still be rendering the old one: it reads `_open` once per frame,
+            # and a background tolerates being closed while one of its pictures is in use.
             old, self._open = (self._open, new) if not self._closed else (new, self._open)
         old.close()
         self._answer(settings.current, settings.current, "")
 
     @property
     def spec(self) -> str:
-        """What is open."""
+        """The spec of the open background."""
         return self._opened.current
 
     def reload(self) -> None:
-        """Open it anew: its file has changed. What is open stays where that fails."""
+        """Reopen the background, because its file has changed. If that fails, the open one
+        stays."""
         self._stale = True
 
     def close(self) -> None:
-        """Release whatever is open. Idempotent."""
+        """Release the open background. Idempotent."""
         with self._lock:
             self._closed = True
         self._open.close()

@@ -1,7 +1,7 @@
-"""The built-in backgrounds, drawn by code: no picture files, no licences, any size.
+"""The built-in scenes, drawn by code: no picture files, no licences, any size.
 
-Every scene is laid out on a sheet of 1600x900 units and drawn at the size it is needed in;
-other shapes than 16:9 show its middle. Colours are sRGB from 0 to 1 unless said otherwise.
+Every scene is laid out on a sheet of 1600x900 units and drawn at the requested size; sizes that are
+not 16:9 show its middle. Colours are sRGB from 0 to 1 unless said otherwise.
 """
 
 from abc import abstractmethod
@@ -67,7 +67,8 @@ def gradient(sheet: Sheet) -> None:
     weights = np.zeros(sheet.pixels.shape[:2], np.float32)
     for left, top, tint in fields:
         weight = np.exp(-((x - left) ** 2 + (y - top) ** 2) / 340.0**2).astype(np.float32) + 1e-6
-        total += weight[..., None] * np.square(colour(tint))  # in light, mixes stay clear
+        # Mixing in linear light keeps colours clear
+        total += weight[..., None] * np.square(colour(tint))
         weights += weight
     sheet.pixels = np.sqrt(total / weights[..., None])
     ribbon = np.sin((sheet.x * 0.55 + sheet.y + 90 * np.sin(sheet.x / 380)) / 150).astype(
@@ -82,7 +83,7 @@ class DrawnBackground(StillBackground):
     def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
         super().__init__(target, settings, wait)
         if not wait:
-            self.render((1280, 720), 0.0)  # the usual size, drawn before a frame waits for it
+            self.render((1280, 720), 0.0)  # draw the usual size before a frame needs it
 
     @abstractmethod
     def paint(self, sheet: Sheet) -> None:
@@ -118,7 +119,7 @@ class Studio(DrawnBackground):
 
 
 class Gradient(DrawnBackground):
-    """Two colours that run into each other."""
+    """Soft colours that blend into each other."""
 
     def paint(self, sheet: Sheet) -> None:
         gradient(sheet)

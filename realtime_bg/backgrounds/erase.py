@@ -1,7 +1,7 @@
-"""`erase`: the room without the person, learned from what was seen around them.
+"""`erase`: the room without the person, learned from the parts that were visible.
 
-A background model in the manner of a running average (Wren et al., Pfinder, PAMI 1997) that learns
-only where nobody is. What no frame has shown yet is painted in from around.
+A running-average background model (Wren et al., Pfinder, PAMI 1997) that learns only where nobody
+is. Parts that no frame has shown yet are inpainted from their surroundings.
 """
 
 from typing import TypeAlias
@@ -22,32 +22,33 @@ from realtime_bg.settings import BackgroundSettings
 
 Mask: TypeAlias = NDArray[np.bool_]
 
-SIDE = 320  # pixels on the longer side of the maps that say what is known
-EMPTY = 0.02  # an alpha below it is room
-MARGIN = 0.02  # of the picture's width around the person that teaches nothing: shadows, late mattes
-SETTLED = 3  # frames in a row a pixel must be free before it is believed
-RATE = 0.25  # share by which each frame corrects what is known
-GAIN_STEP = 0.015  # change of exposure that is worth correcting the hidden part for
-MOVED = 35.0  # grey levels by which the median of the room differs when the camera was moved
-REPAINT = 0.01  # share of the picture that must become known before the rest is painted anew
+SIDE = 320  # pixels on the longer side of the maps of what is known
+EMPTY = 0.02  # pixels with a lower alpha are room
+MARGIN = 0.02  # fraction of the width around the person that is not learned: shadows, late mattes
+SETTLED = 3  # successive frames for which a pixel must be free before it is trusted
+RATE = 0.25  # weight of each new frame in what is known
+GAIN_STEP = 0.015  # smallest change of exposure for which the hidden part is corrected
+MOVED = 35.0  # median difference of the room, in grey levels, above which the camera was moved
+REPAINT = 0.01  # fraction of the picture that must become known before the rest is inpainted again
 
 
 class EraseBackground(Background):
-    """The learned room at the frame's size; the compositor puts nobody before it."""
+    """The learned room at the size of the frame; the compositor does not composite the person over
+    it."""
 
     needs_frame = True
     erases = True
 
     def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
         super().__init__(target, settings, wait)
-        # Live, a smooth surface has to do: a picture must not wait.
+        # In live use a smooth surface has to suffice, because frames must not wait.
         self._inpainter = Inpainter(settings.inpaint) if wait else None
-        self._room: Image = np.empty((0, 0, 3), np.uint8)  # as far as known, else painted in
+        self._room: Image = np.empty((0, 0, 3), np.uint8)  # inpainted where it is not known
         self._jumped = False
 
     def reset(self) -> None:
         self._jumped = True  # often it is the same room again, whose hidden part is worth keeping
-        if self._room.size:  # an engine that begins anew may find somebody only in a later frame
+        if self._room.size:  # a reset engine may find a person only in a later frame
             self._since[:] = 0
 
     def render(
@@ -67,7 +68,7 @@ class EraseBackground(Background):
 
     @staticmethod
     def _free(alpha: Alpha, small: Image) -> Mask:
-        """Where the small picture shows nothing but room, ``bool (h, w)``."""
+        """Where the small picture certainly shows the room, ``bool (h, w)``."""
         height, width = small.shape[:2]
         reach = 2 * max(1, round(MARGIN * width)) + 1
         near = cv2.dilate(resize(alpha, (width, height)), np.ones((reach, reach), np.uint8))
@@ -79,9 +80,10 @@ class EraseBackground(Background):
         self._room = np.full_like(frame, CARD)
         self._since = np.zeros(side[::-1], np.uint8)  # frames for which a pixel has been free
         self._known = np.zeros(side[::-1], np.bool_)
-        self._lent = np.zeros(side[::-1], np.bool_)  # shown from the first frames, not yet believed
-        self._painted = -1.0  # the share that was known when the rest was painted in
-        self._gain = np.ones(3)  # change of exposure the hidden part has not followed yet
+        # Shown since the first frames, but not yet trusted
+        self._lent = np.zeros(side[::-1], np.bool_)
+        self._painted = -1.0  # the fraction that was known when the rest was last inpainted
+        self._gain = np.ones(3)  # change of exposure that is not yet applied to the hidden part
 
     def _learn(self, frame: Image, small: Image, free: Mask) -> None:
         seen = free & self._known
@@ -92,7 +94,7 @@ class EraseBackground(Background):
         believed = self._since >= SETTLED
         again, fresh = believed & self._known, believed & ~self._known
         lent = free & ~believed & (nothing | self._lent)
-        taken_back = self._lent & ~free  # an engine may find somebody only in its second frame
+        taken_back = self._lent & ~free  # an engine may find a person only in its second frame
         self._known, self._lent = self._known | fresh, lent
         if again.any():
             mixed = cv2.addWeighted(frame, RATE, self._room, 1 - RATE, 0)
@@ -114,7 +116,7 @@ class EraseBackground(Background):
         return cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
 
     def _elsewhere(self, small: Image, seen: Mask) -> bool:
-        """Whether the camera shows another place than it did."""
+        """Whether the camera now shows another place."""
         room = resize(self._room, (small.shape[1], small.shape[0]))
         if np.median(cv2.absdiff(small, room)[seen]) > MOVED:
             return True
@@ -125,13 +127,13 @@ class EraseBackground(Background):
         return not same_scene(now.astype(np.float32), then.astype(np.float32))
 
     def _samples(self, like: Mask) -> NDArray[np.float32]:
-        """Pixels of the room, as many as ``like`` has."""
+        """The pixels of the room selected by ``like``."""
         size = like.shape[1], like.shape[0]
         return cv2.resize(self._room, size, interpolation=cv2.INTER_NEAREST).astype(np.float32)
 
     def _follow_exposure(self, before: NDArray[np.float32], learned: Mask) -> None:
-        """Brighten or darken what is hidden as what was ``learned`` just now has become: what is
-        rounded away there must not add up here."""
+        """Apply the change of exposure of the pixels ``learned`` in this frame to the hidden part,
+        in steps large enough that rounding errors do not accumulate."""
         self._gain *= exposure(self._samples(learned), before, learned)
         if np.abs(self._gain - 1).max() < GAIN_STEP:
             return
@@ -140,7 +142,7 @@ class EraseBackground(Background):
         self._gain[:] = 1
 
     def _paint(self, small: Image, shown: Mask) -> None:
-        """Fill what is not ``shown`` from around."""
+        """Inpaint everything that is not ``shown`` from its surroundings."""
         width, height = small.shape[1], small.shape[0]
         room = resize(self._room, (width, height))
         if self._inpainter is not None:

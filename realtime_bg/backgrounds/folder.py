@@ -26,8 +26,8 @@ def natural(path: Path) -> list[tuple[bool, int, str]]:
 
 
 def media(folder: Path) -> list[Path]:
-    """The pictures and clips in ``folder``, by suffix, in natural order. Hidden files are left
-    out; a folder that cannot be read is an empty one."""
+    """The pictures and clips in ``folder``, selected by suffix, in natural order. Hidden files are
+    left out; a folder that cannot be read counts as empty."""
     try:
         files = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
         return sorted((p for p in files if p.name[0] != "." and p.is_file()), key=natural)
@@ -36,10 +36,9 @@ def media(folder: Path) -> list[Path]:
 
 
 class FolderBackground(Background):
-    """Shows each file for ``settings.interval`` seconds; the next one is opened ahead.
+    """Shows each file for ``settings.interval`` seconds; the next one is opened in advance.
 
-    In live use a file that is not open yet when its turn comes is waited for without stopping
-    the picture: the one before stays.
+    In live use, if the next file is not open yet when its turn comes, the previous one stays.
     """
 
     def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
@@ -87,14 +86,16 @@ class FolderBackground(Background):
                 background.close()
 
     def _turn_to(self, turn: int) -> None:
-        """Make the file of ``turn`` the current one, if it is open or may be waited for."""
+        """Make the file of ``turn`` the current one, if it is open or waiting for it is allowed."""
         while self._turn < turn:
             ready = self._next or self._pool.submit(self._open_next)
             self._next = ready
             if not self.wait and not ready.done():
                 return
             opened, self._next = ready.result(), None
-            # Live, one step catches up with any number of turns: nobody misses what was unseen.
+            # In live use one step catches up with any number of missed turns, which nobody has
+            # seen.
+
             self._turn = self._turn + 1 if self.wait else turn
             if opened is not None:
                 self._pool.submit(self._current.close)
@@ -103,7 +104,7 @@ class FolderBackground(Background):
             self._next = self._pool.submit(self._open_next)
 
     def _open_next(self) -> Background | None:
-        """Open the next file that can be read; None when there is no other one."""
+        """Open the next file that can be read; None if there is no other one."""
         from realtime_bg.backgrounds import open_background
 
         for _ in range(len(self._files)):
@@ -118,6 +119,6 @@ class FolderBackground(Background):
                 log.warning("%s (skipped)", error)
                 continue
             if is_still(path):
-                opened.render(self._size, 0.0)  # fitted here rather than between two frames
+                opened.render(self._size, 0.0)  # fit it here instead of between two frames
             return opened
         return None

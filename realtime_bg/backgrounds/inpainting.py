@@ -1,4 +1,5 @@
-"""Filling in what no picture shows: with a trained network if one is given, else with OpenCV."""
+"""Inpainting of parts that no picture shows, with a trained network if one is given, otherwise with
+OpenCV."""
 
 from pathlib import Path
 from typing import TypeAlias
@@ -17,10 +18,11 @@ RADIUS, GROWN = 3, 16  # pixels
 
 
 class Inpainter:
-    """Fills small pictures (about 300 to 500 pixels a side). Used by one thread at a time."""
+    """Fills in small pictures (about 300 to 500 pixels per side). Used by one thread at a time."""
 
     def __init__(self, model: Path | None) -> None:
-        """``model``: a file of scripts/train_inpaint.py. Raises ModelError and EngineError."""
+        """``model``: an ONNX file from scripts/train_inpaint.py. Raises ModelError and
+        EngineError."""
         self._model, self._session = model, None
         if model is not None:
             if not model.is_file():
@@ -29,8 +31,8 @@ class Inpainter:
             check_names(self._session, {"image", "mask"}, {"filled"}, "an inpainting model", model)
 
     def fill(self, image: Image, known: Mask) -> Image:
-        """``image`` BGR ``uint8 (h, w, 3)`` with a guess of what is not ``known`` ``bool (h, w)``.
-        Raises EngineError."""
+        """``image``, BGR ``uint8 (h, w, 3)``, with its pixels that are not ``known``, ``bool (h,
+        w)``, filled in. Raises EngineError."""
         smooth = fill(image, known.astype(np.float32))
         if known.all() or not known.any():
             return smooth
@@ -44,13 +46,13 @@ class Inpainter:
             }
             (filled,) = self._session.run(["filled"], feed)
             if not np.isfinite(filled).all():
-                raise EngineError(f"{self._model}: gives NaN or infinity")
+                raise EngineError(f"{self._model}: returns NaN or infinity")
             rgb = np.rint(filled[0].clip(0, 1) * 255).astype(np.uint8)
             return np.where(known[..., None], image, rgb.transpose(1, 2, 0)[..., ::-1])
 
 
 def grown(smooth: Image, known: Mask) -> Image:
-    """A smooth surface with structure grown into it from the rim (Telea, An image inpainting
+    """``smooth`` with structure propagated into it from the rim (Telea, An image inpainting
     technique based on the fast marching method, 2004)."""
     unknown = (~known).astype(np.uint8)
     rim = cv2.inpaint(smooth, unknown, RADIUS, cv2.INPAINT_TELEA)

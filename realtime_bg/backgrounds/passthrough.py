@@ -1,4 +1,5 @@
-"""`none`: the real room, for using the program as a plain camera with overlays and sinks."""
+"""`none`: the unchanged camera picture, for using the program as a plain camera with several
+outputs."""
 
 from realtime_bg.backgrounds.base import Background
 from realtime_bg.frames import Alpha, Image, Size

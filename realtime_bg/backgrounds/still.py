@@ -1,4 +1,4 @@
-"""Backgrounds that stand still: pictures and colours, drawn once per size."""
+"""Backgrounds that do not move: pictures and colours, drawn once per size."""
 
 from abc import abstractmethod
 from io import BytesIO
@@ -17,12 +17,12 @@ from realtime_bg.imaging.geometry import fit
 from realtime_bg.imaging.orientation import UPRIGHT, upright
 from realtime_bg.settings import BackgroundSettings
 
-LONGEST_SIDE = 4096  # pixels kept of a huge picture: more than any output shows
+LONGEST_SIDE = 4096  # larger pictures are reduced to this many pixels: more than any output shows
 
 
 def over_black(image: NDArray[Any], full: NDArray[Any] | None) -> Image:
-    """``image`` BGR ``uint8 (H, W, 3)`` darkened by the alpha channel of ``full``, the same picture
-    as it was stored, where it has one."""
+    """``image``, BGR ``uint8 (H, W, 3)``, composited over black with the alpha channel of ``full``,
+    the same picture as it was stored, if it has one."""
     if full is None or full.ndim != 3 or full.shape[2] != 4 or full.shape[:2] != image.shape[:2]:
         return image
     alpha = full[..., 3:].astype(np.float32) / np.iinfo(full.dtype).max
@@ -30,7 +30,7 @@ def over_black(image: NDArray[Any], full: NDArray[Any] | None) -> Image:
 
 
 class StillBackground(Background):
-    """A background that depends on the size alone; the last size is kept."""
+    """A background that depends only on the size; the picture of the last size is cached."""
 
     _cached: Image | None = None
 
@@ -59,7 +59,7 @@ class ColourBackground(StillBackground):
 
 
 class ImageBackground(StillBackground):
-    """A picture file, upright by its EXIF data, transparent parts over black."""
+    """A picture file, turned upright by its EXIF data, with transparent parts over black."""
 
     def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
         super().__init__(target, settings, wait)
@@ -70,7 +70,7 @@ class ImageBackground(StillBackground):
 
 
 def is_still(path: Path) -> bool:
-    """Whether the file's first bytes are those of a picture that does not move."""
+    """Whether the first bytes of a file are those of a still picture."""
     try:
         with path.open("rb") as file:
             head = file.read(64)
@@ -81,17 +81,20 @@ def is_still(path: Path) -> bool:
 
 
 def is_animated_webp(head: bytes) -> bool:
-    """Whether the first bytes of a file (21 or more) say that it is a WebP that moves."""
+    """Whether the first bytes of a file (at least 21) are those of an animated WebP."""
     moves = any(flag & 2 for flag in head[20:21])
     return moves and head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X"
 
 
 def _decoded(data: NDArray[np.uint8]) -> Image | None:
-    """BGR, upright, over black where it is transparent; None for what is no picture."""
+    """The picture in BGR, upright, transparent parts over black; None if the data are not a
+    picture."""
     full = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if full is None or full.ndim != 3 or full.shape[2] != 4:
         return cv2.imdecode(data, cv2.IMREAD_COLOR)
-    # OpenCV turns the alpha of a TIFF alone: for the others, blended first, turned then.
+    # OpenCV turns alpha channels upright only for TIFF: other formats are blended first, then
+    # turned.
+
     stored = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if stored is None:
         return None
@@ -111,18 +114,18 @@ def read_image(path: Path) -> Image:
     """The picture in a file: BGR ``uint8 (H, W, 3)``. Raises BackgroundError."""
     advice = "give a JPEG, PNG, WebP, BMP or TIFF file"
     try:
-        data = np.fromfile(path, np.uint8)  # cv2.imread cannot open every name on Windows
+        data = np.fromfile(path, np.uint8)  # cv2.imread cannot open every file name on Windows
         image = _decoded(data) if data.size else None
     except OSError as error:
         reason = error.strerror or error
         raise BackgroundError(f"background {str(path)!r}: {reason}; {advice}") from None
     except (cv2.error, MemoryError):  # OpenCV refuses more than 2**30 pixels
         raise BackgroundError(
-            f"background {str(path)!r}: too large to decode; make it smaller, "
-            f"{LONGEST_SIDE} pixels on its longer side are plenty"
+            f"background {str(path)!r}: too large to decode; reduce it, "
+            f"{LONGEST_SIDE} pixels on the longer side are enough"
         ) from None
     if image is None:
-        raise BackgroundError(f"background {str(path)!r}: damaged or no picture; {advice}")
+        raise BackgroundError(f"background {str(path)!r}: damaged or not a picture; {advice}")
     longest = max(image.shape[:2])
     if longest > LONGEST_SIDE:
         scale = LONGEST_SIDE / longest

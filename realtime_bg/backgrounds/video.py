@@ -1,4 +1,4 @@
-"""Clips and animated pictures as backgrounds: an endless loop that never delays a frame."""
+"""Clips and animated pictures as backgrounds, in an endless loop that never delays a frame."""
 
 import logging
 import threading
@@ -22,17 +22,17 @@ from realtime_bg.settings import BackgroundSettings
 
 log = logging.getLogger(__name__)
 
-PREFETCH = 3  # pictures decoded ahead
-LATE = 8  # late pictures skipped in a row before one is shown all the same
-PAUSE = 1.0  # seconds without a render after which the clip goes on where it was
+PREFETCH = 3  # pictures decoded in advance
+LATE = 8  # successive late pictures that are skipped before one is shown anyway
+PAUSE = 1.0  # seconds without a render after which the clip resumes where it was
 CLOSE = 1e-4  # seconds; timestamps are rounded to their time base
 ENDLESS = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One decoded picture: ``start`` and ``end`` in seconds since the start of the clip, going
-    on through every loop, and the decoder's own form of it."""
+    """One decoded picture in the decoder's native format; ``start`` and ``end`` are in seconds
+    since the start of the clip and keep increasing from loop to loop."""
 
     start: float
     end: float
@@ -40,7 +40,7 @@ class Picture:
 
 
 def fitted(native: Any, size: Size, mode: Fit) -> Image:
-    """A decoded picture upright and fitted: BGR ``uint8 (H, W, 3)``."""
+    """A decoded picture, upright and fitted to ``size``: BGR ``uint8 (H, W, 3)``."""
     if isinstance(native, np.ndarray):
         return fit(native, size, mode)
     if native.format.has_palette or any(one.is_alpha for one in native.format.components):
@@ -54,9 +54,9 @@ def fitted(native: Any, size: Size, mode: Fit) -> Image:
 
 
 def decode(path: Path) -> Iterator[Picture]:
-    """The pictures of a file from its start to its end or first damage, once.
+    """Yield the pictures of a file once, from its start to its end or to the first damage.
 
-    Raises BackgroundError when there is not one.
+    Raises BackgroundError if there is not a single picture.
     """
     yielded = False
     try:
@@ -84,7 +84,7 @@ def _is_webp(path: Path) -> bool:
 
 
 def _animated_webp(path: Path) -> Iterator[Picture]:
-    """OpenCV's reader, because FFmpeg gained one for moving WebP only lately."""
+    """Read with OpenCV, because FFmpeg has only recently gained a decoder for animated WebP."""
     _ok, animation = cv2.imdecodeanimation(np.fromfile(path, np.uint8))
     start = 0.0
     for image, milliseconds in zip(animation.frames, animation.durations, strict=True):
@@ -100,7 +100,7 @@ def _with_av(path: Path) -> Iterator[Picture]:
             return
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = 2  # the network needs the cores more
+        stream.codec_context.thread_count = 2  # leave the cores to the network
         usual = 1.0 / float(stream.average_rate or 25)
         first: float | None = None
         end = 0.0
@@ -115,9 +115,9 @@ def _with_av(path: Path) -> Iterator[Picture]:
 
 
 def loop(path: Path) -> Generator[Picture, None, None]:
-    """`decode` again and again, each pass starting where the one before ended.
+    """Repeat `decode` endlessly; the times of each pass continue those of the previous one.
 
-    A file with a single picture gives it once, without end.
+    A file with a single picture yields it once, with an infinite duration.
     """
     offset = 0.0
     while True:
@@ -125,7 +125,7 @@ def loop(path: Path) -> Generator[Picture, None, None]:
         count = 0
         for picture in decode(path):
             if held is not None:
-                # A picture lasts until the next one starts, whatever its header says.
+                # A picture lasts until the next one starts, regardless of its stated duration.
                 yield Picture(held.start, picture.start + offset, held.native)
             held = Picture(picture.start + offset, picture.end + offset, picture.native)
             count += 1
@@ -138,11 +138,11 @@ def loop(path: Path) -> Generator[Picture, None, None]:
 
 
 class VideoBackground(Background):
-    """A clip from its first picture on, looped; its clock starts with the first `render`.
+    """A looped clip whose clock starts with the first `render`.
 
-    Live, a thread decodes ahead and `render` takes what is there. With ``wait`` every call
-    gets exactly the picture due at its time, and time must not run backwards by much: an
-    earlier time starts the clip anew and decodes up to it.
+    In live use, a thread decodes in advance and `render` takes the newest picture available. With
+    ``wait``, every call gets exactly the picture due at its time. Going back in time is slow: the
+    clip is restarted and decoded up to that time.
     """
 
     def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
@@ -208,7 +208,7 @@ class VideoBackground(Background):
             self._thread.start()
 
     def _run(self) -> None:
-        """Decode ahead of `render`, on a thread of its own, until `close`."""
+        """Decode in advance of `render`, on a separate thread, until `close`."""
         skipped = 0
         try:
             for picture in self._pictures:
@@ -225,6 +225,7 @@ class VideoBackground(Background):
                         return
                     self._ahead.append(item)
         except (BackgroundError, av.FFmpegError, cv2.error) as error:
-            log.warning("%s; its last picture stays", error)  # the file went away meanwhile
+            # The file has disappeared in the meantime
+            log.warning("%s; its last picture stays", error)
         finally:
             self._pictures.close()

@@ -1,1 +1,1 @@
-"""The command line: parsing only. What a command does is in the room it calls."""
+"""The command line: parsing and printing only; one module per command."""

@@ -28,8 +28,10 @@ def bench(
         str | None, typer.Option(help="Several, for example 1280x720,1920x1080.")
     ] = None,
     work_size: WorkSize = None,
-    frames: Annotated[int, typer.Option(min=2, help="How many frames are measured.")] = 300,
-    source: Annotated[str, typer.Option("--source", "-s", help="demo or a video file.")] = "demo",
+    frames: Annotated[int, typer.Option(min=2, help="Number of frames to measure.")] = 300,
+    source: Annotated[
+        str, typer.Option("--source", "-s", help="The demo or a video file.")
+    ] = "demo",
     background: Annotated[str, typer.Option("--background", "-b", help="As in `run`.")] = "beach",
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     config: Config = None,

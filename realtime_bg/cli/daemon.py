@@ -1,4 +1,4 @@
-"""The command line of `daemon` and `ctl`: parsing and printing only."""
+"""The commands `daemon`, `install-service` and `ctl`: parsing and printing."""
 
 import json
 import time
@@ -25,7 +25,7 @@ from realtime_bg.daemon.control import ask, ask_once
 from realtime_bg.errors import SettingsError
 from realtime_bg.system.console import say
 
-ctl = typer.Typer(help="Steer a running daemon.", no_args_is_help=True)
+ctl = typer.Typer(help="Control a running daemon.", no_args_is_help=True)
 
 
 def daemon(
@@ -47,24 +47,24 @@ def daemon(
     work_size: WorkSize = None,
     page: Annotated[
         bool,
-        typer.Option("--page", help=("Serve the web page too; `ctl status` shows its address.")),
+        typer.Option("--page", help=("Also serve the web page; `ctl status` shows its address.")),
     ] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: a free one.")] = 5003,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the page; 0 means a free one.")
+    ] = 5003,
     metrics_token: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help=(
-                "A token that opens the page's /metrics and nothing else; made if it is not there."
-            ),
+            help=("File with a token that grants access to /metrics only; created if missing."),
         ),
     ] = None,
     config: OwnConfig = None,
     offline: Offline = False,
-    log_json: Annotated[bool, typer.Option("--log-json", help="Log lines of JSON.")] = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Write log lines as JSON.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Run without a window until `ctl stop`: feeds the virtual camera while it has viewers."""
+    """Run without a window until `ctl stop`; feeds the virtual camera while it has viewers."""
     from realtime_bg.daemon.daemon import Daemon
     from realtime_bg.daemon.logs import daemon_logs
     from realtime_bg.daemon.supervisor import RestartsExhausted
@@ -89,7 +89,7 @@ def daemon(
         program.page = Page(settings, port, metrics_token)
     try:
         program.run()
-    except RestartsExhausted as error:  # unlike bad settings, worth another process
+    except RestartsExhausted as error:  # unlike invalid settings, this is worth a new process
         say(str(error), "red")
         raise typer.Exit(1) from None
 
@@ -99,15 +99,19 @@ def install_service(
         list[str] | None,
         typer.Argument(
             metavar="[-- OPTION...]",
-            help=("Options of `daemon`, as --background beach --config FILE."),
+            help=("Options of `daemon`, such as --background beach --config FILE."),
         ),
     ] = None,
-    show: Annotated[bool, typer.Option("--print", help="Show it, write nothing.")] = False,
+    show: Annotated[
+        bool, typer.Option("--print", help="Print the file without writing it.")
+    ] = False,
     kind: Annotated[
         str | None,
         typer.Option(show_default="this system's", help=("systemd, launchd or task-scheduler.")),
     ] = None,
-    start: Annotated[bool, typer.Option("--start/--no-start", help="Start it, too.")] = True,
+    start: Annotated[
+        bool, typer.Option("--start/--no-start", help="Also start the service.")
+    ] = True,
 ) -> None:
     """Start the daemon at each login: a systemd user unit, a launchd agent or a scheduled task."""
     from realtime_bg.daemon.service import install, service
@@ -121,8 +125,8 @@ def install_service(
 
 
 def _with_full_paths(options: list[str]) -> list[str]:
-    """Options with absolute paths, since a service has no working directory. Raises for options
-    that `daemon` does not take."""
+    """Options with absolute paths, because a service has no working directory. Raises an error for
+    options that `daemon` does not accept."""
     command = typer.main.get_command(_alone())
     with command.make_context("daemon", list(options)) as context:
         given = context.params
@@ -139,13 +143,13 @@ def _with_full_paths(options: list[str]) -> list[str]:
 
 
 def _full(option: str, text: str) -> str:
-    """The value of an option as it is understood in any folder. Raises SinkError."""
+    """The value of an option with an absolute path. Raises SinkError."""
     from realtime_bg import sinks
     from realtime_bg.steering.changes import absolute
 
     if option == "output":
         return sinks.absolute(text)
-    if option in ("config", "metrics_token"):  # there or not, it is a file
+    if option in ("config", "metrics_token"):  # a file, whether it exists or not
         return str(Path(text).absolute())
     keys = {"background": "background.current", "source": "source.spec", "model": "engine.model"}
     return absolute(keys[option], text) if option in keys else text
@@ -158,7 +162,7 @@ def _alone() -> typer.Typer:
 
 
 def _say(command: str, **details: Any) -> Any:
-    """Ask, print a short answer, return it."""
+    """Send a request, print a short reply and return it."""
     answer = ask_once({"command": command, **details})
     if isinstance(answer, dict):
         for key, value in answer.items():
@@ -177,9 +181,9 @@ def _word(value: Any) -> str:
 
 @ctl.command()
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
-    """What it is doing."""
+    """Show what the daemon is doing."""
     answer = ask_once({"command": "status"})
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
@@ -195,11 +199,11 @@ def set_(
         list[str],
         typer.Argument(
             metavar="KEY=VALUE...",
-            help=("Settings as in config.yaml: refine.feather=3 output.mirror=true"),
+            help=("Settings as in config.yaml, for example refine.feather=3 output.mirror=true"),
         ),
     ],
 ) -> None:
-    """Change settings, all of them or, where one is refused, none."""
+    """Change settings; if one is refused, none is changed."""
     from realtime_bg.steering.changes import absolute
 
     texts = {}
@@ -213,9 +217,11 @@ def set_(
 
 @ctl.command()
 def background(
-    spec: Annotated[str, typer.Argument(help="As --background of `run`: beach, a file, blur ...")],
+    spec: Annotated[
+        str, typer.Argument(help="Like --background of `run`: beach, a file, blur ...")
+    ],
 ) -> None:
-    """Show another background."""
+    """Switch the background."""
     from realtime_bg.steering.changes import absolute
 
     _say("set", changes={"background.current": absolute("background.current", spec)})
@@ -225,7 +231,7 @@ def background(
 def toggle(
     name: Annotated[str, typer.Argument(help="mirror, virtualcam, record, frozen, paused ...")],
 ) -> None:
-    """Turn on what is off, and off what is on."""
+    """Switch a setting on if it is off, and off if it is on."""
     _say("toggle", key=name)
 
 
@@ -237,19 +243,19 @@ def pause() -> None:
 
 @ctl.command()
 def resume() -> None:
-    """Go on after a pause."""
+    """Resume after a pause."""
     _say("resume")
 
 
 @ctl.command()
 def snapshot() -> None:
-    """Save the present picture; prints the file's name."""
+    """Save the current picture and print the name of the file."""
     _say("snapshot")
 
 
 @ctl.command()
 def stop() -> None:
-    """End the daemon; returns when it is gone."""
+    """End the daemon and wait until it has ended."""
     from realtime_bg.errors import DaemonError
 
     _say("stop")
@@ -266,9 +272,11 @@ def stop() -> None:
 @ctl.command()
 def logs(
     count: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many.")] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="And those to come.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Also print new lines as they arrive.")
+    ] = False,
 ) -> None:
-    """What it has said."""
+    """Print the log of the daemon."""
     for line in ask({"command": "logs", "count": count, "follow": follow}):
         if line:
             typer.echo(line)

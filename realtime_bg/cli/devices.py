@@ -4,7 +4,7 @@ import typer
 
 
 def devices() -> None:
-    """List cameras and virtual cameras, and who uses them."""
+    """List cameras and virtual cameras, and which programs use them."""
     from realtime_bg.devices.cameras import cameras, held_by, virtual_cameras
 
     found = cameras()

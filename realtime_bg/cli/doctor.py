@@ -17,7 +17,7 @@ def doctor(
             "--output",
             "-o",
             show_default="window",
-            help="As in `run`: virtualcam also needs the virtual camera.",
+            help="As in `run`; with virtualcam, the virtual camera is required too.",
         ),
     ] = None,
     size: Size = None,
@@ -27,9 +27,9 @@ def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
     config: Config = None,
 ) -> None:
-    """Examine this machine: packages, providers, cameras, virtual camera, display, models, speed.
+    """Check this machine: packages, providers, cameras, virtual camera, display, models, speed.
 
-    The exit code is 1 when something does not work that `run` with the same options needs.
+    The exit code is 1 if something that `run` with the same options needs does not work.
     """
     from realtime_bg.doctor import MARKS, as_json, examine, without_home
     from realtime_bg.settings import load
@@ -68,6 +68,6 @@ def doctor(
     elif faults:
         out.print(f"\n{faults} fault{'' if faults == 1 else 's'}: see FAULT above", style="red")
     else:
-        out.print("\nall that is needed works", style="green")
+        out.print("\neverything that is needed works", style="green")
     if faults:
         raise typer.Exit(1)

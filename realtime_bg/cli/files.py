@@ -1,4 +1,4 @@
-"""The command line of `image` and `video`: parsing and progress only."""
+"""The commands `image` and `video`: parsing and progress."""
 
 import re
 import sys
@@ -31,13 +31,13 @@ from realtime_bg.settings import Settings, at_home, load
 from realtime_bg.system.console import err, say, show_logs
 
 Options = TypeVar("Options", bound=BaseModel)
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over what is there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing files.")]
 Directory = Annotated[
     Path | None,
     typer.Option(
         "--directory",
         "-d",
-        help=("Where the results go, under the names and in the subfolders of the photos."),
+        help=("Folder for the results, which keep the names and subfolders of the photos."),
     ),
 ]
 
@@ -70,36 +70,39 @@ def image(
             "--background",
             "-b",
             show_default="none",
-            help="As in `run`; without it the result is transparent.",
+            help="As in `run`; without it, the result is transparent.",
         ),
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option("--format", help="png, webp, jpg or tiff.", show_default="as the names say"),
+        typer.Option("--format", help="png, webp, jpg or tiff.", show_default="by the suffix"),
     ] = None,
-    alpha_only: Annotated[bool, typer.Option("--alpha-only", help="Only the alpha, grey.")] = False,
+    alpha_only: Annotated[
+        bool, typer.Option("--alpha-only", help="Write only the alpha, in grey.")
+    ] = False,
     foreground_only: Annotated[
         bool,
         typer.Option(
-            "--foreground-only", help="Only the person's colours, before black, not blended."
+            "--foreground-only",
+            help="Write only the foreground colours over black, without blending.",
         ),
     ] = False,
-    trim: Annotated[bool, typer.Option("--trim", help="Cut to the person.")] = False,
+    trim: Annotated[bool, typer.Option("--trim", help="Crop to the person.")] = False,
     erase: Annotated[
         str | None,
         typer.Option(
             metavar="CLASS,...",
             help=(
-                'Keep the photo, take these COCO classes out: car,"cell phone". Needs a model of '
-                'the engine "instance".'
+                'Keep the photo, but remove these COCO classes: car,"cell phone". Needs a model '
+                'for the engine "instance".'
             ),
         ),
     ] = None,
-    depth: Annotated[int, typer.Option(help="Bits of a PNG's alpha: 8 or 16.")] = 8,
-    quality: Annotated[int, typer.Option(help="Of JPEG and WebP, 1 to 100.")] = 95,
+    depth: Annotated[int, typer.Option(help="Bits of the alpha in a PNG: 8 or 16.")] = 8,
+    quality: Annotated[int, typer.Option(help="Quality of JPEG and WebP, 1 to 100.")] = 95,
     exif: Annotated[
         bool,
-        typer.Option("--keep-exif", help=("Keep what the camera wrote: date, settings, place.")),
+        typer.Option("--keep-exif", help=("Keep the camera's metadata: date, settings, place.")),
     ] = False,
     overwrite: Overwrite = False,
     engine: Engine = None,
@@ -114,7 +117,7 @@ def image(
     offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:
-    """Cut people out of photos, or put them before another background."""
+    """Cut people out of photos, or put them in front of another background."""
     from realtime_bg.photos import batch as photos
     from realtime_bg.system.signals import stop_signals
 
@@ -147,7 +150,7 @@ def image(
     )
     work = photos.jobs(inputs, output, directory, options)
     if work[0].target is None and sys.stdout.isatty():
-        raise SinkError("a picture is not for the terminal; give --output, or a pipe")
+        raise SinkError("a picture cannot be printed on a terminal; give --output, or use a pipe")
     stop = threading.Event()
     with stop_signals(stop.set), _photo_bar(len(work)) as advance:
         done, skipped, failed = photos.run(settings, work, options, overwrite, stop, advance)
@@ -155,7 +158,7 @@ def image(
         say(line, "red")
     if len(work) > 1 or skipped:
         parts = [f"{done} done"]
-        parts += [f"{skipped} were there already (--overwrite does them again)"] * bool(skipped)
+        parts += [f"{skipped} already existed (--overwrite redoes them)"] * bool(skipped)
         parts += [f"{len(failed)} failed"] * bool(failed)
         say(("interrupted; " if stop.is_set() else "") + ", ".join(parts))
     if failed or stop.is_set():
@@ -181,17 +184,18 @@ def video(
         typer.Option(
             metavar="KIND",
             help=(
-                "Transparent instead: prores4444 (.mov), vp9 (.webm, .mkv), webm, png-sequence, "
-                "gif, or matte: two files, foreground and matte."
+                "Make it transparent instead: prores4444 (.mov), vp9 (.webm, .mkv), webm, "
+                "png-sequence, gif, or matte: two files, foreground and matte."
             ),
         ),
     ] = None,
     start: Annotated[
-        str | None, typer.Option(metavar="TIME", help=("Begin there: seconds, or 1:02:03.5."))
+        str | None,
+        typer.Option(metavar="TIME", help=("Start at this time: seconds, or 1:02:03.5.")),
     ] = None,
     end: Annotated[str | None, typer.Option(metavar="TIME", help="End there.")] = None,
     sound: Annotated[
-        bool, typer.Option("--sound/--no-sound", help=("Copy the sound, as it is."))
+        bool, typer.Option("--sound/--no-sound", help=("Copy the sound unchanged."))
     ] = True,
     overwrite: Overwrite = False,
     engine: Engine = None,
@@ -205,13 +209,13 @@ def video(
     offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:
-    """Put the people of a video before another background, or cut them out; sound is kept."""
+    """Put the people of a video in front of another background, or cut them out; sound is kept."""
     from realtime_bg.system.signals import stop_signals
     from realtime_bg.videos import convert as videos
 
     show_logs(verbose)
     if alpha is not None and background is not None:
-        raise SettingsError("--alpha is transparent; leave --background out")
+        raise SettingsError("--alpha makes the result transparent; leave --background out")
     options = _options(
         videos.VideoOptions,
         alpha=alpha,
@@ -232,12 +236,12 @@ def video(
     made = list(videos.outputs(output, options).values())
     there = [str(path) for path in made if path.exists()]
     if there and not overwrite:
-        raise SinkError(f"{there[0]} is there already; --overwrite writes over it")
+        raise SinkError(f"{there[0]} already exists; give --overwrite to replace it")
     stop = threading.Event()
     with stop_signals(stop.set), _video_bar() as progress:
         finished = videos.convert(settings, source, output, options, progress, stop)
     if not finished:
-        say("interrupted; the same command goes on from here")
+        say("interrupted; the same command resumes from here")
         raise typer.Exit(130)
     say(f"written: {', '.join(map(str, made))}")
 
@@ -262,7 +266,7 @@ def _settings(
 
 
 def _options(kind: type[Options], **values: Any) -> Options:
-    """Raises SettingsError, one line."""
+    """Validate options. Raises SettingsError of one line."""
     try:
         return kind(**values)
     except ValidationError as error:

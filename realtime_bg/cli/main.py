@@ -1,4 +1,4 @@
-"""The command line: parsing only. What a command does is in the module it calls."""
+"""The entry point: registers the commands, and turns errors into one line and an exit code."""
 
 import logging
 import os
@@ -19,13 +19,13 @@ class _DefaultRun(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         own = ("--help", "-h", "--version", "--install-completion", "--show-completion")
-        completing = ctx.resilient_parsing and not args  # nothing is typed yet but the last word
+        completing = ctx.resilient_parsing and not args  # only the last word has been typed so far
         if not completing and (not args or args[0] not in (*self.commands, *own)):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
-        """The commands and, as they may stand without it, the options of ``run``."""
+        """Complete the commands and also the options of ``run``, whose name may be omitted."""
         found = super().shell_complete(ctx, incomplete)
         if incomplete.startswith("-"):
             run = self.commands["run"]
@@ -39,7 +39,7 @@ class _DefaultRun(TyperGroup):
         return found
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """The commands, and the options of the one that is meant when none is named."""
+        """Show the commands, and the options of the default command."""
         super().format_help(ctx, formatter)
         run = self.commands["run"]
         with run.make_context("run", [], parent=ctx, resilient_parsing=True) as inner:
@@ -56,7 +56,8 @@ app = typer.Typer(
 
 @app.callback()
 def _root(version: Version = False) -> None:
-    """Your webcam with another background, live: in a window, a virtual camera or a file."""
+    """Replace the background of your webcam in real time: in a window, a virtual camera or a
+    file."""
 
 
 app.command()(run.run)
@@ -75,24 +76,25 @@ app.add_typer(models.models_app, name="models")
 
 
 def main() -> None:
-    """The console script: anything the user can fix becomes one line and exit code 2."""
-    # OpenCV's own remarks would stand beside our one line; they are kept when asked for.
+    """The console script: any error that the user can fix becomes one line and exit code 2."""
+    # OpenCV would print its own warnings beside our one line; --verbose keeps them.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-    usage_error: Any = typer.BadParameter.__mro__[1]  # typer does not export it
+    usage_error: Any = typer.BadParameter.__mro__[1]  # typer does not export this class
     try:
         code = app(standalone_mode=False)
     except RealtimeBgError as error:
         code = _refused(str(error))
     except usage_error as error:
-        problem = error.format_message().rstrip(".")  # empty where a bare group has shown its help
+        # Empty if a group without a command has shown its help
+        problem = error.format_message().rstrip(".")
         path = error.ctx.command_path if getattr(error, "ctx", None) else "realtime-bg"
         code = _refused(f"{problem}; `{path} --help` lists the options") if problem else 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
-    except OSError as error:  # a name too long, a folder that may not be read
+    except OSError as error:  # for example a name that is too long, or a folder without permission
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
         code = _refused(f"{error.filename or 'input or output'}: {reason(error)}")
-    except Exception as error:  # a defect of ours: one line, the rest with --verbose
+    except Exception as error:  # a bug in this program: one line, details with --verbose
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
         say(f"{type(error).__name__}: {error} (details: --verbose)", "red")
         code = 1

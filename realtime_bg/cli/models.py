@@ -1,4 +1,4 @@
-"""`realtime-bg models`: listing, downloading and verifying models."""
+"""The command `models`: listing, downloading and verifying models."""
 
 from typing import Annotated
 
@@ -7,16 +7,14 @@ import typer
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.system.console import show_logs
 
-models_app = typer.Typer(
-    help="Model files: what there is, where it lies, fetching, checking.", no_args_is_help=True
-)
+models_app = typer.Typer(help="List, download and verify model files.", no_args_is_help=True)
 
 
 @models_app.command("list")
 def models_list(
     engines: Annotated[bool, typer.Option("--engines", help="List the engines instead.")] = False,
 ) -> None:
-    """List models, their licences and where they lie; or, with --engines, the engines."""
+    """List models with their licences and locations or, with --engines, the engines."""
     from realtime_bg import zoo
 
     if engines:
@@ -47,9 +45,11 @@ ModelName = Annotated[str, typer.Argument(help="A name from `models list`.")]
 @models_app.command("fetch")
 def models_fetch(
     name: ModelName = "rvm-mobilenetv3",
-    force: Annotated[bool, typer.Option("--force", help="Fetch again what is here.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Download again even if it is here.")
+    ] = False,
 ) -> None:
-    """Download a model into the user cache, verified."""
+    """Download a model into the user cache and verify it."""
     from realtime_bg import zoo
 
     show_logs(False)
@@ -58,7 +58,7 @@ def models_fetch(
 
 @models_app.command("path")
 def models_path(name: ModelName = "rvm-mobilenetv3") -> None:
-    """Print where a model's file lies."""
+    """Print the location of a model's file."""
     from realtime_bg import zoo
     from realtime_bg.errors import ModelError
 
@@ -70,7 +70,7 @@ def models_path(name: ModelName = "rvm-mobilenetv3") -> None:
 
 @models_app.command("verify")
 def models_verify() -> None:
-    """Check every model file that is here against its size and SHA-256."""
+    """Check the size and SHA-256 of every model file on this machine."""
     from realtime_bg import zoo
     from realtime_bg.errors import ModelError
 
@@ -80,7 +80,7 @@ def models_verify() -> None:
         if path is None:
             typer.echo(f"{model.name}: not here")
         elif model.sha256 is None:
-            typer.echo(f"{model.name}: {path}: no hash is known for it")
+            typer.echo(f"{model.name}: {path}: no hash is known for this file")
         elif zoo.digest(path) == model.sha256:
             typer.echo(f"{model.name}: {path}: as published")
         else:

@@ -1,4 +1,4 @@
-"""Options shared by several commands, and the settings they stand for."""
+"""Options shared by several commands, and the settings they set."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,47 +19,50 @@ Model = Annotated[
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]
 WorkSize = Annotated[
-    str | None, typer.Option(help="WxH the network sees, or auto.", show_default="auto")
+    str | None, typer.Option(help="WxH at which the network runs, or auto.", show_default="auto")
 ]
 Classes = Annotated[
     str | None,
     typer.Option(
         show_default="person",
-        help='COCO classes the engine "instance" keeps: person,chair,"cell phone".',
+        help='COCO classes that the engine "instance" keeps: person,chair,"cell phone".',
     ),
 ]
 Instances = Annotated[
     str | None,
     typer.Option(
         show_default="all",
-        help='People the engine "instance" keeps: all, largest, centre or a number.',
+        help='People that the engine "instance" keeps: all, largest, centre or a number.',
     ),
 ]
 Score = Annotated[
     float | None,
     typer.Option(
         show_default="0.5",
-        help='From which score on the engine "instance" keeps what it finds, 0 to 1.',
+        help='Lowest score of the detections that the engine "instance" keeps, 0 to 1.',
     ),
 ]
 Box = Annotated[
     str | None,
     typer.Option(
         metavar="X,Y,WIDTH,HEIGHT",
-        help='Where the engine "grabcut" starts: 0.3,0.1,0.4,0.9 of the picture.',
+        help='Start box of the engine "grabcut", in fractions of the picture: 0.3,0.1,0.4,0.9.',
     ),
 ]
 Pick = Annotated[
     str | None,
     typer.Option(
-        metavar="X,Y", help='Where the engine "chroma" reads its colour: 0.1,0.1 of the picture.'
+        metavar="X,Y",
+        help='Where the engine "chroma" takes its colour, in fractions of the picture: 0.1,0.1.',
     ),
 ]
 Combine = Annotated[
     str | None,
-    typer.Option(help="A second engine: gate:NAME keeps what both see, add:NAME what either sees."),
+    typer.Option(
+        help="A second engine: gate:NAME keeps what both find, add:NAME what either finds."
+    ),
 ]
-CombineModel = Annotated[Path | None, typer.Option(help="The second engine's model.")]
+CombineModel = Annotated[Path | None, typer.Option(help="The model of the second engine.")]
 Source = Annotated[
     str | None,
     typer.Option(
@@ -70,18 +73,23 @@ Source = Annotated[
     ),
 ]
 Size = Annotated[
-    str | None, typer.Option(help="WxH to ask of the camera, or to scale and crop to.")
+    str | None,
+    typer.Option(help="WxH to request from the camera, or to scale and crop other sources to."),
 ]
-Config = Annotated[Path | None, typer.Option(help="A YAML file of settings; see config.yaml.")]
+Config = Annotated[
+    Path | None, typer.Option(help="A YAML file of settings; see config.yaml in the repository.")
+]
 OwnConfig = Annotated[
     Path | None,
     typer.Option(
         "--config",
         show_default="config.yaml in your configuration folder, if it is there",
-        help="A YAML file of settings; see config.yaml.",
+        help="A YAML file of settings; see config.yaml in the repository.",
     ),
 ]
-Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing: use what is here.")]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Download nothing: use only what is on this machine.")
+]
 Background = Annotated[
     list[str] | None,
     typer.Option(
@@ -97,7 +105,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 
 
 def combined(text: str | None) -> dict[str, str]:
-    """``add:instance`` -> the settings' keys; a bare name means gate."""
+    """Convert ``add:instance`` to settings; a bare name means gate."""
     if text is None:
         return {}
     how, _, name = text.rpartition(":")
@@ -112,7 +120,7 @@ def listed(text: str | None) -> tuple[str, ...] | None:
 
 
 def background_flags(background: list[str] | None) -> dict[str, Any]:
-    """The first one is shown, several are a list to cycle through."""
+    """The first background is shown; several form a list to cycle through."""
     several = tuple(background or ())
     return {
         "background.current": several[0] if several else None,

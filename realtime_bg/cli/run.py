@@ -1,4 +1,4 @@
-"""`realtime-bg run`, the default command."""
+"""The command `run`, which is the default."""
 
 from typing import Annotated
 
@@ -41,7 +41,7 @@ def run(
             "-o",
             show_default="window",
             help="window, virtualcam, virtualcam:/dev/video10, a video file, or null. "
-            "Several times: all of them.",
+            "Give it several times for several outputs.",
         ),
     ] = None,
     engine: Engine = None,
@@ -55,7 +55,7 @@ def run(
     combine: Combine = None,
     combine_model: CombineModel = None,
     size: Size = None,
-    fps: Annotated[float | None, typer.Option(help="Frames per second to ask for.")] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames per second to request.")] = None,
     work_size: WorkSize = None,
     mirror: Annotated[
         bool | None,
@@ -64,7 +64,7 @@ def run(
     loop: Annotated[
         bool | None,
         typer.Option(
-            "--loop/--no-loop", show_default="no-loop", help="Play a video source again and again."
+            "--loop/--no-loop", show_default="no-loop", help="Repeat a video source endlessly."
         ),
     ] = None,
     config: OwnConfig = None,
@@ -72,16 +72,16 @@ def run(
         float | None,
         typer.Option(
             min=0.001,
-            help="Stop after so many seconds "
-            "(of the source's own time when only files are written).",
+            help="Stop after this many seconds "
+            "(of the source's own time if only files are written).",
         ),
     ] = None,
     offline: Offline = False,
-    stats: Annotated[bool, typer.Option("--stats", help="Print rates and times.")] = False,
+    stats: Annotated[bool, typer.Option("--stats", help="Print frame rates and timings.")] = False,
     verbose: Verbose = False,
     version: Version = False,
 ) -> None:
-    """Replace the background of a camera, video, image or the demo (the default command)."""
+    """Replace the background of a camera, a video, an image or the demo (the default command)."""
     from realtime_bg.app import run as runner
     from realtime_bg.settings import load
     from realtime_bg.steering.config_file import chosen_config

@@ -1,4 +1,4 @@
-"""`realtime-bg serve`: the web page."""
+"""The command `serve`: the web page."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,12 +23,12 @@ from realtime_bg.system.console import show_logs
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 5003,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 means a free one.")] = 5003,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help=("A name, besides localhost, under which browsers may ask.")
+            metavar="NAME", help=("A host name that browsers may use in addition to localhost.")
         ),
     ] = None,
     metrics_token: Annotated[
@@ -36,8 +36,8 @@ def serve(
         typer.Option(
             metavar="FILE",
             help=(
-                "A token that opens /metrics and nothing else, for Prometheus; "
-                "made if it is not there."
+                "File with a token for Prometheus that grants access to /metrics only; "
+                "created if missing."
             ),
         ),
     ] = None,
@@ -52,7 +52,7 @@ def serve(
     offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:
-    """A web page for photos, videos and the live picture; prints the address to open."""
+    """Serve a web page for photos, videos and the live picture; prints the address to open."""
     from realtime_bg.settings import load
     from realtime_bg.steering.checks import prepare
     from realtime_bg.steering.config_file import chosen_config

@@ -1,4 +1,4 @@
-"""The command `setup`: parsing only."""
+"""The command `setup`: parsing; the questions are in `wizard.py`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,13 +10,13 @@ def setup(
     config: Annotated[
         Path | None,
         typer.Option(
-            show_default="in your configuration folder", help="The file to write, or to change."
+            show_default="in your configuration folder", help="The file to write or to change."
         ),
     ] = None,
 ) -> None:
-    """Ask three questions, try the answers out, and write them down as a config.yaml.
+    """Ask three questions, try out the answers, and write them to a config.yaml.
 
-    What the file says besides, comments included, stays. Ctrl-C changes nothing.
+    Other settings and comments in the file are kept. Ctrl-C changes nothing.
     """
     from realtime_bg.cli import wizard
     from realtime_bg.settings import at_home, default_config

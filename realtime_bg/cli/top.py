@@ -1,4 +1,4 @@
-"""The command `top`: parsing only."""
+"""The command `top`: parsing; the screen is in `top_screen.py`."""
 
 from typing import Annotated
 
@@ -11,17 +11,17 @@ Address = Annotated[
     typer.Argument(
         envvar="REALTIME_BG_ADDRESS",
         show_envvar=False,
-        help="As `realtime-bg serve` printed it, token included, or in $REALTIME_BG_ADDRESS, which "
-        "other users cannot read; default: your daemon.",
+        help="The address that `realtime-bg serve` printed, including the token. It can also be in "
+        "$REALTIME_BG_ADDRESS, which other users cannot read. The default is your daemon.",
     ),
 ]
 
 
 def top(
     address: Address = None,
-    once: Annotated[bool, typer.Option("--once", help="Show it once and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Show it once and exit.")] = False,
 ) -> None:
-    """Watch a running realtime-bg: rates, latency, and where the time goes. Ctrl-C ends it."""
+    """Watch a running realtime-bg: rates, latency, and the time of each stage. Ctrl-C ends it."""
     from realtime_bg.cli.top_screen import instance, show
 
     show(instance(address), out, once)

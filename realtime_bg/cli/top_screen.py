@@ -1,8 +1,7 @@
-"""`realtime-bg top`: a running realtime-bg, seen from a terminal.
+"""The screen of `realtime-bg top`: shows the state of a running realtime-bg in a terminal.
 
-What is shown is a report, a dict such as `/api/stats` answers; keys that it lacks are left out.
-Whatever can be asked for one (a server by its address, a daemon by its socket) is a function
-without arguments, see `instance`.
+It shows a report, a dict as returned by `/api/stats`; missing keys are left out. A function without
+arguments obtains the report from a server or a daemon, see `instance`.
 """
 
 import time
@@ -21,13 +20,13 @@ from realtime_bg.errors import DaemonError, SettingsError
 
 Report: TypeAlias = dict[str, Any]
 Ask: TypeAlias = Callable[[], Report]
-"""Raises RealtimeBgError where there is no answer."""
+"""Returns a report. Raises RealtimeBgError if there is no reply."""
 
-SECONDS = 5.0  # how long an answer may take
+SECONDS = 5.0  # how long a reply may take
 PERIOD = 0.5
 HISTORY = 60  # values in a curve
 BLOCKS = "▁▂▃▄▅▆▇█"
-BAR = 40  # columns of a frame's time, at 30 frames a second
+BAR = 40  # columns for the duration of one frame at 30 frames a second
 FRAME = 1000 / 30  # milliseconds
 WIDTH = 76
 VARIABLE = "REALTIME_BG_ADDRESS"
@@ -36,18 +35,18 @@ DAEMON = "the daemon"
 
 
 def instance(address: str | None) -> Ask:
-    """How to ask the server at ``address``, as it printed it; None: this user's daemon. Raises
-    SettingsError."""
+    """A function that obtains reports from the server at ``address``, as it printed it, or from
+    this user's daemon if None. Raises SettingsError."""
     if not address:
         return _daemon
     parts = urlsplit(address)
     token = parse_qs(parts.query).get("token", [""])[0]
     try:
         usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
-    except ValueError:  # a port that is none
+    except ValueError:  # an invalid port
         usable = False
     if not usable or not token:
-        raise SettingsError(f"{address!r} is no address with a token; {HOW}")
+        raise SettingsError(f"{address!r} is not an address with a token; {HOW}")
     return _Server(f"{parts.scheme}://{parts.netloc}", token)
 
 
@@ -67,7 +66,7 @@ class _Server:
         import requests
 
         self._base, self._session = base, requests.Session()
-        self._session.trust_env = False  # no proxy hears the token
+        self._session.trust_env = False  # so that no proxy sees the token
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def __call__(self) -> Report:
@@ -81,12 +80,12 @@ class _Server:
             raise SettingsError(f"nobody answers at {self._base}; is it still running?") from None
         except requests.Timeout:
             raise SettingsError(f"no answer from {self._base} for {SECONDS:g} s") from None
-        except (requests.RequestException, ValueError):  # also of a name that can be none
-            raise SettingsError(f"{self._base} is no realtime-bg; {HOW}") from None
+        except (requests.RequestException, ValueError):  # including invalid host names
+            raise SettingsError(f"{self._base} is not a realtime-bg server; {HOW}") from None
         if answer.status_code == requests.codes.unauthorized:
-            raise SettingsError(f"{self._base} does not know this token; {HOW}")
+            raise SettingsError(f"{self._base} rejects this token; {HOW}")
         if not isinstance(report, dict) or "fps" not in report:
-            raise SettingsError(f"{self._base} is no realtime-bg; {HOW}")
+            raise SettingsError(f"{self._base} is not a realtime-bg server; {HOW}")
         return {"address": self._base, **report}
 
 
@@ -99,7 +98,7 @@ class View:
         self._dropped: deque[tuple[float, int]] = deque(maxlen=round(10 / PERIOD))
 
     def drawn(self, report: Report, now: float) -> RenderableType:
-        """The screen for a report received at ``now``, in seconds."""
+        """Render the screen for a report received at ``now``, in seconds."""
         self._fps.append(float(report.get("fps", 0)))
         self._latency.append(float(report.get("latency_ms", 0)))
         self._dropped.append((now, int(report.get("dropped", 0))))
@@ -122,7 +121,7 @@ class View:
         return table
 
     def _rate(self) -> float:
-        """Frames dropped per second of late; a start from zero is no negative rate."""
+        """The recent rate of dropped frames per second; never negative after a restart."""
         (then, before), (now, after) = self._dropped[0], self._dropped[-1]
         return max(0, after - before) / (now - then) if now > then else 0.0
 
@@ -164,7 +163,7 @@ def state(report: Report) -> Text:
 
 
 def stages(milliseconds: dict[str, float]) -> Table:
-    """A bar for each stage, full at the time one frame has at 30 a second."""
+    """A bar for each stage; a full bar is the duration of one frame at 30 frames a second."""
     table = grid()
     table.columns[1].justify = "right"
     table.add_column(style="cyan")
@@ -175,7 +174,7 @@ def stages(milliseconds: dict[str, float]) -> Table:
 
 
 def curve(values: "deque[float]") -> str:
-    """The values as a line of blocks, from zero to the largest."""
+    """The values as a line of blocks, scaled from zero to the largest."""
     most = max(values, default=0.0)
     if most <= 0:
         return ""
@@ -184,8 +183,8 @@ def curve(values: "deque[float]") -> str:
 
 
 def show(ask: Ask, console: Console, once: bool) -> None:
-    """Draw until Ctrl-C; one picture where that is wanted, or nobody can watch. Raises
-    RealtimeBgError when it answers no more."""
+    """Draw until Ctrl-C, or only once if ``once`` or if the output is not a terminal. Raises
+    RealtimeBgError if there is no longer a reply."""
     view = View()
     if once or not console.is_terminal:
         console.print(view.drawn(ask(), time.monotonic()))

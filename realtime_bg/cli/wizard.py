@@ -1,8 +1,8 @@
-"""`realtime-bg setup`: three questions, a look at the answer, and a config.yaml.
+"""The questions of `realtime-bg setup`, a trial of the answers, and writing config.yaml.
 
-The camera's picture is shown with the person cut out, as everywhere: the room is never saved, nor
-shown. Whatever is written before the end lies in a temporary folder, or beside config.yaml under
-another name, and is gone when the setup is left.
+As everywhere, the camera's picture is only shown with the background replaced: the room is neither
+shown nor saved. Files written before the end are in a temporary folder, or beside config.yaml under
+another name, and are deleted when the setup ends.
 """
 
 import shutil
@@ -33,15 +33,15 @@ from realtime_bg.sources import open_source
 from realtime_bg.stats import Stats
 from realtime_bg.steering.changes import absolute
 
-FRAMES = 20  # before the one that is kept: cameras need some to find their exposure
+FRAMES = 20  # frames before the one that is used: cameras need some to adjust their exposure
 LOOK_SECONDS = 3.0  # how long the preview is shown
-TRY_SECONDS = 3.0  # how long the result is tried out
+TRY_SECONDS = 3.0  # how long each output is tried
 TEMPLATE = """\
-# Settings of realtime-bg, made by `realtime-bg setup`, which can be run again.
-# In your configuration folder they are used where no --config names another file.
+# Settings of realtime-bg, written by `realtime-bg setup`, which can be run again.
+# This file is used unless --config names another one.
 #
-# These are few of many: the repository's config.yaml lists all settings with their defaults and
-# what they mean. What is not here keeps its default.
+# The repository's config.yaml lists all settings with their defaults and meanings. Keys that are
+# not here keep their defaults.
 
 source:
   # camera (the first one), camera:1, /dev/video1, a video or image file, demo, or a stream URL
@@ -62,16 +62,20 @@ T = TypeVar("T")
 
 
 class Choice(NamedTuple):
-    """An answer that a question offers. ``value``: as in config.yaml; None if the user types it."""
+    """An answer that a question offers. ``value``: as in config.yaml; None if the user has to type
+    it."""
 
     text: str
     value: str | None
 
 
 def setup(path: Path) -> None:
-    """Ask, try the answers out, write ``path``. Raises RealtimeBgError; nothing is written then."""
+    """Ask the questions, try the answers, write ``path``. If it raises RealtimeBgError, nothing has
+    been written."""
     text = _existing(path)
-    typer.echo("Three questions; Enter takes what stands in [brackets], Ctrl-C changes nothing.")
+    typer.echo(
+        "Three questions. Enter accepts the answer in [brackets]; Ctrl-C quits without changes."
+    )
     with _leaving() as left, tempfile.TemporaryDirectory(prefix="realtime-bg-") as folder:
         source = _camera(Path(folder))
         left()
@@ -82,7 +86,7 @@ def setup(path: Path) -> None:
             new = with_values(text, values)
         except SettingsError as error:
             raise SettingsError(f"{path}: {error}") from None
-        real = path.resolve()  # a link stays one
+        real = path.resolve()  # a symbolic link is kept
         with _beside(real, new) as partial:
             settings, lines = read_file(partial)
             validated(settings, str(path), lines)
@@ -94,15 +98,15 @@ def setup(path: Path) -> None:
     named = "" if path == default_config() else f" --config {_quoted(path)}"
     typer.echo(f"\nwritten: {path}\nnext: realtime-bg{named}")
     if "virtualcam" in output:
-        typer.echo("then choose the virtual camera in the call; start realtime-bg before it")
+        typer.echo("then choose the virtual camera in the call; start realtime-bg before the call")
 
 
 @contextmanager
 def _leaving() -> Iterator[Callable[[], None]]:
-    """Leave through the clean-up of temporary files, whichever signal asks to stop.
+    """Make every signal that asks to stop go through the clean-up of temporary files.
 
-    Libraries swallow the interrupt while they are imported, or turn it into errors of their own:
-    it is raised again in place of those, and by calling what this gives.
+    Libraries swallow the interrupt while they are being imported, or turn it into their own errors.
+    So it is raised again instead of those, and also by calling the function that this yields.
     """
     asked = False
 
@@ -129,7 +133,7 @@ def _leaving() -> Iterator[Callable[[], None]]:
 
 
 def _existing(path: Path) -> str:
-    """The text of an existing file, to be changed; the template if there is none."""
+    """The text of the existing file, or the template if there is none."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -140,7 +144,8 @@ def _existing(path: Path) -> str:
 
 @contextmanager
 def _beside(path: Path, text: str) -> Iterator[Path]:
-    """A file with ``text`` in the folder of ``path``; neither it nor a new folder stays behind."""
+    """A temporary file with ``text`` in the folder of ``path``. Neither the file nor a new folder
+    remains."""
     made = []
     try:
         for folder in reversed([path.parent, *path.parent.parents]):
@@ -163,13 +168,13 @@ def _beside(path: Path, text: str) -> Iterator[Path]:
     finally:
         partial.unlink(missing_ok=True)
         for folder in reversed(made):
-            with suppress(OSError):  # it holds the file that was written
+            with suppress(OSError):  # it contains the file that was written
                 folder.rmdir()
 
 
 def _asked(title: str, choices: list[Choice], accept: Callable[[str], T], default: int = 1) -> T:
-    """The answer to one question: a number, or what would stand in config.yaml. Asks again until
-    ``accept`` takes it."""
+    """The answer to one question: a number, or a value as in config.yaml. Repeats the question
+    until ``accept`` accepts the answer."""
     typer.echo(f"\n{title}")
     for number, choice in enumerate(choices, 1):
         typer.echo(f"  {number}  {choice.text}")
@@ -197,7 +202,7 @@ def _camera(folder: Path) -> str:
         Choice(f"{camera.name} ({camera.path})", _spec(camera, index))
         for index, camera in enumerate(found)
     ]
-    choices.append(Choice("the demo: a person who is not you, for trying it out", "demo"))
+    choices.append(Choice("the demo: another person, for trying the program", "demo"))
     choices.append(Choice("another: a device, a video file or a stream", None))
 
     def accept(spec: str) -> str:
@@ -216,7 +221,8 @@ def _spec(camera: Camera, index: int) -> str:
 
 
 def _preview(spec: str, folder: Path) -> None:
-    """Show what the camera sees of the person, in a window or as a file. Raises RealtimeBgError."""
+    """Show the person as the camera sees them, with the background replaced, in a window or as a
+    file. Raises RealtimeBgError."""
     settings = load(
         flags={
             "source.spec": spec,
@@ -244,7 +250,7 @@ def _preview(spec: str, folder: Path) -> None:
             if window is not None:
                 window.close()
         if composite is None:
-            raise SettingsError(f"{spec} gives no picture")
+            raise SettingsError(f"{spec} sends no pictures")
     height, width = composite.image.shape[:2]
     typer.echo(f"  {width}x{height} at {source.fps:g} frames a second")
     if window is None:
@@ -256,7 +262,7 @@ def _background() -> str:
     choices = [
         Choice("blur: the room, out of focus", "blur"),
         *(Choice(name, name) for name in backgrounds.scenes()),
-        Choice("a picture, a video or a folder of yours, or a colour", None),
+        Choice("your own picture, video or folder, or a colour", None),
     ]
 
     def accept(spec: str) -> str:
@@ -289,13 +295,12 @@ def _output() -> list[str]:
                 raise SettingsError(f"no preview window: {problem}")
         return [sinks.absolute(spec) for spec in specs]
 
-    return _asked("3 of 3: where shall the picture go?", choices, accept, 2 if problem else 1)
+    return _asked("3 of 3: where should the picture go?", choices, accept, 2 if problem else 1)
 
 
 def _try_out(config: Path, outputs: list[str], folder: Path) -> None:
-    """Run it as the user will, for a moment, with each output alone: beside another one its failure
-    would end nothing. A video goes into ``folder``, not over one of the user's. Raises
-    SettingsError."""
+    """Run briefly with each output alone, because beside another output a failure would not end the
+    run. Videos are written to ``folder``, not over the user's files. Raises SettingsError."""
     for spec in outputs:
         typer.echo(f"\ntrying it out for {TRY_SECONDS:g} seconds ({spec}) ...")
         file = sinks.file_of(spec)
@@ -316,7 +321,7 @@ def _try_out(config: Path, outputs: list[str], folder: Path) -> None:
         done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
         if done.returncode:
             raise SettingsError(
-                "this does not work here yet, and nothing was written; mend what stands above "
+                "this does not work yet, and nothing was written; fix the problem shown above "
                 "(`realtime-bg doctor` helps), then: realtime-bg setup"
             )
 

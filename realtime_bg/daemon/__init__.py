@@ -1,1 +1,2 @@
-"""The service: one supervised pipeline, steered by `realtime-bg ctl` and by files."""
+"""The background service: one supervised pipeline, controlled by `realtime-bg ctl` and
+config.yaml."""

@@ -1,4 +1,4 @@
-"""What `realtime-bg ctl` can ask of a running daemon, and the answers."""
+"""The commands that `realtime-bg ctl` can send to a running daemon, and their replies."""
 
 import os
 import time
@@ -18,8 +18,9 @@ from realtime_bg.steering.config_file import ConfigFile
 from realtime_bg.system.urls import without_password
 from realtime_bg.version import __version__
 
-WAITS = 3.0  # seconds `ctl` waits for a background, an engine or a snapshot
-OPENED = {"background.current", "engine.name"}  # settings that are only known to work when open
+WAITS = 3.0  # seconds for which `ctl` waits for a background, an engine or a snapshot
+# Settings that are known to work only once they are open
+OPENED = {"background.current", "engine.name"}
 
 
 class Served(Protocol):
@@ -31,7 +32,7 @@ class Served(Protocol):
 
 
 class Steered(Protocol):
-    """What the commands need of a daemon."""
+    """What the commands need from a daemon."""
 
     live: Live
     stats: Stats
@@ -42,11 +43,11 @@ class Steered(Protocol):
 
     @property
     def pipeline(self) -> Pipeline | None:
-        """The running pipeline; None between two runs."""
+        """The running pipeline, or None between two runs."""
 
     @property
     def page(self) -> Served | None:
-        """The web page, where there is one."""
+        """The web page, if there is one."""
 
     @property
     def restarts(self) -> int:
@@ -61,13 +62,14 @@ class Steered(Protocol):
 
 
 class Commands:
-    """Answers the questions of one daemon's control socket, from any thread."""
+    """Handles the requests on a daemon's control socket, from any thread."""
 
     def __init__(self, daemon: Steered) -> None:
         self._daemon = daemon
 
     def answer(self, question: Question) -> Iterator[Any]:
-        """The values of the answer, see `control.py`. Raises RealtimeBgError to refuse."""
+        """The values of the reply, see `control.py`. Raises RealtimeBgError to refuse the
+        request."""
         commands: dict[Any, Callable[[Question], Any]] = {
             "status": self._status,
             "set": self._set,
@@ -81,7 +83,7 @@ class Commands:
         if name == "logs":
             count = question.get("count", 50)
             if not isinstance(count, int) or count < 0:
-                raise DaemonError("logs: count is a number from 0 on")
+                raise DaemonError("logs: count must be a number, 0 or more")
             ring = self._daemon.ring
             yield from ring.follow(count) if question.get("follow") else ring.last(count)
         elif name == "stop":
@@ -141,7 +143,8 @@ class Commands:
         }
 
     def _opens(self, key: str) -> bool:
-        """Whether what ``key`` names is opened right away, not when the camera runs again."""
+        """Whether the value of ``key`` is opened right away, and not only when the camera runs
+        again."""
         return key == "background.current" or (
             self._daemon.pipeline is not None and self._daemon.pipeline.state == "running"
         )
@@ -167,10 +170,12 @@ class Commands:
         pipeline = self._daemon.pipeline
         if pipeline is None or pipeline.state != "running":
             state = pipeline.state if pipeline is not None else "starting"
-            raise DaemonError(f"there is no picture of you now ({state})")
+            raise DaemonError(f"there is no picture to save now ({state})")
         before = pipeline.outlets.recordings.saved
         self._daemon.live.modify(lambda s: {"snapshots": s.snapshots + 1})
         saved = pipeline.outlets.recordings.next_saved(before, WAITS)
         if saved is None:
-            raise DaemonError("the snapshot takes long; see realtime-bg ctl logs")
+            raise DaemonError(
+                "the snapshot is taking longer than expected; see realtime-bg ctl logs"
+            )
         return saved

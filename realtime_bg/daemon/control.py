@@ -1,7 +1,7 @@
-"""Talking to a running daemon: a question is one line of JSON, an answer is one or more.
+"""The `ctl` protocol, server and client: one line of JSON per request, one or more per reply.
 
-A Unix socket carries it, readable by its owner alone; where there are none (Windows), TCP on the
-loopback address with a token that stands in a file readable by its owner alone.
+It runs over a Unix socket that only its owner can open. On Windows it runs over TCP on the loopback
+address, with a token in a file that only its owner can read.
 """
 
 import hmac
@@ -25,11 +25,11 @@ START = "start it with: realtime-bg daemon"
 
 Question = dict[str, Any]
 Answer = Callable[[Question], Iterable[Any]]
-"""From a question to the values of its answer, one line each. Raises RealtimeBgError to refuse."""
+"""Maps a request to the values of its reply, one line each. Raises RealtimeBgError to refuse."""
 
 
 class ControlServer:
-    """Answers questions on its own threads, from construction until `close`."""
+    """Handles requests on its own threads, from construction until `close`."""
 
     def __init__(self, at: Endpoint, answer: Answer) -> None:
         """Raises DaemonError if the endpoint cannot be opened."""
@@ -37,7 +37,7 @@ class ControlServer:
         try:
             self._socket = at.listen()
         except OSError as error:
-            raise DaemonError(f"nothing can be listened at ({reason(error)})") from None
+            raise DaemonError(f"the control socket cannot be opened ({reason(error)})") from None
         self._token = at.token()
         self._free = threading.Semaphore(CLIENTS)
         self._open: set[socket.socket] = set()
@@ -53,7 +53,9 @@ class ControlServer:
             except OSError:
                 self._free.release()
                 if not self._closed:
-                    log.error("the control socket failed; realtime-bg ctl is not heard any more")
+                    log.error(
+                        "the control socket failed; realtime-bg ctl can no longer reach this daemon"
+                    )
                 return
             self._open.add(client)
             threading.Thread(
@@ -68,7 +70,7 @@ class ControlServer:
                     lines.write(json.dumps(answer).encode() + b"\n")
                     lines.flush()
         except OSError:
-            pass  # it went away
+            pass  # the client has disconnected
         finally:
             self._open.discard(client)
             client.close()
@@ -77,10 +79,10 @@ class ControlServer:
     def _answers(self, line: bytes) -> Iterator[dict[str, Any]]:
         try:
             if len(line) > LONGEST:
-                raise DaemonError("too long a question")
+                raise DaemonError("the request is too long")
             question = json.loads(line)
             if not isinstance(question, dict):
-                raise DaemonError("a question is a JSON object")
+                raise DaemonError("a request must be a JSON object")
             given = question.pop("token", "")
             if self._token and not (
                 isinstance(given, str) and hmac.compare_digest(given.encode(), self._token.encode())
@@ -95,33 +97,34 @@ class ControlServer:
         except OSError:
             raise
         except Exception as error:
-            log.exception("a question could not be answered")
+            log.exception("a request could not be handled")
             yield {"error": f"{type(error).__name__}: {error}"}
 
     def close(self) -> None:
-        """Stop answering. Idempotent."""
+        """Stop handling requests. Idempotent."""
         self._closed = True
         for own in (self._socket, *self._open):
             with suppress(OSError):
-                own.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept or in a read
+                own.shutdown(socket.SHUT_RDWR)  # wakes threads that wait in accept or read
         self._socket.close()
         if os.name == "nt" or isinstance(self._at, LoopbackEndpoint):
             with suppress(OSError):
-                self._at.connect().close()  # a shutdown alone does not wake an accept everywhere
+                # On some systems, a shutdown alone does not wake an accept
+                self._at.connect().close()
         self._at.remove()
         self._thread.join(1.0)
 
 
 def ask_once(question: Question, at: Endpoint | None = None) -> Any:
-    """The first value of `ask`. Raises DaemonError, also if the daemon ends without answering."""
+    """The first value of `ask`. Raises DaemonError, also if the daemon ends without a reply."""
     for value in ask(question, at):
         return value
-    raise DaemonError("the daemon ended before it answered")
+    raise DaemonError("the daemon ended before it replied")
 
 
 def ask(question: Question, at: Endpoint | None = None) -> Iterator[Any]:
-    """The values of the daemon's answer as they come. Raises DaemonError: nobody runs, or the
-    daemon's refusal."""
+    """Yield the values of the daemon's reply as they arrive. Raises DaemonError if no daemon is
+    running or if it refuses the request."""
     at = at or endpoint()
     try:
         with closing(at.connect()) as own, own.makefile("rwb") as lines:
@@ -140,7 +143,7 @@ def ask(question: Question, at: Endpoint | None = None) -> Iterator[Any]:
     except (FileNotFoundError, ConnectionRefusedError):
         raise DaemonError(f"no daemon is running; {START}") from None
     except TimeoutError:
-        raise DaemonError(f"the daemon does not answer; end its process, then {START}") from None
+        raise DaemonError(f"the daemon does not respond; end its process, then {START}") from None
     except DaemonError:
         raise
     except (OSError, ValueError) as error:

@@ -1,4 +1,5 @@
-"""`realtime-bg daemon`: the pipeline without a window, supervised, steered by `ctl` and files."""
+"""`realtime-bg daemon`: runs the pipeline without a window, supervises it, and applies changes from
+`ctl` and config.yaml."""
 
 import logging
 import os
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HUNG = 5.0  # seconds without a picture, be it a card, after which the pipeline is built anew
+HUNG = 5.0  # seconds without any picture, even a card, after which the pipeline is rebuilt
 
 
 class Daemon:
-    """One supervisor around one pipeline, from `run` until `stop`."""
+    """Supervises one pipeline, from `run` until `stop`."""
 
     def __init__(
         self,
@@ -48,10 +49,10 @@ class Daemon:
         at: Endpoint | None = None,
         flags: dict[str, Any] | None = None,
     ) -> None:
-        """``config``: the file whose edits are followed; None: the user's own, once it is there.
-        ``flags``: of the command line, see `load`: what holds where the file says nothing.
-        ``ring``: of `daemon_logs`. ``at``: None for where this user's daemon always is. Raises
-        RealtimeBgError: settings that cannot work."""
+        """``config``: the file whose edits are applied; None means the user's own, as soon as it
+        exists. ``flags``: the flags of the command line, see `load`, for keys that the file does
+        not set. ``ring``: the result of `daemon_logs`. ``at``: the control endpoint; None means the
+        usual one of this user. Raises RealtimeBgError for settings that cannot work."""
         self.live, self.stats = Live(prepare(settings, "daemon")), Stats()
         self.ring, self._at = ring or Ring(), at
         self.config = ConfigFile(
@@ -80,15 +81,15 @@ class Daemon:
         return self.pipeline is not None and self.pipeline.outlets.has_viewers()
 
     def stop(self) -> None:
-        """End it; from any thread and from signal handlers. Idempotent."""
+        """End the daemon, from any thread or a signal handler. Idempotent."""
         self._stopping.set()
         pipeline = self.pipeline
         if pipeline is not None:
             pipeline.ask_to_stop()
 
     def run(self) -> None:
-        """Until it is stopped. Raises DaemonError when another one runs, RestartsExhausted when the
-        pipeline fails too often."""
+        """Run until stopped. Raises DaemonError if another daemon is running, RestartsExhausted if
+        the pipeline fails too often."""
         with ExitStack() as stack:
             if self._at is None:
                 lock = Lock(runtime_folder())
@@ -103,7 +104,7 @@ class Daemon:
             stack.callback(self.ring.close)
             if threading.current_thread() is threading.main_thread():
                 stack.enter_context(stop_signals(self.stop))
-            log.info("realtime-bg %s runs as a daemon (pid %d)", __version__, os.getpid())
+            log.info("realtime-bg %s is running as a daemon (pid %d)", __version__, os.getpid())
             self._notify.ready()
             try:
                 self._supervise()
@@ -126,11 +127,12 @@ class Daemon:
             pause = self._budget.spend()
             if pause is None:
                 raise RestartsExhausted(f"{self.problem}; it has failed too often, giving up")
-            log.error("%s; starting again in %g s", self.problem, pause)
+            log.error("%s; restarting in %g s", self.problem, pause)
             self._rest(pause)
 
     def _rest(self, seconds: float) -> None:
-        """Wait unless asked to stop; the service manager is told that this is not a hang."""
+        """Wait unless asked to stop, and keep telling the service manager that this is not a
+        hang."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0 and not self._stopping.wait(min(left, 1.0)):
             self._notify.alive()
@@ -139,7 +141,7 @@ class Daemon:
         try:
             processor = Processor(self.live, self.stats, wait=False)
         except BackgroundError as error:
-            log.error("%s; blur takes its place", error)
+            log.error("%s; using blur instead", error)
             self.live.update(background__current="blur")
             processor = Processor(self.live, self.stats, wait=False)
         extra = {} if self.page is None else {"page": self.page.channel.sink}
@@ -156,10 +158,10 @@ class Daemon:
             extra_sinks=extra,
         )
         self.processor, self.pipeline = processor, pipeline
-        if self._stopping.is_set():  # asked before there was a pipeline to tell
+        if self._stopping.is_set():  # asked to stop before there was a pipeline
             processor.close()
             return
-        self._sleeping.slept()  # nobody asked during the pause before: that was no sleep
+        self._sleeping.slept()  # nobody called this during the pause, which was not a sleep
         pipeline.run(tick=self._tick)
 
     def _tick(self) -> None:
@@ -167,7 +169,7 @@ class Daemon:
         assert pipeline is not None
         slept = self._sleeping.slept()
         if slept:
-            log.info("the computer slept for %.0f s; opening the camera again", slept)
+            log.info("the computer slept for %.0f s; reopening the camera", slept)
             pipeline.composing.composed_at = time.monotonic()
             self.live.modify(lambda s: {"resets": s.resets + 1})
             pipeline.capture.reopen()

@@ -1,4 +1,5 @@
-"""Where a daemon is reached: a Unix socket, or TCP on the loopback address with a token."""
+"""Where a daemon listens: a Unix socket, or TCP on the loopback address with a token; and the lock
+that keeps it single."""
 
 import json
 import os
@@ -14,15 +15,15 @@ import platformdirs
 from realtime_bg.errors import DaemonError, reason
 from realtime_bg.system.files import write_private
 
-PATIENCE = 5.0  # seconds a client waits for the next line, and the server for a question
-CLIENTS = 16  # served at a time
-BACKLOG = 64  # that wait to be accepted; beyond it a Unix socket refuses at once
+PATIENCE = 5.0  # seconds for which a client waits for the next line, and the server for a request
+CLIENTS = 16  # handled at a time
+BACKLOG = 64  # connections waiting to be accepted; beyond this a Unix socket refuses at once
 
 
 def runtime_folder() -> Path:
-    """The folder of socket, token and lock, which only this user can enter. Raises
+    """The folder of the socket, the token and the lock, which only this user can access. Raises
     DaemonError."""
-    with warnings.catch_warnings():  # of a fallback in /tmp, which is looked at below
+    with warnings.catch_warnings():  # about a fallback in /tmp, which is checked below
         warnings.simplefilter("ignore")
         folder = Path(platformdirs.user_runtime_dir("realtime-bg", appauthor=False))
     try:
@@ -31,9 +32,9 @@ def runtime_folder() -> Path:
         found, above = folder.lstat(), folder.parent.lstat()
     except OSError as error:
         raise DaemonError(
-            f"{folder}: cannot be made ({reason(error)}); set XDG_RUNTIME_DIR to a folder of yours"
+            f"{folder}: cannot be created ({reason(error)}); set XDG_RUNTIME_DIR to your own folder"
         ) from None
-    # In a shared /tmp somebody else may have made it before us.
+    # In a shared /tmp, somebody else may have created it first.
     if hasattr(os, "getuid"):
         strange = found.st_uid != os.getuid() or above.st_uid not in (0, os.getuid())
         if strange or not stat.S_ISDIR(found.st_mode):
@@ -44,16 +45,17 @@ def runtime_folder() -> Path:
 
 
 class Endpoint(Protocol):
-    """Where a daemon is reached."""
+    """Where a daemon listens."""
 
     def listen(self) -> socket.socket:
         """A listening socket. Raises OSError or DaemonError."""
 
     def connect(self) -> socket.socket:
-        """A connected socket. Raises OSError where nobody listens."""
+        """A connected socket. Raises OSError if nobody is listening."""
 
     def token(self) -> str:
-        """The token every question must carry; empty if file permissions protect the socket."""
+        """The token that every request must contain; empty if file permissions protect the
+        socket."""
 
     def remove(self) -> None:
         """Remove what `listen` left on disk. Idempotent."""
@@ -68,9 +70,9 @@ class UnixEndpoint:
     def listen(self) -> socket.socket:
         if len(os.fsencode(self._path)) > 100:
             raise DaemonError(
-                f"{self._path}: too long a name; set XDG_RUNTIME_DIR to a shorter one"
+                f"{self._path}: the path is too long; set XDG_RUNTIME_DIR to a shorter one"
             )
-        self.remove()  # left by one that was killed: whoever holds the lock is alone
+        self.remove()  # left by a killed daemon: the holder of the lock is the only one
         own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
         try:
@@ -98,7 +100,7 @@ class UnixEndpoint:
 
 
 class LoopbackEndpoint:
-    """TCP on 127.0.0.1; port and token stand in a file in ``folder``."""
+    """TCP on 127.0.0.1; the port and the token are in a file in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "control.json"
@@ -128,16 +130,16 @@ class LoopbackEndpoint:
 
 
 def endpoint() -> Endpoint:
-    """Where this user's daemon is. Raises DaemonError."""
+    """The endpoint of this user's daemon. Raises DaemonError."""
     folder = runtime_folder()
     return UnixEndpoint(folder) if hasattr(socket, "AF_UNIX") else LoopbackEndpoint(folder)
 
 
 class Lock:
-    """Held by this user's only daemon; the system releases it however the process ends."""
+    """Held by this user's only daemon; the system releases it when the process ends in any way."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises DaemonError when another daemon holds it."""
+        """Raises DaemonError if another daemon holds it."""
         self._file: IO[str] = (folder / "daemon.lock").open("a+")
         try:
             _lock(self._file)
@@ -146,7 +148,7 @@ class Lock:
             number = self._file.read().strip()
             self._file.close()
             raise DaemonError(
-                f"a daemon runs already{f' (pid {number})' if number else ''}; "
+                f"a daemon is already running{f' (pid {number})' if number else ''}; "
                 "`realtime-bg ctl status` shows what it does, `realtime-bg ctl stop` ends it"
             ) from None
         self._file.truncate(0)
@@ -162,7 +164,7 @@ def _lock(file: IO[str]) -> None:
     if os.name == "nt":
         import msvcrt
 
-        file.seek(1000)  # behind what is written: a locked part cannot be read there
+        file.seek(1000)  # beyond the content, because a locked range cannot be read on Windows
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
     else:
         import fcntl

@@ -1,4 +1,5 @@
-"""Logs of a program that runs for months: no line floods them, and programs can read them."""
+"""Logging of the daemon: limits repeated lines, writes JSON if asked, and keeps recent lines for
+`ctl logs`."""
 
 import json
 import logging
@@ -10,20 +11,22 @@ from collections.abc import Callable, Iterator
 
 from realtime_bg.system.console import Lines, unheard
 
-BURST = 5  # lines of one kind in so many seconds; what is beyond is counted
+BURST = 5  # at most BURST lines of one kind within PERIOD seconds; the others are counted
 PERIOD = 60.0
 KEPT = 1000  # lines for `ctl logs`
-KINDS = 500  # told apart at a time
+KINDS = 500  # kinds that are distinguished at a time
 
 
 class RateLimit(logging.Filter):
-    """Lets ``BURST`` records of a kind pass in ``PERIOD`` seconds; the next that passes says how
-    many did not. A kind is a place in the program and its format, not its arguments."""
+    """Passes at most ``BURST`` records of a kind within ``PERIOD`` seconds; the next one that
+    passes says how many did not. A kind is a place in the program and a format string, regardless
+    of its arguments."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock, self._lock = clock, threading.Lock()
-        self._kinds: dict[tuple[str, int, str], tuple[float, int]] = {}  # since when, how many
+        # Start of the period, number of records
+        self._kinds: dict[tuple[str, int, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         kind, now = (record.name, record.lineno, str(record.msg)), self._clock()
@@ -39,7 +42,11 @@ class RateLimit(logging.Filter):
             return False
         if missed or count == BURST - 1:
             text = record.getMessage()
-            note = f"{missed} like it were not shown" if missed else "the next are only counted"
+            note = (
+                f"{missed} similar lines were not shown"
+                if missed
+                else "further ones are only counted"
+            )
             record.msg, record.args = f"{text} ({note})", None
         return True
 
@@ -67,7 +74,7 @@ class JsonLines(logging.Handler):
 
 
 class Ring(logging.Handler):
-    """Remembers the last lines, for `realtime-bg ctl logs`."""
+    """Keeps the last lines, for `realtime-bg ctl logs`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,8 +96,9 @@ class Ring(logging.Handler):
             return list(self._lines)[-count:] if count else []
 
     def follow(self, count: int) -> Iterator[str]:
-        """`last`, and then each line as it comes, until the ring is closed; an empty string
-        every second in which nothing came, so that a listener who left is noticed."""
+        """Yield `last`, and then each line as it is logged, until the ring is closed. An empty
+        string is yielded in every second without a line, so that a client that has left is
+        noticed."""
         with self._changed:
             lines, told = list(self._lines)[-count:] if count else [], self._count
         yield from lines
@@ -110,7 +118,7 @@ class Ring(logging.Handler):
 
 
 class _Fan(logging.Handler):
-    """One handler before several, so that a filter sees each record once."""
+    """One handler in front of several, so that a filter sees each record once."""
 
     def __init__(self, *handlers: logging.Handler) -> None:
         super().__init__()
@@ -122,7 +130,7 @@ class _Fan(logging.Handler):
 
 
 def daemon_logs(verbose: bool, as_lines_of_json: bool) -> Ring:
-    """Set the logging of the daemon up; its ring holds what was said."""
+    """Set up the logging of the daemon. Return the ring with its recent lines."""
     ring = Ring()
     all_of_them = _Fan(JsonLines() if as_lines_of_json else Lines(), ring)
     all_of_them.addFilter(RateLimit())

@@ -1,4 +1,4 @@
-"""Reporting to systemd by the protocol of sd_notify(3), without its library."""
+"""Reporting to systemd with the protocol of sd_notify(3), without its library."""
 
 import os
 import socket
@@ -7,13 +7,13 @@ from contextlib import suppress
 
 
 class Notify:
-    """Does nothing where no service manager listens."""
+    """Does nothing if no service manager is listening."""
 
     def __init__(self) -> None:
         self._address = os.environ.get("NOTIFY_SOCKET", "")
         own = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         microseconds = os.environ.get("WATCHDOG_USEC", "") if own else ""
-        # Half of what is granted, as its manual recommends.
+        # Half of the timeout, as systemd's manual recommends.
         self._period = int(microseconds) / 2e6 if microseconds.isdigit() else None
         self._alive_at = float("-inf")
         self._status = ""
@@ -27,7 +27,7 @@ class Notify:
         self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
-        """What is going on, for `systemctl status`."""
+        """Report the current state, for `systemctl status`."""
         if text != self._status:
             self._status = text
             self._send(f"STATUS={text}")
@@ -43,7 +43,7 @@ class Notify:
         if not self._address or not hasattr(socket, "AF_UNIX"):
             return
         address = self._address
-        if address.startswith("@"):  # a name without a file
+        if address.startswith("@"):  # an abstract socket
             address = "\0" + address[1:]
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
             own.connect(address)

@@ -20,7 +20,7 @@ STOP_SECONDS = 5.0
 
 
 class Shown(Protocol):
-    """What the page needs of a daemon."""
+    """What the page needs from a daemon."""
 
     live: Live
     stats: Stats
@@ -35,7 +35,8 @@ class Shown(Protocol):
 
 
 class DaemonPicture:
-    """A `LivePicture` of the daemon's own pipeline; starting and stopping are resume and pause."""
+    """The `LivePicture` of the daemon's pipeline, where starting and stopping mean resume and
+    pause."""
 
     def __init__(self, daemon: Shown, channel: Channel) -> None:
         self._daemon, self.channel = daemon, channel
@@ -64,18 +65,18 @@ class DaemonPicture:
         return self._daemon.has_viewers
 
     def start(self) -> None:
-        """Let the camera run."""
+        """Resume: let the camera run."""
         self.live.update(paused=False, frozen=False)
 
     def stop(self) -> None:
-        """Close the camera; the outputs show a card."""
+        """Pause: close the camera; the outputs show a card."""
         self.live.update(paused=True)
 
     def close(self) -> None:
-        """The daemon goes on without the page."""
+        """Does nothing: the daemon continues without the page."""
 
     def report(self) -> dict[str, Any]:
-        """As `ServerPicture.report`."""
+        """See `ServerPicture.report`."""
         return reported(self.live.now, self.stats, self.running, self.problem)
 
 
@@ -83,8 +84,8 @@ class Page:
     """The web server, on its own thread, bound to localhost."""
 
     def __init__(self, settings: Settings, port: int, scraping: Path | None = None) -> None:
-        """Take the port. ``scraping``: a file with the token of /metrics. Raises SinkError where
-        the port is taken, SettingsError for a bad token."""
+        """Bind the port. ``scraping``: a file with the token for /metrics. Raises SinkError if the
+        port is taken, SettingsError for an invalid token."""
         self._scrape_token = scrape_token(scraping) if scraping is not None else ""
         self._socket, port = bind("127.0.0.1", port)
         self._token = new_token()

@@ -1,4 +1,5 @@
-"""Starting the daemon with the user's session: systemd, launchd or the Task Scheduler."""
+"""Installing the daemon as a service of the user's session: systemd, launchd or the Task
+Scheduler."""
 
 import getpass
 import os
@@ -19,9 +20,9 @@ from realtime_bg.system.files import write_whole
 
 NAME = "realtime-bg"
 
-# What is left out, and why: PrivateDevices and DevicePolicy (cameras, GPUs), ProtectProc and
-# ProcSubset (who reads the virtual camera is seen in /proc), MemoryDenyWriteExecute (networks are
-# compiled when they are loaded), ProtectHome=yes (models, backgrounds, recordings).
+# Left out on purpose: PrivateDevices and DevicePolicy (cameras, GPUs), ProtectProc and ProcSubset
+# (/proc shows who reads the virtual camera), MemoryDenyWriteExecute (networks are compiled when
+# they are loaded), ProtectHome=yes (models, backgrounds, recordings).
 UNIT = """\
 [Unit]
 Description=realtime-bg: your webcam with another background
@@ -34,12 +35,12 @@ NotifyAccess=main
 ExecStart={command}
 Restart=on-failure
 RestartSec=2
-# Bad settings: starting again would not mend them.
+# Invalid settings: a restart would not help.
 RestartPreventExitStatus=2
 TimeoutStopSec=10
 WatchdogSec=20
 SyslogIdentifier=realtime-bg
-# glibc otherwise keeps a heap for each of many short threads, and memory creeps up.
+# Otherwise glibc keeps a heap for each short-lived thread, and memory use creeps up.
 Environment=MALLOC_ARENA_MAX=2
 
 NoNewPrivileges=yes
@@ -94,8 +95,8 @@ TASK = """\
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A file that makes the system start the daemon, and the commands that make it known and
-    start it. ``stop``: before these, the one that ends a daemon with the options of before."""
+    """A file that makes the system start the daemon, and the commands that register and start it.
+    ``stop``: a command that runs first and ends a daemon with older options."""
 
     path: Path
     data: bytes
@@ -110,19 +111,19 @@ def systemd(command: list[str]) -> Service:
     text = UNIT.format(command=" ".join(map(_quoted, command)))
     start = (
         ("systemctl", "--user", "enable", str(path)),
-        ("systemctl", "--user", "restart", NAME),  # --now would leave alone one that runs
+        ("systemctl", "--user", "restart", NAME),  # --now would not restart a running one
     )
     return Service(path, text.encode(), start, f"systemctl --user disable --now {NAME}")
 
 
 def _quoted(word: str) -> str:
-    """A word of ExecStart as systemd reads it back: quotes, and its % and $ doubled."""
+    """A word of ExecStart in systemd's quoting, with % and $ doubled."""
     word = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{word}"' if not word or set(word) & set(" \t'\"\\;") else word
 
 
 def launchd(command: list[str]) -> Service:
-    """A launch agent of this user."""
+    """A launch agent for this user."""
     label = f"io.github.{NAME}"
     path = Path.home() / "Library/LaunchAgents" / f"{label}.plist"
     log = str(Path.home() / "Library/Logs" / f"{NAME}.log")
@@ -150,7 +151,7 @@ def launchd(command: list[str]) -> Service:
 def task_scheduler(command: list[str]) -> Service:
     """A task at logon."""
     path = platformdirs.user_config_path(NAME, appauthor=False) / f"{NAME}.xml"
-    domain = os.environ.get("USERDOMAIN")  # without the user it would be anybody's logon
+    domain = os.environ.get("USERDOMAIN")  # without the user, it would run at anybody's logon
     user = f"{domain}\\{getpass.getuser()}" if domain else getpass.getuser()
     text = TASK.format(
         user=escape(user),
@@ -161,7 +162,7 @@ def task_scheduler(command: list[str]) -> Service:
         ("schtasks", "/Create", "/F", "/TN", NAME, "/XML", str(path)),
         ("schtasks", "/Run", "/TN", NAME),
     )
-    # The Task Scheduler reads UTF-16 alone.
+    # The Task Scheduler reads only UTF-16.
     return Service(
         path,
         text.replace("\n", "\r\n").encode("utf-16"),
@@ -180,7 +181,7 @@ NATIVE = {"linux": "systemd", "darwin": "launchd", "win32": "task-scheduler"}
 
 
 def service(kind: str | None, options: list[str]) -> Service:
-    """The service of ``kind`` (None: this system's) that runs the daemon with ``options``.
+    """The service of ``kind`` (None: that of this system) that runs the daemon with ``options``.
     Raises SettingsError."""
     kind = kind or NATIVE.get(sys.platform, "systemd")
     if kind not in KINDS:
@@ -189,7 +190,7 @@ def service(kind: str | None, options: list[str]) -> Service:
 
 
 def _program() -> list[str]:
-    """The command that starts this installation."""
+    """The command that starts this installation of the program."""
     beside = Path(sys.executable).with_name(f"{NAME}.exe" if sys.platform == "win32" else NAME)
     if beside.exists():
         return [str(beside)]
@@ -197,14 +198,14 @@ def _program() -> list[str]:
 
 
 def install(service: Service, start: bool) -> str:
-    """Write the file and, with ``start``, make it known and start it, anew where it runs. What was
-    done and what is left to do. Raises SinkError."""
+    """Write the file and, with ``start``, register and start (or restart) the service. Return what
+    was done and what is left to do. Raises SinkError."""
     write_whole(service.path, service.data)
     words = " && ".join(" ".join(command) for command in service.start)
     if not start or shutil.which(service.start[0][0]) is None:
         return f"{service.path} is written; start it, now and at each login: {words}"
     if service.stop:
-        with suppress(OSError, subprocess.SubprocessError):  # there may be none
+        with suppress(OSError, subprocess.SubprocessError):  # there may be no running service
             _run(service.stop)
     try:
         for command in service.start:

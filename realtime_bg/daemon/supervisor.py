@@ -1,4 +1,4 @@
-"""When a failed pipeline is restarted and when not any more; noticing that the computer slept."""
+"""The restart policy for a failed pipeline, and detecting that the computer slept."""
 
 import sys
 import time
@@ -9,17 +9,19 @@ from realtime_bg.errors import DaemonError
 from realtime_bg.system.backoff import Backoff
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds before a restart
-RESTARTS = 8  # so many in ...
-WINDOW = 600.0  # ... seconds, then this process gives up; a service manager starts a new one
-SLEPT = 3.0  # seconds that pass for the computer but not for its programs
+RESTARTS = 8  # at most this many within ...
+# ... this many seconds; then the process gives up, and a service manager starts a new one
+WINDOW = 600.0
+# Seconds that pass for the computer but not for its programs, from which on it has slept
+SLEPT = 3.0
 
 
 class RestartsExhausted(DaemonError):  # noqa: N818 - an end, not a mistake of the user
-    """The pipeline failed too often; a new process should take over (exit code 1, not 2)."""
+    """The pipeline has failed too often; a new process should take over (exit code 1, not 2)."""
 
 
 class Budget:
-    """How often one thing may be started again."""
+    """How often something may be restarted."""
 
     def __init__(
         self,
@@ -32,7 +34,8 @@ class Budget:
         self.count = 0
 
     def spend(self) -> float | None:
-        """One restart: the seconds to wait before it; None when the budget is used up."""
+        """Use one restart. Return the seconds to wait before it, or None if the budget is used
+        up."""
         now = self._clock()
         while self._spent and now - self._spent[0] > self._window:
             self._spent.popleft()
@@ -44,15 +47,16 @@ class Budget:
 
 
 def _since_boot() -> float:
-    """Seconds on a clock that also runs while the computer sleeps."""
+    """The time in seconds of a clock that also runs while the computer sleeps."""
     if sys.platform.startswith("linux"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
 
 
 class Sleeping:
-    """Notices that the computer has slept: the clock of the machine went on, that of programs
-    did not, or the caller, who asks many times a second, was not heard of for long."""
+    """Detects that the computer has slept: the clock of the machine continued while that of
+    programs did not, or the caller, which calls many times a second, has not called for a long
+    time."""
 
     def __init__(
         self,
@@ -63,8 +67,7 @@ class Sleeping:
         self._last = machine(), programs()
 
     def slept(self) -> float:
-        """Seconds slept since the last call, 0 when it did not sleep. Changes of the wall clock
-        are no sleep."""
+        """The seconds slept since the last call, or 0. Changes of the wall clock do not count."""
         now = self._machine(), self._programs()
         machine, programs = now[0] - self._last[0], now[1] - self._last[1]
         self._last = now

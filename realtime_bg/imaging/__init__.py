@@ -1,1 +1,1 @@
-"""Operations on pictures and mattes that know nothing of engines, settings or threads."""
+"""Operations on pictures and mattes that are independent of engines, settings and threads."""

@@ -38,7 +38,7 @@ COLOURS = dict(zip(_CSS.split()[::2], _CSS.split()[1::2], strict=True))
 
 
 def find_colour(text: str) -> tuple[int, int, int] | None:
-    """``#rrggbb``, ``#rgb`` or a CSS name as (blue, green, red), 0..255; None for others."""
+    """``#rrggbb``, ``#rgb`` or a CSS name as (blue, green, red), 0..255; None for anything else."""
     text = text.strip().lower()
     match = re.fullmatch("#([0-9a-f]{6}|[0-9a-f]{3})", "#" + COLOURS.get(text, text[1:]))
     if not match or not (text in COLOURS or text.startswith("#")):
@@ -48,7 +48,7 @@ def find_colour(text: str) -> tuple[int, int, int] | None:
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:
-    """Like `find_colour`, but raises BackgroundError for what is no colour."""
+    """Like `find_colour`, but raises BackgroundError if ``text`` is not a colour."""
     colour = find_colour(text)
     if colour is None:
         raise BackgroundError(

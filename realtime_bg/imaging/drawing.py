@@ -1,4 +1,4 @@
-"""Drawing scenes with shapes, shades and noise, at any size."""
+"""Drawing of scenes with shapes, shading and noise, at any size."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -13,7 +13,7 @@ from realtime_bg.imaging.colours import parse_colour
 Map: TypeAlias = NDArray[np.float32]  # (h, w) or (h, w, 3)
 Points: TypeAlias = Sequence[tuple[float, float]]
 SHEET = (1600, 900)
-HEIGHTS = (36, 1440)  # pixels; smaller and larger ones are scaled
+HEIGHTS = (36, 1440)  # pixels; smaller and larger pictures are scaled
 
 
 def colour(text: str) -> Map:
@@ -22,14 +22,15 @@ def colour(text: str) -> Map:
 
 
 def step(value: Map, low: float, high: float) -> Map:
-    """0 below ``low``, 1 above ``high``, smooth between."""
+    """0 below ``low``, 1 above ``high``, smooth in between."""
     ramp = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
     smooth: Map = ramp * ramp * (3 - 2 * ramp)
     return smooth
 
 
 def noise(size: Size, cells: tuple[float, float], octaves: int, seed: int) -> Map:
-    """Fractal noise ``float32 (h, w)`` about 0.5, mostly in [0, 1]; ``cells`` across and down."""
+    """Fractal noise, ``float32 (h, w)`` around 0.5 and mostly in [0, 1]; ``cells`` across and
+    down."""
     rng = np.random.default_rng(seed)
     total = np.zeros((size[1], size[0]), np.float32)
     for octave in range(octaves):
@@ -57,13 +58,14 @@ class Sheet:
         return np.stack(channels, axis=-1)[:, None].astype(np.float32)
 
     def near(self, x: float, y: float, radius: float, flat: float = 1.0) -> Map:
-        """1 at a point, falling off like a bell with ``radius``; ``flat`` squeezes it in y."""
+        """A bell curve: 1 at a point, falling off with ``radius``; ``flat`` squeezes it in y."""
         return np.exp(
             -(((self.x - x) / radius) ** 2) - ((self.y - y) / (radius * flat)) ** 2
         ).astype(np.float32)
 
     def mix(self, paint: Map | str, amount: Map | float) -> None:
-        """Lay ``paint`` over everything, as opaque as ``amount`` (0 to 1, or (h, w) of it)."""
+        """Blend ``paint`` over everything with opacity ``amount`` (0 to 1, a number or an (h, w)
+        map)."""
         paint = colour(paint) if isinstance(paint, str) else paint
         if not isinstance(amount, np.ndarray):
             self.pixels += (paint - self.pixels) * np.float32(amount)
@@ -85,7 +87,7 @@ class Sheet:
     def polygons(
         self, shapes: Sequence[Points], tint: str, opacity: float = 1, blur: float = 0
     ) -> None:
-        """Fill shapes of one colour, their edges softened by ``blur`` units."""
+        """Fill shapes with one colour, their edges softened by ``blur`` units."""
         fixed = [
             np.rint(np.array(s, np.float32) * (self.unit * 16) - 8).astype(np.int32) for s in shapes
         ]
@@ -98,7 +100,7 @@ class Sheet:
             return
         mask = np.zeros((bottom - top, right - left), np.uint8)
         shift = np.array([left, top], np.int32) * 16
-        for points in fixed:  # one by one: together, overlaps would be holes
+        for points in fixed:  # one by one: filled together, overlaps would become holes
             cv2.fillPoly(mask, [points - shift], 255, cv2.LINE_AA, 4)
         share = mask.astype(np.float32) * np.float32(opacity / 255)
         if sigma > 0.2:
@@ -131,7 +133,7 @@ class Sheet:
         self.shade((1 - depth * step(distance, 0.25, 1.15)).astype(np.float32))
 
     def image(self) -> Image:
-        """The picture in 8 bits, dithered: smooth skies would show bands."""
+        """The picture in 8 bits, dithered so that smooth skies show no banding."""
         rng = np.random.default_rng(1)
         grain = rng.random(self.pixels.shape[:2], np.float32)
         grain += rng.random(self.pixels.shape[:2], np.float32)
@@ -140,7 +142,7 @@ class Sheet:
 
 
 def _touched(amount: Map) -> slice:
-    """The rows where there is something to do: half of a landscape is sky."""
+    """The rows that ``amount`` affects: half of a landscape is sky."""
     rows = np.flatnonzero(amount.max(1) > 1e-3)
     return slice(rows[0], rows[-1] + 1) if rows.size else slice(0, 0)
 

@@ -1,4 +1,4 @@
-"""Optical flow between two small pictures, and mattes that move along with it."""
+"""Optical flow between two small pictures, and moving a matte along with it."""
 
 import cv2
 import numpy as np
@@ -11,19 +11,20 @@ Grey = NDArray[np.uint8]  # (h, w)
 Places = NDArray[np.float32]  # (h, w, 2): x and y in the earlier picture
 
 
-SMALLEST = 12  # side of a picture in which the search works; in a smaller one nothing moves
+SMALLEST = 12  # smallest side for which the search works; smaller pictures count as still
 
 
 class Flow:
-    """Dense inverse search (Kroeger et al. 2016, arXiv 1603.03590), which takes a fifth of a
-    millisecond at the size of the network."""
+    """Dense inverse search (Kroeger et al. 2016, arXiv 1603.03590); it takes 0.2 ms at work
+    size."""
 
     def __init__(self) -> None:
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._grid: Places = np.zeros((0, 0, 2), np.float32)
 
     def places(self, now: Grey, before: Grey) -> Places:
-        """Where each pixel of the grey picture ``now``, ``uint8 (h, w)``, was in ``before``."""
+        """The position in ``before`` of each pixel of ``now``, both grey pictures ``uint8 (h,
+        w)``."""
         if self._grid.shape[:2] != now.shape:
             rows, columns = np.indices(now.shape, np.float32)
             self._grid = np.dstack([columns, rows])
@@ -35,12 +36,12 @@ class Flow:
 
 
 def moved(before: Pixels, places: Places, how: int = cv2.INTER_LINEAR) -> Pixels:
-    """``before``, (h, w) or (h, w, C), as it would look now."""
+    """``before``, (h, w) or (h, w, C), moved by the flow."""
     return cv2.remap(before, places, None, how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def carried(matte: Matte, frame: Frame, flow: Flow) -> Matte:
-    """An earlier matte moved to where a later frame shows the person. It needs a guide."""
+    """An earlier matte, moved to fit a later frame. The matte must have a guide."""
     assert matte.guide is not None
     height, width = matte.alpha.shape
     guide = resize(frame.image, (width, height))

@@ -32,7 +32,7 @@ def shrunk(size: Size, scale: float) -> Size:
 
 
 def resize(image: Pixels, size: Size) -> Pixels:
-    """``image`` (H, W) or (H, W, C) at exactly ``size``; the input itself where it has it."""
+    """``image`` (H, W) or (H, W, C) at exactly ``size``; the input itself if it has that size."""
     height, width = image.shape[:2]
     if (width, height) == size:
         return image
@@ -42,11 +42,13 @@ def resize(image: Pixels, size: Size) -> Pixels:
 
 
 def enlarged(small: Pixels, size: Size, box: Box) -> Pixels:
-    """The ``box`` (rows and columns) of ``small``, (h, w) or (h, w, C), enlarged to ``size``,
-    bilinearly. The same pixels as of the whole, where only some are wanted."""
+    """The part ``box`` (rows and columns) of ``small``, (h, w) or (h, w, C), after bilinear
+    upsampling to ``size``. The pixels equal those of upsampling the whole."""
     small_part, inner, sides = [], [], []
     for have, full, part in zip(small.shape[:2], size[::-1], box, strict=True):
-        # A part is enlarged as the whole is where it begins and ends at lines of both grids.
+        # Upsampling a part equals upsampling the whole if the part starts and ends on lines of both
+        # grids.
+
         step = have // math.gcd(have, full)
         first = max(0, part.start * have // full // step * step - step)
         last = min(have, -(-part.stop * have // (full * step)) * step + step)
@@ -59,16 +61,16 @@ def enlarged(small: Pixels, size: Size, box: Box) -> Pixels:
 
 
 def fit(image: Pixels, size: Size, mode: Fit) -> Pixels:
-    """``image`` (H, W) or (H, W, C) at ``size``, centred; the input itself if nothing is to do.
+    """``image`` (H, W) or (H, W, C) at ``size``, centred; the input itself if it already fits.
 
-    ``cover`` fills the size and crops what stands out, ``contain`` shows everything and pads
-    with black, ``stretch`` ignores the shape. The result is C-contiguous.
+    ``cover`` fills the size and crops the rest, ``contain`` shows everything and pads with black,
+    ``stretch`` ignores the aspect ratio. The result is C-contiguous.
     """
     height, width = image.shape[:2]
     if (width, height) == size:
         return image
     if mode == "cover":
-        # Cropped first, so that a strip of a picture never becomes a giant in between.
+        # Crop first, so that a narrow strip never becomes a huge intermediate picture.
         shape = scaled_size(size, (width, height), "contain")
         left, top = (width - shape[0]) // 2, (height - shape[1]) // 2
         image = image[top : top + shape[1], left : left + shape[0]]  # type: ignore[assignment]
@@ -83,5 +85,5 @@ def fit(image: Pixels, size: Size, mode: Fit) -> Pixels:
 
 
 def even(size: Size) -> Size:
-    """``size`` with even sides, at least 2: pictures in 4:2:0 lose an odd last line."""
+    """``size`` rounded down to even sides of at least 2, because 4:2:0 loses an odd last line."""
     return max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)

@@ -7,23 +7,23 @@ import numpy as np
 
 from realtime_bg.frames import Alpha, Frame, Image
 
-ROWS = 180  # rows of the frame that are looked at, about
+ROWS = 180  # approximate number of rows that are compared
 COMPARED_SIZE = 64, 36  # width and height of the grey pictures that are compared
 SAME_SCENE = 0.6  # correlation below which two pictures show different scenes
-NOISE = 2.0  # grey levels by which a place of a still picture wavers
-MOST_HELD = 5  # still frames in a row that one matte is good for
+NOISE = 2.0  # grey levels by which a cell of a still picture may fluctuate
+MOST_HELD = 5  # successive still frames for which one matte may be reused
 
 
 class SceneChange(NamedTuple):
-    """``cut``: the frame is of another scene than the last one, so history is void. ``still``:
-    nothing has moved since the last frame that was to be matted."""
+    """``cut``: the frame shows another scene than the previous one, so history is void. ``still``:
+    nothing has moved since the last frame that was matted."""
 
     cut: bool
     still: bool
 
 
 class SceneChangeDetector:
-    """Compares the frames of one stream, in their order."""
+    """Compares successive frames of one stream."""
 
     def __init__(self) -> None:
         self._last: Alpha | None = None
@@ -32,13 +32,13 @@ class SceneChangeDetector:
         self._epoch = 0
 
     def update(self, frame: Frame) -> SceneChange:
-        """What has changed with ``frame``, which becomes the one that the next is compared with."""
+        """Return what has changed in ``frame``; the next frame is compared with this one."""
         seen = _reduced(frame.image)
         cut = frame.epoch != self._epoch
         cut |= self._last is not None and not same_scene(seen, self._last)
         self._last, self._epoch = seen, frame.epoch
         still = not cut and self._matted is not None and self._held < MOST_HELD
-        # Neighbours together: less noise, and what moves moves several of them.
+        # Averaging neighbours reduces noise, and real motion affects several of them.
         still = still and cv2.blur(cv2.absdiff(seen, self._matted), (3, 3)).max() < NOISE
         self._held = self._held + 1 if still else 0
         if not still:
@@ -46,20 +46,20 @@ class SceneChangeDetector:
         return SceneChange(cut, still)
 
     def forget_matte(self) -> None:
-        """The next frame counts as not still: there is no matte that could be held for it."""
+        """Make the next frame count as not still, because there is no matte to reuse."""
         self._matted = None
 
 
 def same_scene(one: Alpha, other: Alpha) -> bool:
-    """Whether two grey pictures ``float32 (h, w)`` show the same scene, in whatever light."""
+    """Whether two grey pictures ``float32 (h, w)`` show the same scene, in any light."""
     return correlation(one, other) >= SAME_SCENE
 
 
 def correlation(one: Alpha, other: Alpha) -> float:
-    """Of two grey pictures ``float32 (h, w)``: 1 for the same, whatever its exposure, about 0 for
-    two that have nothing to do with each other."""
+    """The correlation of two grey pictures ``float32 (h, w)``: 1 for the same picture at any
+    exposure, about 0 for unrelated ones."""
     a, b = one - one.mean(), other - other.mean()
-    # Plain pictures are alike.
+    # Two uniform pictures count as equal.
     return float(((a * b).sum() + 1) / (np.sqrt((a * a).sum() * (b * b).sum()) + 1))
 
 

@@ -1,1 +1,1 @@
-"""Live use on threads: capture, inference, composing, and every sink on its own."""
+"""The threads of a live run: capture, inference, composing, and one per output."""

@@ -1,7 +1,8 @@
-"""The capture thread: opens the source, hands its frames on, and opens it again when it fails.
+"""The capture thread: opens the source, passes its frames on, closes it while the program is paused
+or has no viewer, and reopens it when it fails.
 
-A driver may hang in any call, and a thread cannot be killed: the watchdog, on the main thread,
-then leaves the thread behind and starts another.
+A driver may hang in any call, and a thread cannot be killed. The watchdog, which runs on the main
+thread, then abandons the thread and starts another.
 """
 
 import logging
@@ -23,28 +24,30 @@ from realtime_bg.system.urls import without_password
 
 log = logging.getLogger(__name__)
 
-STALLED = 2.0  # seconds without a frame after which a source no longer wanted is interrupted
-OPENING = 15.0  # seconds the opening of a source may take before its thread is given up
-MAX_ABANDONED_THREADS = 10  # that hang in a driver; with more, a new process is better
+# Seconds without a frame after which a source that is no longer wanted is interrupted
+STALLED = 2.0
+OPENING = 15.0  # seconds that opening a source may take before its thread is abandoned
+MAX_ABANDONED_THREADS = 10  # threads that hang in a driver; with more, a new process is better
 REOPEN_PAUSES = (1.0, 1.0, 2.0, 5.0)  # seconds between attempts to open a source
-RESTING_PERIOD = 0.05  # seconds between looks whether the camera is wanted again
-LAST_PICTURE_SECONDS = 0.5  # for which the last frame of a source that ended is seen
-UNKNOWN_SIZE: Size = (1280, 720)  # of outputs that are opened before the source is
+RESTING_PERIOD = 0.05  # seconds between checks whether the camera is needed again
+LAST_PICTURE_SECONDS = 0.5  # for which the last frame of a source that has ended stays visible
+UNKNOWN_SIZE: Size = (1280, 720)  # size of outputs that are opened before the source
 UNKNOWN_FPS = 30.0
 
 OpenSource = Callable[[SourceSettings], Source]
 
 
 class CaptureThread:
-    """What one capture thread notes of itself, for the watchdog to read."""
+    """The state of one capture thread, read by the watchdog."""
 
     def __init__(self) -> None:
-        self.active_at = time.monotonic()  # when it was last seen to do something
+        self.active_at = time.monotonic()  # when it last made progress
         self.opening = False  # whether it is inside the opening of a source
         self.interrupted_at: float | None = None  # when its stalled source was asked to end
 
     def patience(self, source: Source | None, stall: float) -> float:
-        """Seconds for which it may do nothing. ``stall``: that the source may be silent."""
+        """How many seconds it may go without progress. ``stall``: how long the source may be
+        silent."""
         waiting = False
         if source is not None:
             stall, waiting = max(stall, 3.0 / source.fps), source.waiting
@@ -67,34 +70,35 @@ class Capture:
         resting: Callable[[], bool],
         persistent: bool,
     ) -> None:
-        """``source`` is open already, or None: then ``opener``, which also opens it again after a
-        pause or a change, does so when it is needed. ``hand_on`` gets every frame, on the capture
-        thread. ``resting``: whether the camera is to be closed now. ``persistent``: a source that
-        fails is opened again whatever happens."""
+        """``source`` is already open, or None: then ``opener`` opens it when it is needed.
+        ``opener`` also reopens it after a pause or a change. ``hand_on`` receives every frame, on
+        the capture thread. ``resting`` says whether the camera has to be closed now, because the
+        program is paused or has no viewer. ``persistent``: a failing source is always reopened."""
         self._live, self._stats, self._run = live, stats, run
         self.opener, self._hand_on, self._resting = opener, hand_on, resting
         self._persistent = persistent
         self.source: Source | None = source
-        self.source_settings = live.now.source  # what is open, or was last
+        self.source_settings = live.now.source  # of the open source, or the last one
         self.size: Size = source.size if source else live.now.source.size or UNKNOWN_SIZE
         self.fps = source.fps if source else live.now.source.fps or UNKNOWN_FPS
         self.problem = ""  # why there is no camera
         self.abandoned_threads = 0
         self._thread = CaptureThread()
         self._backoff = Backoff(*REOPEN_PAUSES)
-        self._interrupted = False  # whether the source ends because it was told to
+        self._interrupted = False  # whether the source ends because it was asked to
         self._last_frame_at = time.monotonic()
         self._epoch = -1  # of the last frame
-        self._epochs = 0  # of the sources before this one, each of which counts from 0
+        self._epochs = 0  # of all earlier sources, each of which counts from 0
         run.at_stop(self._close_source)
 
     def start(self) -> None:
-        """Start a capture thread; one that was running before is given up."""
+        """Start a capture thread; an earlier one is abandoned."""
         thread = self._thread = CaptureThread()
         self._run.start(lambda: self._capture(thread), "capture")
 
     def reopen(self) -> None:
-        """Close the source and open it anew, as after a computer slept. From any thread."""
+        """Close and reopen the source, for example after the computer slept. Callable from any
+        thread."""
         if self.source is not None:
             self._interrupted = True
             self._close_source()
@@ -119,7 +123,7 @@ class Capture:
                 self._release()
 
     def _pump_on(self, thread: CaptureThread) -> None:
-        """`_pump`; where the program is persistent, a source that fails is opened again."""
+        """`_pump`, and reopen a source that fails if the program is persistent."""
         try:
             self._pump(thread)
         except Exception as error:
@@ -132,14 +136,15 @@ class Capture:
             self._pause()
 
     def _pump(self, thread: CaptureThread) -> None:
-        """Hand frames on until the source ends, or the settings ask for another or none."""
+        """Pass frames on until the source ends, or until the settings name another source or
+        none."""
         source = self.source
         assert source is not None
         with closing(iter(source)) as frames:
             while True:
                 with self._stats.stage("capture"):
                     frame = next(frames, None)
-                if thread is not self._thread:  # given up while it hung
+                if thread is not self._thread:  # abandoned while it hung
                     source.close()
                     raise Closed
                 unwanted = self._live.now.source != self.source_settings
@@ -157,7 +162,7 @@ class Capture:
                 self._hand_on(frame)
 
     def _finish(self) -> None:
-        """The source ended by itself: let the last frame be seen, then stop."""
+        """The source has ended by itself: keep the last frame visible for a moment, then stop."""
         if self._interrupted or self._persistent:
             pause = not self._interrupted
             self._release()
@@ -175,7 +180,7 @@ class Capture:
             source.close()
 
     def _complain(self, error: Exception) -> None:
-        """Say why there is no camera, once for each reason."""
+        """Report why there is no camera, once per reason."""
         text = str(error) if isinstance(error, RealtimeBgError) else repr(error)
         if text != self.problem:
             log.warning("%s", text)
@@ -186,7 +191,7 @@ class Capture:
         self._run.stopping.wait(self._backoff.failed())
 
     def _reopened(self, thread: CaptureThread) -> bool:
-        """Make the open source the one the settings ask for; a bad change keeps the old one."""
+        """Open the source that the settings name; if that fails, keep the old one."""
         wanted = self._live.now.source
         if self.source is not None and wanted == self.source_settings:
             return True
@@ -222,8 +227,8 @@ class Capture:
     # on the main thread
 
     def supervise(self) -> None:
-        """Interrupt the wait for a source that is no longer wanted, and a source that has stalled;
-        leave it, and its thread, when that is no use."""
+        """Interrupt a source that has stalled, or that is waiting although it is no longer wanted.
+        If that does not help, abandon it together with its thread."""
         now = time.monotonic()
         unwanted = self._resting() or self._live.now.source != self.source_settings
         if self.source is not None and unwanted and now - self._last_frame_at > STALLED:
@@ -236,9 +241,9 @@ class Capture:
         if now - thread.active_at < patience:
             return
         if thread.interrupted_at is None:
-            thread.interrupted_at, self.problem = now, "it sends nothing"
+            thread.interrupted_at, self.problem = now, "it sends no frames"
             spec = without_password(self.source_settings.spec)
-            log.warning("%s has sent nothing for %g s; opening it again", spec, patience)
+            log.warning("%s has sent no frames for %g s; reopening it", spec, patience)
             self._stats.notice("the camera has stalled")
             self.reopen()
         elif now - thread.interrupted_at > STALLED:
@@ -250,6 +255,6 @@ class Capture:
         if self.abandoned_threads > MAX_ABANDONED_THREADS:
             self._run.stop(SourceError(f"{spec}: its driver hangs"))
             return
-        log.error("%s hangs in its driver and is left behind", spec)
+        log.error("%s hangs in its driver and is abandoned", spec)
         self.source, self._interrupted = None, False
         self.start()

@@ -1,4 +1,5 @@
-"""The compositor's thread: which picture is shown now, and how long it may stay."""
+"""The compositor's thread: decides which picture is shown now and how old a matte may become
+(`privacy.max_age`)."""
 
 import time
 from collections.abc import Callable
@@ -15,14 +16,14 @@ from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
 
 CLOSED_PERIOD = 0.1  # seconds between pictures while there is no person to show
-LOOK_PERIOD = 0.1  # seconds after which a wait for a picture looks whether the last one may stay
+LOOK_PERIOD = 0.1  # seconds between checks, while waiting, whether the last picture may stay
 PAUSED_PERIOD = 0.2
-ASLEEP_PERIOD = 0.08  # a reader gets its first picture as soon
+ASLEEP_PERIOD = 0.08  # a new viewer gets its first picture within this time
 CARRIED = 0.25  # seconds for which a matte may be moved along with the picture
 
 
 class Composing:
-    """Composes each matte, or a picture without the person, and hands it to the outlets."""
+    """Composes each matte, or a picture without the person, and passes it to the outlets."""
 
     def __init__(
         self,
@@ -36,16 +37,16 @@ class Composing:
         size: Callable[[], Size],
         asleep: Callable[[], bool],
     ) -> None:
-        """``items``: what inference hands over. ``newest``: frames that are shown with an earlier
-        matte, if so wished. ``size``: of the frames, for pictures without one. ``asleep``: whether
-        the camera is closed because no output has a viewer."""
+        """``items``: the output of inference. ``newest``: frames to be shown with an earlier matte
+        (`output.sync: lowest-latency`). ``size``: the size for pictures without a frame.
+        ``asleep``: whether the camera is closed because no output has a viewer."""
         self._live, self._stats, self._run, self._processor = live, stats, run, processor
         self._items, self._outlets, self._size, self._asleep = items, outlets, size, asleep
         self._newest = newest
         self._matte: Matte | None = None
         self._flow = Flow()
         self.holding = False  # whether the picture is frozen
-        self.composed_at = time.monotonic()  # when the last picture was made
+        self.composed_at = time.monotonic()  # when the last picture was composed
 
     def start(self) -> None:
         """Start the thread."""
@@ -53,8 +54,8 @@ class Composing:
 
     def _compose(self) -> None:
         last: Composite | None = None
-        whole = False  # whether `last` is more than a card, and may be held
-        camera_shown = False  # whether `last` is the camera's own picture, as the user chose
+        whole = False  # whether `last` is more than a card and may be frozen
+        camera_shown = False  # whether `last` is the plain camera picture, which the user chose
         index, good_until = 0, 0.0
         while True:
             item = self._awaited(self._live.now, self._period(good_until))
@@ -69,7 +70,7 @@ class Composing:
                 last = self._processor.compositor.again(last, now)
             elif item is not None and _age(item) <= now.privacy.max_age:
                 last, whole = self._processor.compose(item), True
-                # The setting may have changed in between: either way counts as shown.
+                # The setting may have changed during composition, so either value counts.
                 camera_shown = shows_camera(now) or shows_camera(self._live.now)
                 index = last.index
                 good_until = last.time + now.privacy.max_age
@@ -83,7 +84,8 @@ class Composing:
                     self._outlets.send(last)
 
     def _period(self, good_until: float) -> float:
-        """Seconds for which the last picture, which is good until then, may stay."""
+        """How many seconds the last picture, which is valid until ``good_until``, may still
+        stay."""
         if self._asleep():
             return ASLEEP_PERIOD
         if self._live.now.paused:
@@ -91,8 +93,8 @@ class Composing:
         return max(0.0, good_until - time.monotonic(), CLOSED_PERIOD)
 
     def _awaited(self, before: Settings, seconds: float) -> Item | None:
-        """What to compose next; None after ``seconds``, or soon after the last picture must not
-        stay: the user has paused, or leaves the camera's own picture."""
+        """What to compose next. None after ``seconds``, or soon after the last picture must go
+        because the user has paused or has switched away from the plain camera picture."""
         locked = before.output.sync == "locked" or before.paused or self._asleep()
         end = time.monotonic() + seconds
         while True:
@@ -105,21 +107,23 @@ class Composing:
                 return item
 
     def _at_once(self, seconds: float) -> Item | None:
-        """The newest frame with the newest matte, moved along while that makes sense; then, like
-        `locked`, the next matte or, after ``seconds``, None."""
+        """The newest frame with the newest matte moved along, as long as that is useful;
+        afterwards, as with `locked`, the next matte, or None after ``seconds``."""
         end = time.monotonic() + seconds
         frame = self._newest.take(seconds)
         left = max(0.0, end - time.monotonic())
         item, matte = self._next_item(0), self._matte
         if frame is None or matte is None or matte.lost or matte.frame.epoch != frame.epoch:
             return item or self._next_item(left)
-        # Always from a matte of the engine's own: one that hangs cannot be carried on for ever.
+        # Always start from a matte of the engine itself, so that a hanging engine cannot be
+        # prolonged.
+
         if 0 < frame.time - matte.frame.time < CARRIED:
             return carried(matte, frame, self._flow)
         return item or self._next_item(left)
 
     def _next_item(self, seconds: float) -> Item | None:
-        """What inference hands over next; a matte that can be moved along is remembered."""
+        """The next output of inference; a matte that can be moved along is remembered."""
         item = self._items.take(seconds)
         if item is not None:
             self._matte = item if isinstance(item, Matte) and item.guide is not None else None

@@ -1,22 +1,23 @@
-"""The camera runs while an output has a viewer, with short changes smoothed out."""
+"""Opening the camera only while an output has a viewer: when it opens and when it closes."""
 
 import time
 from collections.abc import Callable
 
-WAKE_SECONDS = 0.3  # a reader must stay so long: programs that list cameras look at each briefly
-SLEEP_SECONDS = 2.0  # nobody must have looked for so long: calls close and open when they change
+WAKE_SECONDS = 0.3  # how long a viewer must stay: programs that list cameras open each one briefly
+# How long there must be no viewer: calls close and reopen the camera when they change
+SLEEP_SECONDS = 2.0
 
 
 class Demand:
-    """Whether the camera is to run, from whether any output has a viewer."""
+    """Decides from whether any output has a viewer whether the camera has to run."""
 
     def __init__(self, awake: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        """``awake``: what it is at the start."""
+        """``awake``: the initial state."""
         self.awake, self._clock = awake, clock
-        self._since: float | None = None  # when it began to be otherwise than `awake` says
+        self._since: float | None = None  # since when the viewers have contradicted `awake`
 
     def update(self, watched: bool) -> bool:
-        """``watched``: whether there is a viewer now. Call it often. Returns the new `awake`."""
+        """Return the new `awake`. ``watched``: whether there is a viewer now. Call this often."""
         if watched == self.awake:
             self._since = None
         else:

@@ -1,4 +1,5 @@
-"""The inference thread: frames in, mattes out; an engine that hangs is left behind with it."""
+"""The inference thread: frames in, mattes out; it is abandoned together with an engine that
+hangs."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from realtime_bg.processing.processor import Processor
 
 
 class Inference:
-    """Mattes the newest frame, always with the processor's present `Matting`."""
+    """Mattes the newest frame, always with the processor's current `Matting`."""
 
     def __init__(
         self,
@@ -23,13 +24,13 @@ class Inference:
         items: Slot[Item],
         holding: Callable[[], bool],
     ) -> None:
-        """``holding``: whether the picture is frozen, so that no frame need be matted."""
+        """``holding``: whether the picture is frozen, so that no frame needs a matte."""
         self._run, self._processor = run, processor
         self._frames, self._items, self._holding = frames, items, holding
 
     def start(self, warm_up: Size | None = None) -> None:
-        """Start an inference thread. ``warm_up``: the size of the frames to come, where none is
-        expected soon: the engine is loaded before the first one."""
+        """Start an inference thread. ``warm_up``: the size of the frames to come, if the first one
+        may come late; the engine is then loaded in advance."""
         matting = self._processor.matting
         self._run.start(lambda: self._infer(matting, warm_up), "inference")
 
@@ -46,16 +47,17 @@ class Inference:
             try:
                 item = self._processor.matte(frame, matting)
             finally:
-                if matting is not self._processor.matting:  # given up while it hung
+                if matting is not self._processor.matting:  # abandoned while it hung
                     matting.close()
                     raise Closed
             self._items.put(item)
 
     def supervise(self, hang: float) -> None:
-        """Leave an engine that has been at one frame for more than ``hang`` seconds, with its
-        thread, which cannot be killed; another engine takes over. On the main thread."""
+        """Abandon an engine that has worked on one frame for more than ``hang`` seconds, together
+        with its thread, which cannot be killed; another engine takes over. Runs on the main
+        thread."""
         matting = self._processor.matting
         since = matting.busy_since
         if since is not None and time.monotonic() - since > hang:
-            self._processor.matting = matting.abandoned(f"has not answered for {hang:g} s")
+            self._processor.matting = matting.abandoned(f"has returned nothing for {hang:g} s")
             self.start()

@@ -1,4 +1,4 @@
-"""One run of the pipeline: whether it goes on, why it ended, and the threads that do its work."""
+"""The lifecycle of one run: its threads, how it is stopped, and the error that ended it."""
 
 import logging
 import threading
@@ -12,21 +12,22 @@ log = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """Shared by the parts of a pipeline. Ending is one call, from any thread, and idempotent."""
+    """Shared by the parts of a pipeline. Stopping is one idempotent call, from any thread."""
 
     def __init__(self) -> None:
-        self.stopping = threading.Event()  # everything is to end
-        self.finished = threading.Event()  # the source ended by itself; its last picture stays
-        self.error: Exception | None = None  # the first one of any thread
+        self.stopping = threading.Event()  # everything has to end
+        self.finished = threading.Event()  # the source has ended by itself; its last picture stays
+        self.error: Exception | None = None  # the first error of any thread
         self._closers: list[Callable[[], None]] = []
         self._threads: dict[str, threading.Thread] = {}
 
     def at_stop(self, *closers: Callable[[], None]) -> None:
-        """Call these when the run ends; they wake threads that wait, and must not wait."""
+        """Register functions that are called when the run ends; they wake waiting threads and must
+        not block."""
         self._closers += closers
 
     def stop(self, error: Exception | None = None) -> None:
-        """End everything; the first ``error`` wins."""
+        """End everything; only the first ``error`` is kept."""
         if error is not None and self.error is None:
             self.error = error
         self.stopping.set()
@@ -34,8 +35,9 @@ class Lifecycle:
             close()
 
     def start(self, target: Callable[[], None], name: str) -> None:
-        """Run ``target`` on a thread of its own. It may end by `Closed`; what else it raises ends
-        the run. A second thread of the same name takes the place of one that was given up."""
+        """Run ``target`` on a new thread. It may end with `Closed`; any other exception ends the
+        run. A thread with the same name as an earlier one replaces that one, which was
+        abandoned."""
 
         def run() -> None:
             try:
@@ -52,7 +54,7 @@ class Lifecycle:
         thread.start()
 
     def join(self, name: str, deadline: float) -> bool:
-        """Wait for a thread until ``deadline`` (monotonic seconds). Whether it has ended."""
+        """Wait for a thread until ``deadline`` (monotonic seconds). Return whether it has ended."""
         thread = self._threads[name]
         thread.join(max(0.0, deadline - time.monotonic()))
         return not thread.is_alive()

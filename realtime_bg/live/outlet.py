@@ -1,4 +1,4 @@
-"""One sink, its slot and its thread: a slow or blocked sink delays nobody else."""
+"""One sink with its slot and its thread: a slow or blocked sink delays no other."""
 
 import logging
 import threading
@@ -13,14 +13,14 @@ from realtime_bg.sinks.base import Sink
 
 log = logging.getLogger(__name__)
 
-RELEASE_SECONDS = 5.0  # how long a device that is opened again may take to be released
+RELEASE_SECONDS = 5.0  # how long the release of a device that is being reopened may take
 
 OpenSink = Callable[[Size, float], Sink]
-"""Opens a sink for composites of a size (width, height) at a rate. Raises SinkError."""
+"""Opens a sink for composites of a size (width, height) at a frame rate. Raises SinkError."""
 
 
 class Outlet:
-    """Feeds one sink, which is opened by the first composite."""
+    """Feeds one sink, which the first composite opens."""
 
     def __init__(
         self,
@@ -30,14 +30,14 @@ class Outlet:
         failed: Callable[["Outlet", Exception], None],
         after: "Outlet | None" = None,
     ) -> None:
-        """``failed(outlet, error)`` is called, on the outlet's thread, when the sink gives up.
-        ``after``: an outlet of the same device that is closing and has to be gone first."""
+        """``failed(outlet, error)`` is called on the outlet's thread when the sink fails.
+        ``after``: an outlet of the same device that has to finish closing first."""
         self.spec, self._open, self._fps = spec, opener, fps
         self._failed, self._after = failed, after
         self.slot: Slot[Composite] = Slot()
         self.sink: Sink | None = None
-        self.worked = False  # whether it has taken a composite
-        self.busy_since: float | None = None  # since when the sink has been at one composite
+        self.worked = False  # whether the sink has taken a composite
+        self.busy_since: float | None = None  # since when the sink has been busy with one composite
         self._thread = threading.Thread(target=self._run, name=f"sink-{spec}", daemon=True)
         self._thread.start()
 
@@ -61,15 +61,15 @@ class Outlet:
         except Exception as error:
             self._failed(self, error)
             if sink is not None:
-                with suppress(Exception):  # the first word on it has been said
+                with suppress(Exception):  # the first error has been reported
                     sink.close(complete=False)
 
     def has_viewers(self) -> bool:
-        """Whether somebody may be looking at it."""
+        """Whether the output may have a viewer."""
         sink = self.sink
         try:
             return sink is not None and sink.has_viewers() is not False
-        except Exception:  # closed meanwhile
+        except Exception:  # closed in the meantime
             return True
 
     def _close(self, sink: Sink | None) -> None:
@@ -80,10 +80,10 @@ class Outlet:
             self._failed(self, error)
 
     def close(self) -> None:
-        """Ask it to finish; does not wait."""
+        """Ask the sink to finish, without waiting."""
         self.slot.close()
 
     def join(self, seconds: float) -> bool:
-        """Wait for the sink to be closed; False when it is still blocked after ``seconds``."""
+        """Wait until the sink is closed. False if it is still blocked after ``seconds``."""
         self._thread.join(max(0.0, seconds))
         return not self._thread.is_alive()

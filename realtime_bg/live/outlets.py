@@ -1,4 +1,4 @@
-"""The outputs the settings ask for: opened, closed, and opened again when they fail."""
+"""The outputs that the settings name: opens, closes and, when they fail, reopens them."""
 
 import logging
 import threading
@@ -19,26 +19,26 @@ from realtime_bg.system.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-RETRY_PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds between attempts to open an output again
-BLOCKED = 10.0  # seconds after which a virtual camera that takes no picture is left behind
+RETRY_PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds between attempts to reopen an output
+BLOCKED = 10.0  # seconds after which a virtual camera that takes no picture is abandoned
 
 
 class Retry:
-    """An output that is waited for: when it is due, and what was wrong with it last."""
+    """An output that will be reopened: when the next attempt is due, and the last problem."""
 
     def __init__(self) -> None:
         self.backoff = Backoff(*RETRY_PAUSES)
         self.due, self.problem = 0.0, ""
 
     def failed(self, problem: str) -> bool:
-        """Wait anew. Whether ``problem`` is another one than last time."""
+        """Schedule the next attempt. Return whether ``problem`` differs from the last one."""
         self.due = time.monotonic() + self.backoff.failed()
         new, self.problem = problem != self.problem, problem
         return new
 
 
 class Outlets:
-    """Fed by the compositor's thread; sinks fail on threads of their own."""
+    """Fed by the compositor's thread; sinks may fail on their own threads."""
 
     def __init__(
         self,
@@ -50,13 +50,12 @@ class Outlets:
         extra: Mapping[str, OpenSink] | None = None,
         keep: bool = False,
     ) -> None:
-        """``stop(error)`` ends the program: called when an output the user listed fails and
-        none is left, unless it is ``persistent``. ``extra``: sinks by name, besides those of the
-        settings.
+        """``stop(error)`` ends the program; it is called when an output that the user listed fails
+        and none is left, unless the program is ``persistent``. ``extra``: additional sinks by name.
 
-        A virtual camera that is gone is opened again: always where the program is persistent,
-        else if it has been there. ``keep``, for who opens the same outputs again and again: no
-        video file is replaced; where there is talk.mp4, talk-2.mp4 is written."""
+        A virtual camera that disappears is reopened: always if the program is persistent, otherwise
+        only if it has worked before. ``keep``, for callers that open the same outputs repeatedly:
+        no video file is replaced; if talk.mp4 exists, talk-2.mp4 is written."""
         self._live, self._stats, self._fps, self._stop = live, stats, fps, stop
         self._persistent, self._extra, self._keep = persistent, dict(extra or {}), keep
         self._retries: dict[str, Retry] = {}
@@ -69,8 +68,8 @@ class Outlets:
         self.window: Slot[Composite] | None = None
 
     def send(self, composite: Composite) -> None:
-        """Hand one composite to every sink; opens and closes sinks as the settings changed."""
-        if self._closed:  # a compositor that hung may come back after the end
+        """Pass one composite to every sink; open and close sinks as the settings have changed."""
+        if self._closed:  # a compositor that hung may return after the end
             return
         now = self._live.now
         if now.output is not self._settings or self._due():
@@ -89,7 +88,7 @@ class Outlets:
             self.window.put(composite)
 
     def has_viewers(self) -> bool:
-        """Whether somebody may be looking at any of it."""
+        """Whether any output may have a viewer."""
         with self._lock:
             outlets = list(self._open.values())
         return self.window is not None or any(outlet.has_viewers() for outlet in outlets)
@@ -101,7 +100,7 @@ class Outlets:
 
     @property
     def problems(self) -> dict[str, str]:
-        """What is wrong with the outputs that are waited for."""
+        """The problems of the outputs that will be reopened, by spec."""
         with self._lock:
             return {spec: retry.problem for spec, retry in self._retries.items()}
 
@@ -115,7 +114,7 @@ class Outlets:
             )
 
     def _leave_blocked(self, outlets: list[Outlet]) -> None:
-        """A virtual camera that takes nothing any more is replaced; its thread cannot be."""
+        """Replace virtual cameras that no longer take pictures; their threads cannot be killed."""
         now = time.monotonic()
         for outlet in outlets:
             since = outlet.busy_since
@@ -161,7 +160,7 @@ class Outlets:
         spec = outlet.spec
         sinks = self._live.now.output.sinks
         with self._lock:
-            current = self._open.get(spec) is outlet  # else replaced, or on its way out
+            current = self._open.get(spec) is outlet  # otherwise it was replaced or is closing
             if current:
                 del self._open[spec]
             left = bool(self._open) or self.window is not None
@@ -171,7 +170,7 @@ class Outlets:
             self._wait_for(outlet, str(error))
             return
         if current and spec in sinks and not left and not self._persistent:
-            self._stop(error)  # which says it
+            self._stop(error)  # reports the error
             return
         text = str(error) if isinstance(error, RealtimeBgError) else f"{spec}: {error!r}"
         log.error("%s", text)
@@ -196,7 +195,7 @@ class Outlets:
             self._stats.notice(f"{problem}; waiting for it")
 
     def close(self, deadline: float) -> None:
-        """Close all sinks and wait for them until ``deadline`` (monotonic seconds)."""
+        """Close all sinks, and wait for them until ``deadline`` (monotonic seconds)."""
         with self._lock:
             self._closed, self._stats.recording_since = True, None
             outlets = [*self._open.values(), *self._closing]
@@ -205,4 +204,4 @@ class Outlets:
             outlet.close()
         for outlet in outlets:
             if not outlet.join(deadline - time.monotonic()):
-                log.error("output %s does not answer and is left behind", outlet.spec)
+                log.error("output %s does not respond and is abandoned", outlet.spec)

@@ -1,9 +1,10 @@
-"""Live use: capture, inference, composing and every sink on a thread of its own.
+"""The live pipeline: capture, inference, composing and every sink on its own thread; starting,
+pausing and stopping.
 
     source -> [slot] -> engine -> [slot] -> compositor -> [slot] -> sink, one per sink
 
-Each slot holds the newest item only, so nothing queues up. The main thread runs the preview
-window, if there is one, and the watchdog. Stopping is one call, from anywhere: `Pipeline.stop`.
+Each slot holds only the newest item, so nothing queues up. The main thread runs the watchdog and,
+if there is one, the preview window. `Pipeline.stop` stops everything, from any thread.
 """
 
 import logging
@@ -29,15 +30,15 @@ from realtime_bg.steering.keys import click, press
 
 log = logging.getLogger(__name__)
 
-# For all threads together, so that the whole stop stays under two seconds; files come first.
+# For all threads together, so that stopping takes less than two seconds; files come first.
 STOP_SECONDS = 1.8
 SINK_SECONDS = 1.4
 WATCH_PERIOD = 0.1
-PREVIEW_SECONDS = 0.03  # for which a picture of the preview is waited for
+PREVIEW_SECONDS = 0.03  # longest wait for a picture of the preview
 
 
 class Pipeline:
-    """Runs one source through one processor into the settings' sinks until it is stopped."""
+    """Runs one source through one processor into the sinks of the settings until it is stopped."""
 
     def __init__(
         self,
@@ -52,11 +53,11 @@ class Pipeline:
         keep: bool = False,
         extra_sinks: Mapping[str, OpenSink] | None = None,
     ) -> None:
-        """``source`` is open already, or None: then ``opener``, which also opens it again after a
-        pause or a change, does so when it is needed. ``demand``: whether there is a viewer; None:
-        always. ``persistent``: a source or an output that fails never ends it. ``keep``: no
-        video file that is there is written over. ``extra_sinks``: sinks by name, besides those
-        of the settings."""
+        """``source`` is already open, or None: then ``opener`` opens it when it is needed.
+        ``opener`` also reopens it after a pause or a change. ``demand`` decides by the viewers
+        whether the camera runs; None: always. ``persistent``: a failing source or output never ends
+        the run. ``keep``: existing video files are not overwritten. ``extra_sinks``: additional
+        sinks by name."""
         self._live, self._stats, self._processor, self._demand = live, stats, processor, demand
         run = self._run = Lifecycle()
         self._frames: Slot[Frame] = Slot()
@@ -92,7 +93,7 @@ class Pipeline:
 
     @property
     def state(self) -> str:
-        """What it is doing, in a few words."""
+        """What the pipeline is doing, in a few words."""
         if self._live.now.paused:
             return "paused"
         if self.asleep:
@@ -107,7 +108,7 @@ class Pipeline:
 
     @property
     def camera_open(self) -> bool:
-        """Whether the source is, or is about to be, in use."""
+        """Whether the source is in use or about to be."""
         return self.capture.source is not None
 
     def run(
@@ -116,10 +117,11 @@ class Pipeline:
         duration: float | None = None,
         tick: Callable[[], None] | None = None,
     ) -> None:
-        """Run until the source ends, ``duration`` seconds passed, a key or a signal stops it.
+        """Run until the source ends, ``duration`` seconds have passed, or a key or a signal stops
+        it.
 
-        Call it on the main thread, which calls ``tick`` about ten times a second. Re-raises the
-        first error of any thread.
+        Must be called on the main thread. ``tick`` is called about ten times a second. Re-raises
+        the first error of any thread.
         """
         end = None if duration is None else time.monotonic() + duration
         if window is not None:
@@ -143,7 +145,8 @@ class Pipeline:
             raise self._run.error
 
     def ask_to_stop(self) -> None:
-        """For signal handlers: only sets a flag, because a handler may interrupt any lock."""
+        """For signal handlers: only sets a flag, because a handler may interrupt code that holds a
+        lock."""
         self._asked_to_stop = True
 
     def _done(self, end: float | None) -> bool:
@@ -151,13 +154,13 @@ class Pipeline:
         return late or self._asked_to_stop or self._run.stopping.is_set()
 
     def stop(self, error: Exception | None = None) -> None:
-        """End everything, from any thread. Idempotent; the first error wins."""
+        """End everything, from any thread. Idempotent; only the first error is kept."""
         self._run.stop(error)
 
     def _join(self, window: WindowSink | None) -> None:
         begin = time.monotonic()
-        # The compositor first: it feeds the outlets. They get most of the time, since files are
-        # finished there, while a hung engine or camera would only use it up.
+        # The compositor first, because it feeds the outlets. The outlets get most of the time,
+        # because they finish files, while a hung engine or camera would only use it up.
         self._run.join("compositor", begin + STOP_SECONDS - SINK_SECONDS)
         self.outlets.close(begin + SINK_SECONDS)
         if window is not None:
@@ -166,7 +169,7 @@ class Pipeline:
             name: self._run.join(name, begin + STOP_SECONDS) for name in ("capture", "inference")
         }
         for name in [name for name, has_ended in ended.items() if not has_ended]:
-            log.warning("the %s thread does not answer and is left behind", name)
+            log.warning("the %s thread does not respond and is abandoned", name)
         if ended["inference"]:
             self._processor.close()
 
@@ -174,14 +177,14 @@ class Pipeline:
         return self._live.now.paused or self.asleep
 
     def _hand_on(self, frame: Frame) -> None:
-        """Give a frame to inference and, where it is not to wait for its matte, to composing."""
+        """Pass a frame to inference and, if it must not wait for its matte, also to composing."""
         self._frames.put(frame)
         if self._live.now.output.sync == "lowest-latency":
             self._newest.put(frame)
         self._stats.dropped = self._frames.dropped + self._items.dropped
 
     def _supervise(self) -> None:
-        """What no thread can do for itself, see `Inference.supervise` and `Capture.supervise`."""
+        """The watchdog, see `Inference.supervise` and `Capture.supervise`."""
         now = self._live.now
         self._inference.supervise(now.engine.hang)
         self.capture.supervise()
@@ -192,7 +195,7 @@ class Pipeline:
                 log.info("an output has a viewer" if awake else "no viewers: the camera is closed")
 
     def _show(self, window: WindowSink) -> bool:
-        """Show the newest picture and obey keys and clicks; False when the user is done."""
+        """Show the newest picture and handle keys and clicks. False when the user wants to quit."""
         assert self.outlets.window is not None
         composite = self.outlets.window.take(PREVIEW_SECONDS)
         if composite is not None:

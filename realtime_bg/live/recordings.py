@@ -1,4 +1,4 @@
-"""Recordings and snapshots: their folder, and file names that do not exist yet."""
+"""Recordings and snapshots: starting and ending them, their folder, and unused file names."""
 
 import logging
 import threading
@@ -21,20 +21,22 @@ log = logging.getLogger(__name__)
 
 
 class Recordings:
-    """The recording that runs, if one does, and the snapshots taken. Used on the compositor's
-    thread, but for `failed`."""
+    """The current recording, if there is one, and the snapshots taken. Used on the compositor's
+    thread, except for `failed`."""
 
     def __init__(self, live: Live, stats: Stats) -> None:
         self._live, self._stats = live, stats
-        self.file = ""  # of the recording that runs
+        self.file = ""  # of the current recording; empty if there is none
         self._saved = threading.Condition()
-        self.saved: tuple[int, str] = 0, ""  # snapshots so far, and the last one's path or problem
-        self._names: set[Path] = set()  # of recordings and snapshots, also those not yet there
-        self._snapshots = live.now.snapshots  # that have been taken
+        # Number of snapshots, and the path or the problem of the last one
+        self.saved: tuple[int, str] = 0, ""
+        # Of recordings and snapshots, including those not yet written
+        self._names: set[Path] = set()
+        self._snapshots = live.now.snapshots  # number of snapshots that have been taken
 
     def follow(self, settings: OutputSettings) -> list[str]:
-        """The file that is to be written now, none or one: a recording starts or ends as the
-        settings say."""
+        """Start or end a recording as the settings say. Return the file to write now, as a list of
+        one or none."""
         if settings.record:
             return self._recorded(settings)
         if self.file:
@@ -58,11 +60,12 @@ class Recordings:
         return [self.file]
 
     def end(self) -> None:
-        """No recording runs any more. Idempotent."""
+        """End the recording. Idempotent."""
         self.file, self._stats.recording_since = "", None
 
     def failed(self, spec: str) -> bool:
-        """An output failed. Whether it was the recording, which is then switched off."""
+        """Called when an output failed. Return whether it was the recording, which is then switched
+        off."""
         if spec != self.file:
             return False
         self.end()
@@ -75,7 +78,7 @@ class Recordings:
         if now.snapshots == self._snapshots:
             return
         self._snapshots = now.snapshots
-        # Not daemon: a snapshot taken right before the end is still finished.
+        # Not a daemon thread, so that a snapshot taken right before the end is still finished.
         threading.Thread(target=self._save, args=(composite, now.output), name="snapshot").start()
 
     def _save(self, composite: Composite, settings: OutputSettings) -> None:
@@ -98,8 +101,8 @@ class Recordings:
             self._saved.notify_all()
 
     def next_saved(self, after: tuple[int, str], timeout: float) -> str | None:
-        """The path or the problem of the first snapshot after those that ``after``, an earlier
-        value of ``saved``, counts; None when there is none within ``timeout`` seconds."""
+        """The path or the problem of the first snapshot after ``after``, an earlier value of
+        ``saved``. None if there is none within ``timeout`` seconds."""
         with self._saved:
             self._saved.wait_for(lambda: self.saved[0] > after[0], timeout)
             count, text = self.saved
@@ -107,14 +110,14 @@ class Recordings:
 
 
 def media_folder(settings: OutputSettings) -> Path:
-    """Where snapshots and recordings go."""
+    """The folder for snapshots and recordings."""
     if settings.folder is not None:
         return settings.folder.expanduser()
     return Path(platformdirs.user_pictures_dir()) / "realtime-bg"
 
 
 def new_name(folder: Path, suffix: str, taken: set[Path]) -> Path:
-    """A file name by date and time that nothing has yet, added to ``taken``; makes the folder.
+    """An unused file name made of date and time, which is added to ``taken``. Creates the folder.
     Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{time.strftime('realtime-bg-%Y%m%d-%H%M%S')}{suffix}"
@@ -124,12 +127,12 @@ def new_name(folder: Path, suffix: str, taken: set[Path]) -> Path:
 
 
 def beside_what_is_there(spec: str) -> str:
-    """``spec``, or where it is a video file that exists, the next name with a number."""
+    """``spec``; if it is a video file that exists, the next numbered name."""
     path = file_of(spec)
     if path is None or not path.is_file():
         return spec
     free = next(name for name in numbered(path) if not name.exists())
-    log.warning("%s is there already and stays; writing %s", path, free)
+    log.warning("%s already exists and is kept; writing %s", path, free)
     return str(free)
 
 

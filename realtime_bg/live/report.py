@@ -1,4 +1,4 @@
-"""What a live run reports of itself: for the page, the daemon and the metrics."""
+"""The status report of a live run, for the page, the daemon and the metrics."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""A one-item hand-over between two threads: the newest item wins, the writer never waits."""
+"""A mailbox for one item between two threads: a new item replaces the old one, and the writer never
+waits."""
 
 import threading
 from typing import Generic, TypeVar
@@ -7,11 +8,11 @@ T = TypeVar("T")
 
 
 class Closed(Exception):  # noqa: N818 - an event, not a mistake
-    """The slot was closed: no item will come any more."""
+    """The slot was closed: there will be no more items."""
 
 
 class Slot(Generic[T]):
-    """One writer puts, one reader takes; ``dropped`` counts the items overwritten unread."""
+    """One thread puts, another takes; ``dropped`` counts the items that were replaced unread."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -20,7 +21,7 @@ class Slot(Generic[T]):
         self.dropped = 0
 
     def put(self, item: T) -> None:
-        """Replace whatever is there. Does nothing once the slot is closed."""
+        """Put an item, replacing an unread one. Does nothing once the slot is closed."""
         with self._changed:
             if self._closed:
                 return
@@ -29,9 +30,9 @@ class Slot(Generic[T]):
             self._changed.notify()
 
     def take(self, timeout: float | None = None) -> T | None:
-        """Wait for an item and empty the slot; None after ``timeout`` seconds without one.
+        """Wait for an item and empty the slot. None after ``timeout`` seconds without an item.
 
-        Raises Closed once the slot is closed, even when an item is left.
+        Raises Closed once the slot is closed, even if an item is left.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._item is not None, timeout)

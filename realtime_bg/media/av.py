@@ -1,4 +1,4 @@
-"""Decoding with PyAV: what video files and streams have in common."""
+"""Opening and decoding video files and streams with PyAV."""
 
 import os
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ Number = TypeVar("Number", int, float)
 def open_video(target: str, **options: Any) -> tuple[Any, Any]:
     """The container and its first video stream, decoding on several threads.
 
-    Raises SourceError when it cannot be read or holds no video.
+    Raises SourceError if it cannot be read or contains no video.
     """
     shown = without_password(target)
     try:
-        # What stands before a colon in a bare file name would be taken for a protocol.
+        # FFmpeg would take the part of a bare file name before a colon for a protocol.
         name = os.path.abspath(target) if os.path.isfile(target) else target
         container = av.open(name, **options)
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -28,21 +28,21 @@ def open_video(target: str, **options: Any) -> tuple[Any, Any]:
         ) from None
     if not container.streams.video:
         container.close()
-        raise SourceError(f"{shown}: holds no video")
+        raise SourceError(f"{shown}: contains no video")
     stream = container.streams.video[0]
     if stream.codec_context is None:
         container.close()
-        raise SourceError(f"{shown}: its video has a format nobody here can decode")
+        raise SourceError(f"{shown}: no decoder for its video format is available")
     stream.thread_type = "AUTO"
     return container, stream
 
 
 def in_order(at: Number | None, last: Number, step: Number, tick: Number, second: Number) -> Number:
-    """The time of a picture that comes after ``last``, where its own may be missing or broken.
+    """The time of a picture that follows ``last``; its own time ``at`` may be missing or wrong.
 
-    One that lies a little behind is put just after it (``tick``), so that those that follow are
-    shown in time; one that lies a second or more behind, as where files were joined, and one
-    without a time, come one ``step`` later.
+    A time slightly before ``last`` becomes ``last`` plus one ``tick``, so that the following
+    pictures stay on time. A time that is missing, or a second or more before ``last`` as in joined
+    files, becomes ``last`` plus one ``step``.
     """
     if at is None or at <= last - second:
         return last + step
@@ -50,7 +50,7 @@ def in_order(at: Number | None, last: Number, step: Number, tick: Number, second
 
 
 def pictures(container: Any, stream: Any) -> Iterator[Any]:
-    """Decoded pictures in order; one that is damaged is left out, a file that is cut ends."""
+    """Yield decoded pictures in order. Damaged ones are left out; a truncated file simply ends."""
     while True:
         try:
             yield from container.decode(stream)

@@ -1,4 +1,4 @@
-"""Converting decoded video frames to pixels: right colours, upright, at the wanted size."""
+"""Converting decoded video frames to pixels with the right colours, upright, at a given size."""
 
 import threading
 from typing import Any
@@ -15,18 +15,18 @@ _local = threading.local()
 
 
 def to_bgr(picture: Any, size: Size | None = None) -> Image:
-    """A decoded ``av.VideoFrame`` as BGR ``uint8 (H, W, 3)``, turned as its rotation says.
+    """A decoded ``av.VideoFrame`` as BGR ``uint8 (H, W, 3)``, turned upright by its rotation.
 
-    ``size`` (width, height), before turning, scales while converting, which saves a pass over
-    a large picture; None keeps the picture's own.
+    ``size`` (width, height), before turning, scales during the conversion, which saves a pass over
+    a large picture; None keeps the size.
     """
     width, height = size or (picture.width, picture.height)
-    # Video that does not say so is BT.709 when it is HD; FFmpeg would take BT.601.
+    # HD video without a stated colour space is BT.709; FFmpeg would assume BT.601.
     hd = picture.colorspace == UNSPECIFIED and picture.height >= HD_HEIGHT
     options = {"src_colorspace": Colorspace.ITU709} if hd else {}
     how = "AREA" if width < picture.width else "BILINEAR"
     if not hasattr(_local, "reformatter"):
-        _local.reformatter = VideoReformatter()  # keeps its tables from picture to picture
+        _local.reformatter = VideoReformatter()  # reuses its tables from picture to picture
     image = _local.reformatter.reformat(
         picture, width, height, "bgr24", interpolation=how, **options
     )

@@ -1,4 +1,4 @@
-"""Photos as files: read upright with their colour profile, written with or without an alpha."""
+"""Reading photos upright with their colour profile, and writing pictures with or without alpha."""
 
 import io
 import struct
@@ -16,8 +16,8 @@ from PIL import ImageCms, ImageOps, UnidentifiedImageError
 from realtime_bg.errors import DataError, MissingPackageError, RealtimeBgError, reason
 from realtime_bg.frames import Alpha, Cutout, Image
 
-NOBODY = 0.5 / 255  # below this alpha nobody is seen
-PIXELS = 200_000_000  # more is refused: a small file can unpack to fill the memory
+NOBODY = 0.5 / 255  # pixels with a lower alpha show nobody
+PIXELS = 200_000_000  # larger photos are refused: a small file can decompress to fill the memory
 READ = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
 HEIC = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
@@ -31,20 +31,20 @@ FORMATS: dict[str, Format] = {
     ".tiff": "tiff",
 }
 EXIF_IFD, GPS_IFD, MAKER_NOTE = 0x8769, 0x8825, 0x927C
-# Description, make, model, resolution, software, date, artist, copyright. A TIFF's other tags tell
-# of its own pixels, or hold them once more.
+# Description, make, model, resolution, software, date, artist, copyright. The other tags of a TIFF
+# describe its pixels or contain a copy of them.
 KEPT = {270, 271, 272, 282, 283, 296, 305, 306, 315, 33432, EXIF_IFD, GPS_IFD}
 
-# We check sizes ourselves, by the header, before anything is unpacked.
+# Sizes are checked here, by the header, before anything is decompressed.
 Pillow.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo. ``image``: BGR ``uint8 (H, W, 3)``, upright. ``alpha``: ``float32 (H, W)`` in
-    [0, 1] where the file has one, its transparent parts then being white in ``image``. ``icc``:
-    the colour profile of these pixels. ``exif``: what the camera wrote, without orientation,
-    thumbnail and maker's notes (the last two can hold the whole picture once more)."""
+    """A photo. ``image``: BGR ``uint8 (H, W, 3)``, upright. ``alpha``: ``float32 (H, W)`` in [0, 1]
+    if the file has transparency; transparent parts are then white in ``image``. ``icc``: the colour
+    profile of these pixels. ``exif``: the camera's metadata without orientation, thumbnail and
+    maker notes (the last two may contain a copy of the picture)."""
 
     image: Image
     alpha: Alpha | None = None
@@ -52,26 +52,26 @@ class Photo:
     exif: bytes | None = None
 
     def in_srgb(self) -> "Photo":
-        """The photo in sRGB and without a profile; itself where it has none."""
+        """The photo converted to sRGB, without a profile; the photo itself if it has no profile."""
         if self.icc is None:
             return self
         rgb = Pillow.fromarray(cv2.cvtColor(self.image, cv2.COLOR_BGR2RGB))
         turned = _as_srgb(rgb, self.icc)
-        if turned is rgb:  # a profile that cannot be read
+        if turned is rgb:  # the profile cannot be used
             return self
         return replace(self, image=cv2.cvtColor(np.asarray(turned), cv2.COLOR_RGB2BGR), icc=None)
 
     def limit(self, cutout: Cutout) -> Cutout:
-        """What was transparent before stays so."""
+        """Keep transparent whatever was transparent in the file."""
         if self.alpha is None:
             return cutout
         return cutout._replace(alpha=cutout.alpha * self.alpha)
 
 
 def read_photo(data: bytes | Path, pixels: int = PIXELS, name: str = "the picture") -> Photo:
-    """The (first) picture of a file, or of its bytes, which errors call ``name``. Raises
-    DataError: unreadable, damaged, or more than ``pixels`` pixels; MissingPackageError for HEIC
-    without its package."""
+    """Read the (first) picture of a file or of its bytes, called ``name`` in errors. Raises
+    DataError if it is unreadable, damaged, or has more than ``pixels`` pixels, and
+    MissingPackageError for HEIC without its package."""
     name = str(data) if isinstance(data, Path) else name
     try:
         raw = data.read_bytes() if isinstance(data, Path) else data
@@ -84,15 +84,15 @@ def read_photo(data: bytes | Path, pixels: int = PIXELS, name: str = "the pictur
             if file.width * file.height > pixels:
                 raise DataError(
                     f"{name}: {file.width}x{file.height} is more than {pixels / 1e6:g} million "
-                    "pixels; make it smaller"
+                    "pixels; reduce its size"
                 )
             file.load()
             return _decoded(file)
     except RealtimeBgError:
         raise
-    except Exception as error:  # decoders raise anything on damaged files
+    except Exception as error:  # decoders raise all kinds of errors on damaged files
         unknown = isinstance(error, UnidentifiedImageError)
-        why = "no picture of a known kind" if unknown else reason(error)
+        why = "not a picture of a known format" if unknown else reason(error)
         raise DataError(
             f"{name}: cannot be read ({why}); give a complete JPEG, PNG, WebP, TIFF or HEIC file"
         ) from None
@@ -115,7 +115,8 @@ def _formats() -> list[str]:
 
 def _decoded(file: Any) -> Photo:
     picture = ImageOps.exif_transpose(file)
-    icc, exif = file.info.get("icc_profile"), _exif(file)  # drops the orientation, now followed
+    # Without the orientation, which has been applied
+    icc, exif = file.info.get("icc_profile"), _exif(file)
     if picture.mode == "F":
         raise DataError("its pixels are floating-point numbers; save it with 8 or 16 bits")
     if picture.mode.startswith("I"):  # 16-bit grey, which Pillow would clip
@@ -123,7 +124,7 @@ def _decoded(file: Any) -> Photo:
         is_8_bit = picture.mode == "I" and deep.max() <= 255  # in a wider type
         grey = np.rint(deep / (1 if is_8_bit else 257)).clip(0, 255).astype(np.uint8)
         return Photo(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), None, None, exif)
-    if icc and picture.mode in ("CMYK", "LAB", "L", "LA"):  # a profile of other than RGB pixels
+    if icc and picture.mode in ("CMYK", "LAB", "L", "LA"):  # the profile is not for RGB pixels
         picture, icc = _as_srgb(picture, icc), None
     alpha: Alpha | None = None
     if picture.has_transparency_data:
@@ -144,7 +145,7 @@ def _as_srgb(picture: Any, icc: bytes) -> Any:
         turned = ImageCms.profileToProfile(
             plain, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
-    except (ImageCms.PyCMSError, OSError, ValueError):  # the profile is of another kind of pixel
+    except (ImageCms.PyCMSError, OSError, ValueError):  # the profile is for another kind of pixels
         return picture
     if picture.mode == "LA" and turned is not None:
         turned.putalpha(picture.getchannel("A"))
@@ -170,9 +171,9 @@ def encode_rgba(
     icc: bytes | None = None,
     exif: bytes | None = None,
 ) -> bytes:
-    """The person with an alpha channel (straight, not premultiplied) as a file's bytes.
+    """Encode the person with a straight (not premultiplied) alpha channel as the bytes of a file.
 
-    ``depth`` 16 gives the alpha 65536 levels (PNG only). What is not seen is black: nothing of
+    ``depth`` 16 gives the alpha 65536 levels (PNG only). Invisible pixels are black, so nothing of
     the room is left in the file. Raises DataError for formats without alpha.
     """
     if format == "jpg":
@@ -187,8 +188,8 @@ def encode_rgba(
 
 
 def person_colours(cutout: Cutout) -> Image:
-    """The foreground, black where nothing is seen in 8 bits: a network that is nowhere quite sure
-    would show the room to whoever looks at the colours alone."""
+    """The foreground, black where the 8-bit alpha is 0. Otherwise the room would be visible to
+    anybody who looks only at the colour channels."""
     return cv2.copyTo(cutout.foreground, (cutout.alpha >= NOBODY).astype(np.uint8))
 
 
@@ -200,12 +201,12 @@ def encode(
     icc: bytes | None = None,
     exif: bytes | None = None,
 ) -> bytes:
-    """Grey (H, W), BGR (H, W, 3) or BGRA (H, W, 4) pixels, uint8, or uint16 for PNG, as a file's
-    bytes. ``quality``: of JPEG and WebP, 1 to 100. Raises DataError."""
-    icc = None if pixels.ndim == 2 else icc  # it tells of colours
+    """Encode grey (H, W), BGR (H, W, 3) or BGRA (H, W, 4) pixels, uint8 (or uint16 for PNG), as the
+    bytes of a file. ``quality`` of JPEG and WebP: 1 to 100. Raises DataError."""
+    icc = None if pixels.ndim == 2 else icc  # it describes colours
     if pixels.dtype == np.uint16:
         if format != "png":
-            raise DataError("16 bits are for PNG only")
+            raise DataError("16 bits are supported only by PNG")
         return _with_chunks(cv2.imencode(".png", pixels)[1].tobytes(), icc, exif)
     if pixels.ndim == 3:
         how = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
@@ -215,19 +216,20 @@ def encode(
         options["exif"] = exif
     if format in ("jpg", "webp"):
         options["quality"] = quality
-    if format == "tiff" and not exif:  # Pillow cannot put Exif into a compressed one
+    if format == "tiff" and not exif:  # Pillow cannot write Exif into a compressed one
         options["compression"] = "tiff_adobe_deflate"
     kind = "JPEG" if format == "jpg" else format.upper()
     buffer = io.BytesIO()
     try:
         Pillow.fromarray(pixels).save(buffer, kind, **options)
-    except (OSError, ValueError, struct.error) as error:  # WebP ends at 16383 pixels a side
+    # WebP allows at most 16383 pixels per side
+    except (OSError, ValueError, struct.error) as error:
         raise DataError(f"cannot be written as {format} ({reason(error)})") from None
     return buffer.getvalue()
 
 
 def _with_chunks(png: bytes, icc: bytes | None, exif: bytes | None) -> bytes:
-    """OpenCV's PNG with a colour profile and camera data put in behind its header (PNG
+    """A PNG from OpenCV with a colour profile and metadata inserted after its header (PNG
     specification, third edition, 11.3.2.3 and 11.3.4.5)."""
     head = 8 + 25  # signature and IHDR
     extra = b""

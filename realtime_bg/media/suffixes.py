@@ -1,10 +1,10 @@
-"""Which file suffixes stand for pictures, photos, clips and recordings."""
+"""Which file suffixes mean pictures, photos, clips and recordings."""
 
 # Pictures that OpenCV reads: sources, masks and photos for training.
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 # Photos that Pillow reads, with its plug-in for HEIC.
 PHOTOS = (*PICTURES, ".gif", ".avif", ".heic", ".heif")
-# What a folder of backgrounds may hold.
+# Files that a folder of backgrounds may contain.
 STILL_BACKGROUNDS = (*PICTURES, ".avif", ".jp2", ".pgm", ".ppm")
 MOVING_BACKGROUNDS = (
     ".avi",
@@ -20,7 +20,7 @@ MOVING_BACKGROUNDS = (
     ".webm",
     ".wmv",
 )
-# Clips for training and measuring.
+# Clips for training and evaluation.
 CLIPS = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v")
-# Videos that a live run writes.
+# Videos that a live run can write.
 RECORDINGS = (".mp4", ".mkv", ".mov", ".webm")

@@ -1,1 +1,1 @@
-"""From a frame to a composite: matting, refining, composing. No threads."""
+"""From a frame to a composite: matting, refinement and composition, without threads."""

@@ -1,4 +1,4 @@
-"""The card shown when nothing else is safe to show: a dark picture with a line of text."""
+"""The card that is shown when nothing else is safe to show: a dark picture with a line of text."""
 
 from functools import lru_cache
 

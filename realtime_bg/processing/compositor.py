@@ -1,4 +1,5 @@
-"""The only maker of composites: person over background, or, when in doubt, no person at all."""
+"""The compositor, the only code that makes a composite: the person over the background or, in case
+of doubt, the background or a card without the person."""
 
 import time
 
@@ -17,10 +18,10 @@ from realtime_bg.stats import Stats
 
 
 class Compositor:
-    """Turns mattes into composites with the settings of the moment.
+    """Turns mattes into composites with the current settings.
 
-    Fail closed: a camera picture is shown whole only when the user's present background is
-    ``none`` *and* that background is the one that is open.
+    It fails closed: a whole camera picture is shown only if the background is set to ``none`` *and*
+    the open background is that one.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Compositor:
         answer: Answer = lambda asked, kept, reason: None,
     ) -> None:
         """``wait`` and ``answer``: see `CurrentBackground`. ``previews``: whether a window will
-        show them. Raises BackgroundError."""
+        show the previews. Raises BackgroundError."""
         self._previews = previews
         self._refine = settings.refine
         self._steady, self._harmony = Steady(), Harmony()
@@ -41,8 +42,8 @@ class Compositor:
         self._epoch = 0
 
     def compose(self, item: Item, settings: Settings) -> Composite:
-        """The picture for one frame: a matte of it, or the bare frame where no engine ran
-        because the background is ``none``."""
+        """The composite of one item: a matte, or a bare frame if no engine ran because the
+        background is ``none``."""
         frame = item if isinstance(item, Frame) else item.frame
         background = self._background.get(settings.background)
         if frame.epoch != self._epoch:
@@ -71,7 +72,8 @@ class Compositor:
                 behind = card(frame.size, "")
             else:
                 behind = background.render(frame.size, frame.time, frame.image, alpha)
-            if not background.needs_frame:  # the room itself has its own light
+            # Blur and erase show the real room, which needs no relighting
+            if not background.needs_frame:
                 person = self._harmony(person, item, behind, settings.harmonise)
             image = behind if background.erases else over(person, behind)
             return self._finish(image, frame, alpha, settings)
@@ -79,8 +81,8 @@ class Compositor:
     def closed(
         self, size: Size, index: int, settings: Settings, text: str = "", at: float | None = None
     ) -> Composite:
-        """A picture without the camera: the background alone, or a card with ``text`` (always
-        when there is one, and where the background is made from the camera's picture)."""
+        """A composite without anything from the camera: the background alone, or a card. It is a
+        card if there is ``text``, or if the background is made from the camera's picture."""
         now = time.monotonic() if at is None else at
         background = self._background.get(settings.background)
         if text or background.needs_frame:
@@ -91,7 +93,7 @@ class Compositor:
         return self._without_frame(image, index, now, settings)
 
     def again(self, last: Composite, settings: Settings) -> Composite:
-        """The same picture at the present moment, with the preview's texts of now."""
+        """The last composite again, with the current time and the current texts of the preview."""
         return self._without_frame(last.image, last.index, time.monotonic(), settings)
 
     def _without_frame(self, image: Image, index: int, at: float, settings: Settings) -> Composite:
@@ -129,8 +131,8 @@ class Compositor:
 
 
 def fitted(composite: Composite, size: Size) -> Composite:
-    """``composite`` at ``size`` (width, height), which a sink was opened with: sources may change
-    theirs meanwhile. What is shown beside it in the preview is left out then."""
+    """``composite`` resized to ``size`` (width, height), with which a sink was opened, because a
+    source may change its size meanwhile. The preview is dropped then."""
     height, width = composite.image.shape[:2]
     if (width, height) == size:
         return composite
@@ -138,7 +140,7 @@ def fitted(composite: Composite, size: Size) -> Composite:
 
 
 def _as_it_is(settings: Settings) -> bool:
-    """Whether a full-size matte is blended without anything done to it before."""
+    """Whether a full-size matte can be blended without any refinement."""
     plain = RefineSettings()
     edge = ("threshold", "feather", "grow")
     same = all(getattr(settings.refine, name) == getattr(plain, name) for name in edge)
@@ -146,12 +148,12 @@ def _as_it_is(settings: Settings) -> bool:
 
 
 def shows_camera(settings: Settings) -> bool:
-    """Whether the user asked for the camera's picture as it is."""
+    """Whether the user wants the plain camera picture."""
     return settings.background.current == "none"
 
 
 def over(person: Refined, background: Image) -> Image:
-    """The person before a background of the frame's size; see `blend`."""
+    """The person composited over a background that has the size of the frame; see `blend`."""
     if not person.part.size:
         return background
     box = person.box

@@ -1,4 +1,5 @@
-"""Single pictures: an engine as users get it, and what it cut out before a background."""
+"""Matting single pictures with the engine and the refinement of a run, and compositing the
+results."""
 
 from pathlib import Path
 from typing import Any
@@ -15,24 +16,25 @@ from realtime_bg.settings import RefineSettings, Settings, load
 from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
 
-FPS = 30.0  # what folders of frames are taken for
+FPS = 30.0  # assumed frame rate of a folder of frames
 
 
 def cutout(matte: Matte | DeviceMatte, settings: RefineSettings, steady: Steady) -> Cutout:
-    """What a matte shows of the person, after those that ``steady`` has seen; nothing where the
-    engine is lost."""
+    """The refined cutout of a matte that follows those ``steady`` has seen; empty if the engine has
+    lost the person."""
     image = matte.frame.image
-    if matte.lost:  # shown as the background alone
+    if matte.lost:  # only the background is shown
         return Cutout(image, np.zeros(image.shape[:2], np.float32), image, lost=True)
     refined = refine(downloaded(matte), settings, steady)
     return Cutout(image, refined.alpha, refined.foreground)
 
 
 class PictureMatter:
-    """An engine as users get it: opened, refined, at full size; a failure is no fallback."""
+    """Mattes pictures at full size with refinement, as in a run, but without falling back to
+    another engine."""
 
     def __init__(self, settings: Settings, stats: Stats | None = None) -> None:
-        """The engine is opened by the first picture."""
+        """The first picture opens the engine."""
         self.settings, self.stats = settings.at_quality("fine"), stats or Stats()
         self._matting = Matting(Live(self.settings), self.stats)
         self._epoch = 0
@@ -40,21 +42,22 @@ class PictureMatter:
 
     @classmethod
     def of(cls, flags: dict[str, Any], config: Path | None) -> "PictureMatter":
-        """``flags``: dotted settings over those of ``config``, None: not given. Raises
-        SettingsError."""
+        """``flags``: settings by dotted key that override those of ``config``; None means not
+        given. Raises SettingsError."""
         return cls(load(config, flags))
 
     def forget(self) -> None:
-        """What comes next has nothing to do with what came before."""
+        """Forget all history: the next picture is unrelated to the previous ones."""
         self._epoch += 1
 
     def matte_next(self, image: Image, index: int = 0) -> Cutout:
-        """One picture, BGR ``uint8 (H, W, 3)``, after those before it. Raises RealtimeBgError."""
+        """Matte one picture, BGR ``uint8 (H, W, 3)``, that continues the previous ones. Raises
+        RealtimeBgError."""
         return self._seen(Frame(image, index, index / FPS, self._epoch), None)
 
     def matte_photo(self, image: Image, repeats: int) -> Cutout:
-        """A photo; a recurrent engine sees it until its answer stays the same, ``repeats`` times
-        at most. Raises RealtimeBgError."""
+        """Matte a photo. A recurrent engine runs on it until its alpha settles, at most ``repeats``
+        times. Raises RealtimeBgError."""
         self.forget()
         return self._seen(Frame(image, 0, 0.0, self._epoch), repeats)
 
@@ -62,7 +65,7 @@ class PictureMatter:
         failures = self.stats.failures
         matte = self._matting.matte(frame, repeats)
         if self.stats.failures > failures:
-            self.close()  # what stands in for it now is not what was asked for
+            self.close()  # the engine that replaces it is not the one that was requested
             self._matting = Matting(Live(self.settings), self.stats)
             raise EngineError(f"engine {self.settings.engine.name} failed; no result without it")
         return cutout(matte, self.settings.refine, self._steady)
@@ -73,19 +76,20 @@ class PictureMatter:
 
 
 class CutoutCompositor:
-    """Puts cutouts before backgrounds by their specs; the last background stays open."""
+    """Composites cutouts over backgrounds given by specs; the last background stays open."""
 
     def __init__(self, settings: Settings, stats: Stats) -> None:
-        # The alpha is refined already.
+        # The alpha is already refined.
         self._settings = settings.model_copy(update={"refine": RefineSettings()})
         self._stats = stats
         self._compositor: Compositor | None = None
         self._spec = ""
 
     def over(self, cutout: Cutout, spec: str, index: int, epoch: int) -> Image:
-        """The person before the background ``spec``, BGR ``uint8 (H, W, 3)``; the background
-        alone, or a card, where the engine is lost. ``index`` and ``epoch``: of the frame that was
-        cut out, see `Frame`. Raises BackgroundError, and then the background before stays."""
+        """The person over the background ``spec``, BGR ``uint8 (H, W, 3)``; the background alone,
+        or a card, if the engine has lost the person. ``index`` and ``epoch`` are those of the
+        matted frame, see `Frame`. Raises BackgroundError; the previous background then stays
+        open."""
         background = self._settings.background.model_copy(update={"current": spec})
         settings = self._settings.model_copy(update={"background": background})
         if self._compositor is None or spec != self._spec:

@@ -1,4 +1,4 @@
-"""Decontaminating a photo's colours: removing the old room from soft edges at full size."""
+"""Removing the old room's colour from the soft edges of a photo, at full size."""
 
 import math
 
@@ -10,22 +10,22 @@ from realtime_bg.imaging.geometry import resize, shrunk
 from realtime_bg.processing.refine import SOLID, person_box
 
 SIDE = 320  # pixels on the longer side of the picture in which colours are spread
-WINDOWS = 57, 5  # in its pixels: first from afar, then from near
+WINDOWS = 57, 5  # window sides in its pixels: a wide one first, then a narrow one
 
 
 def decontaminated(cutout: Cutout) -> Image:
-    """The foreground without the room's share in it, BGR ``uint8 (H, W, 3)``.
+    """The foreground without the room's contribution, BGR ``uint8 (H, W, 3)``.
 
     Blur fusion (Forte 2021, Approximate fast foreground colour estimation, ICIP): where the alpha
-    is low, the colours of the person nearby, first from afar, then from near; where it is high,
-    the picture's own. The means are taken in a small picture, the last step at full size. An
-    engine's own foreground is taken as it is, and only spread.
+    is low, colours of the person from further away and then from nearby are spread into the edge;
+    where it is high, the picture keeps its own. The means are computed in a small picture, the last
+    step at full size. A foreground predicted by the engine is only spread, not corrected.
 
-    What an alpha is nearly 0 for keeps nothing of the room's detail in this way: a file with an
-    alpha channel would show it to whoever looks at the colours alone.
+    This way, pixels with an alpha near 0 keep no detail of the room, which anybody who looks only
+    at the colour channels of a file could otherwise see.
     """
     alpha = cutout.alpha
-    # With as much room around the person as the widest window needs to see what is behind.
+    # With enough margin around the person for the widest window to see the room behind.
     reach = math.ceil(max(1.0, max(alpha.shape) / SIDE) * (WINDOWS[0] // 2))
     box = person_box(alpha, alpha.shape, reach)
     if box is None:
@@ -39,7 +39,7 @@ def decontaminated(cutout: Cutout) -> Image:
     edge = (alpha > 0) & (alpha < SOLID)
     seen, share = image[edge].astype(np.float32), alpha[edge][:, None]
     near = _enlarged(person, size)[edge]
-    # An engine's own foreground has no room in it: it is only spread.
+    # A foreground predicted by the engine contains nothing of the room, so it is only spread.
     behind = _enlarged(room, size)[edge] if mixed else near
     result = cutout.foreground.copy()
     result[box][edge] = np.rint(corrected(seen, share, near, behind))

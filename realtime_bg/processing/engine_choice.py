@@ -1,7 +1,8 @@
-"""Which engine is in use: the first that opens, opened again when it fails, replaced in the end.
+"""The choice of the engine: the first one that opens; when it fails, it is reopened and finally
+replaced by a fallback.
 
-Every attempt and its reason is said; a failing engine never takes the program down while there is
-another to fall back to.
+Every failed attempt is logged with its reason. A failing engine never ends the program as long as
+there is another one to fall back to.
 """
 
 import logging
@@ -21,14 +22,14 @@ from realtime_bg.stats import Stats
 
 log = logging.getLogger(__name__)
 
-LAST_RESORTS = ("embedded", "grabcut")  # need nothing but the install; in order
+LAST_RESORTS = ("embedded", "grabcut")  # need nothing but the installation; in order
 AUTO = ("rvm", *LAST_RESORTS)  # what `auto` tries, in order
-GOOD_RUN = 100  # frames without a failure after which old failures are forgiven
+GOOD_RUN = 100  # frames without a failure after which earlier failures no longer count
 
 
 class EngineChoice:
     """Opens engines for one stream of frames. ``engine`` is the one in use, None before the first
-    and after a failure; ``name`` is what the settings would call it."""
+    frame and after a failure; ``name`` is its name in the settings."""
 
     def __init__(self, live: Live, stats: Stats) -> None:
         self._live, self._stats = live, stats
@@ -36,24 +37,24 @@ class EngineChoice:
         self.name = ""
         self._settings: EngineSettings | None = None
         self._size: Size = (0, 0)
-        self._cpu = False  # whether the GPU is not to be used any more
+        self._cpu = False  # whether the GPU must no longer be used
         self._failures = self._good_frames = 0
         self._barred: set[str] = set()  # engines that have failed too often
         self._input_size: InputSizeController | None = None
-        self._first_size: Size = (0, 0)  # that the network saw before it was made smaller
-        self._stride = 1  # of its sides
+        self._first_size: Size = (0, 0)  # initial work size of the engine, before any reduction
+        self._stride = 1  # stride of its sides
 
     def suits(self, settings: EngineSettings, size: Size) -> bool:
-        """Whether what is in use was chosen for these settings and this size of frames."""
+        """Whether the engine in use was chosen for these settings and this size of frames."""
         return settings == self._settings and size == self._size
 
     def follow(self, settings: EngineSettings, size: Size) -> None:
-        """Open what the settings ask for; when that fails, stay with what there is."""
+        """Open the engine that the settings name. If that fails, keep the current one."""
         previous, keep = self._settings, self.engine is not None and size == self._size
         self._input_size = None
         self._settings, self._size = settings, size
         if previous is not None and settings != previous:
-            self._barred.clear()  # the user chose anew
+            self._barred.clear()  # the user has made a new choice
             self._cpu = False
         try:
             engine, name = self._first_of(self._candidates(settings))
@@ -74,16 +75,16 @@ class EngineChoice:
     def _candidates(self, settings: EngineSettings) -> list[str]:
         names: tuple[str, ...] = AUTO if settings.name == "auto" else (settings.name,)
         if settings.name == "auto" and settings.model is not None:
-            names = AUTO[:1]  # weights that were named are not passed over
+            names = AUTO[:1]  # explicitly named weights are not skipped
         names = tuple(name for name in names if name not in self._barred)
         return list(names) or [self._last_resort() or LAST_RESORTS[-1]]
 
     def _last_resort(self) -> str | None:
-        """What stands in for engines that failed; None when all of them have."""
+        """The next fallback engine, or None if all have failed."""
         return next((name for name in LAST_RESORTS if name not in self._barred), None)
 
     def _first_of(self, names: list[str]) -> tuple[Engine, str]:
-        """The first engine that opens; each one that does not is said with its reason."""
+        """The first engine that opens; the reason why any other did not is logged."""
         for name, after in pairwise(names):
             try:
                 return self._open(name), name
@@ -93,7 +94,7 @@ class EngineChoice:
 
     def _open(self, name: str) -> Engine:
         assert self._settings is not None
-        # A fallback must not get another's weights.
+        # A fallback must not be given another engine's weights.
         wanted, named = self._settings.name, self._settings.model is not None
         own = name == wanted or (wanted == "auto" and (not named or name == AUTO[0]))
         changes: dict[str, Any] = {"name": name}
@@ -115,7 +116,7 @@ class EngineChoice:
             return open_engine(settings, self._size, self._stats, work_size)
 
     def _leave_gpu(self, name: str) -> None:
-        log.warning("the GPU is out of memory: engine %s runs on the CPU now", name)
+        log.warning("the GPU is out of memory: engine %s now runs on the CPU", name)
         self._stats.notice("the GPU is out of memory, using the CPU")
         self._cpu = True
 
@@ -132,34 +133,36 @@ class EngineChoice:
         log.info("engine %s on %s at %dx%d%s", name, engine.provider, *engine.work_size, model)
 
     def failed(self, error: Exception) -> None:
-        """The engine raised ``error`` at a frame: it is closed, and counted against it."""
+        """Called when the engine raised ``error`` for a frame: close it and count the failure."""
         self._failures += 1
         self._stats.failures += 1
         self._good_frames = 0
         log.error("engine %s failed: %s: %s", self.name, type(error).__name__, error)
         if self.engine is not None and self.engine.provider != "CPU" and out_of_memory(error):
-            self._failures -= 1  # on the CPU it has its chance yet
+            self._failures -= 1  # on the CPU it may still work
             self._leave_gpu(self.name)
         self.close()
 
     def succeeded(self) -> None:
-        """The engine matted a frame."""
+        """Called when the engine has matted a frame."""
         self._good_frames += 1
         if self._good_frames >= GOOD_RUN:
             self._failures = 0
 
     def reopened(self) -> Engine:
-        """After a failure: the same engine while it has retries left, then the last resorts.
-        Raises EngineError when all have failed."""
+        """After a failure: reopen the same engine while it has retries left, then fall back to
+        others. Raises EngineError if all have failed."""
         assert self._settings is not None
         if self._failures <= self._settings.retries and self.name not in self._barred:
-            log.warning("opening engine %s again", self.name)
+            log.warning("reopening engine %s", self.name)
             self._try(self.name)
         while self.engine is None:
             self._barred.add(self.name)
             name = self._last_resort()
             if name is None:
-                raise EngineError(f"engine {self.name} keeps failing and there is no other left")
+                raise EngineError(
+                    f"engine {self.name} keeps failing and there is no other engine left"
+                )
             log.warning("falling back to engine %s", name)
             self._stats.notice(f"{self.name} failed, using {name}")
             self._failures, self.name = 0, name
@@ -173,21 +176,21 @@ class EngineChoice:
             log.error("%s", error)
 
     def successor(self, reason: str) -> "EngineChoice":
-        """A choice that never uses the present engine, which hangs in another thread."""
+        """A new choice that never uses the current engine, which hangs in another thread."""
         successor = EngineChoice(self._live, self._stats)
         successor._barred = self._barred | {self.name}
-        successor._settings = self._settings  # what differs from them is chosen anew
+        successor._settings = self._settings  # if they change, the engine is chosen again
         self._stats.failures += 1
-        log.error("engine %s %s; it is given up", self.name or "(loading)", reason)
+        log.error("engine %s %s; it is abandoned", self.name or "(loading)", reason)
         return successor
 
     def hold_rate(self, frame: Frame, seconds: float) -> None:
-        """Give the network, which was busy with ``frame`` for ``seconds``, a smaller or larger
-        picture where that is needed to keep up with the camera, or affordable."""
+        """Reduce the work size if the network, which was busy with ``frame`` for ``seconds``, is
+        too slow for the camera; enlarge it again if there is time."""
         assert self.engine is not None
         if self._input_size is None:
             self._input_size = InputSizeController(self.engine.least_scale)
-        # The first frame warms up.
+        # The first frame includes warm-up.
         if self._good_frames < 2 or not self._input_size.update(frame, seconds):
             return
         before = self.engine.work_size
@@ -198,7 +201,9 @@ class EngineChoice:
         now = self.engine.work_size
         if now != before:
             log.info(
-                "to hold the frame rate, the network now sees %dx%d instead of %dx%d", *now, *before
+                "to maintain the frame rate, the network now runs at %dx%d instead of %dx%d",
+                *now,
+                *before,
             )
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""Lighting the person like the background: colour match, ambient light, light wrap.
+"""Relighting the person to match the background: colour match, ambient light, light wrap.
 
-All of it is smooth, so it is computed on small pictures and enlarged.
+All effects are smooth, so they are computed on small pictures and upsampled.
 """
 
 import cv2
@@ -15,18 +15,18 @@ from realtime_bg.settings import HarmoniseSettings
 
 SIDE = 96, 54  # width and height of the small pictures
 MATCH = 0.5  # exponent: a person half as bright as the background becomes 1.4 times as bright
-TINT = 0.35  # exponent of the two pictures' difference in colour
-AMBIENT = 0.6  # exponent of the light from the side the background is bright at
-MOST = 1.6  # by which a channel may change
-SOFTEST = 12.0  # small pixels over which a background's light is spread
-WRAP = 2.5  # small pixels that light reaches around an edge
-CALM = 0.92  # share of the last gains: exposure must not pump
+TINT = 0.35  # exponent of the difference in colour between the two pictures
+AMBIENT = 0.6  # exponent of the light from the bright side of the background
+MOST = 1.6  # largest gain of a channel
+SOFTEST = 12.0  # pixels of the small picture over which the background's light is spread
+WRAP = 2.5  # pixels of the small picture by which light reaches over the edge
+CALM = 0.92  # weight of the previous gains, so that the exposure does not pump
 
 Floats = NDArray[np.float32]
 
 
 class Harmony:
-    """Lights persons as their background is; remembers what it did in the last frame."""
+    """Relights the person; remembers the gains of the last frame."""
 
     def __init__(self) -> None:
         self._last: tuple[Frame, Floats] | None = None
@@ -35,7 +35,7 @@ class Harmony:
     def __call__(
         self, person: Refined, matte: Matte, background: Image, settings: HarmoniseSettings
     ) -> Refined:
-        """``person`` with other colours; ``background`` has the frame's size."""
+        """``person`` with adapted colours; ``background`` has the size of the frame."""
         if not (settings.match or settings.ambient or settings.light_wrap) or not person.part.size:
             return person
         alpha = resize(matte.alpha, SIDE)
@@ -52,25 +52,25 @@ class Harmony:
         seen = person.frame[person.box] if person.colours is None else person.colours
         colours = cv2.multiply(seen, enlarged(light, size, person.box), dtype=cv2.CV_32F)
         if settings.light_wrap:
-            # As a screen: light is added where the person is dark, and nothing burns out.
+            # Screen blending: adds light where the person is dark, and nothing is overexposed.
             glow = wrap(alpha, behind) * np.float32(settings.light_wrap)
             glow = enlarged(glow, size, person.box)
             colours += glow * (1 - np.minimum(colours, 255) * np.float32(1 / 255))
         return person._replace(colours=np.clip(np.rint(colours), 0, 255).astype(np.uint8))
 
     def _small(self, background: Image) -> Floats:
-        """The background at `SIDE`; one that stays is made small once."""
+        """The background at `SIDE`; an unchanged one is reduced only once."""
         if self._background is None or self._background[0] is not background:
             self._background = background, resize(background, SIDE).astype(np.float32)
         return self._background[1]
 
     @staticmethod
     def _matched(picture: Floats, alpha: Alpha, behind: Floats) -> Floats:
-        """Gains ``float32 (3,)`` towards the background's light.
+        """The gains, ``float32 (3,)``, towards the light of the background.
 
-        How bright it is shows in the person's mean (as in Reinhard et al. 2001, Color Transfer
-        between Images); of which colour, in the mean of everything the camera sees (grey world):
-        the person's own is that of their clothes.
+        The brightness is that of the person's mean (as in Reinhard et al. 2001, Color Transfer
+        between Images). The colour is that of the whole camera picture (grey-world assumption),
+        because the person's mean colour depends on the clothes.
         """
         share = alpha[..., None]
         mean = (picture * share).sum((0, 1)) / max(float(share.sum()), 1e-3)
@@ -80,7 +80,7 @@ class Harmony:
         return np.clip(gain, 1 / MOST, MOST).astype(np.float32)
 
     def _calmed(self, gain: Floats, frame: Frame) -> Floats:
-        """The gains of a frame, near to those of the one it follows."""
+        """The gains of a frame, smoothed with those of the previous one."""
         if self._last is not None and follows(frame, self._last[0]):
             gain = np.float32(CALM) * self._last[1] + np.float32(1 - CALM) * gain
         self._last = frame, gain
@@ -88,10 +88,11 @@ class Harmony:
 
 
 def wrap(alpha: Alpha, behind: Floats) -> Floats:
-    """The background's light that reaches around an edge: bright next to it, nothing inside."""
+    """The light of the background that reaches over the edge: bright next to the edge, nothing
+    inside."""
     border = cv2.BORDER_REPLICATE
     outside = 1 - alpha
     near = cv2.GaussianBlur(outside, (0, 0), WRAP, borderType=border)[..., None]
     light = cv2.GaussianBlur(behind * outside[..., None], (0, 0), WRAP, borderType=border)
-    # The mean colour outside, as strong as there is outside around.
+    # The mean colour outside, weighted by how much of the neighbourhood is outside.
     return np.asarray(light / np.maximum(near, 1e-3) * np.minimum(0.6, near), np.float32)

@@ -1,6 +1,7 @@
-"""From a frame to its matte, with the engine that the settings ask for or one that stands in.
+"""From a frame to its matte, with the engine that the settings name or a fallback; resets history
+at scene cuts.
 
-An engine may raise anything; none of it escapes, and none of it leads to an unmatted frame.
+An engine may raise anything; no error escapes, and none leads to an unmatted frame.
 """
 
 import time
@@ -18,16 +19,16 @@ class Matting:
     """Mattes the frames of one stream. Used by one thread at a time."""
 
     def __init__(self, live: Live, stats: Stats, in_time: bool = False) -> None:
-        """``in_time``: frames come at a camera's rate and do not wait: what is still is not
-        matted again, and a network too slow for the rate sees less."""
+        """``in_time``: frames arrive at the rate of a camera. Then a still picture is not matted
+        again, and the work size is reduced if the network is too slow."""
         self._live, self._stats, self._in_time = live, stats, in_time
         self._choice = EngineChoice(live, stats)
         self._resets, self._plates = live.now.resets, live.now.plates
         self._scene = SceneChangeDetector()
         self._last: Matte | None = None
-        self._stale = False  # whether the engine is to be opened anew
-        self._blamed: Exception | None = None  # what became of its last matte elsewhere
-        # Since when an engine has been at a frame, monotonic seconds; loading does not count.
+        self._stale = False  # whether the engine has to be reopened
+        self._blamed: Exception | None = None  # the error of its last matte while it was blended
+        # Since when the engine has worked on a frame, in monotonic seconds; loading does not count.
         self.busy_since: float | None = None
 
     def matte(self, frame: Frame, repeats: int | None = None) -> Matte | DeviceMatte:
@@ -63,7 +64,7 @@ class Matting:
                     engine.take_plate()
                 seen = engine.matte_photo(frame, repeats) if repeats else engine.matte(frame)
                 matte = check_matte(seen)
-            except Exception as error:  # an engine may raise anything; none of it may escape
+            except Exception as error:  # an engine may raise anything; nothing may escape
                 self.busy_since = None
                 choice.failed(error)
             else:
@@ -80,18 +81,18 @@ class Matting:
         return self._choice.engine
 
     def abandoned(self, reason: str) -> "Matting":
-        """A successor that never uses the present engine, which hangs in another thread."""
+        """A successor that never uses the current engine, which hangs in another thread."""
         successor = Matting(self._live, self._stats, self._in_time)
         successor._choice = self._choice.successor(reason)
         return successor
 
     def blame(self, error: Exception) -> None:
-        """A matte of the engine failed on its device while it was being blended: that counts as a
-        failure of the engine. From any thread."""
+        """Count an error while a matte was being blended on its device as a failure of the engine.
+        Callable from any thread."""
         self._blamed = error
 
     def reload(self) -> None:
-        """Open the engine anew for the next frame: its model's file has changed."""
+        """Reopen the engine for the next frame, because the file of its model has changed."""
         self._stale = True
 
     def close(self) -> None:

@@ -1,6 +1,4 @@
-"""Overlays of the preview window: notices, statistics, help, alpha and split view; no other
-output.
-"""
+"""Overlays of the preview window: notices, statistics, help, alpha and split view."""
 
 import time
 
@@ -17,10 +15,10 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 def preview(
     image: Image, before: Image | None, alpha: Alpha | None, view: ViewSettings, stats: Stats
 ) -> Image | None:
-    """The preview's own picture, or None where it is the result itself.
+    """The picture for the preview, or None if it equals the result.
 
-    ``image``: the result; ``before``: the camera's frame and ``alpha`` ``float32 (H, W)``, both
-    None when they may not be shown.
+    ``image`` is the result. ``before``, the camera's frame, and ``alpha``, ``float32 (H, W)``, are
+    None if they must not be shown.
     """
     notice = stats.current_notice()
     recording = stats.recording_since
@@ -58,7 +56,7 @@ def statistics(stats: Stats) -> list[str]:
 
 
 def _recording_sign(image: Image, seconds: float) -> None:
-    """A red dot and the time, upper right, in place."""
+    """Draw a red dot and the elapsed time at the upper right, in place."""
     text = f"REC {int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
     scale = max(0.3, min(0.6, image.shape[1] / 1200))
     (wide, tall), _ = cv2.getTextSize(text, FONT, scale, 1)
@@ -69,8 +67,8 @@ def _recording_sign(image: Image, seconds: float) -> None:
 
 
 def _panel(image: Image, rows: list[tuple[str, str]], top: bool) -> None:
-    """Write rows of two columns (the first may be empty everywhere) on a darkened box at the top
-    or bottom of ``image``, in place."""
+    """Write rows of two columns (the first one may be empty) on a darkened box at the top or bottom
+    of ``image``, in place."""
     height, width = image.shape[:2]
     first, second = (
         max(cv2.getTextSize(row[column], FONT, 1.0, 1)[0][0] for row in rows) for column in (0, 1)

@@ -1,4 +1,5 @@
-"""Frame in, composite out: the whole engine, synchronous, used by live runs and files alike."""
+"""The processor: frame in, composite out, synchronously; used by live runs, files and
+benchmarks."""
 
 from realtime_bg.frames import Composite, DeviceMatte, Frame, Item, Size
 from realtime_bg.processing.compositor import Compositor, shows_camera
@@ -30,15 +31,15 @@ class Processor:
                 return composite
 
     def matte(self, frame: Frame, matting: Matting | None = None) -> Item:
-        """The frame's matte, or the frame itself when the user asked to see the camera.
+        """The matte of a frame, or the frame itself if the background is ``none``.
 
-        ``matting``: another one than the processor's own, for a thread that was given up.
+        ``matting``: used instead of the processor's own, by a thread that has been abandoned.
         """
         return frame if shows_camera(self.live.now) else (matting or self.matting).matte(frame)
 
     def compose(self, item: Item) -> Composite:
-        """The picture for one item of `matte`; without the person where the engine's device
-        fails to hand it over."""
+        """The composite for one result of `matte`; without the person if the engine's device fails
+        to deliver it."""
         composite = self._composed(item)
         if composite is None:
             frame = item if isinstance(item, Frame) else item.frame
@@ -59,7 +60,8 @@ class Processor:
             return None
 
     def _answer(self, asked: str, kept: str, reason: str) -> None:
-        """A background was opened or could not be: what is open is also what the settings say."""
+        """Called when a background was opened or refused: make the settings agree with what is
+        open."""
         if reason:
             tried, before = ({"background.current": spec} for spec in (asked, kept))
             self.live.take_back(tried, before, reason)

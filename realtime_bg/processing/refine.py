@@ -1,4 +1,5 @@
-"""From an engine's alpha to the alpha that is blended: guided upsampling, threshold, feather."""
+"""Refinement of the edge, from the engine's alpha to the alpha that is blended: guided upsampling,
+threshold, feather."""
 
 import math
 from dataclasses import replace
@@ -14,20 +15,21 @@ from realtime_bg.imaging.shaping import certain_parts, large_parts, without_hole
 from realtime_bg.processing.steady import Steady
 from realtime_bg.settings import RefineSettings
 
-RADIUS = 1  # of the guided filter's window, in pixels of the small map
-GUIDED = 0.5  # share of the guided filter in the enlarged alpha
+RADIUS = 1  # radius of the guided filter's window, in pixels of the small alpha
+GUIDED = 0.5  # weight of the guided filter in the upsampled alpha
 EPS = 3e-3  # its regularisation, on intensities in 0..1; smaller follows texture, larger blurs
-SOLID = 0.98  # alpha from which a pixel is the person alone and keeps the camera's own colour
-ESTIMATED_AREA = 384 * 216  # pixels on which colours are estimated where an alpha has full size
+SOLID = 0.98  # a pixel with at least this alpha shows only the person and keeps the camera's colour
+ESTIMATED_AREA = 384 * 216  # pixels at which colours are estimated for an alpha of full size
 NOWHERE: Box = (slice(0, 0), slice(0, 0))
-REACH = RADIUS + 2  # small pixels around the person that upsampling can touch
+REACH = RADIUS + 2  # small pixels around the person that upsampling can affect
 
 
 class Refined(NamedTuple):
-    """The person in the ``box`` of the ``frame`` outside which the alpha is 0: ``part``, its alpha
-    ``float32 (h, w)`` in [0, 1], and ``colours``, BGR ``uint8 (h, w, 3)``; None: the frame's own.
+    """The person inside ``box``, outside of which the alpha of the ``frame`` is 0. ``part`` is the
+    alpha of the box, ``float32 (h, w)`` in [0, 1], and ``colours`` its foreground, BGR ``uint8 (h,
+    w, 3)``; None means the colours of the frame.
 
-    Only the box is computed: a person rarely fills half a picture.
+    Only the box is computed, because a person rarely fills half of a picture.
     """
 
     frame: Image
@@ -37,7 +39,7 @@ class Refined(NamedTuple):
 
     @property
     def alpha(self) -> Alpha:
-        """``float32 (H, W)`` at the frame's size."""
+        """The alpha, ``float32 (H, W)``, at the size of the frame."""
         if self.part.shape == self.frame.shape[:2]:
             return self.part
         whole = np.zeros(self.frame.shape[:2], np.float32)
@@ -46,7 +48,8 @@ class Refined(NamedTuple):
 
     @property
     def foreground(self) -> Image:
-        """BGR ``uint8 (H, W, 3)`` at the frame's size; outside the box the frame's own."""
+        """The foreground, BGR ``uint8 (H, W, 3)``, at the size of the frame; the frame itself
+        outside the box."""
         if self.colours is None or self.colours.shape == self.frame.shape:
             return self.frame if self.colours is None else self.colours
         whole = self.frame.copy()
@@ -55,13 +58,13 @@ class Refined(NamedTuple):
 
 
 def refine(matte: Matte, settings: RefineSettings, steady: Steady | None = None) -> Refined:
-    """Everything between the engine and the blend.
+    """Do everything that happens between the engine and the blend.
 
-    ``steady``: what the stream of mattes before this one has left; None: there is none.
+    ``steady``: the state of temporal smoothing from the previous mattes; None means no smoothing.
     """
     frame = matte.frame.image
     shape = frame.shape[:2]
-    if matte.guide is not None:  # a network answers at its own size
+    if matte.guide is not None:  # the alpha has the network's size
         matte = shaped(matte, settings)
         if steady is not None:
             matte = replace(matte, alpha=steady(matte, settings.steady))
@@ -87,7 +90,7 @@ def refine(matte: Matte, settings: RefineSettings, steady: Steady | None = None)
 
 
 def shaped(matte: Matte, settings: RefineSettings) -> Matte:
-    """The matte with those parts of its alpha that count, and without holes."""
+    """The matte without uncertain or small parts and without holes, as the settings say."""
     alpha = matte.alpha
     if settings.hysteresis:
         alpha = certain_parts(alpha, settings.hysteresis)
@@ -99,8 +102,8 @@ def shaped(matte: Matte, settings: RefineSettings) -> Matte:
 
 
 def person_box(alpha: Alpha, shape: tuple[int, ...], reach: int) -> Box | None:
-    """The box of an image of ``shape`` that holds all of ``alpha`` (of any smaller size) that is
-    not 0, and ``reach`` of its pixels around; None where it is 0 all over."""
+    """The box, in an image of ``shape``, around all pixels of ``alpha`` (of any smaller size) that
+    are not 0, widened by ``reach`` pixels of ``alpha``. None if all are 0."""
     rows = np.flatnonzero(alpha.max(axis=1))
     if not len(rows):
         return None
@@ -117,14 +120,15 @@ def _grown(part: slice, by: int, side: int) -> slice:
 
 
 def upsample_alpha(matte: Matte, box: Box, levels: tuple[float, float] = (0.0, 1.0)) -> Alpha:
-    """The ``box`` of the alpha at its frame's size, its edges laid along those of the frame, and
-    stretched so that the ``levels`` become 0 and 1: enlarging has made edges broader.
+    """The ``box`` of the alpha, upsampled to the size of its frame so that its edges follow those
+    of the frame, and stretched so that the ``levels`` become 0 and 1, which undoes the widening of
+    edges by upsampling.
 
-    Fast guided filter (He and Sun 2015, arXiv 1505.00996): per 3x3 window of the small maps,
-    least squares of alpha = a * grey + b; a and b are enlarged and applied to the full-size grey
-    picture. A grey guide costs a third of a colour one. The enlarged alpha itself has the other
-    half of the say: texture near an edge misleads the filter. Without a ``guide``, or of full
-    size, the alpha is what it is.
+    Fast guided filter (He and Sun 2015, arXiv 1505.00996): in each 3x3 window of the small
+    pictures, alpha = a * grey + b is fitted by least squares; a and b are upsampled and applied to
+    the full-size grey picture. A grey guide costs a third of a colour guide. The result is averaged
+    with the plainly upsampled alpha, because texture near an edge misleads the filter. Without a
+    ``guide``, or at full size, the alpha is returned unchanged.
     """
     frame, alpha = matte.frame, matte.alpha
     if alpha.shape == frame.image.shape[:2]:
@@ -136,7 +140,7 @@ def upsample_alpha(matte: Matte, box: Box, levels: tuple[float, float] = (0.0, 1
     slope = _box(grey * alpha) - mean_grey * mean_alpha
     slope /= _box(grey * grey) - mean_grey * mean_grey + np.float32(EPS * 255 * 255)
     offset = mean_alpha - slope * mean_grey
-    # Mixture and levels are linear: done on the small maps, they cost nothing.
+    # Averaging and levels are linear, so they can be applied to the small maps at no cost.
     low, high = levels
     stretch = np.float32(1 / (high - low))
     slope *= np.float32(GUIDED) * stretch
@@ -148,13 +152,14 @@ def upsample_alpha(matte: Matte, box: Box, levels: tuple[float, float] = (0.0, 1
 
 
 def _box(x: Alpha) -> Alpha:
-    """Mean over the window; float32 (h, w) in and out."""
+    """The mean over the window, float32 (h, w) in and out."""
     side = 2 * RADIUS + 1
     return cv2.blur(x, (side, side), borderType=cv2.BORDER_REPLICATE)
 
 
 def with_foreground(matte: Matte) -> Matte:
-    """The matte, its foreground estimated on a small picture; its alpha is then as small."""
+    """The matte with a foreground estimated on a small picture; its alpha is reduced to the same
+    size."""
     guide, alpha = matte.guide, matte.alpha
     if guide is None:
         width, height = matte.frame.size
@@ -164,10 +169,11 @@ def with_foreground(matte: Matte) -> Matte:
 
 
 def upsample_foreground(matte: Matte, box: Box) -> Image | None:
-    """The ``box`` of the person's colours at the frame's size; None: the frame's own.
+    """The ``box`` of the foreground at the size of the frame; None means the colours of the frame.
 
-    What the engine changed (foreground minus guide) is enlarged and added to the full-size
-    frame, so detail is the camera's own; solid interior keeps the frame as it is.
+    The engine's change of the colours (foreground minus guide) is upsampled and added to the
+    full-size frame, which preserves the camera's detail. The solid interior keeps the colours of
+    the frame.
     """
     frame, colour = matte.frame.image, matte.foreground
     if colour is None:
@@ -183,22 +189,23 @@ def upsample_foreground(matte: Matte, box: Box) -> Image | None:
 
 
 def shift_threshold(alpha: Alpha, threshold: float) -> Alpha:
-    """Move the middle of the edge: an alpha of ``threshold`` becomes one half, 0 and 1 stay."""
+    """Shift the middle of the edge: an alpha of ``threshold`` becomes 0.5; 0 and 1 are
+    unchanged."""
     low = alpha * np.float32(0.5 / threshold)
     high = (alpha - 1) * np.float32(0.5 / (1 - threshold)) + 1
     return np.where(alpha < threshold, low, high).astype(np.float32)
 
 
 def grown(alpha: Alpha, by: int) -> Alpha:
-    """The alpha grown by pixels; shrunk by as many where ``by`` is negative."""
+    """The alpha enlarged by ``by`` pixels, or shrunk if ``by`` is negative."""
     side = 2 * abs(by) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     return (cv2.dilate if by > 0 else cv2.erode)(alpha, disc, borderType=cv2.BORDER_REPLICATE)
 
 
 def feather(alpha: Alpha, radius: int) -> Alpha:
-    """Soften the edge outwards by ``radius`` pixels; nothing of the person is eaten."""
+    """Soften the edge outwards by ``radius`` pixels, without eroding the person."""
     side = 2 * radius + 1
     soft = cv2.blur(alpha, (side, side), borderType=cv2.BORDER_REPLICATE)
-    # Blurring puts half the ramp inside; doubling moves all of it outside.
+    # A blur puts half of the ramp inside the person; doubling moves all of it outside.
     return np.maximum(alpha, np.minimum(soft * 2, 1)).astype(np.float32)

@@ -1,1 +1,1 @@
-"""Inference runtimes behind one face, and how pictures are fed to a network."""
+"""Inference runtimes behind a common interface, and preparing pictures as input of a network."""

@@ -1,4 +1,4 @@
-"""From a small picture to what a network takes: channel order, mean and deviation, layout."""
+"""Converting a picture to the input of a network: channel order, normalisation, layout."""
 
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,18 @@ TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(float16
 
 
 def dtype_of(end: Any, path: Path) -> type:
-    """What a graph's input takes. Raises EngineError for what no picture is."""
+    """The dtype of a graph's input. Raises EngineError for types that cannot hold a picture."""
     if end.type not in TYPES:
-        raise EngineError(f"{path}: takes {end.type}, expected float or uint8")
+        raise EngineError(f"{path}: its input is {end.type}; expected float or uint8")
     return TYPES[end.type]
 
 
 class Feed:
-    """Prepares pictures as ``network`` says: RGB in 0..1 where it says nothing."""
+    """Prepares pictures as ``network`` describes; by default RGB in 0..1."""
 
     def __init__(self, network: NetworkSettings, dtype: type = np.float32) -> None:
-        """``dtype`` of the network's input; uint8 is fed bytes, whatever mean and deviation."""
+        """``dtype`` of the network's input; for uint8 the bytes are passed without
+        normalisation."""
         self._dtype = dtype
         self._swap = (network.order or "rgb") == "rgb"
         # (x / 255 - mean) / std as one multiplication and one addition

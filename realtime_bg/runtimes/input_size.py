@@ -1,4 +1,5 @@
-"""How large the picture is that a network sees: chosen at the start, changed to hold the rate."""
+"""The size of the network's input: chosen at start, reduced while the network is too slow for the
+frame rate."""
 
 import math
 from collections import deque
@@ -11,28 +12,29 @@ from realtime_bg.frames import Frame, Size
 from realtime_bg.runtimes.onnx import threads
 
 Sides: TypeAlias = tuple[int | None, int | None]
-"""Width and height, None where any will do."""
+"""Width and height; None if any value is allowed."""
 
-STEP = 8  # sides are multiples of this, so that strided layers lose nothing
-STRIDE = 32  # of deep networks, such as U-Nets of five levels and feature pyramids
-CPU_AREA = 256 * 144  # what two cores do in real time
+STEP = 8  # sides are multiples of this, so that strided layers lose no pixels
+STRIDE = 32  # total stride of deep networks such as five-level U-Nets and feature pyramids
+CPU_AREA = 256 * 144  # what two cores can process in real time
 MANY_CORES_AREA = 384 * 216
-FINE_AREA = 448 * 256  # half the error of two cores' real-time size, three times its cost
-LARGEST = 4096  # side of a network's own input in pixels; beyond it one frame takes gigabytes
+FINE_AREA = 448 * 256  # half the error of the real-time size of two cores, at three times the cost
+LARGEST = 4096  # largest side of a fixed input in pixels; beyond it one frame needs gigabytes
 CUDA_AREA = 512 * 288
 
-SCALES = 1.0, 0.75, 0.5625  # of the sides of the picture that the network sees at first
+SCALES = 1.0, 0.75, 0.5625  # factors of the sides of the initial work size
 WINDOW = 45  # frames that are judged together
-LATE = 1.0  # share of the time between two frames above which the network is too slow,
-EASY = 0.7  # and below which, with the larger picture, it would be fast enough
-PATIENCE = 8  # windows before the larger picture is tried again; twice as many after each failure
+LATE = 1.0  # fraction of the frame interval above which the network is too slow,
+EASY = 0.7  # and below which the larger size would be fast enough
+PATIENCE = 8  # windows before the larger size is tried again; doubled after each failure
 
 
 def work_size(wanted: Size | None, size: Size, cuda: bool, fine: bool = False) -> Size:
-    """The (width, height) a network should see for frames of ``size``.
+    """The (width, height) at which a network should run for frames of ``size``.
 
-    ``wanted``: the user's own choice, cut to the frame; None picks an area by device, and by
-    whether quality comes before speed (``fine``), and keeps the frame's aspect.
+    ``wanted`` is the user's choice, limited to the size of the frame. None picks an area that
+    depends on the device and on whether quality matters more than speed (``fine``), and keeps the
+    aspect ratio.
     """
     width, height = size
     if wanted is not None:
@@ -44,7 +46,8 @@ def work_size(wanted: Size | None, size: Size, cuda: bool, fine: bool = False) -
 
 
 def fitting(size: Size, area: int) -> Size:
-    """The (width, height) of about ``area`` pixels with the aspect of ``size``, not larger."""
+    """The (width, height) with about ``area`` pixels and the aspect ratio of ``size``, not larger
+    than ``size``."""
     width, height = size
     scale = math.sqrt(area / (width * height))
     if scale >= 1:
@@ -53,19 +56,19 @@ def fitting(size: Size, area: int) -> Size:
 
 
 def as_fixed(width: object, height: object, path: Path) -> Sides:
-    """The sides a graph's input fixes, None for one that it leaves open. Raises EngineError for
-    one that no picture has."""
+    """The sides that a graph's input fixes; None for a side that it leaves open. Raises EngineError
+    for an impossible side."""
     if any(isinstance(side, int) and not 1 <= side <= LARGEST for side in (width, height)):
         raise EngineError(
-            f"{path}: takes pictures of {width}x{height}; sides from 1 to {LARGEST} are usable"
+            f"{path}: its input is {width}x{height}; sides from 1 to {LARGEST} are supported"
         )
     across, down = (side if isinstance(side, int) else None for side in (width, height))
     return across, down
 
 
 def strided(size: Size, stride: int = STRIDE) -> Size:
-    """``size`` or a little more: sides that are multiples of ``stride``, by default such as
-    networks of any usual depth halve evenly."""
+    """``size`` with its sides rounded up to multiples of ``stride``; the default suits networks of
+    any common depth."""
     return -(-size[0] // stride) * stride, -(-size[1] // stride) * stride
 
 
@@ -74,14 +77,15 @@ def _stepped(side: float, limit: int) -> int:
 
 
 class InputSizeController:
-    """Holds the frame rate: a network that is too slow for the camera sees a smaller picture.
+    """Maintains the frame rate: reduces the work size while the network is too slow for the camera.
 
-    Judges by how long the engine was busy with each frame, `WINDOW` frames together. ``step``
-    counts the reductions, 0 being the size chosen at the start.
+    Decides by how long the engine was busy with each frame, over `WINDOW` frames. ``step`` counts
+    the reductions; 0 is the size chosen at start.
     """
 
     def __init__(self, smallest_scale: float = 0.0) -> None:
-        """``smallest_scale``: of the sides, at which the engine still finds people."""
+        """``smallest_scale``: the smallest factor of the sides at which the engine still finds
+        people."""
         self.step = 0
         self._last_step = sum(scale >= smallest_scale for scale in SCALES) - 1
         self._busy: deque[float] = deque(maxlen=WINDOW)
@@ -91,12 +95,12 @@ class InputSizeController:
 
     @property
     def scale(self) -> float:
-        """Of the sides of the picture chosen at the start."""
+        """The current factor of the sides of the size chosen at start."""
         return SCALES[self.step]
 
     def update(self, frame: Frame, seconds: float) -> bool:
-        """Note that the engine was busy with ``frame`` for ``seconds``. Whether `scale` has
-        changed."""
+        """Record that the engine was busy with ``frame`` for ``seconds``. Return whether `scale`
+        has changed."""
         last, self._last = self._last, frame
         if last is not None and frame.index > last.index and frame.epoch == last.epoch:
             self._gaps.append((frame.time - last.time) / (frame.index - last.index))

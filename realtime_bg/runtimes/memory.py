@@ -1,6 +1,6 @@
 """Recognising errors of libraries that mean a GPU is out of memory."""
 
-# In the words of PyTorch, CUDA, cuBLAS and ONNX Runtime.
+# Messages of PyTorch, CUDA, cuBLAS and ONNX Runtime.
 OUT_OF_MEMORY = (
     "outofmemory",
     "out of memory",
@@ -11,7 +11,7 @@ OUT_OF_MEMORY = (
 
 
 def out_of_memory(error: BaseException | None) -> bool:
-    """Whether a library says, in its own way, that a GPU has no memory left."""
+    """Whether an error of any of these libraries means that a GPU has no memory left."""
     while error is not None:
         text = f"{type(error).__name__} {error}".lower()
         if any(sign in text for sign in OUT_OF_MEMORY):

@@ -1,4 +1,5 @@
-"""Opening ONNX Runtime sessions: CUDA if it really works, else the CPU, and never silently."""
+"""Opening ONNX Runtime sessions on CUDA if it really works, otherwise on the CPU with the reason
+printed."""
 
 import contextlib
 import ctypes
@@ -18,11 +19,11 @@ log = logging.getLogger(__name__)
 
 
 def open_session(path: Path, device: str) -> tuple[ort.InferenceSession, str]:
-    """A session for the file and where it runs ("CPU" or "CUDA:N").
+    """A session for the file, and where it runs ("CPU" or "CUDA:N").
 
-    ``device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Where CUDA was wanted (``auto`` on a
-    machine with an NVIDIA driver included) and cannot be had, the reason is logged once and the
-    CPU is used. Raises ModelError for a file that is not a usable model.
+    ``device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. If CUDA is wanted (which includes
+    ``auto`` on a machine with an NVIDIA driver) but unavailable, the reason is logged once and the
+    CPU is used. Raises ModelError if the file is not a usable model.
     """
     if device != "cpu":
         index = int(device.partition(":")[2] or 0)
@@ -39,15 +40,15 @@ def open_session(path: Path, device: str) -> tuple[ort.InferenceSession, str]:
 
 def _session(path: Path, providers: list[tuple[str, dict[str, int]]]) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    options.log_severity_level = 4  # what it has to say arrives as exceptions
+    options.log_severity_level = 4  # its errors arrive as exceptions
     options.intra_op_num_threads = threads()
-    # A spinning pool burns a core between frames and slows capture and composition.
+    # Threads that spin between frames occupy a core and slow down capture and composition.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(
             str(path), options, providers=[*providers, "CPUExecutionProvider"]
         )
-    except Exception as error:  # onnxruntime's exceptions have no common public base
+    except Exception as error:  # onnxruntime's exceptions have no common public base class
         raise ModelError(
             f"{path}: ONNX Runtime cannot load it ({_words(error)}); is it a complete ONNX file?"
         ) from None
@@ -55,26 +56,27 @@ def _session(path: Path, providers: list[tuple[str, dict[str, int]]]) -> ort.Inf
 
 @contextlib.contextmanager
 def running(path: Path) -> Iterator[None]:
-    """Whatever goes wrong while a network runs and is read becomes one line, an EngineError."""
+    """Turn any error while a network runs or its output is read into an EngineError of one line."""
     try:
         yield
     except RealtimeBgError:
         raise
-    except Exception as error:  # a graph may answer anything, and each library objects its way
+    # A graph may return anything, and each library raises its own errors
+    except Exception as error:
         raise EngineError(
-            f"{path}: the network's answer cannot be used ({_words(error)}); is this file for "
+            f"{path}: the network's output cannot be used ({_words(error)}); is this file for "
             "another engine, or for pictures of another size (engine.network.size)?"
         ) from None
 
 
 def _words(error: Exception) -> str:
-    """The gist of one of ONNX Runtime's exceptions, in one line."""
+    """The essence of an ONNX Runtime exception in one line."""
     text = " ".join(str(error).split())
     return text.rpartition(" : ")[2][:200] or type(error).__name__
 
 
 def threads() -> int:
-    """How many cores the network may use: those this process may run on."""
+    """The number of threads for a network: the cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -93,30 +95,30 @@ def has_driver() -> bool:
 
 @cache
 def cuda_problem() -> str | None:
-    """Why ONNX Runtime cannot use CUDA here, or None when nothing speaks against it."""
+    """Why ONNX Runtime cannot use CUDA on this machine, or None if no obstacle is known."""
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         return "this onnxruntime is built without it (pip install onnxruntime-gpu)"
     if not has_driver():
         return "no NVIDIA driver was found"
     if hasattr(ort, "preload_dlls"):
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it did not find
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints the libraries it did not find
             ort.preload_dlls()
     problem = library_problem("CUDAExecutionProvider")
     return problem and f'{problem} (pip install "realtime-bg[cuda]" brings CUDA and cuDNN)'
 
 
 def library_problem(provider: str) -> str | None:
-    """Why the library of a provider does not load, or None when it does or there is none."""
+    """Why the library of a provider does not load, or None if it loads or does not exist."""
     name = f"onnxruntime_providers_{provider.removesuffix('ExecutionProvider').lower()}"
     file = f"{name}.dll" if sys.platform == "win32" else f"lib{name}.so"
     path = Path(ort.__file__).parent / "capi" / file
     problem = _loads(str(path)) if path.exists() else None
-    # The library itself asks for symbols of the runtime that loads it: those are no problem.
+    # The library expects symbols of the runtime that loads it; those are not a problem.
     return None if problem is None or "undefined symbol" in problem else problem
 
 
 def _loads(library: str) -> str | None:
-    """None when the shared library loads, else the loader's words."""
+    """None if the shared library loads, otherwise the loader's message."""
     try:
         ctypes.CDLL(library)
     except OSError as error:

@@ -1,6 +1,6 @@
-"""OpenVINO in place of ONNX Runtime, on CPUs that compute in bfloat16 and where it is installed.
+"""OpenVINO instead of ONNX Runtime, if it is installed and the CPU computes in bfloat16.
 
-There it takes two thirds of the time (docs/performance.md); on other CPUs it is the slower one.
+On such CPUs it takes two thirds of the time (docs/performance.md); on others it is slower.
 """
 
 import importlib.util
@@ -29,11 +29,11 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
 
 class Compiled:
-    """A graph for inputs of fixed shapes, called as an ONNX Runtime session is."""
+    """A graph compiled for inputs of fixed shapes, called like an ONNX Runtime session."""
 
     def __init__(self, path: Path, shapes: Shapes, constants: Mapping[str, float]) -> None:
-        """``constants``: inputs that stay as they are; what follows from them is computed once,
-        here. Raises ModelError."""
+        """``constants``: inputs with a constant value; everything that depends only on them is
+        computed once, here. Raises ModelError."""
         self.shapes = {name: shape for name, shape in shapes.items() if name not in constants}
         try:
             core, opset = _core(), import_module("openvino.opset13")
@@ -48,7 +48,7 @@ class Compiled:
             model.validate_nodes_and_infer_types()
             options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads()}
             self._request = core.compile_model(model, "CPU", options).create_infer_request()
-            # Some graphs compile for a size and then do not run at it.
+            # Some graphs compile for a size but do not run at it.
             self.run((), {name: np.zeros(shape, np.float32) for name, shape in self.shapes.items()})
         except Exception as error:  # OpenVINO's exceptions are RuntimeErrors of many lines
             text = " ".join(str(error).split())[-200:]
@@ -57,8 +57,9 @@ class Compiled:
             ) from None
 
     def run(self, names: Iterable[str], feed: Mapping[str, Array]) -> list[Array]:
-        """The outputs of these names; the arrays are written again by the next call."""
-        self._request.infer(dict(feed))  # copies what is fed: it may be what came out
+        """The outputs with these names. The next call overwrites the arrays."""
+        # The inputs are copied, because they may be outputs of the last call
+        self._request.infer(dict(feed))
         return [self._request.get_tensor(name).data for name in names]
 
 
@@ -69,9 +70,9 @@ def compiled(
     shapes: Callable[[], Shapes],
     constants: Mapping[str, float] = MappingProxyType({}),
 ) -> Compiled | None:
-    """The network in OpenVINO for inputs of ``shapes()``; None: stay with ONNX Runtime, which has
-    it on ``provider``. Raises MissingPackageError where OpenVINO was asked for and is not
-    installed; ModelError."""
+    """The network compiled in OpenVINO for inputs of ``shapes()``, or None to stay with ONNX
+    Runtime, which has loaded it on ``provider``. Raises MissingPackageError if OpenVINO was
+    requested and is not installed, and ModelError."""
     if settings.runtime == "onnxruntime" or (settings.runtime == "auto" and provider != "CPU"):
         return None
     if importlib.util.find_spec("openvino") is None:
@@ -87,14 +88,14 @@ def compiled(
     except ModelError as error:
         if settings.runtime != "auto":
             raise
-        log.info("%s", error)  # ONNX Runtime has it already
+        log.info("%s", error)  # ONNX Runtime has already loaded the network
         return None
 
 
 @cache
 def _core() -> Any:
-    # On import it tells its makers so, from a forked process that can hang. We send nothing to
-    # anybody: without its module for that it does without.
+    # On import OpenVINO sends telemetry, from a forked process that can hang. This program sends
+    # nothing to anybody: without its telemetry module, OpenVINO skips that.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     return import_module("openvino").Core()
 
@@ -103,6 +104,6 @@ def _core() -> Any:
 def _has_bfloat16() -> bool:
     try:
         return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    except Exception as error:  # a broken installation raises whatever its libraries do
+    except Exception as error:  # a broken installation raises all kinds of errors
         log.warning("OpenVINO is not used: %s", error)
         return False

@@ -1,4 +1,4 @@
-"""Every setting: its schema, where its value comes from, and the cell that holds it live."""
+"""All settings: their schema, loading them, and the cell that holds the current ones."""
 
 from realtime_bg.settings.fields import Point, at_home, check_device, check_size, parse_size
 from realtime_bg.settings.loading import (

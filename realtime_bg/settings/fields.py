@@ -1,4 +1,4 @@
-"""The kinds of values that settings have: sizes, boxes, points, colours, files."""
+"""The types of values that settings have: sizes, boxes, points, colours, files."""
 
 import re
 from pathlib import Path
@@ -29,10 +29,10 @@ def parse_size(text: object) -> object:
 
 
 def check_size(size: Size | None) -> Size | None:
-    """Sides from 1 to 16384 pixels. Raises ValueError."""
+    """Check that the sides are from 1 to 16384 pixels. Raises ValueError."""
     if size is not None and not all(1 <= side <= LARGEST_SIDE for side in size):
         raise ValueError(
-            f"'{size[0]}x{size[1]}' is not a size: sides go from 1 to {LARGEST_SIDE} pixels"
+            f"'{size[0]}x{size[1]}' is not a size: sides must be from 1 to {LARGEST_SIDE} pixels"
         )
     return size
 
@@ -54,7 +54,7 @@ WorkSizeField = Annotated[
 
 
 def check_device(text: str) -> str:
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises ValueError."""
+    """Check that it is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises ValueError."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
         raise ValueError(f"{text!r} is not a device; choose auto, cpu, cuda or cuda:N")
     return text
@@ -92,19 +92,19 @@ Quad = tuple[float, float, float, float]
 
 
 def check_box(box: Quad | None) -> Quad | None:
-    """A box with an area, inside the picture. Raises ValueError."""
+    """Check that a box has an area and lies inside the picture. Raises ValueError."""
     if box is not None and not (
         min(box[2:]) > 0 and box[0] + box[2] <= 1.001 and box[1] + box[3] <= 1.001
     ):
         raise ValueError(
-            "the box leaves the picture or is empty; write x, y, width, height in shares of it, "
-            "for example 0.3,0.1,0.4,0.9"
+            "the box is empty or extends beyond the picture; write x, y, width, height "
+            "as fractions, for example 0.3,0.1,0.4,0.9"
         )
     return box
 
 
 def check_home(path: Path) -> Path:
-    """``path``, unless it begins with a user there is not. Raises ValueError."""
+    """``path``, unless it begins with an unknown user. Raises ValueError."""
     try:
         path.expanduser()
     except RuntimeError:
@@ -113,25 +113,26 @@ def check_home(path: Path) -> Path:
 
 
 def at_home(name: str | Path) -> Path:
-    """The path that ``name`` is, with the folder of the user for ``~``. Raises SettingsError."""
+    """``name`` as a path, with ``~`` replaced by the user's home folder. Raises SettingsError."""
     try:
         return check_home(Path(name)).expanduser()
     except ValueError as error:
-        raise SettingsError(f"{error}; write the whole path") from None
+        raise SettingsError(f"{error}; write the full path") from None
 
 
 File = Annotated[Path, AfterValidator(check_home)]
 
 
 def check_screen(text: str) -> str:
-    """``auto``, or a colour that is no grey, as `find_colour` reads it. Raises ValueError."""
+    """Check that it is ``auto`` or a colour that is not grey, in the forms of `find_colour`. Raises
+    ValueError."""
     from realtime_bg.imaging.colours import find_colour
 
     colour = None if text == "auto" else find_colour(text)
     if text != "auto" and colour is None:
         raise ValueError(f"{text!r} is not a colour; write auto, green, blue or #rrggbb")
     if colour is not None and max(colour) - min(colour) < 40:
-        raise ValueError(f"{text!r} is too near to grey to be told from a person")
+        raise ValueError(f"{text!r} is too close to grey to be told from a person")
     return text
 
 
@@ -139,7 +140,7 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 def _as_list(value: object) -> object:
-    """A lone string where a list is wanted is a list of one."""
+    """Convert a single string to a list of one."""
     return (value,) if isinstance(value, str) else value
 
 
@@ -147,4 +148,4 @@ Names = Annotated[tuple[Name, ...], BeforeValidator(_as_list)]
 Triple = tuple[float, float, float]
 Share = Annotated[float, Field(ge=0, le=1)]
 Point = tuple[Share, Share]
-"""A place in a picture: shares of its width and height from the upper left corner."""
+"""A point in a picture, in fractions of its width and height from the upper left corner."""

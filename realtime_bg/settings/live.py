@@ -1,4 +1,4 @@
-"""The cell that holds the present settings; every change goes through it."""
+"""The cell that holds the current settings, through which every change goes."""
 
 import threading
 from collections.abc import Callable
@@ -10,23 +10,24 @@ from realtime_bg.settings.schema import Settings
 Changes = dict[str, Any]
 """``{"section.key": value}``."""
 Check = Callable[[Settings, Settings, Changes], Changes]
-"""From the new tree, the present one and the changes between them to further changes that follow
-from these. Raises SettingsError to refuse them all."""
+"""Maps the new settings, the current ones and the changes between them to further changes that
+follow. Raises SettingsError to refuse all of them."""
 
 
 class Live:
-    """``live.now`` is the present settings tree: an immutable value, read once per frame.
+    """``live.now`` is the current settings tree, an immutable value that is read once per frame.
 
-    Some values are only known to work when what they name has been opened: a source, an engine, a
-    background. Whoever opens one answers with `confirm` or `take_back`; whoever asked for it
-    learns from `wait_for_answer` or `refusals` what became of it, and why.
+    Some values are known to work only once the source, engine or background that they name has been
+    opened. The code that opens it calls `confirm` or `take_back`; the code that requested it learns
+    the result and the reason from `wait_for_answer` or `refusals`.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._now = settings
         self._changed = threading.Condition()
-        self._answers: dict[str, str] = {}  # by key: why its last value was refused; "": opened
-        self.unusable_engines: frozenset[str] = frozenset()  # that could not be opened
+        # Key -> why its last value was refused; "" if it was opened
+        self._answers: dict[str, str] = {}
+        self.unusable_engines: frozenset[str] = frozenset()  # engines that could not be opened
 
     @property
     def now(self) -> Settings:
@@ -34,24 +35,25 @@ class Live:
 
     @property
     def refusals(self) -> dict[str, str]:
-        """Keys whose last change was taken back, and why."""
+        """The keys whose last change was taken back, and why."""
         with self._changed:
             return {key: reason for key, reason in self._answers.items() if reason}
 
     def update(self, **changes: Any) -> Settings:
-        """Change keys by name; sections as ``section__key=value``.
+        """Change settings by keyword, written ``section__key=value``.
 
-        Builds and validates a new tree, then swaps it in. Raises SettingsError, and keeps the
-        old tree, when a value is not allowed.
+        Builds and validates a new tree, then swaps it in. If a value is not allowed, it raises
+        SettingsError and keeps the old tree.
         """
         paths = {name.replace("__", "."): value for name, value in changes.items()}
         return self.modify(lambda _: paths)
 
     def modify(self, change: Callable[[Settings], Changes], check: Check | None = None) -> Settings:
-        """Change keys by a function of the present tree: it returns ``{"section.key": value}``.
+        """Change settings by a function of the current tree that returns ``{"section.key":
+        value}``.
 
-        The function runs under the lock, so a toggle cannot be lost between two callers; ``check``
-        may still refuse what it returns. Raises SettingsError, and keeps the old tree.
+        The function runs under the lock, so a toggle cannot be lost between two callers. ``check``
+        may still refuse the changes. If it raises SettingsError, the old tree is kept.
         """
         with self._changed:
             changes = change(self._now)
@@ -63,7 +65,7 @@ class Live:
             before, after = flattened(self._now.model_dump()), flattened(new.model_dump())
             for key in changes:
                 if self._answers.get(key) or before.get(key) != after.get(key):
-                    self._answers.pop(key, None)  # what it names now has not been opened yet
+                    self._answers.pop(key, None)  # its new value has not been opened yet
             self._now = new
             return new
 
@@ -71,15 +73,15 @@ class Live:
         return validated(merged(self._now.model_dump(), nested(changes)))
 
     def confirm(self, key: str, value: object) -> None:
-        """What ``value`` of ``key`` names is open now."""
+        """Record that what ``value`` of ``key`` names is now open."""
         with self._changed:
             if flattened(self._now.model_dump()).get(key) == value:
                 self._answers[key] = ""
                 self._changed.notify_all()
 
     def take_back(self, tried: Changes, before: Changes, reason: str) -> Settings:
-        """Go from ``tried``, which turned out not to work for ``reason``, to what was ``before``,
-        both parts of the tree; what somebody has chosen meanwhile stays."""
+        """Revert the changes ``tried``, which turned out not to work for ``reason``, to the values
+        ``before``, unless somebody has chosen another value in the meantime."""
         tried, before = flattened(tried), flattened(before)
         with self._changed:
             present = flattened(self._now.model_dump())
@@ -92,15 +94,15 @@ class Live:
             return self._now
 
     def wait_for_answer(self, key: str, timeout: float) -> str | None:
-        """Why the last value of ``key`` was refused, an empty string once what it names is open;
-        None when neither is known within ``timeout`` seconds."""
+        """Wait until the last value of ``key`` has been opened (returns an empty string) or refused
+        (returns the reason). Returns None after ``timeout`` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: key in self._answers, timeout)
             return self._answers.get(key)
 
     def note_engine(self, name: str, usable: bool) -> None:
-        """Whether the engine ``name`` could be opened: the key for the next one passes over those
-        that could not."""
+        """Record whether the engine ``name`` could be opened; the key for the next engine skips
+        those that could not."""
         with self._changed:
             if usable:
                 self.unusable_engines -= {name}

@@ -1,4 +1,4 @@
-"""Where settings come from: defaults < config.yaml < environment < flags; all checked."""
+"""Loading settings: defaults < config.yaml < environment < flags, each layer validated."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ from realtime_bg.settings.schema import Section, Settings
 from realtime_bg.settings.yaml_text import parsed
 
 ENVIRONMENT_PREFIX = "REALTIME_BG_"
-HINTS = {  # what to do about errors that do not say it themselves, by pydantic's type of error
+HINTS = {  # advice for errors whose message has none, by pydantic's type of error
     "string_type": 'write text; a colour needs quotes: "#00b140"',
     "string_too_short": "it must not be empty",
 }
@@ -28,7 +28,7 @@ class _Environment(Settings, BaseSettings):
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """``base`` with the keys of ``changes`` laid over it, section by section."""
+    """``base`` with the keys of ``changes`` merged into it, section by section."""
     result = dict(base)
     for key, value in changes.items():
         under = result.get(key)
@@ -52,7 +52,7 @@ def nested(dotted: dict[str, Any]) -> dict[str, Any]:
 
 
 def flattened(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The opposite of `nested`; sections that hold nothing vanish."""
+    """The inverse of `nested`; empty sections disappear."""
     result: dict[str, Any] = {}
     for key, value in values.items():
         both = flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else None
@@ -61,7 +61,7 @@ def flattened(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def validated(values: dict[str, Any], origin: str = "settings", lines: Any = None) -> Settings:
-    """A settings tree from plain values. Raises SettingsError, one line: where, key, reason.
+    """A settings tree from plain values. Raises SettingsError of one line: origin, key, reason.
 
     ``lines`` maps a key path (tuple of str) to its line in the file named by ``origin``.
     """
@@ -82,7 +82,7 @@ def validated(values: dict[str, Any], origin: str = "settings", lines: Any = Non
 
 
 def default_config() -> Path:
-    """The user's own config.yaml, which need not be there."""
+    """The path of the user's own config.yaml, which need not exist."""
     return platformdirs.user_config_path("realtime-bg", appauthor=False) / "config.yaml"
 
 
@@ -147,10 +147,10 @@ def read_environment() -> dict[str, Any]:
 def load(
     config: Path | None = None, flags: dict[str, Any] | None = None, origin: str = "command line"
 ) -> Settings:
-    """Merge defaults, ``config``, the environment and ``flags`` (dotted paths; None: not given),
-    which errors call ``origin``.
+    """Merge defaults, ``config``, the environment and ``flags`` (by dotted key; None means not
+    given). Errors in flags call them ``origin``.
 
-    Raises SettingsError naming the layer that holds the bad value.
+    Raises SettingsError, which names the layer with the invalid value.
     """
     values: dict[str, Any] = {}
     if config is not None:
@@ -163,7 +163,7 @@ def load(
 
 
 def value_of(settings: Settings, key: str) -> Any:
-    """The value at ``section.key``. Raises SettingsError for a key there is not."""
+    """The value at ``section.key``. Raises SettingsError for an unknown key."""
     value: Any = settings
     for part in key.split("."):
         if part not in getattr(type(value), "model_fields", ()):

@@ -1,4 +1,4 @@
-"""Every setting, its default, its range: the schema of config.yaml, environment and flags.
+"""The schema of all settings, with defaults and ranges, for config.yaml, environment and flags.
 
 The tree is frozen: a change builds a new validated tree (see `live.py`). Precedence:
 defaults < config.yaml < environment (``REALTIME_BG_SECTION__KEY``) < flags.
@@ -50,11 +50,12 @@ class SourceSettings(Section):
 
 
 class NetworkSettings(Section):
-    """How a network is fed and read; None: as its row in models.yaml says, else guessed.
+    """The input and output format of a network. None means the value of its entry in models.yaml,
+    otherwise guessed.
 
-    ``mean`` and ``std`` are in units of the picture scaled to 0..1, in the order of ``order``;
-    networks with uint8 inputs are fed bytes as they are. ``person`` is the index of its map, or
-    its number where the output is one map of class numbers (``classes``).
+    ``mean`` and ``std`` are for a picture scaled to 0..1, in the order of ``order``; networks with
+    uint8 inputs receive the bytes unchanged. ``person`` is the index of its channel, or its class
+    index if the output is one map of class indices (``classes``).
     """
 
     layout: Literal["nchw", "nhwc"] | None = None
@@ -66,13 +67,13 @@ class NetworkSettings(Section):
     person: Annotated[int, Field(ge=0)] | None = None
 
     def over(self, other: "NetworkSettings") -> "NetworkSettings":
-        """These settings where given, else those of ``other``."""
+        """These settings, with missing values taken from ``other``."""
         given = {key: value for key, value in self if value is not None}
         return other.model_copy(update=given)
 
 
 class InstanceSettings(Section):
-    """Which of the things a detector finds are kept."""
+    """Which of the objects found by a detector are kept."""
 
     classes: Names = ("person",)
     instances: Literal["all", "largest", "centre"] | Annotated[int, Field(ge=1)] = "all"
@@ -80,7 +81,8 @@ class InstanceSettings(Section):
 
 
 class CombineSettings(Section):
-    """A second engine beside the first: ``gate`` keeps what both see, ``add`` what either sees."""
+    """A second engine in addition to the first: ``gate`` keeps what both find, ``add`` what either
+    finds."""
 
     engine: Name | None = None
     how: Literal["gate", "add"] = "gate"
@@ -90,7 +92,7 @@ class CombineSettings(Section):
 
 
 class GrabCutSettings(Section):
-    """The engine `grabcut`. ``box``: x, y, width, height in shares of the picture."""
+    """The engine `grabcut`. ``box``: x, y, width, height in fractions of the picture."""
 
     seed: Literal["auto", "box", "face", "colour"] = "auto"
     box: Annotated[
@@ -108,7 +110,7 @@ class GrabCutSettings(Section):
 
 
 class EdgesSettings(Section):
-    """The engine `edges`. Lengths are pixels of the work picture, areas shares of it."""
+    """The engine `edges`. Lengths are in pixels of the work picture, areas in fractions of it."""
 
     canny_low: Annotated[float, Field(ge=0, le=1000)] = 30.0
     canny_high: Annotated[float, Field(ge=0, le=1000)] = 90.0
@@ -232,7 +234,7 @@ class RefineSettings(Section):
 
 
 class HarmoniseSettings(Section):
-    """How far a person is lit as the background is; 0 is not at all."""
+    """How strongly the person is relit to match the background; 0 means not at all."""
 
     match: Share = 0.0
     ambient: Share = 0.0
@@ -258,7 +260,7 @@ class PrivacySettings(Section):
 
 
 class ViewSettings(Section):
-    """What the preview window shows besides the result; other outputs never show it."""
+    """What the preview window shows in addition to the result; other outputs never show it."""
 
     alpha: bool = False
     split: bool = False
@@ -268,7 +270,7 @@ class ViewSettings(Section):
 
 class Settings(Section):
     """All settings. ``paused``, ``frozen``, ``snapshots``, ``resets`` and ``plates`` are live
-    state: the three counters trigger once each time they grow."""
+    state; the last three are counters that trigger an action each time they increase."""
 
     source: SourceSettings = SourceSettings()
     engine: EngineSettings = EngineSettings()
@@ -285,7 +287,7 @@ class Settings(Section):
     plates: Annotated[int, Field(ge=0)] = 0
 
     def at_quality(self, quality: Literal["fast", "fine"]) -> Self:
-        """These settings, with what the quality ``auto`` stands for in this use."""
+        """These settings with the quality ``auto`` replaced by ``quality``."""
         if self.engine.quality != "auto":
             return self
         engine = self.engine.model_copy(update={"quality": quality})

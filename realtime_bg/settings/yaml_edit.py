@@ -1,4 +1,4 @@
-"""Changing values in a YAML file and nothing else: comments and order stay as they are."""
+"""Changing values in a YAML file while keeping its comments and order."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from realtime_bg.settings.yaml_text import parsed
 
 
 def with_values(text: str, values: dict[str, Any]) -> str:
-    """``text`` with ``{"section.key": value}`` in it, each replaced where it stands or added.
+    """``text`` with the values of ``{"section.key": value}`` replaced in place or added.
 
-    Raises SettingsError where that is not possible: no YAML, or not sections of keys.
+    Raises SettingsError if that is not possible: invalid YAML, or not made of sections of keys.
     """
     for path, value in values.items():
         before = _read(text)
@@ -19,7 +19,9 @@ def with_values(text: str, values: dict[str, Any]) -> str:
         section, key = path.split(".")
         wanted = before | {section: (before.get(section) or {}) | {key: value}}
         if _read(text) != wanted:  # an alias, a second document ...
-            raise SettingsError(f"{path} cannot be set in this file; write it there by hand")
+            raise SettingsError(
+                f"{path} cannot be set in this file automatically; write it there by hand"
+            )
     return text
 
 
@@ -33,7 +35,8 @@ def _with(text: str, path: str, value: Any) -> str:
     old = _find(under, key)
     if old is not None:
         begin, end_at = old.start_mark.index, old.end_mark.index
-        while end_at > begin and text[end_at - 1].isspace():  # a block ends where the next begins
+        # A block ends where the next one begins
+        while end_at > begin and text[end_at - 1].isspace():
             end_at -= 1
         space = " " if begin == end_at else ""  # an empty value
         return f"{text[:begin]}{space}{shown}{text[end_at:]}"
@@ -44,7 +47,7 @@ def _with(text: str, path: str, value: Any) -> str:
     if isinstance(under, yaml.MappingNode) or under.start_mark.index == under.end_mark.index:
         begin, end_at = under.start_mark.index, under.end_mark.index
         return f"{text[:begin].rstrip(' ')}\n  {key}: {shown}{text[end_at:]}"
-    raise SettingsError(f"{section} is a value, not a section; mend the file by hand")
+    raise SettingsError(f"{section} is a value, not a section; correct the file by hand")
 
 
 def _read(text: str) -> dict[str, Any]:
@@ -62,6 +65,6 @@ def _find(node: yaml.Node | None, key: str) -> yaml.Node | None:
 
 
 def _dumped(value: Any) -> str:
-    """On one line, with quotes where they are needed."""
+    """The value as YAML on one line, with quotes if needed."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True)
     return text.removesuffix("...\n").strip()

@@ -1,4 +1,4 @@
-"""Reading YAML: whatever is wrong with it is one error."""
+"""Parsing YAML, with any problem reported as a single error with its line."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from realtime_bg.errors import SettingsError, reason
 
 class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """As of the base class, which lets through whatever int(), date() and others raise."""
+        """Like the base class, but turn errors of int(), date() and others into YAML errors."""
         try:
             return super().construct_object(node, deep)
         except (yaml.YAMLError, RecursionError):
@@ -22,7 +22,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def parsed(text: str, origin: str = "") -> tuple[yaml.Node | None, Any]:
-    """The nodes of a document and its value. Raises SettingsError, one line: ``origin``, line,
+    """The nodes of a document and its value. Raises SettingsError of one line: ``origin``, line,
     reason."""
     line = ""
     try:

@@ -1,4 +1,4 @@
-"""Sinks by name, and by what a spec turns out to be."""
+"""The registry of sinks, and what kind of sink a spec names."""
 
 from pathlib import Path
 
@@ -16,27 +16,27 @@ OWN = {
     "null": "realtime_bg.sinks.null:NullSink",
 }
 SINKS = with_plugins(OWN, "realtime_bg.sinks")
-BY_SYNTAX = {"video"}  # kinds that a spec does not name
+BY_SYNTAX = {"video"}  # kinds recognised by the form of a spec, not by a name
 
 
 def sink_class(kind: str) -> type[Sink]:
-    """The class of a kind of sink. Raises SinkError or MissingPackageError."""
+    """The class that implements a kind of sink. Raises SinkError or MissingPackageError."""
     return load_class(SINKS, kind, "output", SinkError)
 
 
 def is_live(spec: str) -> bool:
-    """Whether somebody watches what ``spec`` names while it is fed. Raises SinkError."""
+    """Whether ``spec`` names an output that is watched while it is fed. Raises SinkError."""
     return sink_class(classify(spec)[0]).live
 
 
 def file_of(spec: str) -> Path | None:
-    """The file that ``spec`` names, None where it names none. Raises SinkError."""
+    """The file that ``spec`` names, or None. Raises SinkError."""
     kind, target = classify(spec)
     return Path(target) if kind == "video" else None
 
 
 def absolute(spec: str) -> str:
-    """``spec`` as it is understood in any folder. Raises SinkError."""
+    """``spec`` with an absolute path, valid in any folder. Raises SinkError."""
     path = file_of(spec)
     return spec if path is None else str(path.absolute())
 
@@ -51,7 +51,7 @@ def classify(spec: str) -> tuple[str, str]:
     if Path(spec).suffix.lower() in RECORDINGS:
         try:
             return "video", str(Path(spec).expanduser())
-        except RuntimeError as error:  # no such user
+        except RuntimeError as error:  # unknown user
             raise SinkError(f"output {spec!r}: {reason(error)}; give another file") from None
     raise SinkError(
         f"output {spec!r}: choose {', '.join(name for name in SINKS if name not in BY_SYNTAX)}, "
@@ -67,7 +67,8 @@ def open_sink(spec: str, size: Size, fps: float) -> Sink:
 
 
 def wanted_sinks(settings: OutputSettings) -> list[str]:
-    """The specs that run on threads: all but the window; virtual cameras while switched on."""
+    """The specs of the outputs that run on threads: all except the window; virtual cameras only
+    while they are switched on."""
     kinds = {spec: classify(spec)[0] for spec in settings.sinks}
     wanted = [
         spec
@@ -80,5 +81,5 @@ def wanted_sinks(settings: OutputSettings) -> list[str]:
 
 
 def lists_virtual_camera(settings: OutputSettings) -> bool:
-    """Whether one of the outputs is a virtual camera by name. Raises SinkError."""
+    """Whether one of the listed outputs is a virtual camera. Raises SinkError."""
     return any(classify(spec)[0] == "virtualcam" for spec in settings.sinks)

@@ -1,32 +1,34 @@
-"""Noticing that an X11 window was destroyed from outside (xkill, a window manager's last resort).
+"""Detecting that an X11 window was destroyed from outside (xkill, or a window manager's last
+resort).
 
-Qt goes on as if nothing had happened, and a camera would stay on behind a window that is gone.
-Uses libX11, which is there whenever OpenCV's window is; without it nothing is noticed.
+Qt does not notice, so the camera would stay on without a window. Uses libX11, which is always
+present where OpenCV's window works; without it, nothing is detected.
 """
 
 import ctypes
 from collections.abc import Iterator
 from typing import Any
 
-DEPTH = 3  # window managers put a frame or two around a window
+DEPTH = 3  # window managers put one or two frames around a window
 Ids = ctypes.POINTER(ctypes.c_ulong)
 ErrorHandler = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 
 
 class WindowWatch:
-    """Watches the window that appears after this is made and whose title begins with ``title``.
-    To be used on one thread."""
+    """Watches the window whose title begins with ``title`` and that appears after this object is
+    created. For use on one thread."""
 
     def __init__(self, title: str) -> None:
         self._title = title.encode()
         self._window: int | None = None
-        self._ignore = ErrorHandler(lambda display, error: 0)  # a window may go while we look
+        # A window may disappear while it is being examined
+        self._ignore = ErrorHandler(lambda display, error: 0)
         self._x = _library()
         self._display = self._x.XOpenDisplay(None) if self._x is not None else None
         self._before = set(self._named())
 
     def gone(self) -> bool:
-        """Whether the window was seen once and is no more."""
+        """Whether the window existed once and no longer does."""
         if self._window is None:
             new = [window for window in self._named() if window not in self._before]
             self._window = new[0] if new else None
@@ -43,7 +45,7 @@ class WindowWatch:
         return [window for window in self._all() if self._name(window).startswith(self._title)]
 
     def _all(self) -> list[int]:
-        """The windows of the screen, frames and what is in them."""
+        """All windows of the screen: the frames and the windows inside them."""
         if not self._display:
             return []
         before = self._x.XSetErrorHandler(self._ignore)

@@ -1,11 +1,11 @@
-"""An output that discards everything: for measuring, and for trying things without a display."""
+"""An output that discards everything, for measurements and for tests without a display."""
 
 from realtime_bg.frames import Composite
 from realtime_bg.sinks.base import Sink
 
 
 class NullSink(Sink):
-    """Counts what it is given."""
+    """Counts the composites it receives."""
 
     count = 0
 

@@ -1,4 +1,4 @@
-"""A video file: H.264 (MP4, MKV, MOV) or VP9 (WebM), each picture at its own time."""
+"""Video files as an output: H.264 (MP4, MKV, MOV) or VP9 (WebM), each picture with its own time."""
 
 import logging
 import os
@@ -19,11 +19,11 @@ from realtime_bg.sinks.base import Sink
 
 log = logging.getLogger(__name__)
 
-_numbers = count()  # two sinks for one file must not share a temporary name
-CLOCK = 90_000  # ticks a second; divides all common frame rates
+_numbers = count()  # makes temporary names unique, even of two sinks for one file
+CLOCK = 90_000  # ticks per second; a multiple of all common frame rates
 BT709 = 1  # for colour space, primaries and transfer alike (H.273)
 STUDIO_RANGE = 1
-# Without it colours are truncated, and dark ones are tinted by up to 4 levels.
+# Without this, colours are truncated, which tints dark ones by up to 4 levels.
 ROUNDED = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
 CODECS: dict[str, tuple[str, dict[str, str]]] = {
     ".webm": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "7", "crf": "30", "row-mt": "1"}),
@@ -32,8 +32,8 @@ CODECS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 class VideoSink(Sink):
-    """``target``: the file's path. It appears under that name when it is complete; until then,
-    and when writing fails, it has a name ending in .part and the suffix."""
+    """A video file; ``target`` is its path. The file gets that name when it is complete; until
+    then, or if writing fails, its name ends in .part and the suffix."""
 
     def __init__(self, target: str, size: Size, fps: float) -> None:
         super().__init__(target, size, fps)
@@ -43,9 +43,11 @@ class VideoSink(Sink):
         self._even = even(size)
         codec, options = CODECS.get(self._path.suffix.lower(), CODECS[""])
         if self._path.is_dir():
-            raise SinkError(f"{target}: cannot be written (it is a folder); name a file in it")
+            raise SinkError(
+                f"{target}: cannot be written (it is a folder); give the name of a file in it"
+            )
         try:
-            self._partial.touch()  # a place that cannot be written is known now, not at the end
+            self._partial.touch()  # so that an unwritable place is reported now and not at the end
             self._container = av.open(str(self._partial.absolute()), "w")
             rate = Fraction(fps).limit_denominator(1001)
             stream: Any = self._container.add_stream(codec, rate=rate, options=options)
@@ -53,7 +55,7 @@ class VideoSink(Sink):
             with suppress(OSError):
                 self._partial.unlink()
             raise SinkError(
-                f"{target}: cannot be written ({reason(error)}); give --output another place"
+                f"{target}: cannot be written ({reason(error)}); give another --output"
             ) from None
         stream.width, stream.height = self._even
         stream.pix_fmt = "yuv420p"
@@ -103,7 +105,9 @@ class VideoSink(Sink):
         elif self._failed:
             raise self._unfinished("writing failed before")
         elif not complete:
-            log.warning("%s is not complete; what there is: %s", self._path, self._partial)
+            log.warning(
+                "%s is incomplete; the part that was written: %s", self._path, self._partial
+            )
         else:
             try:
                 self._partial.replace(self._path)
@@ -112,5 +116,6 @@ class VideoSink(Sink):
 
     def _unfinished(self, reason: str) -> SinkError:
         return SinkError(
-            f"{self._path}: cannot be finished ({reason}); what there is: {self._partial}"
+            f"{self._path}: cannot be finished ({reason}); "
+            f"the part that was written: {self._partial}"
         )

@@ -1,4 +1,4 @@
-"""A virtual camera through pyvirtualcam: v4l2loopback, OBS or UnityCapture."""
+"""The virtual camera, through pyvirtualcam: v4l2loopback, OBS or UnityCapture."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from realtime_bg.frames import Composite, Size
 from realtime_bg.imaging.geometry import even
 from realtime_bg.sinks.base import Sink
 
-LOOK_SECONDS = 1.0  # between looks at whether the device is still there
+LOOK_SECONDS = 1.0  # between checks whether the device still exists
 
 REMEDIES = {
     "linux": "load one: sudo modprobe v4l2loopback video_nr=10 card_label=realtime-bg "
@@ -24,7 +24,8 @@ REMEDIES = {
 
 
 class VirtualCameraSink(Sink):
-    """``target``: a device such as /dev/video10, or empty for the first free one."""
+    """A virtual camera. ``target`` is a device such as /dev/video10, or empty for the first free
+    one."""
 
     live = takes_target = True
 
@@ -35,14 +36,14 @@ class VirtualCameraSink(Sink):
             self._camera = pyvirtualcam.Camera(
                 *self._even, fps, fmt=pyvirtualcam.PixelFormat.BGR, device=target or None
             )
-        except Exception as error:  # each backend raises what it likes
+        except Exception as error:  # each backend raises its own errors
             reasons = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
             remedy = REMEDIES.get(sys.platform, "see the README")
             raise SinkError(f"no virtual camera ({reasons}); {remedy}") from None
         device = self._camera.device
         self.description = f"virtual camera {device} ({self._camera.backend})"
         self._readers = readers(device)
-        # Writing into a device that was removed is no error everywhere, so its file is looked at.
+        # Writing to a removed device is not an error everywhere, so the device file is checked.
         self._file = device if str(device).startswith("/dev/") else None
         self._made, self._looked = self._identity(), time.monotonic()
 

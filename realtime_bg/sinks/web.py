@@ -1,4 +1,4 @@
-"""The picture for browsers: each composite is encoded once, and only while there are viewers."""
+"""The live picture for browsers: encodes each composite once, and only while there are viewers."""
 
 import threading
 import time
@@ -9,11 +9,11 @@ from realtime_bg.frames import Composite, Size
 from realtime_bg.sinks.base import Sink
 
 QUALITY = 85
-LOOKING = 2.0  # seconds after a viewer's last question for which it counts as looking
+LOOKING = 2.0  # seconds after its last request for which a viewer counts as present
 
 
 class Channel:
-    """The newest composite, for any number of viewers on threads of their own."""
+    """Holds the newest composite, for any number of viewers on other threads."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -25,28 +25,28 @@ class Channel:
 
     @property
     def has_viewers(self) -> bool:
-        """Whether a viewer has asked for a picture just now."""
+        """Whether a viewer has recently requested a picture."""
         return time.monotonic() - self._asked < LOOKING
 
     @property
     def newest(self) -> Composite | None:
-        """The last composite; None before the first and after the end."""
+        """The last composite; None before the first one and after the end."""
         return self._newest
 
     def sink(self, size: Size, fps: float) -> "WebSink":
-        """A sink that feeds it, as `OpenSink`."""
+        """A sink that feeds this channel, in the form of `OpenSink`."""
         return WebSink(self, size, fps)
 
     def put(self, composite: Composite | None) -> None:
-        """The next picture; None: there is none any more."""
+        """Set the next picture; None means that there will be no more."""
         with self._changed:
             self._newest = composite
             self._count += 1
             self._changed.notify_all()
 
     def jpeg(self, after: int, timeout: float) -> tuple[int, bytes] | None:
-        """The first picture behind number ``after`` as (number, JPEG); None when there is none
-        within ``timeout`` seconds."""
+        """The first picture after number ``after``, as (number, JPEG). None if there is none within
+        ``timeout`` seconds."""
         self._asked = time.monotonic()
         with self._changed:
             self._changed.wait_for(lambda: self._count > after and self._newest, timeout)
@@ -61,7 +61,7 @@ class Channel:
 
 
 class WebSink(Sink):
-    """Hands composites to a `Channel`; given to a pipeline by whoever serves the channel."""
+    """Passes composites to a `Channel`; the server of the channel gives it to the pipeline."""
 
     description = "the web page"
 

@@ -1,4 +1,4 @@
-"""The preview window: shows the preview and reports keys and clicks; on the main thread."""
+"""The preview window: shows the preview and reports keys and clicks. It runs on the main thread."""
 
 import os
 import socket
@@ -16,13 +16,13 @@ from realtime_bg.sinks._x11 import WindowWatch
 from realtime_bg.sinks.base import Sink
 
 NAME = "realtime-bg"
-LOOK_SECONDS = 0.5  # between looks at whether the window was destroyed from outside
-LARGEST = 1280  # the window's width at the start, in pixels; it can be resized
+LOOK_SECONDS = 0.5  # between checks whether the window was destroyed from outside
+LARGEST = 1280  # initial width of the window in pixels; it can be resized
 CHOICES = "choose --output virtualcam, a file such as out.mp4, or null"
 
 
 class WindowSink(Sink):
-    """`typed` must be called often: the window lives only while it is."""
+    """`typed` must be called often, because it keeps the window responsive."""
 
     live = True
 
@@ -31,7 +31,7 @@ class WindowSink(Sink):
         problem = display_problem()
         if problem:
             raise SinkError(f"no preview window: {problem}; {CHOICES}")
-        # Qt's remarks about fonts and wheels are not for our users.
+        # Qt's warnings about fonts and wheels do not concern users.
         os.environ.setdefault("QT_LOGGING_RULES", "*=false")
         self._watch = WindowWatch(NAME) if sys.platform.startswith("linux") else None
         self._looked = time.monotonic()
@@ -48,18 +48,18 @@ class WindowSink(Sink):
         self._open = True
 
     def send(self, composite: Composite) -> None:
-        if self.is_open():  # imshow would open a closed window again
+        if self.is_open():  # imshow would reopen a closed window
             self._shown = composite.image.shape[1], composite.image.shape[0]
             cv2.imshow(NAME, composite.image if composite.preview is None else composite.preview)
 
     def _moused(self, event: int, x: int, y: int, *_: object) -> None:
-        width, height = self._shown  # OpenCV counts in pixels of the picture, scaled or not
+        width, height = self._shown  # OpenCV reports pixels of the picture, even if it is scaled
         if event == cv2.EVENT_LBUTTONDOWN and 0 <= x < width and 0 <= y < height:
             self._clicks.append(((x + 0.5) / width, (y + 0.5) / height))
 
     def clicked(self) -> list[Point]:
-        """Where the picture was clicked since the last call: shares of its width and height.
-        Heard while `typed` runs."""
+        """The clicks since the last call, in fractions of the picture's width and height. They are
+        received while `typed` runs."""
         clicks, self._clicks = self._clicks, []
         return clicks
 
@@ -71,17 +71,17 @@ class WindowSink(Sink):
     def typed(self) -> Iterator[str]:
         """The characters typed since the last call; also lets the window repaint."""
         code = cv2.waitKeyEx(1)
-        # Beyond one byte there are arrows and function keys; waitKey would fold them to letters.
+        # Values above one byte are arrows and function keys, which waitKey would map to letters.
         while 0 < code < 256:
             yield chr(code)
             code = cv2.pollKey()
 
     def is_open(self) -> bool:
-        """Whether the user has not closed the window."""
+        """Whether the window is still open."""
         if self._open:
             try:
                 self._open = cv2.getWindowProperty(NAME, cv2.WND_PROP_VISIBLE) >= 1
-            except cv2.error:  # what OpenCV's Qt says of a window that is gone
+            except cv2.error:  # raised by OpenCV with Qt for a window that is gone
                 self._open = False
         if self._open and self._watch and time.monotonic() - self._looked > LOOK_SECONDS:
             self._looked = time.monotonic()
@@ -98,9 +98,9 @@ class WindowSink(Sink):
 
 
 def display_problem() -> str:
-    """Why no window can be opened here, or an empty string.
+    """Why no window can be opened on this machine, or an empty string.
 
-    Asked before, because Qt ends the whole process when it finds no display.
+    Checked in advance, because Qt ends the whole process if it finds no display.
     """
     if not sys.platform.startswith("linux"):
         return ""
@@ -117,9 +117,9 @@ def display_problem() -> str:
                 try:
                     probe.connect(path)
                 except OSError:
-                    probe.connect("\0" + path)  # the abstract name, where /tmp is not shared
+                    probe.connect("\0" + path)  # the abstract socket, in case /tmp is not shared
         elif not Path(host).exists():  # macOS-style socket paths are left to Qt
             socket.create_connection((host, 6000 + int(number)), 2).close()
     except (OSError, ValueError) as error:
-        return f"display {display!r} does not answer ({getattr(error, 'strerror', '') or error})"
+        return f"display {display!r} does not respond ({getattr(error, 'strerror', '') or error})"
     return ""

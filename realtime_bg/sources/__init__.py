@@ -1,4 +1,4 @@
-"""Sources by name, and by what a spec turns out to be."""
+"""The registry of sources, and what kind of source a spec names."""
 
 import re
 from pathlib import Path
@@ -18,21 +18,22 @@ OWN = {
 }
 SOURCES = with_plugins(OWN, "realtime_bg.sources")
 FILES = ("image", "video")  # kinds whose target is a path
-BY_SYNTAX = {"camera", "stream", *FILES}  # kinds with a syntax of their own
+BY_SYNTAX = {"camera", "stream", *FILES}  # kinds recognised by the form of a spec, not by a name
 
 
 def source_class(kind: str) -> type[Source]:
-    """The class of a kind of source. Raises SourceError or MissingPackageError."""
+    """The class that implements a kind of source. Raises SourceError or MissingPackageError."""
     return load_class(SOURCES, kind, "source", SourceError)
 
 
 def is_live(spec: str) -> bool:
-    """Whether ``spec`` names a source that cannot wait. Raises SourceError."""
+    """Whether ``spec`` names a live source, which drops frames that are not taken in time. Raises
+    SourceError."""
     return source_class(classify(spec)[0]).live
 
 
 def file_of(spec: str) -> Path | None:
-    """The file that ``spec`` names, None where it names none. Raises SourceError."""
+    """The file that ``spec`` names, or None. Raises SourceError."""
     kind, target = classify(spec)
     return Path(target) if kind in FILES else None
 
@@ -54,7 +55,8 @@ def classify(spec: str) -> tuple[str, str]:
     try:
         path = Path(spec).expanduser()
         is_there = path.exists()
-    except (OSError, RuntimeError) as error:  # no such user, not allowed in there, too long a name
+    # Unknown user, no permission, or a name that is too long
+    except (OSError, RuntimeError) as error:
         raise SourceError(f"source {spec!r}: {reason(error)}; give another file") from None
     if not is_there:
         raise SourceError(

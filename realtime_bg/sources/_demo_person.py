@@ -1,4 +1,5 @@
-"""The demo's person: a portrait in the public domain, or a drawn figure without it."""
+"""The person in the demo: a portrait in the public domain, or a drawn figure if that is not
+installed."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,13 +12,13 @@ from realtime_bg.frames import Alpha, Image
 from realtime_bg.imaging.drawing import Points, Sheet, ellipse, step
 from realtime_bg.imaging.fill import fill
 
-BOTTOM = 338  # row of a figure that rests on the lower edge of the frame
+BOTTOM = 338  # row of a figure that lies on the lower edge of the frame
 MIDDLE = 212  # column of a figure below its head
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A person on the grid of the portrait: colours without a room, and alpha.
+    """A person on the pixel grid of the portrait: foreground colours and alpha.
 
     ``image`` BGR ``uint8 (352, w, 3)``, ``alpha`` ``float32 (352, w)``.
     """
@@ -27,8 +28,9 @@ class Figure:
     name: str
 
 
-# The astronaut's outline in her picture, by hand, from the left sleeve over the head to the
-# right one. The suit has hard edges; along the head it only says where to look for them.
+# The hand-drawn outline of the astronaut in her picture, from the left sleeve over the head to the
+# right sleeve. The suit has hard edges; along the head, the outline only shows roughly where they
+# are.
 _OUTLINE = (
     (25, 352),
     (25, 341),
@@ -130,11 +132,11 @@ _OUTLINE = (
     (361, 345),
     (366, 352),
 )
-_HEAD_END = 146  # row; above it the edge is hair and skin before a plain backdrop
+_HEAD_END = 146  # row; above it, the edge is hair and skin in front of a plain backdrop
 
 
 def portrait() -> Figure | None:
-    """The astronaut cut out of her picture; None without scikit-image."""
+    """The astronaut, cut out of her picture; None without scikit-image."""
     path = _astronaut()
     picture = None if path is None else cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None or picture.shape != (512, 512, 3):
@@ -147,14 +149,14 @@ def portrait() -> Figure | None:
 
 
 def _cleaned(picture: Image, alpha: Alpha) -> Image:
-    """``picture`` without the old room, which is mixed into the colours along the edge: they
-    are taken from a little further in."""
+    """``picture`` without the colour of the old room along the edge, where colours are taken from a
+    little further inside."""
     sure = (cv2.erode(alpha, np.ones((3, 3), np.uint8)) > 0.97).astype(np.float32)
     return np.where(sure[..., None] > 0, picture, fill(picture, sure))
 
 
 def _astronaut() -> Path | None:
-    """The picture's file. Not through `skimage.data`, which may download what is missing."""
+    """The file of the picture. `skimage.data` is avoided because it may download a missing file."""
     try:
         spec = find_spec("skimage")
     except ValueError:
@@ -166,7 +168,7 @@ def _astronaut() -> Path | None:
 
 
 def _inside(outline: Points, shape: tuple[int, ...]) -> Alpha:
-    """1 inside a polygon, 0 outside, smooth between: ``float32 (H, W)``."""
+    """1 inside a polygon, 0 outside, smooth in between: ``float32 (H, W)``."""
     mask = np.zeros(shape[:2], np.uint8)
     points = np.rint(np.array(outline) * 16).astype(np.int32)
     cv2.fillPoly(mask, [points], 255, cv2.LINE_AA, 4)
@@ -174,7 +176,8 @@ def _inside(outline: Points, shape: tuple[int, ...]) -> Alpha:
 
 
 def _hair_alpha(picture: Image) -> Alpha:
-    """Alpha along the head, from where each pixel lies between the colours on both sides."""
+    """The alpha along the head, from the position of each pixel between the colours on both
+    sides."""
     rough = _inside(_OUTLINE, picture.shape)
     inner = cv2.erode(rough, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11)))
     outer = cv2.dilate(rough, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11)))
@@ -182,16 +185,16 @@ def _hair_alpha(picture: Image) -> Alpha:
     room = fill(picture, (outer < 0.5).astype(np.float32)).astype(np.float32)
     across = person - room
     share = ((picture - room) * across).sum(-1) / np.maximum((across**2).sum(-1), 1.0)
-    # Bright strands look like the backdrop: half of the say is the hand-drawn line's.
+    # Bright strands look like the backdrop, so the hand-drawn line has half the weight.
     alpha = step(0.5 * share.clip(0, 1) + 0.5 * cv2.GaussianBlur(rough, (0, 0), 1.6), 0.25, 0.7)
     return np.where(inner > 0.5, 1, np.where(outer < 0.5, 0, alpha)).astype(np.float32)
 
 
-_LOCKS = ((177, 260), (162, 450), (-162, 450), (-177, 260))  # hair at both sides of the face
+_LOCKS = ((177, 260), (162, 450), (-162, 450), (-177, 260))  # hair on both sides of the face
 
 
 def drawn_figure() -> Figure:
-    """A simple person, for installations without the portrait."""
+    """A simple drawn person, for installations without the portrait."""
     sheets = Sheet((900, 704)), Sheet((900, 704))
     skin, dark, shirt, hair = "#e0ac8a", "#c98f6d", "#3f6f8f", "#4a3328"
     middle = MIDDLE / 352 * 900

@@ -1,4 +1,4 @@
-"""The demo's room, furnished and lit by changing daylight."""
+"""The room in the demo, furnished and lit by changing daylight."""
 
 import math
 
@@ -12,7 +12,7 @@ from realtime_bg.imaging.geometry import fit, scaled_size
 
 
 class Room:
-    """A room with daylight that comes and goes, a clock that runs and a plant in a draught."""
+    """A room with changing daylight, a running clock and a plant that sways in a draught."""
 
     def __init__(self, size: Size) -> None:
         self.size = size
@@ -21,14 +21,14 @@ class Room:
         _furnish(bright)
         dim.pixels = bright.pixels * np.array([0.80, 0.74, 0.70], np.float32)
         _daylight(bright)
-        # Where the sheet's origin lies in the frame, and how large its unit is there.
+        # The position of the sheet's origin in the frame, and the size of its unit.
         self.unit = bright.unit
         self.origin = (size[0] - shape[0]) / 2, (size[1] - shape[1]) / 2
         self._bright = fit(bright.image(), size, "cover")
         self._dim = fit(dim.image(), size, "cover")
 
     def image(self, seconds: float) -> Image:
-        """The room at a moment: BGR ``uint8 (H, W, 3)``, a new array."""
+        """The room at a given time: BGR ``uint8 (H, W, 3)``, a new array."""
         share = 0.55 + 0.3 * math.sin(seconds * 0.9) + 0.15 * math.sin(seconds * 2.3 + 1)
         image: Image = cv2.addWeighted(self._bright, share, self._dim, 1 - share, 0)
         self._clock(image, seconds)
@@ -36,7 +36,7 @@ class Room:
         return image
 
     def _pixels(self, points: Points) -> NDArray[np.int32]:
-        """Sheet units to pixels times 16, OpenCV's fixed point."""
+        """Convert sheet units to pixels times 16, OpenCV's fixed-point format."""
         pixels = np.array(points) * self.unit + self.origin
         return np.rint(pixels * 16).astype(np.int32)
 

@@ -11,16 +11,15 @@ from realtime_bg.system.urls import without_password
 class Source(ABC):
     """An iterable of `Frame`, opened by its constructor.
 
-    ``target``: what stands behind the colon of the spec (``camera:0`` gives ``"0"``), or the
-    whole spec for files and URLs. ``paced``: True hands frames over at the rate a viewer would
-    see them (live use); False hands over every frame as fast as it is asked for (files).
+    ``target`` is the part of the spec after the colon (``"0"`` for ``camera:0``), or the whole spec
+    for files and URLs. ``paced``: True yields frames at the rate at which a viewer would see them
+    (live use); False yields every frame as soon as it is requested (files).
 
-    After opening: ``size`` is (width, height) in pixels, ``fps`` frames per second,
-    ``description`` one line on what was really got (device, format, size, rate).
-    ``live`` sources cannot wait: what is not taken in time is dropped by them. ``waiting`` is
-    True while a device that vanished is waited for: then there are no frames, and that is known;
-    ``tried`` is when it was last asked for, on the monotonic clock. ``takes_target``: whether a
-    spec may be ``NAME:TARGET``.
+    After opening: ``size`` is (width, height) in pixels, ``fps`` frames per second, ``description``
+    one line about what was actually opened (device, format, size, rate). ``live`` sources drop
+    frames that are not taken in time. ``waiting`` is True while the source waits for a device that
+    has disappeared, so that missing frames are expected; ``tried`` is when it last tried to open
+    the device, on the monotonic clock. ``takes_target``: whether a spec may be ``NAME:TARGET``.
     """
 
     live: bool = False
@@ -32,18 +31,19 @@ class Source(ABC):
     description: str
 
     def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
-        """Open it. Raises SourceError with the thing, the cause and the next step."""
+        """Open the source. Raises SourceError, which names the source, the cause and what to do."""
         self.target, self.settings, self.paced = target, settings, paced
-        self.spec = without_password(settings.spec)  # as it is shown
+        self.spec = without_password(settings.spec)  # for messages
 
     @abstractmethod
     def __iter__(self) -> Generator[Frame, None, None]:
         """Yield frames until the source ends or `close` is called. One iteration per source.
 
-        A device that vanishes is waited for inside; SourceError means it will not come back.
+        The iterator itself waits for a device that disappears; SourceError means that it will not
+        come back.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Release the device. Idempotent, from any thread; the iterator ends within 0.5 s
-        (a network stream that stalls: 2 s)."""
+        """Release the device, from any thread. Idempotent. The iterator ends within 0.5 s (2 s for
+        a network stream that has stalled)."""

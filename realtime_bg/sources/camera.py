@@ -12,15 +12,16 @@ from realtime_bg.sources.reopening import ReopeningSource
 
 DEFAULT_SIZE: Size = (1280, 720)
 DEFAULT_FPS = 30.0
-SLICE_MILLISECONDS = 300  # how long one read may wait: closing is heard in between
-READS = 5  # without a picture in so many reads, the device counts as gone
+SLICE_MILLISECONDS = 300  # how long one read may wait; requests to close are noticed in between
+READS = 5  # after this many reads without a picture the device counts as gone
 BACKENDS = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
 
 
 class CameraSource(ReopeningSource):
-    """``target``: empty for the first camera, an index, or a device path such as /dev/video2."""
+    """A webcam. ``target`` is empty for the first camera, or an index, or a device path such as
+    /dev/video2."""
 
-    _name = ""  # of the camera that was picked because none was named
+    _name = ""  # of the camera that was chosen because none was named
 
     def _connect(self) -> None:
         device = self._device()
@@ -34,7 +35,8 @@ class CameraSource(ReopeningSource):
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
         capture.set(cv2.CAP_PROP_FPS, self.settings.fps or DEFAULT_FPS)
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 2)  # old pictures must not queue up in the driver
+        # So that old pictures do not queue up in the driver
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 2)
         capture.set(cv2.CAP_PROP_READ_TIMEOUT_MSEC, SLICE_MILLISECONDS)
         image = self._read()
         if image is None:
@@ -63,11 +65,11 @@ class CameraSource(ReopeningSource):
         self._capture.release()
 
     def _device(self) -> int | str:
-        """What OpenCV is to open. Raises SourceError when there is nothing."""
+        """The device for OpenCV to open. Raises SourceError if there is none."""
         if not sys.platform.startswith("linux"):
             if self.target and not self.target.isdecimal():
                 raise SourceError(
-                    f"camera {self.target!r}: here cameras have numbers; give one, "
+                    f"camera {self.target!r}: on this system cameras have numbers; give one, "
                     "for example --source camera:1"
                 )
             return int(self.target or 0)
@@ -76,9 +78,9 @@ class CameraSource(ReopeningSource):
             if not Path(path).exists():
                 raise SourceError(f"{path} does not exist; {_those_that_do()}")
             return path
-        # A virtual camera is never picked unasked: it may be the one this program feeds.
+        # A virtual camera is only used if it is named: it may be the one that this program feeds.
         found = [camera for camera in cameras() if not camera.virtual]
-        # A camera that comes back may have another number, but it keeps its name.
+        # A camera that comes back may have another number but keeps its name.
         same = [camera for camera in found if camera.name == self._name]
         if not found or (self._name and not same):
             raise SourceError(
@@ -94,8 +96,9 @@ class CameraSource(ReopeningSource):
         if holder:
             return f"camera {device} is busy: {holder} uses it; close that and try again"
         return (
-            f"camera {device} cannot be opened or sends no picture; it may be busy or forbidden "
-            f"(Linux: your user must be in the group 'video'); `realtime-bg devices` lists cameras"
+            f"camera {device} cannot be opened or sends no pictures; it may be busy, or access may "
+            f"be denied (Linux: your user must be in the group 'video'); `realtime-bg devices` "
+            f"lists cameras"
         )
 
 

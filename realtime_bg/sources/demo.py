@@ -1,8 +1,8 @@
 """The demo camera: a portrait that moves in a drawn room, with known alpha.
 
-The portrait is the astronaut Eileen Collins, a NASA photograph in the public domain that
-scikit-image carries along. Everything is a function of the frame index alone, so two runs see
-the same pixels, and `DemoSource.alpha` says what a perfect matte of each frame would be.
+The portrait shows the astronaut Eileen Collins, a NASA photograph in the public domain that is part
+of scikit-image. Everything depends only on the index of the frame, so every run produces the same
+pixels, and `DemoSource.alpha` is the ground-truth alpha of each frame.
 """
 
 import math
@@ -20,15 +20,15 @@ from realtime_bg.sources._demo_person import BOTTOM, MIDDLE, Figure, drawn_figur
 from realtime_bg.sources._demo_room import Room
 from realtime_bg.sources.base import Source
 
-TALL = 0.80  # height of the person as a share of the frame's
+TALL = 0.80  # height of the person as a fraction of the height of the frame
 GRAIN = 2.6  # standard deviation of the sensor noise, in levels of 255
 
 
 class DemoSource(Source):
     """An endless, deterministic talking-head scene; ``target`` is not used.
 
-    Paced, it behaves like a camera: frames come by the clock and those that nobody took in
-    time are skipped.
+    If ``paced``, it behaves like a camera: frames follow the clock, and those not taken in time are
+    skipped.
     """
 
     def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
@@ -74,7 +74,8 @@ class DemoSource(Source):
         return cv2.subtract(cv2.add(image, lighter), darker)
 
     def alpha(self, index: int) -> Alpha:
-        """The truth about frame ``index``: ``float32 (H, W)`` in [0, 1], exact to 1/255."""
+        """The ground-truth alpha of frame ``index``: ``float32 (H, W)`` in [0, 1], exact to
+        1/255."""
         alpha = np.zeros((self.size[1], self.size[0]), np.float32)
         place, person = self._placed(index)
         if person is not None:
@@ -82,7 +83,7 @@ class DemoSource(Source):
         return alpha
 
     def _placed(self, index: int) -> tuple[tuple[slice, slice], Image | None]:
-        """Where the person is in a frame, and BGRA ``uint8``, premultiplied, for that place."""
+        """The position of the person in a frame, and premultiplied BGRA ``uint8`` pixels for it."""
         width, height = self.size
         matrix = self._pose(index / self.fps)
         rows, columns = self._person.shape[:2]
@@ -98,7 +99,7 @@ class DemoSource(Source):
         return place, cv2.warpAffine(self._person, matrix, (right - left, bottom - top))
 
     def _pose(self, seconds: float) -> NDArray[np.float64]:
-        """Sway, lean and breath: the matrix (2, 3) from the enlarged figure to the frame."""
+        """Sway, lean and breath: the matrix (2, 3) that maps the enlarged figure to the frame."""
 
         def wave(period: float, phase: float = 0.0) -> float:
             return math.sin(2 * math.pi * seconds / period + phase)
@@ -117,7 +118,7 @@ class DemoSource(Source):
 
 
 def _enlarged(figure: Figure, size: Size) -> tuple[Image, float]:
-    """The figure as large as it is shown, BGRA ``uint8`` premultiplied, and its scale."""
+    """The figure at the size at which it is shown, premultiplied BGRA ``uint8``, and its scale."""
     rows, columns = figure.alpha.shape
     scale = min(TALL * size[1] / (BOTTOM - 15), 0.95 * size[0] / columns)
     shape = max(1, round(columns * scale)), max(1, round(rows * scale))
@@ -131,7 +132,7 @@ def _enlarged(figure: Figure, size: Size) -> tuple[Image, float]:
 
 
 def _grain(size: Size) -> tuple[Image, Image]:
-    """Sensor noise as what is to be added and what to be taken away, a little over ``size``."""
+    """Sensor noise as the amounts to add and to subtract, slightly larger than ``size``."""
     rng = np.random.default_rng(2)
     shape = (size[1] + 32, size[0] + 32, 3)
     grain = np.rint(rng.standard_normal(shape, np.float32) * np.float32(GRAIN))

@@ -1,4 +1,4 @@
-"""A still picture as a source: the same frame repeated at a low rate."""
+"""A still picture as a source: repeats the same frame at a low rate."""
 
 import threading
 import time
@@ -18,14 +18,15 @@ DEFAULT_FPS = 10.0
 
 
 class ImageSource(Source):
-    """``target``: a file's path. Endless; the picture is upright as its EXIF data say."""
+    """An endless source. ``target`` is the path of a file; the picture is turned upright by its
+    EXIF data."""
 
     def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
         super().__init__(target, settings, paced)
         self._closed = threading.Event()
         try:
             image = read_picture(Path(target))
-        except (OSError, cv2.error) as error:  # gone meanwhile, or far too large
+        except (OSError, cv2.error) as error:  # deleted in the meantime, or far too large
             reason = getattr(error, "strerror", None) or getattr(error, "err", error)
             raise SourceError(f"{target}: cannot be read ({reason})") from None
         if image is None:

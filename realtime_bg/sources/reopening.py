@@ -1,4 +1,4 @@
-"""The base of cameras and streams: a device that may vanish is waited for and reconnected."""
+"""The base of cameras and streams: waits for a device that has disappeared and reconnects to it."""
 
 import logging
 import threading
@@ -18,14 +18,14 @@ PAUSES = (0.25, 0.5, 1.0, 2.0)  # seconds between attempts
 
 
 class ReopeningSource(Source):
-    """A live source in three steps that a subclass fills in: connect, read, disconnect."""
+    """A live source whose subclasses implement three steps: connect, read, disconnect."""
 
     live = True
 
     def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
         super().__init__(target, settings, paced)
         self._closed = threading.Event()
-        self._using = threading.Lock()  # held while the device is read or opened
+        self._using = threading.Lock()  # held while the device is being read or opened
         self._connect()
 
     @abstractmethod
@@ -34,7 +34,7 @@ class ReopeningSource(Source):
 
     @abstractmethod
     def _read(self) -> Image | None:
-        """The next picture, waiting for it; None when the device is gone."""
+        """Wait for the next picture and return it; None if the device is gone."""
 
     @abstractmethod
     def _disconnect(self) -> None:
@@ -59,7 +59,7 @@ class ReopeningSource(Source):
                     if not backoff.failures:
                         epoch += 1
                         log.warning(
-                            "%s sends no pictures any more; waiting for it to come back",
+                            "%s no longer sends pictures; waiting for it to come back",
                             self.spec,
                         )
                     self.waiting, self.tried = True, time.monotonic()
@@ -69,7 +69,8 @@ class ReopeningSource(Source):
                 self._disconnect()
 
     def _reconnect(self, pause: float) -> None:
-        """One attempt, after ``pause`` seconds; whether it helped, the next read says."""
+        """Try to reconnect once, after ``pause`` seconds. The next read shows whether that
+        worked."""
         with self._using:
             self._disconnect()
         if self._closed.wait(pause):
@@ -83,7 +84,7 @@ class ReopeningSource(Source):
 
     def close(self) -> None:
         self._closed.set()
-        # Where another thread is inside a read, the iterator releases the device after it.
+        # If another thread is inside a read, the iterator releases the device afterwards.
         if self._using.acquire(blocking=False):
             try:
                 self._disconnect()

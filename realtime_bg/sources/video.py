@@ -1,4 +1,4 @@
-"""A video file: every frame for batch use, or paced to its own clock for viewing."""
+"""Video files as a source: every frame in batch use, or paced by their own clock for viewing."""
 
 import threading
 import time
@@ -13,14 +13,15 @@ from realtime_bg.media.decoding import to_bgr
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.base import Source
 
-LATE = 0.1  # seconds behind its clock after which a paced clip skips pictures
-TICK = 0.001  # seconds after the last one at which a picture is shown that should be before it
-SKIPS = 8  # in a row, then one is shown all the same
+LATE = 0.1  # seconds of delay after which a paced clip skips pictures
+TICK = 0.001  # seconds after the previous picture at which a picture with an earlier time is shown
+SKIPS = 8  # successive pictures that are skipped before one is shown anyway
 
 
 class VideoSource(Source):
-    """``target``: a file's path. ``settings.loop`` begins again at the end; ``settings.fps``
-    changes the rate by leaving out or repeating pictures, the speed stays."""
+    """A video file; ``target`` is its path. ``settings.loop`` restarts it at the end.
+    ``settings.fps`` changes the rate by dropping or repeating pictures; the speed stays the
+    same."""
 
     def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
         super().__init__(target, settings, paced)
@@ -29,9 +30,9 @@ class VideoSource(Source):
         first = next(pictures(container, stream), None)
         rate, codec = stream.average_rate, stream.codec_context.name
         container.close()
-        self._step = 1 / float(rate or 25)  # how long the last picture is shown, seconds
+        self._step = 1 / float(rate or 25)  # how long the last picture is shown, in seconds
         if first is None:
-            raise SourceError(f"{target}: holds no readable picture; is the file complete?")
+            raise SourceError(f"{target}: contains no readable picture; is the file complete?")
         image = to_bgr(first)
         self.size = settings.size or (image.shape[1], image.shape[0])
         self.fps = settings.fps or float(rate or 25)
@@ -50,7 +51,7 @@ class VideoSource(Source):
                     skipped += 1
                     if skipped <= SKIPS:
                         continue
-                    start += behind  # decoding is too slow: the clip slows down with it
+                    start += behind  # decoding is too slow, so the clip slows down
                     moment = time.monotonic()
                 skipped = 0
                 if self._closed.wait(max(0.0, -behind)):
@@ -64,7 +65,8 @@ class VideoSource(Source):
         return image
 
     def _at_rate(self) -> Iterator[tuple[Any, float, int]]:
-        """Pictures with their time at the wished rate: the one shown at each tick."""
+        """Yield pictures with their times at the requested rate: the picture that is visible at
+        each tick."""
         if self.settings.fps is None:
             yield from self._timed()
             return
@@ -80,7 +82,8 @@ class VideoSource(Source):
             tick += 1
 
     def _timed(self) -> Iterator[tuple[Any, float, int]]:
-        """Pictures with seconds since the start, strictly growing, over all repetitions."""
+        """Yield pictures with strictly increasing times in seconds since the start, over all
+        repetitions."""
         offset, epoch = 0.0, 0
         while not self._closed.is_set():
             container, stream = open_video(self.target)

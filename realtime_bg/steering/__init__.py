@@ -1,1 +1,1 @@
-"""Changes to the settings of a running program: keys, `ctl`, page and config.yaml."""
+"""Changes to the settings of a running program, from keys, `ctl`, the page and config.yaml."""

@@ -1,6 +1,6 @@
 """Applying changes to a running program's settings: from keys, `ctl`, the page and config.yaml.
 
-They are looked at before they are applied, so that whoever asked hears why not.
+Changes are checked before they are applied, so that the caller learns why one is refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from realtime_bg.settings.yaml_text import parsed
 from realtime_bg.sinks import lists_virtual_camera
 from realtime_bg.steering.checks import Refused, check_changes
 
-# Values that are looked up where they are written: `ctl` may run in another folder.
+# Settings with relative paths: `ctl` may run in another folder than the daemon.
 FILES = (
     "background.current",
     "background.inpaint",
@@ -28,8 +28,8 @@ FILES = (
 
 
 def apply(live: Live, change: Callable[[Settings], Changes]) -> Settings:
-    """Apply ``{"section.key": value}`` as `change` makes it of the present settings. Raises
-    SettingsError or Refused, and then nothing has changed."""
+    """Apply the changes ``{"section.key": value}`` that ``change`` returns for the current
+    settings. If it raises SettingsError or Refused, nothing has changed."""
     return live.modify(change, _checked)
 
 
@@ -41,8 +41,8 @@ def _checked(new: Settings, now: Settings, changes: Changes) -> Changes:
 
 
 def apply_texts(live: Live, texts: Mapping[str, str]) -> Settings:
-    """Apply values as a user writes them, see `as_value`, where that is allowed, else as the text
-    they are: a number may be the name of a file. Raises SettingsError or Refused."""
+    """Apply values as users write them: parsed by `as_value` if the setting accepts that, otherwise
+    as plain text, because a number may be the name of a file. Raises SettingsError or Refused."""
     values = {key: as_value(text) for key, text in texts.items()}
     while True:
         try:
@@ -57,8 +57,8 @@ def apply_texts(live: Live, texts: Mapping[str, str]) -> Settings:
 
 
 def as_value(text: str) -> Any:
-    """What YAML makes of ``text``: ``true``, ``null``, ``[beach, blur]``, a number or a text."""
-    if not text.strip() or text.startswith("#"):  # a colour, which YAML takes for a comment
+    """``text`` parsed as YAML: ``true``, ``null``, ``[beach, blur]``, a number or a text."""
+    if not text.strip() or text.startswith("#"):  # a colour, which YAML would read as a comment
         return text
     try:
         return parsed(text)[1]
@@ -67,33 +67,33 @@ def as_value(text: str) -> Any:
 
 
 def switch(now: Settings, name: str) -> tuple[str, bool]:
-    """The key that ``name`` means, in full or its last part, and the value it does not have.
-    Raises SettingsError when that is no setting that is on or off."""
+    """The key that ``name`` means, in full or by its last part, and the opposite of its value.
+    Raises SettingsError if it is not a setting that is on or off."""
     switches = {
         key: value for key, value in flattened(now.model_dump()).items() if isinstance(value, bool)
     }
     for key, value in switches.items():
         if name in (key, key.rpartition(".")[2]):
             return key, not value
-    raise SettingsError(f"{name}: nothing to switch; choose one of: {', '.join(switches)}")
+    raise SettingsError(f"{name}: cannot be switched; choose one of: {', '.join(switches)}")
 
 
 def absolute(key: str, text: str) -> str:
-    """``text`` as it is understood in any folder, where ``key`` takes a path."""
+    """``text`` with an absolute path, if the setting ``key`` accepts a path."""
     if key not in FILES:
         return text
     try:
         return str(Path(text).expanduser().absolute()) if _is_path(key, text) else text
-    except (RealtimeBgError, RuntimeError):  # no such user
-        return text  # the daemon says what is wrong
+    except (RealtimeBgError, RuntimeError):  # unknown user
+        return text  # the daemon reports what is wrong
 
 
 def _is_path(key: str, text: str) -> bool:
-    """Whether ``text`` is a file or folder there is, and no name, for the setting ``key``."""
+    """Whether ``text``, as a value of ``key``, is an existing file or folder and not a name."""
     if key == "background.current":
         return backgrounds.file_of(text) is not None
     if key == "source.spec":
         return sources.file_of(text) is not None
-    if key in ("output.folder", "engine.plate.file"):  # there or not
+    if key in ("output.folder", "engine.plate.file"):  # whether it exists or not
         return text not in ("", "null", "~")
     return Path(text).expanduser().is_file()

@@ -1,8 +1,9 @@
-"""Whether settings can work: the one place that knows, asked before anything is opened or changed.
+"""Checks whether settings can work, before anything is opened or changed: the only place that
+decides this.
 
-`prepare` is for a program that starts, `check_changes` for one that runs. Both look settings up in
-one table, so a value that is refused on the command line is refused from `ctl`, a key, the page and
-config.yaml as well, with the same words.
+`prepare` is for a program that starts, `check_changes` for one that is running. Both use the same
+table, so a value that is refused on the command line is also refused from `ctl`, a key, the page
+and config.yaml, with the same message.
 """
 
 import logging
@@ -19,12 +20,12 @@ from realtime_bg.sinks.window import CHOICES, display_problem
 log = logging.getLogger(__name__)
 
 Use = Literal["run", "daemon", "page", "program", "file"]
-"""Who uses settings: `realtime-bg run`, the daemon, `realtime-bg serve`, another program through
-the Python API, or a photo or video."""
+"""What the settings are used for: `realtime-bg run`, the daemon, `realtime-bg serve`, another
+program through the Python API, or a photo or video."""
 
 
 class Refused(SettingsError):  # noqa: N818 - an answer
-    """A change that cannot be applied, and the ``key`` it is about."""
+    """A change that cannot be applied; ``key`` is the setting concerned."""
 
     def __init__(self, key: str, reason: str) -> None:
         super().__init__(f"{key}: {reason}", key)
@@ -32,8 +33,8 @@ class Refused(SettingsError):  # noqa: N818 - an answer
 
 
 def check_sinks(settings: Settings) -> None:
-    """Whether every output is one, named once, and writes over nothing that is read. Raises
-    RealtimeBgError."""
+    """Check that every output is valid, is named only once, and overwrites nothing that is read.
+    Raises RealtimeBgError."""
 
     def whole(spec: str) -> str:
         return os.path.realpath(os.path.expanduser(spec))
@@ -46,12 +47,14 @@ def check_sinks(settings: Settings) -> None:
         is_file = sinks.file_of(spec) is not None
         name = whole(spec) if is_file else spec
         if name in written:
-            raise SettingsError(f"output {spec} is given twice; give each --output another name")
+            raise SettingsError(f"output {spec} is given twice; give each --output its own name")
         written.add(name)
         if name == source:
-            raise SettingsError(f"{spec} is the source itself; give --output another name")
+            raise SettingsError(f"output {spec} is the source itself; give --output another name")
         if is_file and name in backgrounds:
-            raise SettingsError(f"{spec} is one of the backgrounds; give --output another name")
+            raise SettingsError(
+                f"output {spec} is one of the backgrounds; give --output another name"
+            )
 
 
 def _check_engine(name: str | None) -> None:
@@ -69,7 +72,7 @@ def _check_backgrounds(settings: Settings) -> None:
         backgrounds.classify(item)
 
 
-# Setting -> whether what it names is there. Raises RealtimeBgError.
+# Setting -> a check that what it names exists and can be used. Raises RealtimeBgError.
 CHECKS: Mapping[str, Callable[[Settings], object]] = {
     "engine.name": lambda s: _check_engine(s.engine.name),
     "engine.combine.engine": lambda s: _check_engine(s.engine.combine.engine),
@@ -83,15 +86,15 @@ CHECKS: Mapping[str, Callable[[Settings], object]] = {
 
 
 def check(settings: Settings, leave_out: Iterable[str] = ()) -> None:
-    """Find what cannot work before anything is opened; keys in ``leave_out`` are not looked at.
-    Raises RealtimeBgError."""
+    """Check all settings before anything is opened, except the keys in ``leave_out``. Raises
+    RealtimeBgError."""
     for key, look in CHECKS.items():
         if key not in leave_out:
             look(settings)
 
 
 def check_changes(new: Settings, keys: Iterable[str], now: Settings) -> None:
-    """Whether a running program can change from ``now`` to ``new``, which differ in ``keys``.
+    """Check that a running program can change from ``now`` to ``new``, which differ in ``keys``.
     Raises Refused."""
     for key in keys:
         if key in CHECKS and value_of(new, key) != value_of(now, key):
@@ -106,16 +109,15 @@ def check_changes(new: Settings, keys: Iterable[str], now: Settings) -> None:
 
 
 def prepare(settings: Settings, use: Use) -> Settings:
-    """Settings as ``use`` starts with them: checked, with what they leave open filled in.
+    """Check settings and fill in what they leave open, for ``use``.
 
-    * ``run``: the preview window where no output is named;
-    * ``daemon``: no window, and the virtual camera where no output is named; a background that
-      cannot be found must not keep a service from starting, so blur takes its place;
-    * ``page``: as they are, since it converts photos and videos as well;
-    * ``program``: no output but those named;
+    * ``run``: the preview window if no output is named; * ``daemon``: no window, and the virtual
+      camera if no output is named; blur replaces a background that cannot be found, which must not
+      keep a service from starting; * ``page``: unchanged, because the page also converts photos and
+      videos; * ``program``: only the outputs that are named;
     * ``file``: no outputs.
 
-    The quality ``auto`` becomes that of the use, except for ``page``.
+    The quality ``auto`` is replaced by that of the use, except for ``page``.
 
     Raises RealtimeBgError for what cannot work.
     """
@@ -135,7 +137,8 @@ def prepare(settings: Settings, use: Use) -> Settings:
 
 
 def with_current_item(settings: Settings) -> Settings:
-    """Settings whose list of backgrounds holds the present one, so that its key comes back."""
+    """Settings whose list of backgrounds includes the current one, so that the key b returns to
+    it."""
     background = settings.background
     if background.current in (*background.items, "none"):
         return settings
@@ -146,8 +149,8 @@ def with_current_item(settings: Settings) -> Settings:
 
 
 def _with_window(settings: Settings) -> Settings:
-    """Settings whose outputs are explicit: the window where none is given and there is a
-    display. Raises SettingsError without one."""
+    """Settings with explicit outputs: the preview window if none is given. Raises SettingsError if
+    there is no display for it."""
     output = settings.output
     if output.sinks or output.virtualcam:
         return settings
@@ -158,7 +161,7 @@ def _with_window(settings: Settings) -> Settings:
 
 
 def with_virtual_camera(settings: Settings) -> Settings:
-    """Settings in which a virtual camera that is listed is switched on."""
+    """Settings in which a listed virtual camera is switched on."""
     output = settings.output
     if sinks.lists_virtual_camera(output):
         output = output.model_copy(update={"virtualcam": True})
@@ -180,14 +183,15 @@ def _with_a_background(settings: Settings) -> Settings:
     try:
         backgrounds.classify(settings.background.current)
     except BackgroundError as error:
-        log.error("%s; blur takes its place", error)
+        log.error("%s; using blur instead", error)
         background = settings.background.model_copy(update={"current": "blur"})
         return settings.model_copy(update={"background": background})
     return settings
 
 
 def runs_live(settings: Settings) -> bool:
-    """Whether somebody watches while it runs, so that late frames are worth less than new ones."""
+    """Whether the output is watched while the program runs, so that new frames matter more than
+    late ones."""
     if sources.is_live(settings.source.spec) or settings.output.virtualcam:
         return True
     return any(sinks.is_live(spec) for spec in settings.output.sinks)

@@ -1,4 +1,5 @@
-"""Applying edits of config.yaml while the program runs: only what changed in the file."""
+"""Applying edits of config.yaml while the program runs, limited to the keys that changed in the
+file."""
 
 import logging
 from collections.abc import Callable
@@ -21,13 +22,13 @@ log = logging.getLogger(__name__)
 
 
 def chosen_config(given: Path | None) -> Path | None:
-    """The file ``given``, else the user's own where there is one."""
+    """The file ``given``, otherwise the user's own config.yaml if it exists, otherwise None."""
     own = default_config()
     return given if given is not None else own if own.is_file() else None
 
 
 class ConfigFile:
-    """What was last read from the file; a bad edit changes nothing."""
+    """Remembers what was last read from the file; an invalid edit changes nothing."""
 
     def __init__(
         self,
@@ -36,31 +37,31 @@ class ConfigFile:
         stats: Stats,
         start: Callable[[Path | None], Settings] = load,
     ) -> None:
-        """The file as it is now counts as applied. ``start``: the settings of a program that
-        starts with a file, or with none."""
+        """The current content of the file counts as applied. ``start``: the settings of a program
+        that starts with a given file, or without one."""
         self.path = path.expanduser().absolute()
         self._live, self._stats, self._start = live, stats, start
-        self._virtualcam = live.now.output.virtualcam  # as a start with this file has it
+        self._virtualcam = live.now.output.virtualcam  # the value after a start with this file
         self._values: dict[str, Any] = {}
         self._problem = ""
         try:
             self._values = flattened(read_file(self.path)[0])
-        except SettingsError as error:  # not there yet, or made invalid since it was read
+        except SettingsError as error:  # missing, or made invalid since it was read
             log.debug("%s", error)
 
     @property
     def problem(self) -> str:
-        """What is wrong with the file as it is now: it cannot be read, or what it names cannot be
-        used, which may show only after it was applied."""
+        """What is wrong with the current file: it cannot be read, or something it names cannot be
+        used, which may only become known after it was applied."""
         refusals = self._live.refusals
         refused = [f"{key}: {refusals[key]}" for key in sorted(refusals.keys() & self._values)]
         return self._problem or (f"{self.path}: {'; '.join(refused)}" if refused else "")
 
     def reload(self) -> bool:
-        """Apply what has changed in the file since it was last read; say what is wrong with it
-        otherwise. Whether it was applied."""
+        """Apply what has changed in the file since it was last read, or log what is wrong with it.
+        Return whether it was applied."""
         if not self.path.is_file():
-            log.warning("%s is gone; the settings stay", self.path)
+            log.warning("%s has been deleted; the settings stay", self.path)
             return False
         try:
             values, lines = read_file(self.path)
@@ -78,7 +79,8 @@ class ConfigFile:
                 line = lines.get(tuple(error.key.split(".")))
                 place = f"{self.path}, line {line}" if line else str(self.path)
                 raise SettingsError(f"{place}: {error}") from None
-            except SettingsError as error:  # not alone, but together with what was set since
+            # Valid on its own, but not together with what was set since
+            except SettingsError as error:
                 raise SettingsError(f"{self.path}: {error}") from None
         except RealtimeBgError as error:
             if self._problem != str(error):
@@ -92,8 +94,8 @@ class ConfigFile:
         return True
 
     def _changed(self, new: dict[str, Any]) -> dict[str, Any]:
-        """New values by key, with those that had to be taken back, which may be better now; a key
-        that was taken out goes back to what it is without the file."""
+        """The new values by key, including those that were taken back earlier and may work now. A
+        key that was removed from the file returns to its value without the file."""
         refused = self._live.refusals
         changed = {
             key: value
@@ -106,14 +108,14 @@ class ConfigFile:
 
 
 def in_use(config: ConfigFile, live: Live, stats: Stats, processor: Processor | None) -> Wanted:
-    """The files whose changes concern a running program: configuration, background, model."""
+    """Watch the files that concern a running program: configuration, background, model."""
     wanted: Wanted = {config.path: config.reload}
     if processor is None:
         return wanted
     spec = live.now.background.current
     try:
         path = backgrounds.file_of(spec)
-    except RealtimeBgError:  # its file is gone; it may come back
+    except RealtimeBgError:  # its file is missing; it may come back
         path = Path(spec).expanduser()
     if path is not None:
         wanted[path] = lambda: _changed_on_disk(path, processor.compositor.background)
@@ -125,7 +127,7 @@ def in_use(config: ConfigFile, live: Live, stats: Stats, processor: Processor | 
 
 def _changed_on_disk(path: Path, user: Matting | CurrentBackground) -> None:
     if path.exists():
-        log.info("%s has changed; it is read again", path)
+        log.info("%s has changed; reading it again", path)
         user.reload()
     else:
-        log.warning("%s is gone; what was read of it stays in use", path)
+        log.warning("%s has been deleted; its content stays in use", path)

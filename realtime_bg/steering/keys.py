@@ -1,4 +1,4 @@
-"""Keys and clicks of the preview window: the change of settings that each stands for."""
+"""The keys and clicks of the preview window: which settings each of them changes."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -10,7 +10,7 @@ from realtime_bg.settings.live import Changes, Live
 from realtime_bg.steering.changes import apply
 
 Key: TypeAlias = Callable[[Settings], Changes]
-"""What a key changes, given the present settings."""
+"""Returns the changes that a key makes to the current settings."""
 
 QUIT = ("q", "\x1b")
 
@@ -36,7 +36,7 @@ def _toggle(path: str) -> Key:
 def _next_engine(s: Settings, unusable: frozenset[str] = frozenset()) -> Changes:
     names = [name for name in installed() if name not in unusable or name == s.engine.name]
     at = names.index(s.engine.name) if s.engine.name in names else -1
-    # A model file belongs to the engine it was given for.
+    # A model file belongs to the engine for which it was given.
     return {"engine.name": names[(at + 1) % len(names)], "engine.model": None}
 
 
@@ -78,8 +78,8 @@ KEYS: dict[str, Key] = {
 
 
 def press(live: Live, key: str) -> bool:
-    """Apply one key (a single character). Returns False when it asks to quit. Raises Refused when
-    what it would change to cannot work."""
+    """Apply one key (a single character). Returns False if it asks to quit. Raises Refused if the
+    change cannot work."""
     if key in QUIT:
         return False
     if key == "e":
@@ -90,8 +90,8 @@ def press(live: Live, key: str) -> bool:
 
 
 def click(live: Live, point: Point) -> None:
-    """Apply a click at ``point``, shares of the width and height of the picture as it is shown:
-    there the engine chroma reads the colour of its screen. Other engines ignore it."""
+    """Apply a click at ``point``, in fractions of the width and height of the shown picture: the
+    engine chroma takes the colour of its screen there. Other engines ignore it."""
 
     def change(s: Settings) -> Changes:
         if "chroma" not in (s.engine.name, s.engine.combine.engine):

@@ -1,10 +1,10 @@
-"""Refusals of the API: an HTTP status and one line, always as ``{"error": "..."}``."""
+"""Error responses of the API: an HTTP status and one line, always as ``{"error": "..."}``."""
 
 from http import HTTPStatus
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a defect
-    """Sent in place of a result: an HTTP status and one line of text."""
+    """Raised to send an error response instead of a result: an HTTP status and one line of text."""
 
     def __init__(self, status: HTTPStatus, text: str) -> None:
         super().__init__(text)

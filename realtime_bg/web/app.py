@@ -1,4 +1,4 @@
-"""The application: the page, errors, and the routes under /api."""
+"""The ASGI application: puts together the page, the error handlers and the routes under /api."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,10 +44,10 @@ def create_app(
     scrape_token: str = "",
     picture: LivePicture | None = None,
 ) -> Any:
-    """The ASGI application. ``hosts``: names it may be asked under besides localhost and
-    addresses; ``folder``: of uploaded backgrounds, None for the user's own; ``scrape_token``:
-    opens /metrics alone; ``picture``: the live picture, where that is not this application's own.
-    Raises RealtimeBgError."""
+    """Create the ASGI application. ``hosts``: host names accepted in addition to localhost and IP
+    addresses. ``folder``: for uploaded backgrounds; None means the user's data folder.
+    ``scrape_token``: grants access to /metrics only. ``picture``: the live picture, if it is not
+    the application's own. Raises RealtimeBgError."""
     limits = limits or Limits()
     server = Server(settings, limits, folder, picture)
 
@@ -104,7 +104,7 @@ def _page(app: FastAPI) -> None:
 
     @app.get("/api/about", responses=WHY)
     def about() -> dict[str, Any]:
-        """Version, engines, and the keys of the live picture."""
+        """The version, the engines, and the keys of the live picture."""
         words = {keys.replace("space", " "): text for keys, text in HELP} | TWINS
         keys = [{"key": key, "does": words[key]} for key in KEYS if key not in NOT_HERE]
         return {"version": __version__, "engines": installed(), "keys": keys}

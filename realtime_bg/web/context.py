@@ -1,4 +1,4 @@
-"""What all routes share, and how their answers are documented."""
+"""The state that all routes share, and the documentation of their parameters and responses."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -29,7 +29,7 @@ Behind = Annotated[UploadFile | None, File(description="a picture as background"
 
 
 class Server:
-    """What all routes share."""
+    """The state that all routes share."""
 
     def __init__(
         self,
@@ -53,11 +53,11 @@ class Server:
         self.photos.close()
 
     def behind(self, background: UploadFile | None) -> Image | None:
-        """The picture of a form's file field, None if it is empty. Raises Refusal."""
+        """The picture in a form's file field, or None if it is empty. Raises Refusal."""
         if background is None or not background.size:
             return None
         if background.size > self.limits.photo:
-            raise too_large(f"a background may have {self.limits.photo / 1e6:g} MB")
+            raise too_large(f"a background may have at most {self.limits.photo / 1e6:g} MB")
         return self.gallery.decoded(background.file.read())
 
 

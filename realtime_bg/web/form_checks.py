@@ -1,4 +1,4 @@
-"""Checking the form fields of requests for photos and videos."""
+"""Validation of the form fields of requests for photos and videos."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from realtime_bg.web.gallery import UPLOAD, Gallery
 
 
 class FormChoice(NamedTuple):
-    """``background``: what the program calls it, None for transparency. ``engine``: its name."""
+    """``background``: its spec, or None for transparency. ``engine``: its name."""
 
     background: str | None
     engine: str | None
@@ -19,7 +19,7 @@ class FormChoice(NamedTuple):
 def check_form(
     gallery: Gallery, background: str | None, color: str | None, engine: str | None
 ) -> FormChoice:
-    """Check a form's fields; empty ones count as missing. Raises Refusal."""
+    """Validate the fields of a form; empty ones count as missing. Raises Refusal."""
     background, color, engine = (text or None for text in (background, color, engine))
     if background and color:
         raise unusable("give background or color, not both")
@@ -32,15 +32,16 @@ def check_form(
 
 
 def check_engine(name: str) -> None:
-    """Raises Refusal when there is no engine of this name."""
+    """Raise Refusal if there is no engine of this name."""
     if name != "auto" and name not in ENGINES:
         raise unusable(f"unknown engine {name[:50]!r}; there are auto, {', '.join(ENGINES)}")
 
 
 def background_spec(gallery: Gallery, name: str) -> str:
-    """A background by a name that is no path: built-in, blur, erase, none, a colour or an upload.
+    """The spec of a background whose name is not a path: built-in, blur, erase, none, a colour or
+    an upload.
 
-    Paths are for the command line: a request must not choose which files are read. Raises
+    Paths are reserved for the command line: a request must not choose which files are read. Raises
     Refusal.
     """
     name = name.strip()

@@ -1,7 +1,7 @@
-"""Backgrounds for the page: the built-in ones, and pictures that were uploaded.
+"""The backgrounds of the page: the built-in ones and uploaded pictures.
 
-An upload is decoded and encoded anew under the hash of its bytes: nothing of its name, its
-metadata or its form reaches the disk.
+An upload is decoded, re-encoded and stored under the hash of its bytes, so neither its name nor its
+metadata nor its original encoding reaches the disk.
 """
 
 import hashlib
@@ -24,42 +24,43 @@ from realtime_bg.system.files import write_whole
 from realtime_bg.web.answers import busy, missing, unusable
 
 THUMBNAIL: Size = (256, 144)
-LARGEST = 3840  # pixels on the longer side that are kept
+LARGEST = 3840  # larger pictures are reduced to this many pixels on the longer side
 UPLOAD = "upload:"
 
 
 class Gallery:
-    """The pictures in a folder."""
+    """The uploaded pictures in a folder."""
 
     def __init__(self, folder: Path | None, pixels: int, most: int) -> None:
-        """``folder`` None: the user's data folder."""
+        """``folder``: None means the user's data folder."""
         base = Path(platformdirs.user_data_dir("realtime-bg", appauthor=False))
         self._folder = folder or base / "backgrounds"
         self._pixels, self._most = pixels, most
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
-        """What `spec` understands: names of scenes, then ``upload:ID``, oldest first."""
+        """The names that `spec` accepts: the scenes, then ``upload:ID``, oldest first."""
         found: list[tuple[float, str]] = []
         for path in self._folder.glob("*.jpg"):
-            with suppress(OSError):  # deleted meanwhile
+            with suppress(OSError):  # deleted in the meantime
                 found.append((path.stat().st_mtime, UPLOAD + path.stem))
         return [*scenes(), *(name for _, name in sorted(found))]
 
     def add(self, data: bytes) -> str:
-        """Keep a picture; its name. Raises Refusal."""
+        """Store a picture and return its name. Raises Refusal."""
         image = self.decoded(data)
         name = hashlib.sha256(data).hexdigest()[:16]
         path = self._folder / f"{name}.jpg"
         with self._lock:
             if not path.exists():
                 if len(list(self._folder.glob("*.jpg"))) >= self._most:
-                    raise busy(f"there are {self._most} backgrounds already; delete some")
+                    raise busy(f"there are already {self._most} backgrounds; delete some")
                 write_whole(path, encode(image, "jpg", quality=92))
         return UPLOAD + name
 
     def decoded(self, data: bytes) -> Image:
-        """BGR ``uint8 (H, W, 3)``, its longer side at most `LARGEST`. Raises Refusal."""
+        """Decode a picture to BGR ``uint8 (H, W, 3)`` with a longer side of at most `LARGEST`.
+        Raises Refusal."""
         try:
             image = read_photo(data, self._pixels).in_srgb().image
         except DataError as error:
@@ -68,7 +69,7 @@ class Gallery:
         return resize(image, shrunk((width, height), min(1.0, LARGEST / max(width, height))))
 
     def spec(self, name: str) -> str:
-        """What the program calls it: ``upload:ID`` becomes a path. Raises Refusal."""
+        """The spec of a background: ``upload:ID`` becomes a path. Raises Refusal."""
         return str(self.path(name)) if name.startswith(UPLOAD) else name
 
     def name(self, spec: str) -> str:
@@ -77,7 +78,7 @@ class Gallery:
         return UPLOAD + path.stem if path.parent == self._folder else spec
 
     def thumbnail(self, name: str) -> bytes:
-        """A small JPEG. Raises Refusal."""
+        """A thumbnail as JPEG. Raises Refusal."""
         if name in scenes():
             return _drawn(name)
         try:

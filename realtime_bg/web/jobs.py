@@ -1,4 +1,5 @@
-"""Videos: converted one after the other in the background, kept until they are fetched or old."""
+"""The queue of video conversions: one at a time in the background; results are kept for an hour or
+until they are deleted."""
 
 import logging
 import os
@@ -29,7 +30,7 @@ from realtime_bg.web.limits import Limits
 
 log = logging.getLogger(__name__)
 
-KEPT_SECONDS = 3600.0  # after the end
+KEPT_SECONDS = 3600.0  # after the conversion has ended
 CHUNK = 1 << 20
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -37,7 +38,7 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 @dataclass
 class Job:
-    """One video. ``done`` and ``total`` count pictures; ``total`` may be unknown."""
+    """One video. ``done`` and ``total`` count frames; ``total`` may be unknown."""
 
     id: str
     folder: Path
@@ -45,37 +46,37 @@ class Job:
     state: State = "queued"
     done: int = 0
     total: int | None = None
-    most: int = 0  # pictures it may have
+    most: int = 0  # largest number of frames allowed
     fps: float = 0.0
     error: str = ""
-    timer: threading.Timer | None = None  # that deletes it
+    timer: threading.Timer | None = None  # deletes the job
     stop: threading.Event = field(default_factory=threading.Event)
 
     def as_json(self) -> dict[str, Any]:
-        """What a client sees."""
+        """The representation sent to clients."""
         shown = ("id", "state", "done", "total", "fps", "error")
         return {name: getattr(self, name) for name in shown} | {"name": self.target.name}
 
 
 class Jobs:
-    """All jobs of a server, each in a temporary folder that goes with it."""
+    """All jobs of a server, each with a temporary folder that is deleted with it."""
 
     def __init__(self, settings: Settings, limits: Limits, changed: Callable[[], None]) -> None:
-        """``changed`` is called, from any thread, whenever a job has news."""
+        """``changed`` is called from any thread whenever a job changes."""
         self._settings, self._limits, self._changed = settings, limits, changed
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, "videos")
 
     def add(self, video: BinaryIO, choice: FormChoice, behind: Image | None) -> Job:
-        """Keep a video and queue it. Raises Refusal."""
+        """Store a video and queue it. Raises Refusal."""
         name = secrets.token_hex(8)
         transparent = choice.background is None and behind is None
         options = VideoOptions(alpha="vp9" if transparent else None)
         with self._lock:
             if len(self._jobs) >= self._limits.jobs:
                 raise busy(f"there are {self._limits.jobs} videos; delete one")
-            # Only this user's. None for all: what lies long in /tmp is removed by the system.
+            # Accessible only to this user. One folder per job: systems delete old folders in /tmp.
             folder = Path(tempfile.mkdtemp(prefix="realtime-bg-"))
             job = Job(name, folder, folder / ("result.webm" if transparent else "result.mp4"))
             self._jobs[name] = job
@@ -106,13 +107,13 @@ class Jobs:
             suffix = holding(clip, job.folder, SUFFIXES[options.alpha])
             if suffix is None:
                 raise unusable(
-                    f"no file of a result can hold its sound ({left}); "
-                    "take the sound out of the video first"
+                    f"no output format can hold its sound ({left}); "
+                    "remove the sound from the video first"
                 )
             job.target = job.target.with_suffix(suffix)
 
     def _too_long(self) -> str:
-        return f"a video may last {self._limits.seconds / 60:g} minutes"
+        return f"a video may be at most {self._limits.seconds / 60:g} minutes long"
 
     def _job_settings(self, choice: FormChoice, behind: Image | None, folder: Path) -> Settings:
         settings = self._settings
@@ -122,7 +123,7 @@ class Jobs:
             background = str(folder / "background.png")
             write_whole(Path(background), encode(behind, "png"))
         elif background is not None and file_of(background) is not None:
-            # The one in the gallery may be gone when it is this video's turn.
+            # The one in the gallery may be deleted before it is this video's turn.
             copy = folder / f"background{Path(background).suffix}"
             shutil.copyfile(background, copy)
             background = str(copy)
@@ -136,7 +137,7 @@ class Jobs:
     def _run(self, job: Job, settings: Settings, source: Path, options: VideoOptions) -> None:
         def progress(done: int, total: int | None, fps: float) -> None:
             job.done, job.total, job.fps = done, total, round(fps, 1)
-            if done > job.most:  # not every file says how long it is
+            if done > job.most:  # not every file states its length
                 job.error = self._too_long()
                 job.stop.set()
 
@@ -150,14 +151,14 @@ class Jobs:
                 job.state, job.error = "failed", _without_paths(str(error), job.folder)
             except Exception:
                 log.exception("a video failed")
-                job.state, job.error = "failed", "an error of the program; the terminal says more"
+                job.state, job.error = "failed", "internal error; see the terminal for details"
         else:
             job.state = "cancelled"
         job.timer = threading.Timer(KEPT_SECONDS, self._forget, (job,))
         job.timer.daemon = True
         job.timer.start()
         source.unlink(missing_ok=True)
-        if job.id not in self._jobs:  # deleted while it ran
+        if job.id not in self._jobs:  # deleted while it was running
             self._forget(job)
         self._changed()
 
@@ -169,19 +170,19 @@ class Jobs:
         return job
 
     def all(self) -> list[dict[str, Any]]:
-        """All of them, oldest first."""
+        """All jobs, oldest first."""
         with self._lock:
             return [job.as_json() for job in self._jobs.values()]
 
     def result(self, name: str) -> Path:
-        """The finished file. Raises Refusal."""
+        """The path of the finished file. Raises Refusal."""
         job = self.get(name)
         if job.state != "done":
             raise Refusal(HTTPStatus.CONFLICT, f"the video is {job.state}")
         return job.target
 
     def remove(self, name: str) -> None:
-        """Cancel and delete. Raises Refusal."""
+        """Cancel and delete a job. Raises Refusal."""
         job = self.get(name)
         job.stop.set()
         self._forget(job)
@@ -196,7 +197,7 @@ class Jobs:
             shutil.rmtree(job.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Stop and delete everything."""
+        """Stop and delete all jobs."""
         jobs = list(self._jobs.values())
         for job in jobs:
             job.stop.set()
@@ -206,5 +207,5 @@ class Jobs:
 
 
 def _without_paths(text: str, folder: Path) -> str:
-    """Error messages must not reveal the paths of our temporary files."""
+    """Remove the paths of temporary files from an error message."""
     return text.replace(f"{folder}{os.sep}", "")

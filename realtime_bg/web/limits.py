@@ -4,9 +4,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Limits(BaseModel):
-    """``upload``: bytes of a request. ``photo``: bytes of a photo. ``pixels``: of a photo.
-    ``seconds``: of a video. ``photos``: at a time, waiting ones included. ``jobs``: videos kept,
-    done or not. ``viewers``: of the live picture, and of events. ``backgrounds``: uploaded."""
+    """``upload``: bytes of a request. ``photo``: bytes of a photo. ``pixels``: pixels of a photo.
+    ``seconds``: duration of a video. ``photos``: photos at a time, including waiting ones.
+    ``jobs``: videos kept, finished or not. ``viewers``: of the live picture, and of events.
+    ``backgrounds``: uploaded pictures."""
 
     model_config = ConfigDict(frozen=True)
 

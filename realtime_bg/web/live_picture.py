@@ -1,4 +1,5 @@
-"""What the page needs of a live picture, whoever makes it: the server itself or the daemon."""
+"""The interface through which the page controls a live picture, whether the server or the daemon
+runs it."""
 
 from typing import Any, Protocol
 
@@ -8,38 +9,38 @@ from realtime_bg.stats import Stats
 
 
 class LivePicture(Protocol):
-    """A pipeline that can be started, stopped, watched and steered, from any thread."""
+    """A pipeline that can be started, stopped, watched and controlled from any thread."""
 
     @property
     def live(self) -> Live:
-        """Its settings, which outlast a stop."""
+        """Its settings, which survive a stop."""
 
     @property
     def stats(self) -> Stats:
-        """Its rates and times since the last start."""
+        """Its statistics since the last start."""
 
     @property
     def channel(self) -> Channel:
-        """Where its composites arrive."""
+        """The channel that receives its composites."""
 
     @property
     def problem(self) -> str:
-        """Why it ended, where nobody wanted that; else an empty string."""
+        """Why it ended unexpectedly, or an empty string."""
 
     @property
     def running(self) -> bool:
-        """Whether the camera is, or is about to be, in use."""
+        """Whether the camera is in use or about to be."""
 
     @property
     def starts(self) -> int:
-        """How often it was started."""
+        """How often it has been started."""
 
     @property
     def has_viewers(self) -> bool:
         """Whether any of its outputs has a viewer."""
 
     def start(self) -> None:
-        """Let the camera run. Raises Refusal where that is not possible."""
+        """Start the camera. Raises Refusal if that is not possible."""
 
     def stop(self) -> None:
         """Release the camera."""

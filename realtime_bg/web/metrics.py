@@ -1,7 +1,9 @@
-"""What /metrics says to Prometheus: rates, times, counts; never a picture or a path.
+"""The metrics that /metrics exports to Prometheus: rates, times and counts, but never pictures or
+paths.
 
-A scraper keeps its token in a file on another machine, and the page's token would let whoever
-reads that file watch the camera. So it may have one of its own, which opens this and nothing else.
+A scraper keeps its token in a file on another machine, where the page's token would let anybody who
+reads that file watch the camera. Therefore /metrics may have its own token, which grants access to
+nothing else.
 """
 
 import os
@@ -29,11 +31,11 @@ from realtime_bg.system.files import write_private
 from realtime_bg.version import __version__
 from realtime_bg.web.security import new_token
 
-SHORTEST = 20  # characters of a token that cannot be guessed
+SHORTEST = 20  # minimum length of a token that cannot be guessed
 
 
 class Running(Protocol):
-    """Whoever runs the pipeline. ``stats`` may be another object after each start."""
+    """The owner of the pipeline. ``stats`` may be a new object after each start."""
 
     @property
     def stats(self) -> Stats: ...
@@ -49,7 +51,7 @@ class Running(Protocol):
 
 
 class Metrics(Collector):
-    """Collects when it is asked; between scrapes it costs nothing."""
+    """Collects values on each scrape; between scrapes it costs nothing."""
 
     def __init__(self, runner: Running) -> None:
         self._runner = runner
@@ -59,16 +61,16 @@ class Metrics(Collector):
         ProcessCollector(registry=self._registry)
 
     def answer(self, accept: str) -> tuple[bytes, str]:
-        """The text for an Accept header, and its content type."""
+        """The response text for an Accept header, and its content type."""
         encode, kind = choose_encoder(accept)
         return encode(self._registry), kind
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing to describe before the first scrape."""
+        """Describe nothing, so that registering does not collect."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Every family, from the statistics as they are now."""
+        """Yield every metric family from the current statistics."""
         stats, running = self._runner.stats, self._runner.running
         about = {"version": __version__}
         yield InfoMetricFamily("realtime_bg", "The program.", value=about)
@@ -83,14 +85,18 @@ class Metrics(Collector):
             ("running", "Whether the camera is in use.", float(running)),
             ("fps", "Finished pictures per second.", stats.fps),
             ("watched", "Whether any output has a viewer.", float(self._runner.has_viewers)),
-            ("viewers", "Browsers that watch or listen for events.", self.viewers),
-            ("recording", "Whether a recording runs.", float(stats.recording_since is not None)),
+            ("viewers", "Browsers that watch the picture or listen for events.", self.viewers),
+            (
+                "recording",
+                "Whether a recording is running.",
+                float(stats.recording_since is not None),
+            ),
         ):
             yield GaugeMetricFamily(f"realtime_bg_{name}", text, value=gauge)
         frames = stats.histogram("latency")[0][-1]
         for name, text, count in (
             ("frames", "Finished pictures since the camera was started.", frames),
-            ("frames_dropped", "Frames for which there was no time.", stats.dropped),
+            ("frames_dropped", "Frames dropped because there was no time for them.", stats.dropped),
             ("engine_failures", "Times the engine failed or hung.", stats.failures),
             ("starts", "Times the pipeline was started.", self._runner.starts),
         ):
@@ -114,7 +120,8 @@ def _buckets(stats: Stats, stage: str) -> tuple[list[tuple[str, float]], float]:
 
 
 def scrape_token(path: Path) -> str:
-    """The token in a file; a new one, readable by this user only, if there is no file yet.
+    """The token in a file; if there is no file yet, it is created with a new token, readable only
+    by this user.
 
     Raises SettingsError.
     """
@@ -126,10 +133,10 @@ def scrape_token(path: Path) -> str:
         if os.name == "posix" and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
             say(f"{path} can be read by other users; chmod 600 it", "yellow")
     except (OSError, ValueError) as error:
-        raise SettingsError(f"{path}: no token can be had from it ({reason(error)})") from None
+        raise SettingsError(f"{path}: the token cannot be read ({reason(error)})") from None
     if len(token) < SHORTEST or not token.isprintable() or " " in token:
         raise SettingsError(
-            f"{path}: a token has {SHORTEST} characters or more, without spaces; delete the file "
-            "to get a new one"
+            f"{path}: a token must have at least {SHORTEST} characters and no spaces; delete the "
+            "file to get a new one"
         )
     return token

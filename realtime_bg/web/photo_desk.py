@@ -1,4 +1,4 @@
-"""Photos: matted one after the other with engines that stay open."""
+"""Matting of photos for the API, one after the other, with engines that stay open."""
 
 import threading
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from realtime_bg.web.answers import busy, too_large, unusable
 from realtime_bg.web.form_checks import FormChoice
 from realtime_bg.web.limits import Limits
 
-ENGINES_KEPT = 2  # each holds a network
+ENGINES_KEPT = 2  # each one holds a network in memory
 
 
 class PhotoDesk:
-    """Takes photos from any thread."""
+    """Processes photos from any thread."""
 
     def __init__(self, settings: Settings, limits: Limits) -> None:
         self._settings, self._limits = settings, limits
@@ -28,8 +28,9 @@ class PhotoDesk:
         self._open: dict[str, PhotoMatting] = {}
 
     def process(self, data: bytes, choice: FormChoice, behind: Image | None) -> bytes:
-        """The PNG of a photo: RGBA where neither ``behind``, BGR ``uint8 (H, W, 3)`` of any
-        size, nor a background is wanted. Raises Refusal and RealtimeBgError."""
+        """Return the result for a photo as PNG: composited over ``behind``, BGR ``uint8 (H, W, 3)``
+        of any size, or over the chosen background, otherwise RGBA. Raises Refusal and
+        RealtimeBgError."""
         with self._place():
             photo = self._read(data)
             with self._turn:
@@ -58,7 +59,7 @@ class PhotoDesk:
     @contextmanager
     def _place(self) -> Iterator[None]:
         if not self._places.acquire(blocking=False):
-            raise busy(f"{self._limits.photos} photos are being processed")
+            raise busy(f"{self._limits.photos} photos are already being processed")
         try:
             yield
         finally:
@@ -66,7 +67,7 @@ class PhotoDesk:
 
     def _read(self, data: bytes) -> Photo:
         if len(data) > self._limits.photo:
-            raise too_large(f"a photo may have {self._limits.photo / 1e6:g} MB")
+            raise too_large(f"a photo may have at most {self._limits.photo / 1e6:g} MB")
         try:
             return read_photo(data, self._limits.pixels)
         except (DataError, MissingPackageError) as error:

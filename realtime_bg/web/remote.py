@@ -1,4 +1,5 @@
-"""Which settings a browser may change, and how: the tree of config.yaml, less what names files."""
+"""Which settings a browser may see and change: those of config.yaml, except the ones that name
+files, devices or outputs."""
 
 from http import HTTPStatus
 from typing import Any
@@ -12,8 +13,8 @@ from realtime_bg.web.answers import Refusal, unusable
 from realtime_bg.web.form_checks import background_spec
 from realtime_bg.web.gallery import Gallery
 
-# What decides which files are read or written, which device is opened and who may see it, stays
-# with who started the program. Paths of the tree; a section stands for all of its keys.
+# Only the person who starts the program decides which files are read or written, which device is
+# opened and who may see it. Keys of the tree; a section stands for all of its keys.
 LOCAL = (
     "source",
     "engine.model",
@@ -29,7 +30,7 @@ LOCAL = (
 
 
 def shown(live: Live, gallery: Gallery) -> dict[str, Any]:
-    """All settings as JSON; uploaded backgrounds by name."""
+    """All settings as JSON; uploaded backgrounds appear by name."""
     values = live.now.model_dump(mode="json")
     values["source"]["spec"] = without_password(values["source"]["spec"])
     background = values["background"]
@@ -39,14 +40,17 @@ def shown(live: Live, gallery: Gallery) -> dict[str, Any]:
 
 
 def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
-    """Lay ``wanted``, a part of the tree, over the settings. Raises Refusal, changing nothing."""
+    """Merge ``wanted``, a part of the tree, into the settings. If it raises Refusal, nothing has
+    changed."""
     dotted = dict(_flat(wanted))
     for path in dotted:
         if any(
             path == local or path.startswith(f"{local}.") or local.startswith(f"{path}.")
             for local in LOCAL
         ):
-            text = f"{path}: is set in config.yaml or at the start, not from a browser"
+            text = (
+                f"{path}: can be set in config.yaml or on the command line, but not from a browser"
+            )
             raise Refusal(HTTPStatus.FORBIDDEN, text)
 
     def changes(now: Settings) -> dict[str, Any]:
@@ -61,7 +65,7 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
         if "background.current" in values:
             values["background.current"] = spec(values["background.current"])
         items = values.get("background.items")
-        if isinstance(items, str):  # which the settings take for a list of one
+        if isinstance(items, str):  # which the settings accept as a list of one
             items = [items]
         if isinstance(items, list):
             values["background.items"] = [spec(item) for item in items]
@@ -74,7 +78,7 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
 
 
 def let_go(live: Live, background: str) -> None:
-    """Stop using a background that is about to be deleted; the default takes its place."""
+    """Stop using a background that is about to be deleted; the default replaces it."""
 
     def changes(now: Settings) -> dict[str, Any]:
         items = [item for item in now.background.items if item != background]
@@ -87,7 +91,7 @@ def let_go(live: Live, background: str) -> None:
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """``{"a": {"b": 1}}`` -> ``[("a.b", 1)]``; an empty section has nothing to say."""
+    """``{"a": {"b": 1}}`` -> ``[("a.b", 1)]``; empty sections are ignored."""
     pairs: list[tuple[str, Any]] = []
     for name, value in values.items():
         path = f"{prefix}{name}"

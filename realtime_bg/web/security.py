@@ -1,6 +1,7 @@
-"""Access control: token, Host, Origin, body size, and the security headers of every answer.
+"""Access control for every request: token, Host, Origin, body size, and the security headers of
+every response.
 
-The camera's picture is behind this, so each request passes here before anything else sees it.
+This protects the camera's picture, so each request passes here before any other code sees it.
 """
 
 import hmac
@@ -19,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 COOKIE = "realtime_bg_token"
 SAFE = ("GET", "HEAD", "OPTIONS")
 API = "/api/"
-PUBLIC = "/static/"  # the page's own files: the same for everybody
+PUBLIC = "/static/"  # the files of the page, which are the same for everybody
 METRICS = "/metrics"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -32,22 +33,24 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-HINT = "open the address with ?token=... that `realtime-bg serve` printed, or send it as Bearer"
+HINT = (
+    "open the address with ?token=... that `realtime-bg serve` printed, or send the token as Bearer"
+)
 
 
 class TooLarge(Exception):  # noqa: N818 - an answer, not a defect
-    """A body is over its limit."""
+    """A request body exceeds its limit."""
 
 
 class Guard:
-    """ASGI middleware around everything."""
+    """ASGI middleware around the whole application."""
 
     def __init__(
         self, app: ASGIApp, token: str, hosts: Iterable[str], largest: int, scrape_token: str = ""
     ) -> None:
-        """``hosts``: names, besides localhost and addresses, under which this server may be asked.
-        ``largest``: bytes of a request's body. ``scrape_token``: opens /metrics and nothing else;
-        empty: there is none."""
+        """``hosts``: host names accepted in addition to localhost and IP addresses. ``largest``:
+        maximum bytes of a request body. ``scrape_token``: grants access to /metrics only; empty
+        means there is none."""
         self._scrape_token = scrape_token
         self._app, self._token, self._largest = app, token, largest
         self._hosts = {"localhost", *(host.lower() for host in hosts)}
@@ -60,7 +63,7 @@ class Guard:
         refusal = self._refusal(scope, headers)
         if scope["type"] == "websocket":
             if refusal is not None:
-                await receive()  # the wish to connect
+                await receive()  # the connect event
                 await send({"type": "websocket.close", "code": 1008})
                 return
             await self._app(scope, receive, send)
@@ -72,10 +75,10 @@ class Guard:
         await self._limited(scope, receive, sending)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        """Why the request is refused; None lets it pass."""
+        """The response to a request that is refused; None if it may pass."""
         host = headers.get("host", "")
         if not self._is_own(host):
-            # A page elsewhere can point a name of its own at this machine (DNS rebinding).
+            # A foreign page can make its own host name resolve to this machine (DNS rebinding).
             text = f"unknown host {host[:100]!r}; allow it with --allow-host"
             return _refused(scope, HTTPStatus.MISDIRECTED_REQUEST, text)
         changes = scope["type"] == "websocket" or scope["method"] not in SAFE
@@ -102,7 +105,7 @@ class Guard:
         return None
 
     def _welcome(self, headers: Headers) -> Response:
-        """Move the token from the URL, which browsers keep in their history, into a cookie."""
+        """Move the token from the URL, which browsers keep in their history, to a cookie."""
         response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         name = _cookie_name(headers)
         response.set_cookie(name, self._token, httponly=True, samesite="strict", path="/")
@@ -127,7 +130,7 @@ class Guard:
         return _refused(scope, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"larger than {limit}")
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count the body's bytes: clients may omit its length, or lie about it."""
+        """Count the bytes of the body, because clients may omit its length or lie about it."""
         count, begun = 0, False
 
         async def receiving() -> Message:
@@ -140,7 +143,7 @@ class Guard:
 
         async def sending(message: Message) -> None:
             nonlocal begun
-            if count <= self._largest or begun:  # else the parser's answer to our TooLarge
+            if count <= self._largest or begun:  # otherwise it is the parser's response to TooLarge
                 begun = True
                 await send(message)
 
@@ -156,24 +159,24 @@ def new_token() -> str:
 
 
 def _cookie_name(headers: Headers) -> str:
-    """Of this server: a browser sends a host's cookies to all its ports, and two servers there
-    would overwrite each other's."""
+    """The cookie name of this server. A browser sends the cookies of a host to all its ports, so
+    two servers would overwrite each other's cookie."""
     port = headers.get("host", "").rpartition(":")[2]
     return f"{COOKIE}_{port}" if port.isdecimal() else COOKIE
 
 
 def _presented(headers: Headers) -> str:
-    """The token of a request, by header or cookie; empty without one."""
+    """The token in the header or the cookie of a request; empty if there is none."""
     scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
-    # Not http.cookies: one cookie of another server on this host that it cannot read, and it gives
+    # Not http.cookies: if it cannot parse one cookie of another server on this host, it returns
     # none at all.
     return cookie_parser(headers.get("cookie", "")).get(_cookie_name(headers), "")
 
 
 def _place(origin: str) -> str | None:
-    """Host and port of an Origin header; None if it is malformed."""
+    """The host and port of an Origin header; None if it is malformed."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:
@@ -181,7 +184,7 @@ def _place(origin: str) -> str | None:
 
 
 def _is_address(name: str) -> bool:
-    """Whether it is an IP address: then no foreign DNS name can have led here."""
+    """Whether it is an IP address, to which no foreign DNS name can have led."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
@@ -190,7 +193,8 @@ def _is_address(name: str) -> bool:
 
 
 def _refused(scope: Scope, status: HTTPStatus, text: str) -> Response:
-    """For programs as JSON, as all the API answers; else for people to read."""
+    """The error response: JSON for programs, like all responses of the API, otherwise plain
+    text."""
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
     if scope["path"].startswith(API):
         return JSONResponse({"error": text}, status, headers)

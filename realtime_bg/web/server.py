@@ -1,4 +1,4 @@
-"""`realtime-bg serve`: the application on a socket until it is asked to stop."""
+"""`realtime-bg serve`: serves the application on a socket until it is asked to stop."""
 
 import ipaddress
 import socket
@@ -26,16 +26,16 @@ STOP_SECONDS = 2
 def serve(
     settings: Settings, host: str, port: int, hosts: tuple[str, ...], scraping: Path | None = None
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM. ``port`` 0 picks a free one; ``hosts``: see `create_app`;
-    ``scraping``: a file with the token of /metrics. Raises RealtimeBgError."""
+    """Serve until Ctrl-C or SIGTERM. ``port`` 0 means a free one. ``hosts``: see `create_app`.
+    ``scraping``: a file with the token for /metrics. Raises RealtimeBgError."""
     known = scrape_token(scraping) if scraping is not None else ""
     own, port = bind(host, port)
     token = new_token()
     app = create_app(settings, token, hosts=(*hosts, host), scrape_token=known)
     if not _is_loopback(host):
         say(
-            f"{host} can be reached from other machines, and nothing is encrypted: whoever reads "
-            "along has the token",
+            f"{host} can be reached from other machines and the connection is not encrypted: "
+            "anybody who reads the traffic gets the token",
             "yellow",
         )
     name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
@@ -44,7 +44,7 @@ def serve(
 
 
 def configuration(app: Any) -> uvicorn.Config:
-    """Uvicorn's configuration: no proxy in front of it."""
+    """The configuration of uvicorn, without trusting proxy headers."""
     return uvicorn.Config(
         app,
         log_level="warning",
@@ -58,19 +58,19 @@ def configuration(app: Any) -> uvicorn.Config:
 
 
 def bind(host: str, port: int) -> tuple[socket.socket, int]:
-    """A socket for the server, and its port. Raises SinkError."""
+    """A listening socket for the server, and its port. Raises SinkError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     own = socket.socket(family, socket.SOCK_STREAM)
-    # On Windows REUSEADDR would let others take the port while it is in use.
+    # On Windows, REUSEADDR would let other programs take a port that is in use.
     option = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
     own.setsockopt(socket.SOL_SOCKET, option, 1)
     try:
         own.bind((host, port))
-        own.listen()  # who reads the address may connect at once
+        own.listen()  # so that a client can connect as soon as the address is printed
     except (OSError, OverflowError) as error:
         own.close()
         raise SinkError(
-            f"{host}:{port}: cannot be served ({reason(error)}); choose another --port or --host"
+            f"{host}:{port}: cannot listen here ({reason(error)}); choose another --port or --host"
         ) from None
     return own, own.getsockname()[1]
 

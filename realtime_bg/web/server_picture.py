@@ -23,7 +23,7 @@ STOP_SECONDS = 3.0
 
 
 class ServerPicture:
-    """Runs at most one pipeline; `live` outlasts it."""
+    """Runs at most one pipeline; `live` survives it."""
 
     def __init__(self, settings: Settings) -> None:
         self.channel = Channel()
@@ -32,21 +32,21 @@ class ServerPicture:
         self._pipeline: Pipeline | None = None
         self._thread: threading.Thread | None = None
         self.starts = 0
-        self.problem = ""  # why the last one ended, if not because somebody wanted it
+        self.problem = ""  # why the last pipeline ended unexpectedly
 
     @property
     def running(self) -> bool:
         """Whether the camera is, or is about to be, in use."""
-        thread = self._thread  # `stop` may take it away meanwhile
+        thread = self._thread  # `stop` may clear it in the meantime
         return thread is not None and thread.is_alive()
 
     @property
     def has_viewers(self) -> bool:
-        """It only runs while the page shows it."""
+        """True while a browser shows the picture; nothing else uses this pipeline."""
         return self.running
 
     def start(self) -> None:
-        """Open the source and run. Raises Refusal where that is not possible."""
+        """Open the source and run. Raises Refusal if that is not possible."""
         with self._lock:
             if self.running:
                 return
@@ -98,7 +98,7 @@ class ServerPicture:
             self.channel.put(None)
 
     def stop(self) -> None:
-        """Release the camera; waits until it is."""
+        """Release the camera and wait until it is released."""
         with self._lock:
             if self._pipeline is not None and self._thread is not None:
                 self._pipeline.stop()
@@ -110,5 +110,5 @@ class ServerPicture:
         self.stop()
 
     def report(self) -> dict[str, Any]:
-        """What the page shows of it: rates, and the median milliseconds of each stage."""
+        """The statistics that the page shows: rates, and the median milliseconds of each stage."""
         return reported(self.live.now, self.stats, self.running, self.problem)

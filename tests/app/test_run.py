@@ -262,7 +262,7 @@ def test_bench_reports_every_stage():
 
 
 def test_bench_refuses_what_waits(tmp_path):
-    with pytest.raises(SettingsError, match="does not wait"):
+    with pytest.raises(SettingsError, match="not live"):
         bench.bench(load(flags={"source.spec": "camera"}), frames=5)
 
 

@@ -227,7 +227,7 @@ def test_huge_pictures_are_kept_small(tmp_path):
         ("blur:soft", ["'blur:soft'", "1 to 200"]),
         ("blur:24:soft", ["'blur:24:soft'", "'soft'", "bokeh and depth"]),
         ("", ["''", "give a path to"]),
-        ("{tmp}/damaged.png", ["damaged.png", "damaged or no picture", "give a JPEG"]),
+        ("{tmp}/damaged.png", ["damaged.png", "damaged or not a picture", "give a JPEG"]),
         ("{tmp}/text.mp4", ["text.mp4", "give a picture"]),
         ("{tmp}/empty.gif", ["empty.gif", "give a picture"]),
         ("{tmp}/nothing", ["nothing", "no pictures or clips", "another folder"]),

@@ -171,7 +171,7 @@ def test_a_bad_source_is_one_line(refused, place, monkeypatch, source, parts):
     [
         ("out.xyz", ["'out.xyz'", ".mp4"]),
         ("out", ["'out'", "virtualcam"]),
-        ("missing/out.mp4", ["missing/out.mp4", "No such file", "another place"]),
+        ("missing/out.mp4", ["missing/out.mp4", "No such file", "another --output"]),
         ("clip.mp4", ["clip.mp4", "is the source itself"]),
         ("./clip.mp4", ["clip.mp4", "is the source itself"]),
         ("window", ["no preview window", "DISPLAY", "--output"]),
@@ -228,7 +228,7 @@ def test_without_display_and_output_the_choices_are_named(refused):
 def test_a_display_that_does_not_answer_is_named(refused, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":9876")
     line = refused("--source", "demo", *SMALL)
-    assert "':9876' does not answer" in line
+    assert "':9876' does not respond" in line
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_an_environment_value_that_is_no_json_is_one_line(refused, monkeypatch):
         (["models", "path"], "realtime-bg models fetch rvm-mobilenetv3"),
         (["models", "nothing"], "nothing"),
         (["devices", "nothing"], "nothing"),
-        (["bench", "--source", "camera"], "bench needs a source that does not wait"),
+        (["bench", "--source", "camera"], "bench needs a source that is not live"),
         (["bench", "--frames", "1"], "--frames"),
     ],
 )

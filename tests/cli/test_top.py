@@ -132,11 +132,11 @@ def answering(status, body):
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
-        (401, b"no", "does not know this token"),
-        (302, b"", "is no realtime-bg"),
-        (200, b"<html>", "is no realtime-bg"),
-        (200, b"[]", "is no realtime-bg"),
-        (500, b"{}", "is no realtime-bg"),
+        (401, b"no", "rejects this token"),
+        (302, b"", "is not a realtime-bg server"),
+        (200, b"<html>", "is not a realtime-bg server"),
+        (200, b"[]", "is not a realtime-bg server"),
+        (500, b"{}", "is not a realtime-bg server"),
         (200, b'{"fps": 3}', None),
     ],
 )
@@ -176,7 +176,7 @@ def test_a_name_that_no_computer_can_have_is_one_line(host, monkeypatch, capsys)
         cli.main()
     err = capsys.readouterr().err
     assert (ended.value.code, err.count("\n")) == (2, 1)
-    assert f"{host}:5003 is no realtime-bg" in err
+    assert f"{host}:5003 is not a realtime-bg server" in err
     assert "abc" not in err
 
 

@@ -56,7 +56,7 @@ def test_a_refusal_arrives_as_it_was_said(server):
 
 def test_a_daemon_that_ends_without_an_answer_is_said(at):
     server = ControlServer(at, lambda _: iter(()))
-    with pytest.raises(DaemonError, match="ended before it answered"):
+    with pytest.raises(DaemonError, match="ended before it replied"):
         ask_once({"command": "status"}, at)
     server.close()
 
@@ -133,7 +133,7 @@ def test_a_folder_of_somebody_else_is_refused(monkeypatch, tmp_path):
 def test_one_holds_the_lock_until_it_ends(tmp_path):
     lock = Lock(tmp_path)
     with pytest.raises(
-        DaemonError, match=rf"a daemon runs already \(pid {os.getpid()}\).*ctl stop"
+        DaemonError, match=rf"a daemon is already running \(pid {os.getpid()}\).*ctl stop"
     ):
         Lock(tmp_path)
     lock.close()
@@ -164,12 +164,12 @@ def test_a_kind_of_line_is_shown_a_few_times_and_then_counted():
     limit = RateLimit(lambda: now[0])
     shown = [r.getMessage() for r in (record("bad %d", n) for n in range(100)) if limit.filter(r)]
     assert shown[:-1] == [f"bad {n}" for n in range(BURST - 1)]
-    assert shown[-1] == f"bad {BURST - 1} (the next are only counted)"
+    assert shown[-1] == f"bad {BURST - 1} (further ones are only counted)"
     assert limit.filter(record("another"))
     now[0] = PERIOD + 1
     late = record("bad %d", 7)
     assert limit.filter(late)
-    assert late.getMessage() == f"bad 7 ({100 - BURST} like it were not shown)"
+    assert late.getMessage() == f"bad 7 ({100 - BURST} similar lines were not shown)"
 
 
 def test_lines_of_json_can_be_read_back():

@@ -68,7 +68,7 @@ def test_pause_closes_the_camera_and_resume_opens_it(start):
     d.ask("pause")
     until(lambda: not d.ask("status")["camera_open"])
     assert d.ask("status")["state"] == "paused"
-    with pytest.raises(DaemonError, match="no picture of you now"):
+    with pytest.raises(DaemonError, match="no picture to save now"):
         d.ask("snapshot")
     d.ask("resume")
     d.running()
@@ -107,7 +107,9 @@ def test_a_damaged_background_is_refused_where_it_is_asked_for(start, tmp_path):
     d = start().running()
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"\xff\xd8\xff" + b"junk" * 100)
-    with pytest.raises(DaemonError, match=r"bad\.jpg': damaged or no picture; .*; #00ff00 stays"):
+    with pytest.raises(
+        DaemonError, match=r"bad\.jpg': damaged or not a.*; #00ff00 stays"
+    ):
         d.set(background__current=str(bad))
     assert d.live.now.background.current == "#00ff00"
 
@@ -163,8 +165,8 @@ def test_a_pipeline_that_fails_is_started_again_until_the_budget_is_used_up(
     between = np.diff(failures)
     assert len(between) == supervisor.RESTARTS
     assert (between >= pauses).all()  # it waited longer each time
-    said = [line for line in caplog.messages if "starting again in" in line]
-    assert said == [f"the sky fell; starting again in {pause:g} s" for pause in pauses]
+    said = [line for line in caplog.messages if "restarting in" in line]
+    assert said == [f"the sky fell; restarting in {pause:g} s" for pause in pauses]
 
 
 @pytest.fixture
@@ -284,9 +286,9 @@ def test_a_recording_of_a_pipeline_before_is_not_replaced(start, hasty, tmp_path
         "talk-3.mp4",
         "talk.mp4",
     ]
-    said = [line for line in caplog.messages if "is there already" in line]
+    said = [line for line in caplog.messages if "already exists" in line]
     assert said == [
-        f"{talk} is there already and stays; writing {tmp_path / f'talk-{n}.mp4'}" for n in (2, 3)
+        f"{talk} already exists and is kept; writing {tmp_path / f'talk-{n}.mp4'}" for n in (2, 3)
     ]
 
 
@@ -324,7 +326,7 @@ def spawn(tmp_path):
         process.file = log
         process.log = lambda: (log.seek(0), log.read())[1]
         processes.append(process)
-        until(lambda: "runs as a daemon" in process.log() or process.poll() is not None)
+        until(lambda: "is running as a daemon" in process.log() or process.poll() is not None)
         return process
 
     yield spawn
@@ -343,7 +345,7 @@ def test_ctl_daemon_and_a_second_daemon(tmp_path, spawn):
     process = spawn(*options, "--log-json")
     second = command(tmp_path, "daemon", *options)
     assert second.returncode == 2
-    assert f"a daemon runs already (pid {process.pid})" in second.stderr
+    assert f"a daemon is already running (pid {process.pid})" in second.stderr
     status = json.loads(command(tmp_path, "ctl", "status", "--json").stdout)
     assert status["pid"] == process.pid
     assert status["background"] == "red"

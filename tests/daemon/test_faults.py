@@ -158,7 +158,7 @@ def room_replaced(rig):
 def room_deleted(rig):
     rig.has_viewers(rig.room)
     rig.room.unlink()
-    until(lambda: rig.said("room.png is gone"))
+    until(lambda: rig.said("room.png has been deleted"))
     rig.well()  # what was read stays
     rig.run.daemon.ring._lines.clear()
     repaint(rig)
@@ -199,8 +199,8 @@ def bad_edit(rig):
 FAULTS = {
     "camera unplugged and back": (10, camera("gone")),
     "camera busy when it is back": (4, busy),
-    "camera sends nothing": (3, stalled("silent", "has sent nothing")),
-    "camera hangs in its driver": (2, stalled("hanging", "is left behind")),
+    "camera sends nothing": (3, stalled("silent", "has sent no frames")),
+    "camera hangs in its driver": (2, stalled("hanging", "is abandoned")),
     "camera's picture cannot be read": (3, camera("raising")),
     "camera changes its resolution": (20, resize),
     "engine raises": (20, engine("raising")),

@@ -127,7 +127,7 @@ def test_what_cannot_be_guessed_names_its_option(tmp_path, changes, said):
 
 def test_class_numbers_want_to_know_which_is_the_person(tmp_path):
     path = graphs.number_map(tmp_path / "net.onnx", graphs.INT, 15)
-    with pytest.raises(EngineError, match=r"class numbers; .* Set engine\.network\.person"):
+    with pytest.raises(EngineError, match=r"class indices; .* Set engine\.network\.person"):
         engine(path)
     assert is_right_half(engine(path, person=15).matte(bright_right()).alpha)
     assert engine(path, person=1).matte(bright_right()).alpha.max() == 0

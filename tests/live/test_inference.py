@@ -99,7 +99,7 @@ def test_an_engine_that_hangs_is_left_behind_with_its_thread(rig):
     until(lambda: time.monotonic() - hanging.busy_since > 0.02)
     rig.inference.supervise(0.01)
     assert rig.processor.matting is hanging.successor
-    assert "has not answered for 0.01 s" in hanging.reason
+    assert "has returned nothing for 0.01 s" in hanging.reason
     rig.frames.put(frame(2))
     assert rig.items.take(5).index == 2
     hanging.released.set()

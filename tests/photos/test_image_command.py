@@ -442,7 +442,7 @@ def test_what_is_there_is_skipped_until_overwrite(image, place, album):
     code, _, lines = image("album", "-d", "out")
     assert (code, lines) == (
         0,
-        ["realtime-bg: 1 done, 1 were there already (--overwrite does them again)"],
+        ["realtime-bg: 1 done, 1 already existed (--overwrite redoes them)"],
     )
     assert (place / "out/a.png").read_bytes() == b"mine"
     code, _, lines = image("album", "-d", "out", "--overwrite")
@@ -466,9 +466,7 @@ def test_a_run_that_was_interrupted_goes_on(image, place, album, monkeypatch):
     monkeypatch.setattr(photos, "write_whole", whole)
     code, _, lines = image("album", "-d", "out")
     assert code == 1
-    assert lines[-1].endswith(
-        "1 done, 1 were there already (--overwrite does them again), 1 failed"
-    )
+    assert lines[-1].endswith("1 done, 1 already existed (--overwrite redoes them), 1 failed")
 
 
 def test_patterns(image, place, album):
@@ -530,7 +528,7 @@ def test_pipes_one_side_at_a_time(image, place):
     assert is_cut_out("o.png")
     code, out, lines = image("-", given=b"junk")
     assert (code, out, len(lines)) == (1, b"", 1)
-    assert "standard input: cannot be read (no picture of a known kind)" in lines[0]
+    assert "standard input: cannot be read (not a picture of a known format)" in lines[0]
     assert refused(image("-", source), "- is one photo from standard input")
     assert refused(image("-", "-d", "out"), "- is one photo from standard input")
 
@@ -541,8 +539,8 @@ def test_pipes_one_side_at_a_time(image, place):
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "no picture of a known kind"),
-        (b"junk" * 100, "no picture of a known kind"),
+        (b"", "not a picture of a known format"),
+        (b"junk" * 100, "not a picture of a known format"),
         (None, "truncated"),
     ],
 )
@@ -607,7 +605,7 @@ def test_the_photo_is_never_its_result(image, place):
         (("me.png", "--alpha-only", "--foreground-only"), "give one of them"),
         (("me.png", "--alpha-only", "-b", "red"), "has no background"),
         (("me.png", "--erase", "car", "--trim"), "--erase keeps the photo"),
-        (("me.png", "--erase", "dragon"), "'dragon' is no class of COCO"),
+        (("me.png", "--erase", "dragon"), "'dragon' is not a class of COCO"),
         (("me.png", "--erase", ","), "--erase"),
         (("me.png", "--depth", "12"), "--depth"),
         (("me.png", "--depth", "16", "-o", "o.webp"), "--depth 16 is for PNG"),

@@ -124,7 +124,7 @@ def test_a_background_that_cannot_be_read_leaves_the_next_one_working(photos, tm
     ("pixels", "format", "why"),
     [
         (np.zeros((2, 16384, 3), np.uint8), "webp", "cannot be written as webp"),
-        (np.zeros((2, 2, 4), np.uint16), "webp", "16 bits are for PNG only"),
+        (np.zeros((2, 2, 4), np.uint16), "webp", "16 bits are supported only by PNG"),
     ],
 )
 def test_what_a_format_cannot_hold_is_said(pixels, format, why):

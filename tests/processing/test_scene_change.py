@@ -143,7 +143,7 @@ def test_a_network_that_is_too_slow_sees_less(matting, monkeypatch, caplog):
     for shown in moving(3 * WINDOW + 20):
         used.matte(shown)
     assert used._stats.work_size[0] < 64
-    assert "to hold the frame rate" in caplog.text
+    assert "to maintain the frame rate" in caplog.text
     for flags in ({"engine.work_size": "64x36"}, {"in_time": False}):
         pinned = matting(**flags)
         for shown in moving(2 * WINDOW):

@@ -825,7 +825,7 @@ def test_a_recording_of_sound_holds_no_video(tmp_path):
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
-    with pytest.raises(SourceError, match="holds no video"):
+    with pytest.raises(SourceError, match="contains no video"):
         open_clip(path)
 
 

@@ -139,7 +139,7 @@ def test_a_file_that_is_gone_changes_nothing(opened, caplog):
     path.unlink()
     assert not file.reload()
     assert live.now.refine.feather == 1
-    assert "is gone" in caplog.text
+    assert "has been deleted" in caplog.text
 
 
 def test_without_config_the_users_own_is_taken_where_there_is_one(monkeypatch, tmp_path):
@@ -178,7 +178,7 @@ def test_values_are_read_as_yaml_where_that_is_allowed(tmp_path, monkeypatch):
             set_to(key, text)
     assert switch(now, "mirror") == ("output.mirror", True)
     assert switch(now, "output.mirror") == ("output.mirror", True)
-    with pytest.raises(SettingsError, match=r"nothing to switch; choose one of: .*output.mirror"):
+    with pytest.raises(SettingsError, match=r"cannot be switched; choose one of: .*output.mirror"):
         switch(now, "feather")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "beach").mkdir()
@@ -308,7 +308,7 @@ def test_a_background_is_read_again_when_its_file_changes(tmp_path, caplog):
         path.write_bytes(path.read_bytes()[:40])
         until(lambda: colour() == (40, 50, 60) and "stays" in caplog.text)
         path.unlink()
-        until(lambda: colour() == (40, 50, 60) and "is gone" in caplog.text)
+        until(lambda: colour() == (40, 50, 60) and "has been deleted" in caplog.text)
         write(path, (70, 80, 90))
         until(lambda: colour() == (70, 80, 90))
         assert live.now.background.current == str(path)

@@ -583,7 +583,7 @@ def test_an_interrupted_run_goes_on_where_it_was(video, phone, place, counted, m
     with monkeypatch.context() as patched:
         patched.setattr(PartWriter, "add", interrupted)
         code, lines = video(phone, "-o", "out.mp4", *over)
-    assert (code, lines) == (130, ["realtime-bg: interrupted; the same command goes on from here"])
+    assert (code, lines) == (130, ["realtime-bg: interrupted; the same command resumes from here"])
     assert not any((place / name).exists() for name in made)
     assert parts_folder(place / "out.mp4").is_dir()
     counted.clear()
@@ -704,12 +704,12 @@ def test_a_part_that_the_power_cut_short_is_made_again(video, plain, place, coun
 
 def test_what_is_there_stays_until_overwrite(video, plain, place):
     (place / "out.mp4").write_bytes(b"mine")
-    assert refused(video(plain, "-o", "out.mp4"), "out.mp4 is there already; --overwrite")
+    assert refused(video(plain, "-o", "out.mp4"), "out.mp4 already exists; give --overwrite")
     assert (place / "out.mp4").read_bytes() == b"mine"
     assert video(plain, "-o", "out.mp4", "--overwrite")[0] == 0
     assert len(times("out.mp4")) == COUNT
     (place / "out.matte.mov").write_bytes(b"mine")
-    assert refused(video(plain, "-o", "out.mov", "--alpha", "matte"), "out.matte.mov is there")
+    assert refused(video(plain, "-o", "out.mov", "--alpha", "matte"), "out.matte.mov already exists")
 
 
 def test_a_stop_that_comes_too_late_is_none(video, plain, place, monkeypatch):
@@ -812,7 +812,7 @@ def test_a_file_that_was_cut_off_gives_what_it_has_and_says_so(video, place, nam
         (("junk.mp4", "-o", "o.mp4"), "junk.mp4: cannot be read as video"),
         (("half.mp4", "-o", "o.mp4"), "half.mp4: cannot be read as video"),
         (("empty.mp4", "-o", "o.mp4"), "empty.mp4: cannot be read as video"),
-        (("tone.m4a", "-o", "o.mp4"), "holds no video"),
+        (("tone.m4a", "-o", "o.mp4"), "contains no video"),
         (("still.png", "-o", "o.mp4"), "is a still picture; use: realtime-bg image"),
         (("in.mp4", "-o", "in.mp4", "--overwrite"), "in.mp4 is the source itself"),
         (("in.mp4", "-o", "link.mp4", "--overwrite"), "link.mp4 is the source itself"),

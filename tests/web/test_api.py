@@ -121,9 +121,9 @@ def test_a_photo_over_a_built_in_background(web, photo):
     ("data", "fields", "status", "reason"),
     [
         (b"", {}, 422, "cannot be read"),
-        (b"no picture", {}, 422, "no picture of a known kind"),
+        (b"no picture", {}, 422, "not a picture of a known format"),
         (plain(0, (2000, 1000)), {}, 413, "million pixels"),
-        (b"\x89PNG" + b"x" * 3_000_000, {}, 413, "a photo may have 3 MB"),
+        (b"\x89PNG" + b"x" * 3_000_000, {}, 413, "a photo may have at most 3 MB"),
         (None, {"background": b"rubbish"}, 422, "cannot be read"),
         (None, {"style": "/etc/hostname"}, 422, "background"),
         (None, {"style": "../x.jpg"}, 422, "background"),
@@ -249,7 +249,7 @@ def test_a_video_that_does_not_say_how_long_it_is_has_an_end_too(web, demo, monk
     job = answer.json()
     done = finished(web, job)
     assert (done["state"], done["total"]) == ("failed", None)
-    assert "a video may last" in done["error"]
+    assert "a video may be at most" in done["error"]
     web.delete(f"/api/jobs/{job['id']}")
 
 

@@ -1,1 +1,1 @@
-"""The addresses under /api, a module for each group of them."""
+"""The routes under /api, one module per group."""

@@ -1,4 +1,4 @@
-"""Addresses for photos and videos."""
+"""Routes for photos and videos."""
 
 from typing import Annotated, Any
 
@@ -32,11 +32,11 @@ def image(
     color: Color = None,
     engine: Engine = None,
 ) -> Response:
-    """Cut the people out of a photo: a PNG, with transparency unless a background is given:
-    a picture (`background`), a `color`, or a `style`."""
+    """Cut the people out of a photo. The result is a PNG, transparent unless a background is given:
+    a picture (`background`), a `color` or a `style`."""
     wanted = check_form(here.gallery, style, color, engine)
     if (image.size or 0) > here.limits.photo:
-        raise too_large(f"a photo may have {here.limits.photo / 1e6:g} MB")
+        raise too_large(f"a photo may have at most {here.limits.photo / 1e6:g} MB")
     behind = here.behind(background)
     return Response(
         here.photos.process(image.file.read(), wanted, behind), 200, media_type="image/png"
@@ -52,8 +52,8 @@ def add_job(
     color: Color = None,
     engine: Engine = None,
 ) -> dict[str, Any]:
-    """Convert a video, sound included: to MP4, or to WebM with transparency where no
-    background is given. Ask for the job until its state is `done`."""
+    """Convert a video including its sound: to MP4, or to WebM with transparency if no background is
+    given. Poll the job until its state is `done`."""
     wanted = check_form(here.gallery, style, color, engine)
     return here.jobs.add(video.file, wanted, here.behind(background)).as_json()
 

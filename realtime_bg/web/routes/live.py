@@ -1,4 +1,4 @@
-"""Addresses for the live picture: settings, keys, statistics, streams and events."""
+"""Routes for the live picture: settings, keys, statistics, streams and events."""
 
 import asyncio
 import hashlib
@@ -29,8 +29,9 @@ from realtime_bg.web.context import (
 router = APIRouter()
 
 
-NOT_HERE = ("a", "c", "d", "h")  # keys of the preview window's own views
-FRAME_SECONDS = 1.0  # how long a stream waits for a picture before it looks whether it is watched
+NOT_HERE = ("a", "c", "d", "h")  # keys that concern only the preview window
+# How long a stream waits for a picture before it checks whether it is still watched
+FRAME_SECONDS = 1.0
 EVENT_SECONDS = 0.5
 PART = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n"
 
@@ -42,7 +43,7 @@ class Key(BaseModel):
 
 
 class Switch(BaseModel):
-    """Whether the camera is to run."""
+    """Whether the camera has to run."""
 
     on: bool
 
@@ -55,7 +56,7 @@ def settings(here: Here) -> dict[str, Any]:
 
 @router.patch("/api/settings", responses=WHY)
 def change(here: Here, changes: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
-    """Change some settings at once, or none of them where one is refused."""
+    """Change several settings at once; if one is refused, none is changed."""
     remote.change(here.picture.live, here.gallery, changes)
     return remote.shown(here.picture.live, here.gallery)
 
@@ -71,7 +72,7 @@ def key(here: Here, pressed: Key) -> dict[str, Any]:
 
 @router.get("/api/stats", responses=WHY)
 def stats(here: Here) -> dict[str, Any]:
-    """Whether the camera runs, with which engine, how fast, and where the time goes."""
+    """Whether the camera runs, with which engine, how fast, and how long each stage takes."""
     return here.picture.report()
 
 
@@ -79,7 +80,7 @@ def stats(here: Here) -> dict[str, Any]:
     "/metrics", response_class=Response, responses=WHY | {200: {"content": {"text/plain": {}}}}
 )
 def metrics(here: Here, request: Request) -> Response:
-    """The same for Prometheus, with histograms of the stages and of the latency."""
+    """The same for Prometheus, with histograms of the stages and the latency."""
     here.metrics.viewers = here.viewers
     text, kind = here.metrics.answer(request.headers.get("accept", ""))
     return Response(text, headers={"Content-Type": kind})
@@ -108,14 +109,14 @@ def snapshot(here: Here) -> Response:
 async def stream(here: Here, request: Request) -> Response:
     """The live picture as Motion JPEG."""
     if here.viewers >= here.limits.viewers:
-        raise busy(f"{here.limits.viewers} are watching")
+        raise busy(f"{here.limits.viewers} viewers are already watching")
     kind = "multipart/x-mixed-replace; boundary=frame"
     return StreamingResponse(_pictures(here, request), media_type=kind)
 
 
 @router.websocket("/api/events")
 async def events(socket: WebSocket) -> None:
-    """Stats twice a second; settings, videos and backgrounds when they changed."""
+    """Statistics twice a second; settings, videos and backgrounds when they change."""
     here: Server = socket.app.state.server
     if here.viewers >= here.limits.viewers:
         await socket.close(1013)
@@ -123,7 +124,7 @@ async def events(socket: WebSocket) -> None:
     here.viewers += 1
     try:
         await socket.accept()
-        async with asyncio.TaskGroup() as both:  # the end of one is that of the other
+        async with asyncio.TaskGroup() as both:  # when one ends, so does the other
             both.create_task(_tell(here, socket))
             both.create_task(_listen(socket))
     except* WebSocketDisconnect:
@@ -148,9 +149,9 @@ async def _pictures(here: Server, request: Request) -> AsyncIterator[bytes]:
 
 
 async def _listen(socket: WebSocket) -> None:
-    """Until the browser is gone, which raises WebSocketDisconnect."""
+    """Wait until the browser disconnects, which raises WebSocketDisconnect."""
     while True:
-        await socket.receive_text()  # nothing is asked for here
+        await socket.receive_text()  # messages from the browser are ignored
 
 
 async def _tell(here: Server, socket: WebSocket) -> None:
