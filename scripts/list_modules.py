@@ -1,4 +1,4 @@
-"""List every module of the package with the first sentence of its docstring, room by room.
+"""List every module of the package with its first sentence and its public names, room by room.
 
 python scripts/list_modules.py docs/modules.md
 """
@@ -15,7 +15,8 @@ PACKAGE = ROOT / "realtime_bg"
 HEAD = """\
 # Modules
 
-Every file of the package with the first sentence of its docstring, from the top room to the bottom.
+Every file of the package with the first paragraph of its docstring and its public names,
+from the top room to the bottom.
 Made by `python scripts/list_modules.py docs/modules.md`; a test fails when it is out of date.
 [architecture.md](architecture.md) explains the rooms.
 """
@@ -34,10 +35,11 @@ def listed() -> str:
     parts = [HEAD]
     for layer in _layers():
         for room in layer:
-            parts.append(f"\n## {room}\n\n| file | what it is |\n|---|---|\n")
+            parts.append(f"\n## {room}\n\n| file | what it holds | public names |\n|---|---|---|\n")
             for path in _files(room):
                 name = path.relative_to(PACKAGE).as_posix()
-                parts.append(f"| `{name}` | {_first_sentence(path)} |\n")
+                tree = ast.parse(path.read_text(encoding="utf-8"))
+                parts.append(f"| `{name}` | {_first_paragraph(tree)} | {_names(tree)} |\n")
     return "".join(parts)
 
 
@@ -59,8 +61,14 @@ def _files(room: str) -> list[Path]:
     return sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
 
 
-def _first_sentence(path: Path) -> str:
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+def _names(tree: ast.Module) -> str:
+    kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    names = [node.name for node in tree.body if isinstance(node, kinds)]
+    return ", ".join(f"`{name}`" for name in names if not name.startswith("_"))
+
+
+def _first_paragraph(tree: ast.Module) -> str:
+    text = ast.get_docstring(tree) or ""
     paragraph = " ".join(text.split("\n\n")[0].split())
     return paragraph.replace("|", "\\|")
 

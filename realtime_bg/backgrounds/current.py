@@ -78,7 +78,7 @@ class CurrentBackground:
             new = open_background(settings.current, settings, self._wait)
         except RealtimeBgError as error:
             kept = stays(self.spec)
-            text = f"{error}; {kept} {'stays' if kept == self.spec else 'takes its place'}"
+            text = f"{error}; {kept} {'stays' if kept == self.spec else 'is used instead'}"
             log.warning("%s", text)
             self._stats.notice(text)
             if kept != settings.current:

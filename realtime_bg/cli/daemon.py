@@ -68,8 +68,7 @@ def daemon(
     from realtime_bg.daemon.daemon import Daemon
     from realtime_bg.daemon.logs import daemon_logs
     from realtime_bg.daemon.supervisor import RestartsExhausted
-    from realtime_bg.settings import load
-    from realtime_bg.steering.config_file import chosen_config
+    from realtime_bg.settings import chosen_config, load
 
     ring = daemon_logs(verbose, log_json)
     flags = {

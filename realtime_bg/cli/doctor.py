@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from realtime_bg.cli.options import Config, Device, Engine, Model, Size, Source, engine_flags
+from realtime_bg.cli.options import Device, Engine, Model, OwnConfig, Size, Source, engine_flags
 from realtime_bg.system.console import out
 from realtime_bg.version import __version__
 
@@ -25,15 +25,14 @@ def doctor(
     model: Model = None,
     device: Device = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
-    config: Config = None,
+    config: OwnConfig = None,
 ) -> None:
     """Check this machine: packages, providers, cameras, virtual camera, display, models, speed.
 
     The exit code is 1 if something that `run` with the same options needs does not work.
     """
     from realtime_bg.doctor import MARKS, as_json, examine, without_home
-    from realtime_bg.settings import load
-    from realtime_bg.steering.config_file import chosen_config
+    from realtime_bg.settings import chosen_config, load
 
     flags = {
         "source.spec": source,

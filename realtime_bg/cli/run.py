@@ -83,8 +83,7 @@ def run(
 ) -> None:
     """Replace the background of a camera, a video, an image or the demo (the default command)."""
     from realtime_bg.app import run as runner
-    from realtime_bg.settings import load
-    from realtime_bg.steering.config_file import chosen_config
+    from realtime_bg.settings import chosen_config, load
 
     show_logs(verbose)
     flags = {

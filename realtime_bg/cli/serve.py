@@ -53,9 +53,8 @@ def serve(
     verbose: Verbose = False,
 ) -> None:
     """Serve a web page for photos, videos and the live picture; prints the address to open."""
-    from realtime_bg.settings import load
+    from realtime_bg.settings import chosen_config, load
     from realtime_bg.steering.checks import prepare
-    from realtime_bg.steering.config_file import chosen_config
     from realtime_bg.web.server import serve as run_server
 
     show_logs(verbose)

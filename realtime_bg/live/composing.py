@@ -65,7 +65,7 @@ class Composing:
             self.holding = now.frozen and whole and not resting and not leaves_camera
             if resting:
                 text = "Camera paused" if now.paused else "One moment"
-                last, whole, camera_shown = self._closed(index, text), False, False
+                last, whole, camera_shown = self._without_camera(index, text), False, False
             elif self.holding and last is not None:
                 last = self._processor.compositor.again(last, now)
             elif item is not None and _age(item) <= now.privacy.max_age:
@@ -77,7 +77,7 @@ class Composing:
                 self._stats.tick()
                 self._stats.add("latency", time.monotonic() - last.time)
             elif not self._run.finished.is_set():
-                last, whole, camera_shown = self._closed(index), False, False
+                last, whole, camera_shown = self._without_camera(index), False, False
             self.composed_at = time.monotonic()
             with self._stats.stage("hand-over"):
                 if last is not None:
@@ -129,8 +129,8 @@ class Composing:
             self._matte = item if isinstance(item, Matte) and item.guide is not None else None
         return item
 
-    def _closed(self, index: int, text: str = "") -> Composite:
-        return self._processor.closed(self._size(), index, text)
+    def _without_camera(self, index: int, text: str = "") -> Composite:
+        return self._processor.without_camera(self._size(), index, text)
 
 
 def _age(item: Item) -> float:

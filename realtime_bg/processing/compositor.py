@@ -52,7 +52,7 @@ class Compositor:
         if shows_camera(settings) and background.passthrough:
             return self._finish(frame.image, frame, None, settings)
         if isinstance(item, Frame) or item.lost:
-            return self.closed(frame.size, frame.index, settings, at=frame.time)
+            return self.without_camera(frame.size, frame.index, settings, at=frame.time)
         if settings.refine != self._refine:
             self._refine = settings.refine
             self._stats.notice(
@@ -78,7 +78,7 @@ class Compositor:
             image = behind if background.erases else over(person, behind)
             return self._finish(image, frame, alpha, settings)
 
-    def closed(
+    def without_camera(
         self, size: Size, index: int, settings: Settings, text: str = "", at: float | None = None
     ) -> Composite:
         """A composite without anything from the camera: the background alone, or a card. It is a

@@ -43,12 +43,14 @@ class Processor:
         composite = self._composed(item)
         if composite is None:
             frame = item if isinstance(item, Frame) else item.frame
-            composite = self.closed(frame.size, frame.index, at=frame.time)
+            composite = self.without_camera(frame.size, frame.index, at=frame.time)
         return composite
 
-    def closed(self, size: Size, index: int, text: str = "", at: float | None = None) -> Composite:
-        """A picture without the camera, see `Compositor.closed`."""
-        return self.compositor.closed(size, index, self.live.now, text, at)
+    def without_camera(
+        self, size: Size, index: int, text: str = "", at: float | None = None
+    ) -> Composite:
+        """A picture without the camera, see `Compositor.without_camera`."""
+        return self.compositor.without_camera(size, index, self.live.now, text, at)
 
     def _composed(self, item: Item) -> Composite | None:
         try:

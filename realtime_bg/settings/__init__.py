@@ -2,6 +2,7 @@
 
 from realtime_bg.settings.fields import Point, at_home, check_device, check_size, parse_size
 from realtime_bg.settings.loading import (
+    chosen_config,
     default_config,
     flattened,
     load,
@@ -42,6 +43,7 @@ __all__ = [
     "at_home",
     "check_device",
     "check_size",
+    "chosen_config",
     "default_config",
     "flattened",
     "load",

@@ -86,6 +86,12 @@ def default_config() -> Path:
     return platformdirs.user_config_path("realtime-bg", appauthor=False) / "config.yaml"
 
 
+def chosen_config(given: Path | None) -> Path | None:
+    """The file ``given``, otherwise the user's own config.yaml if it exists, otherwise None."""
+    own = default_config()
+    return given if given is not None else own if own.is_file() else None
+
+
 def read_file(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     """The values of a YAML file and the line of each key path. Raises SettingsError."""
     try:

@@ -11,7 +11,7 @@ from realtime_bg.backgrounds.current import CurrentBackground
 from realtime_bg.errors import RealtimeBgError, SettingsError
 from realtime_bg.processing.matting import Matting
 from realtime_bg.processing.processor import Processor
-from realtime_bg.settings import Settings, default_config, flattened, load, read_file, validated
+from realtime_bg.settings import Settings, flattened, load, read_file, validated
 from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
 from realtime_bg.steering.changes import apply
@@ -19,12 +19,6 @@ from realtime_bg.steering.checks import Refused
 from realtime_bg.system.watching import Wanted
 
 log = logging.getLogger(__name__)
-
-
-def chosen_config(given: Path | None) -> Path | None:
-    """The file ``given``, otherwise the user's own config.yaml if it exists, otherwise None."""
-    own = default_config()
-    return given if given is not None else own if own.is_file() else None
 
 
 class ConfigFile:

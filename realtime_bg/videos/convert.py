@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from realtime_bg.backgrounds.folder import media
 from realtime_bg.errors import SettingsError, SinkError, SourceError, reason
 from realtime_bg.frames import Frame
 from realtime_bg.imaging.geometry import fit
@@ -35,11 +34,11 @@ from realtime_bg.settings.live import Live
 from realtime_bg.sources import classify
 from realtime_bg.stats import Stats
 from realtime_bg.steering.checks import check
-from realtime_bg.version import __version__
 from realtime_bg.videos import joining
 from realtime_bg.videos.clips import Clip, Shot, Span
 from realtime_bg.videos.codings import SUFFIXES, AlphaKind, PartWriter, codings
 from realtime_bg.videos.parts import Parts, Stopped, parts_folder
+from realtime_bg.videos.resuming import job, resume
 from realtime_bg.videos.sequences import not_of_a_sequence, write_gif, write_sequence
 
 __all__ = ["VideoOptions", "convert", "outputs", "parts_folder"]
@@ -115,7 +114,7 @@ def convert(
         processor = Processor(Live(settings), stats, wait=True)
         stack.enter_context(closing(processor))
         conversion = _Conversion(processor, span, options, parts, target.suffix.lower())
-        if not conversion.encode(_job(settings, source, options), progress, stop):
+        if not conversion.encode(job(settings, source, options), progress, stop):
             return False
         _warn_of_short(clip, span, parts)
         return _finish(parts, outputs(target, options), options, span, sound, stop)
@@ -166,35 +165,6 @@ def _check(settings: Settings, source: Path, target: Path, options: VideoOptions
             )
 
 
-def _job(settings: Settings, source: Path, options: VideoOptions) -> dict[str, Any]:
-    """All that the pictures depend on: parts of another job are of no use."""
-    engine, behind = settings.engine, Path(settings.background.current).expanduser()
-    named = (
-        source,
-        engine.model,
-        engine.combine.model,
-        engine.plate.file,
-        settings.background.inpaint,
-        behind,
-        *media(behind),
-    )
-    keys = {"engine", "background", "refine", "harmonise", "output"}
-    return {
-        "version": __version__,
-        "settings": settings.model_dump(mode="json", include=keys),
-        "options": options.model_dump(mode="json"),
-        "files": [_state(path) for path in named if path is not None],
-    }
-
-
-def _state(path: Path) -> list[Any]:
-    try:
-        status = path.stat()
-    except OSError:
-        return [str(path)]
-    return [str(path.absolute()), status.st_size, status.st_mtime_ns]
-
-
 class _Conversion:
     """The pictures of one run, from the source to parts."""
 
@@ -208,29 +178,21 @@ class _Conversion:
         self._mirror = processor.live.now.output.mirror
         processor.live.update(output__mirror=False)  # the picture is mirrored, not the background
 
-    def encode(self, job: dict[str, Any], progress: Progress, stop: threading.Event) -> bool:
-        """Encode what is not done yet; False where ``stop`` came first. Raises RealtimeBgError."""
-        span, stats = self._span, self._processor.stats
+    def encode(self, this: dict[str, Any], progress: Progress, stop: threading.Event) -> bool:
+        """Encode the pictures of the job ``this`` that are not done yet. False if ``stop`` came
+        first. Raises RealtimeBgError."""
+        span = self._span
         first = next(self._clip.shots(span.start if span.cut else None), None)
         if first is None or (span.end is not None and first.pts >= span.end):
             raise SourceError(f"{self._clip.path}: no picture in this span; is it that long?")
         # Where backgrounds begin, and which engine it is in the end.
         self._processor.process(self._frame(first, 0, epoch=0))
-        dropped = self._parts.resume(job | {"engine": [stats.engine, Path(stats.model).name]})
-        if dropped:
-            log.warning("the parts in %s are of another job; starting again", self._parts.folder)
-        if self._has_long_memory():
-            self._parts.done.clear()
+        at = resume(self._parts, this, self._processor)
+        at = first.pts if at is None else at
         done = sum(len(part.pts) for part in self._parts.done)
-        at = self._parts.done[-1].pts[-1] + 1 if self._parts.done else first.pts
         for index, shot in enumerate(self._lead(at)):
             self._processor.process(self._frame(shot, index, epoch=1))
         return self._encode(at, done, progress, stop)
-
-    def _has_long_memory(self) -> bool:
-        """Whether a picture depends on all before it, so that none may be passed over."""
-        now = self._processor.live.now
-        return now.background.current == "erase" or self._processor.stats.engine == "motion"
 
     def _lead(self, at: int) -> list[Shot]:
         """A few pictures before the tick ``at``; where the clip begins there, those after it,

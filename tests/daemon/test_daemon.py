@@ -107,9 +107,7 @@ def test_a_damaged_background_is_refused_where_it_is_asked_for(start, tmp_path):
     d = start().running()
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"\xff\xd8\xff" + b"junk" * 100)
-    with pytest.raises(
-        DaemonError, match=r"bad\.jpg': damaged or not a.*; #00ff00 stays"
-    ):
+    with pytest.raises(DaemonError, match=r"bad\.jpg': damaged or not a.*; #00ff00 stays"):
         d.set(background__current=str(bad))
     assert d.live.now.background.current == "#00ff00"
 

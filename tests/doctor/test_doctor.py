@@ -19,8 +19,7 @@ from realtime_bg.devices import v4l2
 from realtime_bg.devices.v4l2 import Format
 from realtime_bg.doctor import asking, packages, runtimes, speed, video, virtual, weights
 from realtime_bg.doctor.findings import Finding, Machine, Needs
-from realtime_bg.settings import load
-from realtime_bg.steering import config_file as reload
+from realtime_bg.settings import load, loading
 from realtime_bg.zoo import packaged
 
 CAPTURE, OUTPUT = 0x1, 0x2
@@ -535,7 +534,7 @@ def test_this_machine_without_a_display():
 def test_the_users_own_settings_are_what_is_examined(monkeypatch, tmp_path, capsys):
     own = tmp_path / "config.yaml"
     own.write_text("nonsense: 1\n")
-    monkeypatch.setattr(reload, "default_config", lambda: own)
+    monkeypatch.setattr(loading, "default_config", lambda: own)
     monkeypatch.setattr(sys, "argv", ["realtime-bg", "doctor"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

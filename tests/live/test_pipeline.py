@@ -585,7 +585,7 @@ def test_leaving_none_for_what_cannot_be_opened_does_not_show_the_camera_again(
     Seen.images.clear()
     until(lambda: pipeline.live.now.background.current == "blur")
     assert "bad.jpg" in caplog.text
-    assert "using blur instead" in caplog.text
+    assert "blur is used instead" in caplog.text
     until(lambda: len(Seen.images) > 20)
     assert finish(pipeline) is None
 

@@ -202,7 +202,10 @@ def test_none_shows_the_camera_because_the_user_said_so():
 def test_closed_never_shows_the_camera(background):
     maker, settings = compositor(background)
     frame = Frame(np.full((180, 320, 3), (255, 0, 255), np.uint8), 0, 0.0)
-    pictures = [maker.closed(SIZE, 0, settings), maker.closed(SIZE, 0, settings, "Camera paused")]
+    pictures = [
+        maker.without_camera(SIZE, 0, settings),
+        maker.without_camera(SIZE, 0, settings, "Camera paused"),
+    ]
     if background != "none":
         pictures.append(maker.compose(frame, settings))  # a bare frame must not pass
     for composite in pictures:
@@ -268,7 +271,7 @@ def test_views_show_what_they_say():
 def test_a_background_that_cannot_be_opened_live_leaves_the_old_one(caplog):
     maker, settings = compositor()
     bad = settings.model_copy(update={"background": BackgroundSettings(current="nowhere.jpg")})
-    assert (maker.closed(SIZE, 0, bad).image == (0, 255, 0)).all()
+    assert (maker.without_camera(SIZE, 0, bad).image == (0, 255, 0)).all()
     assert "nowhere.jpg" in caplog.text
 
 

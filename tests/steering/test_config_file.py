@@ -12,15 +12,14 @@ from helpers.waiting import until
 from realtime_bg.errors import SettingsError
 from realtime_bg.frames import Frame
 from realtime_bg.processing.processor import Processor
-from realtime_bg.settings import default_config, load
+from realtime_bg.settings import chosen_config, default_config, load, loading
 from realtime_bg.settings.live import Live
 from realtime_bg.settings.loading import value_of
 from realtime_bg.sinks import wanted_sinks
 from realtime_bg.stats import Stats
-from realtime_bg.steering import config_file as reload
 from realtime_bg.steering.changes import absolute, apply, apply_texts, as_value, switch
 from realtime_bg.steering.checks import prepare
-from realtime_bg.steering.config_file import ConfigFile, chosen_config, in_use
+from realtime_bg.steering.config_file import ConfigFile, in_use
 from realtime_bg.steering.keys import press
 from realtime_bg.system import watching
 from realtime_bg.system.watching import FileWatch
@@ -144,7 +143,7 @@ def test_a_file_that_is_gone_changes_nothing(opened, caplog):
 
 def test_without_config_the_users_own_is_taken_where_there_is_one(monkeypatch, tmp_path):
     own = tmp_path / "config.yaml"
-    monkeypatch.setattr(reload, "default_config", lambda: own)
+    monkeypatch.setattr(loading, "default_config", lambda: own)
     assert chosen_config(None) is None
     own.write_text("")
     assert chosen_config(None) == own
@@ -298,7 +297,7 @@ def test_a_background_is_read_again_when_its_file_changes(tmp_path, caplog):
     watch = FileWatch(lambda: in_use(config, live, stats, processor))
 
     def colour():
-        composite = processor.compositor.closed((64, 36), 0, live.now)
+        composite = processor.compositor.without_camera((64, 36), 0, live.now)
         return tuple(int(value) for value in composite.image[0, 0])
 
     try:

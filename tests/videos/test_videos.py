@@ -24,6 +24,7 @@ from realtime_bg.cli import main as cli
 from realtime_bg.errors import SinkError
 from realtime_bg.settings import load
 from realtime_bg.videos import convert as videos
+from realtime_bg.videos import resuming
 from realtime_bg.videos.codings import PartWriter
 from realtime_bg.videos.parts import parts_folder
 
@@ -621,7 +622,7 @@ def test_parts_of_another_job_are_not_used(video, plain, place, counted, stopped
     stopped(plain, "-o", "out.mp4", "-b", "blue", at=12)
     code, lines = video(plain, "-o", "out.mp4", "-b", "#00ff00")
     assert code == 0
-    assert "are of another job; starting again" in lines[0]
+    assert "are from another job; starting again" in lines[0]
     assert len(counted) == COUNT
     assert far(decoded("out.mp4")[:, :10, -8:], (0, 255, 0)).mean() < 8
 
@@ -709,7 +710,7 @@ def test_what_is_there_stays_until_overwrite(video, plain, place):
     assert video(plain, "-o", "out.mp4", "--overwrite")[0] == 0
     assert len(times("out.mp4")) == COUNT
     (place / "out.matte.mov").write_bytes(b"mine")
-    assert refused(video(plain, "-o", "out.mov", "--alpha", "matte"), "out.matte.mov already exists")
+    assert refused(video(plain, "-o", "out.mov", "--alpha", "matte"), "out.matte.mov already")
 
 
 def test_a_stop_that_comes_too_late_is_none(video, plain, place, monkeypatch):
@@ -775,7 +776,7 @@ def test_a_job_is_all_that_its_pictures_depend_on(place):
     }
 
     def job(**more):
-        return videos._job(load(flags=flags | more), place / "in.mp4", videos.VideoOptions())
+        return resuming.job(load(flags=flags | more), place / "in.mp4", videos.VideoOptions())
 
     for name in names:
         (place / name).write_bytes(b"1")
