@@ -261,7 +261,7 @@ def test_the_end_of_the_program_is_said(chromium, tmp_path):
         page = Page(chromium, web).open("live")
         page("#camera").click()
         page.wait(lambda: page("#engine-now").text.startswith("embedded"))
-    page.wait(lambda: "does not answer" in page("#screen-text").text)
+    page.wait(lambda: "does not respond" in page("#screen-text").text)
     assert page("#camera").text == "Start the camera"
     assert not page("#stream").is_displayed()
 

@@ -20,7 +20,7 @@ async function ask(path, options = {}) {
   try {
     answer = await fetch(path, options);
   } catch {
-    say("The program does not answer. Is it still running?");
+    say("The program does not respond. Is it still running?");
     throw new Error("no answer");
   }
   if (!answer.ok) {
@@ -363,7 +363,7 @@ function keyButtons(keys) {
 
 const gone = { // instead of what was shown last
   running: false, fps: 0, latency_ms: 0,
-  problem: "The program does not answer. If it was started anew, open the address that it printed.",
+  problem: "The program does not respond. If it was restarted, open the address that it printed.",
 };
 
 function listen(wait = 500) {
