@@ -21,7 +21,7 @@ class Matting:
     def __init__(self, live: Live, stats: Stats, in_time: bool = False) -> None:
         """``in_time``: frames arrive at the rate of a camera. Then a still picture is not matted
         again, and the work size is reduced if the network is too slow."""
-        self._live, self._stats, self._in_time = live, stats, in_time
+        self._live, self.stats, self._in_time = live, stats, in_time
         self._choice = EngineChoice(live, stats)
         self._resets, self._plates = live.now.resets, live.now.plates
         self._scene = SceneChangeDetector()
@@ -49,7 +49,7 @@ class Matting:
         plate, self._plates = now.plates > self._plates, now.plates
         still &= self._in_time and now.engine.gate and not cut and not plate
         if still and self._last is not None and choice.engine is not None and choice.engine.waits:
-            self._stats.held += 1
+            self.stats.held += 1
             return replace(self._last, frame=frame)
         blamed, self._blamed = self._blamed, None
         if blamed is not None and choice.engine is not None:
@@ -82,7 +82,7 @@ class Matting:
 
     def abandoned(self, reason: str) -> "Matting":
         """A successor that never uses the current engine, which hangs in another thread."""
-        successor = Matting(self._live, self._stats, self._in_time)
+        successor = Matting(self._live, self.stats, self._in_time)
         successor._choice = self._choice.successor(reason)
         return successor
 

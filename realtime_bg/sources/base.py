@@ -1,5 +1,6 @@
 """The contract of a source: where frames come from."""
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 
@@ -34,6 +35,7 @@ class Source(ABC):
         """Open the source. Raises SourceError, which names the source, the cause and what to do."""
         self.target, self.settings, self.paced = target, settings, paced
         self.spec = without_password(settings.spec)  # for messages
+        self.closed = threading.Event()  # set by `close`; the iterator waits on it
 
     @abstractmethod
     def __iter__(self) -> Generator[Frame, None, None]:

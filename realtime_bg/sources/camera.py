@@ -57,7 +57,7 @@ class CameraSource(ReopeningSource):
             ok, image = self._capture.read()
             if ok and image is not None and image.size:
                 return image
-            if self._closed.is_set() or not self._capture.isOpened():
+            if self.closed.is_set() or not self._capture.isOpened():
                 break
         return None
 

@@ -6,7 +6,6 @@ pixels, and `DemoSource.alpha` is the ground-truth alpha of each frame.
 """
 
 import math
-import threading
 import time
 from collections.abc import Generator
 
@@ -41,14 +40,13 @@ class DemoSource(Source):
         self._room = Room(self.size)
         self._person, self._scale = _enlarged(figure, self.size)
         self._grain = _grain(self.size)
-        self._closed = threading.Event()
 
     def __iter__(self) -> Generator[Frame, None, None]:
         start, index = time.monotonic(), 0
-        while not self._closed.is_set():
+        while not self.closed.is_set():
             image, moment = self.image(index), index / self.fps
             if self.paced:
-                if self._closed.wait(max(0.0, start + moment - time.monotonic())):
+                if self.closed.wait(max(0.0, start + moment - time.monotonic())):
                     return
                 moment = time.monotonic()
             yield Frame(image, index, moment)
@@ -56,7 +54,7 @@ class DemoSource(Source):
             index = max(index + 1, missed)
 
     def close(self) -> None:
-        self._closed.set()
+        self.closed.set()
 
     def image(self, index: int) -> Image:
         """Frame ``index``: BGR ``uint8 (H, W, 3)``."""

@@ -1,6 +1,5 @@
 """A still picture as a source: repeats the same frame at a low rate."""
 
-import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -23,7 +22,6 @@ class ImageSource(Source):
 
     def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
         super().__init__(target, settings, paced)
-        self._closed = threading.Event()
         try:
             image = read_picture(Path(target))
         except (OSError, cv2.error) as error:  # deleted in the meantime, or far too large
@@ -40,13 +38,13 @@ class ImageSource(Source):
 
     def __iter__(self) -> Generator[Frame, None, None]:
         start, index = time.monotonic(), 0
-        while not self._closed.is_set():
+        while not self.closed.is_set():
             at = index / self.fps
             if self.paced:
                 at += start
-                self._closed.wait(max(0.0, at - time.monotonic()))
+                self.closed.wait(max(0.0, at - time.monotonic()))
             yield Frame(self._image, index, at)
             index += 1
 
     def close(self) -> None:
-        self._closed.set()
+        self.closed.set()

@@ -24,7 +24,6 @@ class ReopeningSource(Source):
 
     def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
         super().__init__(target, settings, paced)
-        self._closed = threading.Event()
         self._using = threading.Lock()  # held while the device is being read or opened
         self._connect()
 
@@ -44,10 +43,10 @@ class ReopeningSource(Source):
         index = epoch = 0
         backoff = Backoff(*PAUSES)
         try:
-            while not self._closed.is_set():
+            while not self.closed.is_set():
                 self.tried = time.monotonic()
                 with self._using:
-                    image = None if self._closed.is_set() else self._read()
+                    image = None if self.closed.is_set() else self._read()
                 if image is not None:
                     if backoff.failures:
                         log.warning("%s is back: %s", self.spec, self.description)
@@ -55,7 +54,7 @@ class ReopeningSource(Source):
                     self.waiting = False
                     yield Frame(image, index, time.monotonic(), epoch)
                     index += 1
-                elif not self._closed.is_set():
+                elif not self.closed.is_set():
                     if not backoff.failures:
                         epoch += 1
                         log.warning(
@@ -73,7 +72,7 @@ class ReopeningSource(Source):
         worked."""
         with self._using:
             self._disconnect()
-        if self._closed.wait(pause):
+        if self.closed.wait(pause):
             return
         self.tried = time.monotonic()
         try:
@@ -83,7 +82,7 @@ class ReopeningSource(Source):
             log.debug("%s", error)
 
     def close(self) -> None:
-        self._closed.set()
+        self.closed.set()
         # If another thread is inside a read, the iterator releases the device afterwards.
         if self._using.acquire(blocking=False):
             try:

@@ -1,6 +1,5 @@
 """Video files as a source: every frame in batch use, or paced by their own clock for viewing."""
 
-import threading
 import time
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -25,7 +24,6 @@ class VideoSource(Source):
 
     def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
         super().__init__(target, settings, paced)
-        self._closed = threading.Event()
         container, stream = open_video(target)
         first = next(pictures(container, stream), None)
         rate, codec = stream.average_rate, stream.codec_context.name
@@ -41,7 +39,7 @@ class VideoSource(Source):
     def __iter__(self) -> Generator[Frame, None, None]:
         start, skipped = time.monotonic(), 0
         for index, (picture, at, epoch) in enumerate(self._at_rate()):
-            if self._closed.is_set():
+            if self.closed.is_set():
                 return
             moment = at
             if self.paced:
@@ -54,7 +52,7 @@ class VideoSource(Source):
                     start += behind  # decoding is too slow, so the clip slows down
                     moment = time.monotonic()
                 skipped = 0
-                if self._closed.wait(max(0.0, -behind)):
+                if self.closed.wait(max(0.0, -behind)):
                     return
             yield Frame(self._image(picture), index, moment, epoch)
 
@@ -85,7 +83,7 @@ class VideoSource(Source):
         """Yield pictures with strictly increasing times in seconds since the start, over all
         repetitions."""
         offset, epoch = 0.0, 0
-        while not self._closed.is_set():
+        while not self.closed.is_set():
             container, stream = open_video(self.target)
             with container:
                 step = self._step
@@ -101,4 +99,4 @@ class VideoSource(Source):
             epoch += 1
 
     def close(self) -> None:
-        self._closed.set()
+        self.closed.set()

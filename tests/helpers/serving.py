@@ -24,6 +24,11 @@ class Client(requests.Session):
         self.headers["Authorization"] = f"Bearer {token}"
         self.trust_env = False
 
+    @property
+    def context(self):
+        """The server's own objects (`web.context.Server`), behind the guard."""
+        return self.server._app.state.server
+
     def request(self, method, url, **options):
         options.setdefault("timeout", 60)
         return super().request(method, self.base + url, **options)

@@ -488,7 +488,7 @@ def test_a_choice_between_giving_up_and_the_next_frame_counts(chosen, expected):
     successor = matting.abandoned("hangs")
     live.update(**chosen)
     successor.matte(replace(frame, index=1))
-    assert successor._stats.engine == expected
+    assert successor.stats.engine == expected
 
 
 def test_loading_is_no_hang(start):

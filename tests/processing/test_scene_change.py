@@ -111,7 +111,7 @@ def test_a_still_picture_is_matted_now_and_then(matting, flags, seen):
         shown = frame(room(1, noise=2, shot=index), index)
         assert used.matte(shown).frame is shown
     assert Counting.seen == seen
-    assert used._stats.held == 12 - seen
+    assert used.stats.held == 12 - seen
 
 
 def test_engines_that_learn_in_time_see_every_frame(matting, monkeypatch):
@@ -142,13 +142,13 @@ def test_a_network_that_is_too_slow_sees_less(matting, monkeypatch, caplog):
     used = matting()
     for shown in moving(3 * WINDOW + 20):
         used.matte(shown)
-    assert used._stats.work_size[0] < 64
+    assert used.stats.work_size[0] < 64
     assert "to maintain the frame rate" in caplog.text
     for flags in ({"engine.work_size": "64x36"}, {"in_time": False}):
         pinned = matting(**flags)
         for shown in moving(2 * WINDOW):
             pinned.matte(shown)
-        assert pinned._stats.work_size == (64, 36)
+        assert pinned.stats.work_size == (64, 36)
 
 
 def test_a_second_engine_keeps_its_size_and_one_that_has_learned_is_not_opened_anew(
@@ -233,7 +233,7 @@ def test_a_step_of_the_ladder_keeps_the_networks_stride(tmp_path, monkeypatch):
     sizes = set()
     for index in range(3):
         matting.matte(frame(np.zeros((720, 1280, 3), np.uint8), index))
-        sizes.add(matting._stats.work_size)
+        sizes.add(matting.stats.work_size)
     matting.close()
     assert len(sizes) == 2
     assert all(side % 32 == 0 for size in sizes for side in size)

@@ -451,13 +451,13 @@ def test_a_camera_that_vanishes_is_waited_for_longer_and_longer_and_comes_back(d
         device.present = count == 7
 
     source = open_camera()
-    source._closed = Waits(after)
+    source.closed = Waits(after)
     frames = iter(source)
     first = list(islice(frames, 3))
     device.present = False
     device.size = (40, 30)
     back = next(frames)
-    assert source._closed.seconds == [0.25, 0.5, 1.0, 2.0, 2.0, 2.0, 2.0]
+    assert source.closed.seconds == [0.25, 0.5, 1.0, 2.0, 2.0, 2.0, 2.0]
     assert {frame.epoch for frame in first} == {0}
     assert (back.epoch, back.index, back.size) == (1, 3, (40, 30))
     assert back.time > first[-1].time
@@ -476,14 +476,14 @@ def test_every_loss_is_a_new_epoch_and_starts_with_a_short_wait(device):
         device.present = True
 
     source = open_camera()
-    source._closed = Waits(after)
+    source.closed = Waits(after)
     frames = iter(source)
     epochs = []
     for _ in range(3):
         epochs.append(next(frames).epoch)
         device.present = False
     assert epochs == [0, 1, 2]
-    assert source._closed.seconds == [0.25, 0.25]
+    assert source.closed.seconds == [0.25, 0.25]
     source.close()
 
 
@@ -499,7 +499,7 @@ def test_the_camera_that_comes_back_is_the_same_under_any_number(device, monkeyp
         monkeypatch.setattr(camera_module, "cameras", lambda: lists[count - 1])
 
     source = open_camera()
-    source._closed = Waits(after)
+    source.closed = Waits(after)
     frames = iter(source)
     next(frames)
     device.present = False
@@ -570,7 +570,7 @@ def test_close_ends_the_iterator_while_the_camera_stalls(device):
 
 def test_close_while_a_camera_comes_back_without_pictures_is_heard(device):
     source = open_camera()
-    source._closed = Waits()
+    source.closed = Waits()
     frames, reads = iter(source), []
     next(frames)
     # It opens again but sends nothing: every read takes its whole timeout.
@@ -615,14 +615,14 @@ def test_a_stream_at_another_size(server):
 def test_a_stream_that_ends_is_connected_to_again(server):
     settings = SourceSettings(spec="the-stream")
     source = StreamSource(f"{server.address}/clip.mkv", settings, True)
-    source._closed = Waits()
+    source.closed = Waits()
     frames = []
     for frame in source:
         frames.append(frame)
         if frame.epoch == 2:
             source.close()
     assert [frame.index for frame in frames] == list(range(len(frames)))
-    assert source._closed.seconds[:2] == [0.25, 0.25]  # no spinning
+    assert source.closed.seconds[:2] == [0.25, 0.25]  # no spinning
 
 
 @pytest.mark.parametrize("name", ["sent.mp4", "sent.ts"])
@@ -630,7 +630,7 @@ def test_h264_with_one_key_frame_is_seen(server, tmp_path, name):
     clip = write_clip(tmp_path / name, range(10, 250, 10))
     server.body = clip.read_bytes()
     source = StreamSource(f"{server.address}/{name}", SourceSettings(), True)
-    source._closed = Waits(lambda count: source.close())  # one connection is enough
+    source.closed = Waits(lambda count: source.close())  # one connection is enough
     frames = list(source)
     assert len(frames) > 20
 
@@ -638,9 +638,9 @@ def test_h264_with_one_key_frame_is_seen(server, tmp_path, name):
 def test_a_stream_without_pictures_is_asked_less_and_less(server, tmp_path, monkeypatch):
     source = StreamSource(f"{server.address}/clip.mkv", SourceSettings(), True)
     monkeypatch.setattr(source, "_read", lambda: None)
-    source._closed = Waits(lambda count: source.close() if count == 4 else None)
+    source.closed = Waits(lambda count: source.close() if count == 4 else None)
     assert list(source) == []
-    assert source._closed.seconds == [0.25, 0.5, 1.0, 2.0]
+    assert source.closed.seconds == [0.25, 0.5, 1.0, 2.0]
 
 
 def test_a_turned_stream_has_its_upright_size(server, tmp_path, monkeypatch):
@@ -869,7 +869,7 @@ def test_a_paced_clip_keeps_its_own_time(tmp_path, clock):
     times = [0, 40, 200, 1000, 1033]
     clip = write_clip(tmp_path / "clip.mkv", range(0, 250, 50), times=times)
     source = open_clip(clip, paced=True)
-    source._closed = clock
+    source.closed = clock
     shown = [(frame.index, round((frame.time - 100) * 1000), clock.now) for frame in source]
     assert [(index, at) for index, at, _ in shown] == list(enumerate(times))
     assert [now for *_, now in shown] == pytest.approx([100 + at / 1000 for at in times])
@@ -878,7 +878,7 @@ def test_a_paced_clip_keeps_its_own_time(tmp_path, clock):
 def test_a_paced_clip_leaves_out_what_is_late(tmp_path, clock):
     clip = write_clip(tmp_path / "clip.mp4", range(0, 240, 8), rate=20)  # 30 pictures, 1.5 s
     source = open_clip(clip, paced=True)
-    source._closed = clock
+    source.closed = clock
     indices = []
     for frame in source:
         indices.append(frame.index)

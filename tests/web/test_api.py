@@ -146,7 +146,7 @@ def test_no_photo_at_all(web):
 
 
 def test_too_many_photos_at_a_time_have_to_wait(web, photo):
-    desk = web.server._app.state.server.photos
+    desk = web.context.photos
     with desk._turn:  # the first two wait for the engine
         answers = []
 
@@ -221,7 +221,7 @@ def test_a_sound_that_matroska_cannot_hold(web, demo):
 
 
 def test_a_background_that_is_deleted_is_kept_for_a_video_that_waits(web, clip):
-    desk = web.server._app.state.server.jobs
+    desk = web.context.jobs
     name = web.post("/api/backgrounds", files={"image": plain((9, 9, 200))}).json()["name"]
     gate = threading.Event()
     desk._worker.submit(gate.wait)
@@ -235,14 +235,14 @@ def test_a_background_that_is_deleted_is_kept_for_a_video_that_waits(web, clip):
 def test_a_result_goes_after_its_time_also_when_nobody_asks(web, clip, monkeypatch):
     monkeypatch.setattr(jobs, "KEPT_SECONDS", 0.3)
     job = web.post("/api/jobs", files={"video": clip}, data={"style": "beach"}).json()
-    folder = web.server._app.state.server.jobs.get(job["id"]).folder
+    folder = web.context.jobs.get(job["id"]).folder
     web.wait(lambda: not folder.exists())
 
 
 def test_a_video_that_does_not_say_how_long_it_is_has_an_end_too(web, demo, monkeypatch):
     file = io.BytesIO()
     three(demo, SimpleNamespace(write=file.write), "matroska")  # as a browser records
-    desk = web.server._app.state.server.jobs
+    desk = web.context.jobs
     monkeypatch.setattr(desk, "_limits", desk._limits.model_copy(update={"seconds": 0.1}))
     answer = web.post("/api/jobs", files={"video": file.getvalue()}, data={"style": "beach"})
     assert answer.status_code == 201, answer.text
@@ -254,7 +254,7 @@ def test_a_video_that_does_not_say_how_long_it_is_has_an_end_too(web, demo, monk
 
 
 def test_a_video_can_be_cancelled_and_too_many_are_refused(web, clip):
-    desk = web.server._app.state.server.jobs
+    desk = web.context.jobs
     gate = threading.Event()
     desk._worker.submit(gate.wait)  # what comes now has to queue
     jobs = [web.post("/api/jobs", files={"video": clip}).json() for _ in range(2)]
@@ -325,7 +325,7 @@ def test_an_upload_keeps_nothing_but_its_pixels(web):
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", exif=exif)
     name = web.post("/api/backgrounds", files={"image": buffer.getvalue()}).json()["name"]
-    gallery = web.server._app.state.server.gallery
+    gallery = web.context.gallery
     assert b"at home" not in gallery.path(name).read_bytes()
     web.delete(f"/api/backgrounds/{name}")
 
@@ -501,7 +501,7 @@ def test_events_tell_what_changes(web):
 
 
 def test_events_go_on_when_a_picture_is_gone_meanwhile(web, tmp_path_factory):
-    folder = web.server._app.state.server.gallery._folder
+    folder = web.context.gallery._folder
     folder.mkdir(parents=True, exist_ok=True)
     gone = folder / "0123456789abcdef.jpg"
     gone.symlink_to(folder / "nowhere.jpg")
@@ -532,7 +532,7 @@ def test_viewers_have_an_end(web):
         assert web.get("/api/live/stream").status_code == 429
         for one in watching:
             one.close()
-        web.wait(lambda: web.server._app.state.server.viewers == 0)
+        web.wait(lambda: web.context.viewers == 0)
     finally:
         web.post("/api/live", json={"on": False})
 

@@ -268,7 +268,7 @@ def test_the_end_of_the_program_is_said(chromium, tmp_path):
 
 def test_photos_take_the_engine_the_program_was_started_with(chromium, tmp_path, photo):
     with served(tmp_path, {"engine.name": "threshold"}) as web:
-        desk = web.server._app.state.server.photos
+        desk = web.context.photos
         page = Page(chromium, web).open()
         page("#photo input[type=file]").send_keys(str(photo))
         page("#photo [type=submit]").click()
