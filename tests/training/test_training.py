@@ -494,7 +494,14 @@ def test_runs_are_not_overwritten_nor_mixed_up(photos, tmp_path, capsys):
     refused(capsys, "contains a run; continue it with --resume", photos, out, "--steps", 2)
     refused(capsys, "started with batch 3, not 2", photos, out, "--resume", "--batch", 2)
     refused(
-        capsys, "started with arch tiny, not unet", photos, out, "--resume", "--batch", 3, arch="unet"
+        capsys,
+        "started with arch tiny, not unet",
+        photos,
+        out,
+        "--resume",
+        "--batch",
+        3,
+        arch="unet",
     )
     assert train(photos, out, "--steps", 2, "--resume") == 0  # longer is allowed
     assert [row["step"] for row in rows(out / "val.csv")] == ["1", "2"]
