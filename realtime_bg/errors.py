@@ -1,19 +1,19 @@
-"""The errors a user can meet: each names the thing, the cause and the next step."""
+"""The errors shown to users; each message names the subject, the cause and the next step."""
 
 
 def reason(error: Exception) -> str:
-    """What the system or a library says of a failure, in one line."""
+    """Return the system's or a library's description of a failure, in one line."""
     text = str(error).split("\n")[0].rstrip(".")
     return getattr(error, "strerror", None) or text or type(error).__name__
 
 
 class RealtimeBgError(Exception):
-    """Root of every error that is shown to the user as one line (exit code 2)."""
+    """Base class of all errors that are shown to the user as one line (exit code 2)."""
 
 
 class SettingsError(RealtimeBgError, ValueError):
-    """A setting, flag or configuration file has a value that cannot be used. ``key``: which
-    setting, as ``section.key``, where it is about one."""
+    """A setting, flag or configuration file has an invalid value. ``key``: the setting, as
+    ``section.key``, if the error is about a single one."""
 
     def __init__(self, message: str, key: str = "") -> None:
         super().__init__(message)
@@ -49,8 +49,8 @@ class DataError(RealtimeBgError, ValueError):
 
 
 class TrainingError(RealtimeBgError, RuntimeError):
-    """A training run cannot go on, or its result is not to be trusted."""
+    """A training run cannot continue, or its result cannot be trusted."""
 
 
 class DaemonError(RealtimeBgError, RuntimeError):
-    """The daemon cannot run, is not running, or refuses what it was asked for."""
+    """The daemon cannot run, is not running, or refuses a request."""

@@ -1,14 +1,14 @@
-"""The types that travel through the program, and the one form pixels have.
+"""The data types passed through the program (frames, mattes, composites) and their pixel formats.
 
-Pixels, everywhere inside the program:
+Conventions for pixels everywhere in the program:
 
 * an **image** is BGR ``uint8 (H, W, 3)``, C-contiguous;
-* an **alpha** is ``float32 (h, w)`` in [0, 1]: 1 is person, 0 is room;
-* a **foreground** is an image that holds the colour of the person without the old room;
+* an **alpha** is ``float32 (h, w)`` in [0, 1]: 1 is person, 0 is background;
+* a **foreground** is an image with the person's colours, free of the old background;
 * a **size** is ``(width, height)`` in pixels, the order OpenCV uses;
-* a **time** is seconds on the monotonic clock (live) or on the source's own clock (files).
+* a **time** is in seconds, on the monotonic clock (live) or on the source's clock (files).
 
-Arrays are never changed once they are inside one of these types: stages share them.
+Arrays inside one of these types are never modified, because stages share them.
 """
 
 from abc import ABC, abstractmethod
@@ -22,17 +22,17 @@ Image: TypeAlias = NDArray[np.uint8]
 Alpha: TypeAlias = NDArray[np.float32]
 Size: TypeAlias = tuple[int, int]
 
-TOLERANCE = 1e-3  # by which rounding may carry an alpha out of [0, 1]
+TOLERANCE = 1e-3  # rounding may exceed [0, 1] by this much
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture of a source.
+    """One image from a source.
 
-    ``image``: BGR ``uint8 (H, W, 3)``. ``index``: position in the source, from 0; gaps are
-    frames that were dropped. ``time``: seconds; when it was captured, or its timestamp in a file.
-    ``epoch``: grows whenever the picture jumps (a device came back, a clip began again), so
-    that whoever keeps history knows it is void.
+    ``image``: BGR ``uint8 (H, W, 3)``. ``index``: position in the source, from 0; gaps are dropped
+    frames. ``time``: seconds; when it was captured, or its timestamp in a file. ``epoch``:
+    increases at every discontinuity (a device was reconnected, a clip restarted), where any history
+    of earlier frames becomes invalid.
     """
 
     image: Image
@@ -47,13 +47,13 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Matte:
-    """What an engine says about one frame; the alpha always belongs to ``frame``.
+    """An engine's result for one frame; the alpha always belongs to ``frame``.
 
     ``alpha``: ``float32 (h, w)`` in [0, 1], at the frame's size or smaller. ``foreground``: BGR
-    ``uint8 (h, w, 3)`` or None where the engine predicts no colour. ``guide``: the frame itself
-    at the alpha's size, BGR ``uint8 (h, w, 3)``; needed when that is smaller than the frame,
-    because upsampling is guided by it. ``lost``: the engine does not know where the person is,
-    and says nothing about who is in the picture; it is then shown as if there were no matte.
+    ``uint8 (h, w, 3)`` or None if the engine predicts no colours. ``guide``: the frame itself at
+    the alpha's size, BGR ``uint8 (h, w, 3)``; needed when that is smaller than the frame, because
+    it guides the upsampling. ``lost``: the engine does not know where the person is, so the alpha
+    means nothing; the frame is then shown as if there were no matte.
     """
 
     frame: Frame
@@ -64,9 +64,9 @@ class Matte:
 
 
 class DeviceMatte(ABC):
-    """A `Matte` of full size whose pixels are still on the engine's device.
+    """A `Matte` at full size whose pixels are still on the engine's device.
 
-    The compositor blends it there where nothing has to be done to it first.
+    The compositor blends it there if no other processing is needed first.
     """
 
     lost = False
@@ -77,30 +77,30 @@ class DeviceMatte(ABC):
 
     @abstractmethod
     def downloaded(self) -> Matte:
-        """The same as arrays of this machine."""
+        """Copy it to arrays in main memory."""
 
     @abstractmethod
     def over(self, background: Image) -> Image:
-        """The person before a background, BGR ``uint8 (H, W, 3)`` of the frame's size, within 1
-        grey level of exact arithmetic."""
+        """Composite the person over a background, BGR ``uint8 (H, W, 3)`` of the frame's size,
+        within 1 grey level of exact arithmetic."""
 
 
 Item: TypeAlias = Matte | DeviceMatte | Frame
-"""What the compositor makes a picture of; a bare frame where the user asked to see the camera."""
+"""The compositor's input; a bare frame if the user chose to see the unchanged camera image."""
 
 
 def downloaded(matte: Matte | DeviceMatte) -> Matte:
-    """The matte as arrays of this machine."""
+    """Return the matte as arrays in main memory."""
     return matte if isinstance(matte, Matte) else matte.downloaded()
 
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """A finished picture. Sinks accept nothing else, and only `processing/compositor.py` makes it.
+    """A finished image. Sinks accept nothing else, and only `processing/compositor.py` makes it.
 
-    ``image``: BGR ``uint8 (H, W, 3)``, what the world may see. ``preview``: the same with
-    overlays and comparison views, for a window on this machine only. ``index`` and ``time``
-    are those of the frame it was made from (for a card: the last index and the present time).
+    ``image``: BGR ``uint8 (H, W, 3)``, what others may see. ``preview``: the same with overlays and
+    comparison views, for a window on this machine only. ``index`` and ``time`` are those of the
+    source frame (for a card: the last index and the current time).
     """
 
     image: Image
@@ -110,9 +110,9 @@ class Composite:
 
 
 class Cutout(NamedTuple):
-    """A matted picture at full size: ``image`` and ``foreground`` BGR ``uint8 (H, W, 3)``, the
-    latter the image itself where the engine predicts no colour; ``alpha`` ``float32 (H, W)`` in
-    [0, 1]; ``lost``: the engine cannot tell the person, and the alpha is 0 everywhere."""
+    """A matted image at full size: ``image`` and ``foreground`` BGR ``uint8 (H, W, 3)``, the latter
+    the image itself if the engine predicts no colours; ``alpha`` ``float32 (H, W)`` in [0, 1];
+    ``lost``: the engine cannot find the person, and the alpha is 0 everywhere."""
 
     image: Image
     alpha: Alpha
@@ -121,7 +121,7 @@ class Cutout(NamedTuple):
 
 
 def as_image(array: object, what: str = "image") -> Image:
-    """Check an array that enters the program: BGR ``uint8 (H, W, 3)``, made C-contiguous."""
+    """Check that an input array is BGR ``uint8 (H, W, 3)``, and make it C-contiguous."""
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
         kind = getattr(array, "dtype", type(array).__name__)
         raise ValueError(f"{what}: expected a uint8 array, got {kind}")
@@ -131,8 +131,8 @@ def as_image(array: object, what: str = "image") -> Image:
 
 
 def check_matte(matte: Matte | DeviceMatte) -> Matte | DeviceMatte:
-    """Check what an engine hands over; raises ValueError, so a broken engine fails closed. What
-    is on a device is in order by the way it is made."""
+    """Check an engine's result; raises ValueError, so a broken engine fails closed. A `DeviceMatte`
+    is not checked, because it is valid by construction."""
     if isinstance(matte, DeviceMatte):
         return matte
     alpha, (width, height) = matte.alpha, matte.frame.size
@@ -144,7 +144,7 @@ def check_matte(matte: Matte | DeviceMatte) -> Matte | DeviceMatte:
         image = getattr(matte, name)
         if image is not None and (image.dtype != np.uint8 or image.shape != (*alpha.shape, 3)):
             raise ValueError(f"{name}: expected uint8 {(*alpha.shape, 3)}, got {image.shape}")
-    # Beyond [0, 1] a blend would show the room, as a negative or brightened. NaN fails too.
+    # Outside [0, 1] blending would show the room, inverted or brightened. NaN fails too.
     low, high = float(alpha.min()), float(alpha.max())
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
         raise ValueError(f"alpha: expected values in [0, 1], got {low:g} to {high:g}")

@@ -1,4 +1,4 @@
-"""Plug-ins by name: a literal dict says which module and class; other packages add to it."""
+"""Loads plug-ins by name, from a dict of "module:Class" and from other packages' entry points."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -8,19 +8,20 @@ from typing import Any
 
 from realtime_bg.errors import MissingPackageError, RealtimeBgError
 
-# Which extra brings an optional package; everything else is a base dependency.
+# The extra that installs an optional package; all other packages are base dependencies.
 EXTRAS = {"torch": "torch", "skimage": "demo", "torchvision": "train", "pycocotools": "train"}
 
 
 def with_plugins(own: dict[str, str], group: str) -> dict[str, str]:
-    """``own`` and what other packages offer as entry points of ``group``; own names win."""
+    """Return ``own`` and the entry points of ``group`` in other packages; own names take
+    precedence."""
     others = {entry.name: entry.value for entry in entry_points(group=group)}
     return own | {name: value for name, value in others.items() if name not in own}
 
 
 def split_name(registry: Mapping[str, str], spec: str) -> tuple[str, str, bool]:
-    """``NAME`` or ``NAME:TARGET`` as name, target, and whether there is a colon; the name is empty
-    where the registry has none of it."""
+    """Split ``NAME`` or ``NAME:TARGET`` into name, target, and whether there is a colon; name and
+    target are empty if the name is not in the registry."""
     name, colon, target = spec.partition(":")
     return (name, target, bool(colon)) if name in registry else ("", "", False)
 
@@ -28,7 +29,7 @@ def split_name(registry: Mapping[str, str], spec: str) -> tuple[str, str, bool]:
 def find_entry(
     registry: Mapping[str, str], name: str, kind: str, error: type[RealtimeBgError]
 ) -> str:
-    """``registry[name]``; raises ``error`` with the nearest name for one that is unknown."""
+    """Return ``registry[name]``; raises ``error`` with the closest match for an unknown name."""
     if name not in registry:
         near = get_close_matches(name, registry, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(registry)}"
@@ -37,7 +38,7 @@ def find_entry(
 
 
 def missing_package(kind: str, name: str, package: str) -> MissingPackageError:
-    """The error that says how to install what the plug-in ``name`` needs."""
+    """Return the error that says how to install a package that the plug-in ``name`` needs."""
     extra = EXTRAS.get(package)
     install = f'pip install "realtime-bg[{extra}]"' if extra else f"pip install {package}"
     return MissingPackageError(f"{kind} {name!r} needs the package {package!r}; run: {install}")
@@ -46,10 +47,10 @@ def missing_package(kind: str, name: str, package: str) -> MissingPackageError:
 def load_class(
     registry: Mapping[str, str], name: str, kind: str, error: type[RealtimeBgError]
 ) -> type[Any]:
-    """The class behind ``registry[name]`` ("module:Class"), imported now.
+    """Import and return the class of ``registry[name]`` ("module:Class").
 
-    Raises ``error`` for an unknown name (with the nearest one) and MissingPackageError, with
-    its install command, when the module needs a package that is not there.
+    Raises ``error`` for an unknown name (with the closest match) or a module that fails to load,
+    and MissingPackageError, with an install command, if the module needs a missing package.
     """
     module, _, cls = find_entry(registry, name, kind, error).partition(":")
     try:
@@ -59,7 +60,7 @@ def load_class(
         if package == "realtime_bg":
             raise
         raise missing_package(kind, name, package) from None
-    except Exception as problem:  # another package's module may raise anything
+    except Exception as problem:  # modules of other packages may raise anything
         reason = f"{type(problem).__name__}: {problem}"
         raise error(f"{kind} {name!r} cannot be loaded ({reason})") from problem
 
@@ -71,15 +72,15 @@ def open_plugin(
     error: type[RealtimeBgError],
     *arguments: Any,
 ) -> Any:
-    """Construct the class behind ``registry[name]`` with ``arguments``.
+    """Construct the class of ``registry[name]`` with ``arguments``.
 
-    Raises RealtimeBgError: its own, or ``error`` around whatever a library raised.
+    Raises RealtimeBgError: the class's own, or ``error`` for any exception of a library.
     """
     cls = load_class(registry, name, kind, error)
     try:
         return cls(*arguments)
     except RealtimeBgError:
         raise
-    except Exception as problem:  # a library's own word for "I cannot"
+    except Exception as problem:  # libraries may raise anything
         reason = f"{type(problem).__name__}: {problem}"
         raise error(f"{kind} {name!r} cannot be opened ({reason})") from problem

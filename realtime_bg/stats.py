@@ -1,4 +1,4 @@
-"""Timings by stage, rates, drops and notices of a run."""
+"""Collects a run's timings by stage, frame rates, dropped frames and notices."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from itertools import accumulate
 STAGES = ("capture", "resize", "network", "upsample", "composite", "hand-over")
 
 
-# Upper ends of a histogram's buckets, milliseconds: what matters lies around 16 and 33.
+# Upper bounds of a histogram's buckets in milliseconds, dense around 16 and 33.
 BOUNDS = (1, 2, 5, 10, 15, 20, 25, 33, 50, 75, 100, 200, 500, 1000)
 
 
@@ -22,16 +22,16 @@ class Stats:
     """
 
     def __init__(self, history: int = 240) -> None:
-        """``history``: how many of the latest values of each stage are kept."""
+        """``history``: number of latest values kept for each stage."""
         self._history = history
         self._lock = threading.Lock()
         self._stages: dict[str, deque[float]] = {}
-        self._buckets: dict[str, list[int]] = {}  # since the start, unlike the histories
+        self._buckets: dict[str, list[int]] = {}  # for the whole run, unlike the histories
         self._sums: dict[str, float] = {}
         self._ticks: deque[float] = deque(maxlen=60)
         self._notice: tuple[float, str] = (0.0, "")
         self.dropped = 0
-        self.held = 0  # frames like the one before, matted without the network
+        self.held = 0  # unchanged frames, whose matte was reused
         self.failures = 0
         self.engine = "loading"
         self.provider = ""
@@ -61,7 +61,7 @@ class Stats:
             self._sums[name] = self._sums.get(name, 0.0) + seconds
 
     def clear(self) -> None:
-        """Forget all times, keep the counters."""
+        """Forget the histories of times, but keep the counters."""
         with self._lock:
             self._stages.clear()
 
@@ -71,33 +71,34 @@ class Stats:
 
     @property
     def fps(self) -> float:
-        """Finished composites per second over the last 60, 0 when there are none."""
+        """Return the finished composites per second over the last 60, or 0 if there are none."""
         ticks = list(self._ticks)
         if len(ticks) < 2 or time.monotonic() - ticks[-1] > 2.0:
             return 0.0
         return (len(ticks) - 1) / max(ticks[-1] - ticks[0], 1e-6)
 
     def milliseconds(self, name: str) -> list[float]:
-        """The latest values of a stage, oldest first."""
+        """Return the latest values of a stage, oldest first."""
         return list(self._stages.get(name, ()))
 
     def histogram(self, name: str) -> tuple[list[int], float]:
-        """Of all runs of a stage: how many took no longer than each of `BOUNDS`, the last number
-        being all of them; and their seconds together."""
+        """Return, for all runs of a stage, how many took no longer than each of `BOUNDS`, the last
+        number being the total; and their total seconds."""
         with self._lock:
             counts = self._buckets.get(name, [0] * (len(BOUNDS) + 1))
             return list(accumulate(counts)), self._sums.get(name, 0.0)
 
     def median(self, name: str) -> float:
-        """The median of a stage's latest values in milliseconds, 0 when there are none."""
+        """Return the median of a stage's latest values in milliseconds, or 0 if there are none."""
         values = sorted(self.milliseconds(name))
         return values[len(values) // 2] if values else 0.0
 
     def notice(self, text: str) -> None:
-        """Say something to the user in the preview for a moment ("recording out.mp4")."""
+        """Show a text briefly in the preview ("recording out.mp4")."""
         self._notice = (time.monotonic(), text)
 
     def current_notice(self, seconds: float = 2.5) -> str:
-        """The last notice while it is younger than ``seconds``, else an empty string."""
+        """Return the last notice while it is younger than ``seconds``, otherwise an empty
+        string."""
         at, text = self._notice
         return text if text and time.monotonic() - at < seconds else ""

@@ -1,12 +1,12 @@
-"""The contracts of engines, sources, backgrounds and sinks as tests, for plug-ins anywhere.
+"""Contract tests for engines, sources, backgrounds and sinks, for plug-ins in any package.
 
-Subclass a contract in a test module, say how yours is opened, and pytest does the rest::
+Subclass a contract in a test module, implement ``open``, and pytest runs its tests::
 
     class TestRain(BackgroundContract):
         def open(self, wait):
             return RainBackground("", BackgroundSettings(), wait)
 
-This project's own suites run the same classes over every registered plug-in. Needs NumPy alone.
+This project's tests run the same classes for every registered plug-in. Needs only NumPy.
 """
 
 import time
@@ -27,7 +27,7 @@ SIZES: tuple[Size, ...] = ((320, 180), (64, 36), (33, 65), (1, 1))
 
 
 def person_like(size: Size = (320, 180)) -> Image:
-    """A plain figure before a grey, grained room, BGR ``uint8 (H, W, 3)``."""
+    """Return a simple figure in front of a grey, noisy room, BGR ``uint8 (H, W, 3)``."""
     width, height = size
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = (x + 0.5) / width - 0.5, (y + 0.5) / height
@@ -39,11 +39,11 @@ def person_like(size: Size = (320, 180)) -> Image:
 
 
 class EngineContract(ABC):
-    """See `Engine`: a frame goes in, a matte comes out."""
+    """The contract of `Engine`: frames in, mattes out."""
 
     @abstractmethod
     def open(self, size: Size) -> Engine:
-        """A new engine for frames of ``size``."""
+        """Return a new engine for frames of ``size``."""
 
     def test_a_frame_gives_a_valid_matte(self) -> None:
         frame, engine = Frame(person_like(), 0, 0.0), self.open((320, 180))
@@ -97,11 +97,11 @@ class EngineContract(ABC):
 
 
 class SourceContract(ABC):
-    """See `Source`: an iterable of frames that can be closed from anywhere."""
+    """The contract of `Source`: an iterable of frames that any thread can close."""
 
     @abstractmethod
     def open(self, paced: bool) -> Source:
-        """A new source."""
+        """Return a new source."""
 
     def test_frames_have_the_one_form_and_grow(self) -> None:
         for paced in (False, True):
@@ -126,17 +126,17 @@ class SourceContract(ABC):
         begin = time.monotonic()
         source.close()
         source.close()
-        assert len(list(islice(frames, 3))) <= 1  # one may have been on its way
+        assert len(list(islice(frames, 3))) <= 1  # one may have been in transit
         assert time.monotonic() - begin < 2.0
         self.open(True).close()  # before the first frame
 
 
 class BackgroundContract(ABC):
-    """See `Background`: a picture of any size, at any time."""
+    """The contract of `Background`: an image of any size, at any time."""
 
     @abstractmethod
     def open(self, wait: bool) -> Background:
-        """A new background."""
+        """Return a new background."""
 
     def test_any_size_at_any_time(self) -> None:
         for wait in (True, False):
@@ -149,12 +149,12 @@ class BackgroundContract(ABC):
             background.reset()
             background.close()
             background.close()
-            # A frame that is late does no harm.
+            # A late frame after closing must do no harm.
             assert self.render(background, (8, 8), 6.0).shape == (8, 8, 3)
 
     @staticmethod
     def render(background: Background, size: Size, at: float) -> Image:
-        """One picture, made as the compositor does."""
+        """Render one image as the compositor does."""
         if not background.needs_frame:
             return background.render(size, at)
         alpha = np.zeros((size[1], size[0]), np.float32)
@@ -163,18 +163,18 @@ class BackgroundContract(ABC):
 
 
 class SinkContract(ABC):
-    """See `Sink`: takes composites one by one, and finishes what it writes."""
+    """The contract of `Sink`: takes composites one by one, and completes its output on close."""
 
     @abstractmethod
     def open(self, size: Size, fps: float) -> Sink:
-        """A new sink."""
+        """Return a new sink."""
 
     def test_it_takes_composites_and_closes_twice(self) -> None:
         for size in ((64, 36), (33, 17), (2, 2)):
             sink = self.open(size, 10)
             assert (sink.size, sink.fps) == (size, 10)
             image = np.full((size[1], size[0], 3), 90, np.uint8)
-            image.flags.writeable = False  # composites are shared: no sink changes one
+            image.flags.writeable = False  # composites are shared: a sink must not modify them
             for index in range(4):
                 sink.send(Composite(image, index, index / 10))
             assert sink.has_viewers() in (True, False, None)

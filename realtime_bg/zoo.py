@@ -1,4 +1,4 @@
-"""Finding, downloading and verifying model files: the rows of models/models.yaml."""
+"""Finds, downloads and verifies the model files that models/models.yaml lists."""
 
 import hashlib
 import logging
@@ -21,7 +21,7 @@ from realtime_bg.settings import EngineSettings, NetworkSettings
 log = logging.getLogger(__name__)
 
 FOLDERS_VARIABLE = "REALTIME_BG_MODELS"
-CONNECT_SECONDS = 3.0  # how long to wait for a host before the network counts as absent
+CONNECT_SECONDS = 3.0  # time to connect to a host before it counts as unreachable
 READ_SECONDS = 15.0
 CHUNK = 2**16
 WEIGHT_SUFFIXES = (".onnx", ".pth", ".pt", ".safetensors")
@@ -45,10 +45,10 @@ class Model(BaseModel):
 
 @cache
 def packaged() -> Path:
-    """The folder of models.yaml and of the embedded model: in an installed package inside it, in a
-    checkout beside it.
+    """Return the folder of models.yaml and of the embedded model: inside an installed package, or
+    beside the package in a checkout.
 
-    Another distribution's ``models`` in site-packages is never taken for it: only a folder beside
+    Another distribution's ``models`` in site-packages is never used, because only a folder beside
     this project's pyproject.toml counts as a checkout.
     """
     package = Path(__file__).parent
@@ -59,34 +59,35 @@ def packaged() -> Path:
 
 @cache
 def models() -> dict[str, Model]:
-    """All rows by name, in the file's order."""
+    """Return all rows by name, in the file's order."""
     text = (packaged() / "models.yaml").read_text(encoding="utf-8")
     return {name: Model(name=name, **row) for name, row in yaml.safe_load(text).items()}
 
 
 def row(name: str) -> Model:
-    """The row called ``name``; raises ModelError with the known names."""
+    """Return the row called ``name``; raises ModelError with the known names."""
     if name not in models():
         raise ModelError(
-            f"unknown model {name!r}, and no such file; `realtime-bg models list` has: "
+            f"unknown model {name!r}, and no such file; `realtime-bg models list` lists: "
             f"{', '.join(models())}"
         )
     return models()[name]
 
 
 def cache_folder() -> Path:
-    """Where downloads and exported files of this user lie."""
+    """Return this user's folder for downloaded and exported files."""
     return Path(platformdirs.user_cache_dir("realtime-bg", appauthor=False))
 
 
 def folders() -> list[Path]:
-    """Where weights are looked for, first to last; the package's own folder is the last."""
+    """Return the folders that are searched for weights, in order; the package's folder is the
+    last."""
     named = [Path(part) for part in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if part]
     return [*named, cache_folder(), packaged()]
 
 
 def find(model: Model) -> Path | None:
-    """The file of a row in the first folder that has it, or None."""
+    """Return a row's file in the first folder that contains it, or None."""
     return next(_found(model), None)
 
 
@@ -100,11 +101,12 @@ def _found(model: Model) -> Iterator[Path]:
 def resolve(
     engine: str, settings: EngineSettings, suffixes: tuple[str, ...] = WEIGHT_SUFFIXES
 ) -> Path:
-    """The weights an engine should load: ``settings.model`` (a path or a row's name), else the
-    first row of that engine that lies in a folder, else a download of its preferred row.
+    """Return the weights an engine should load: ``settings.model`` (a path or a row's name),
+    otherwise the first of the engine's rows found in a folder, otherwise its preferred row,
+    downloaded.
 
-    Only files with one of ``suffixes`` count. Raises ModelError when there is nothing and the
-    network is off or unreachable.
+    Only files with one of ``suffixes`` count. Raises ModelError if there is none and the network is
+    off or unreachable.
     """
     if settings.model is not None:
         return _chosen(engine, settings.model, settings.offline, suffixes)
@@ -120,19 +122,19 @@ def resolve(
             try:
                 if path.is_file():
                     return checked_size(path, model)
-            except ModelError as error:  # a whole one may lie further on
+            except ModelError as error:  # another folder may have an undamaged one
                 damaged = damaged or error
     if damaged is not None:
         raise damaged
     if not rows:
-        raise ModelError(f"engine {engine!r} has no model of its own; give one with --model PATH")
+        raise ModelError(f"engine {engine!r} has no model in the list; give one with --model PATH")
     return fetch(rows[0], settings.offline)
 
 
 def _chosen(engine: str, given: Path, offline: bool, suffixes: tuple[str, ...]) -> Path:
     if given.is_file():
         if given.suffix.lower() not in suffixes:
-            raise ModelError(f"{given}: --model of this engine takes {', '.join(suffixes)}")
+            raise ModelError(f"{given}: --model for this engine takes {', '.join(suffixes)} files")
         return given
     model = row(str(given))
     if model.engine != engine:
@@ -144,8 +146,8 @@ def _chosen(engine: str, given: Path, offline: bool, suffixes: tuple[str, ...]) 
             if one.engine == engine and one.file.endswith(suffixes)
         ]
         raise ModelError(
-            f"model {model.name!r} is no {' or '.join(suffixes)} file, which this "
-            f"engine takes; take {' or '.join(fit)}"
+            f"model {model.name!r} is not a {' or '.join(suffixes)} file, which this "
+            f"engine needs; use {' or '.join(fit)}"
         )
     path = find(model)
     return checked_size(path, model) if path else fetch(model, offline)
@@ -158,7 +160,7 @@ def check_named(model: Path) -> None:
 
 
 def checked_size(path: Path, model: Model) -> Path:
-    """``path`` when its size fits the row; raises ModelError for a truncated file."""
+    """Return ``path`` if its size matches the row; raises ModelError for a damaged file."""
     size = path.stat().st_size
     if model.bytes is not None and size != model.bytes:
         raise ModelError(
@@ -169,10 +171,10 @@ def checked_size(path: Path, model: Model) -> Path:
 
 
 def network_of(path: Path) -> NetworkSettings:
-    """How to feed and read the network in ``path``: from the YAML file of its name beside it, or
-    the row of models.yaml with its file name; empty where neither is there.
+    """Return how to feed and read the network in ``path``: from a YAML file of the same name beside
+    it, or the row of models.yaml with its file name; the defaults if there is neither.
 
-    The YAML file holds a row's keys; only ``network`` is read. Raises ModelError.
+    The YAML file has the keys of a row, of which only ``network`` is read. Raises ModelError.
     """
     beside = path.with_suffix(".yaml")
     if beside.is_file():
@@ -188,7 +190,7 @@ def network_of(path: Path) -> NetworkSettings:
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
+    """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -196,10 +198,10 @@ def digest(path: Path) -> str:
 def fetch(
     model: Model, offline: bool = False, folder: Path | None = None, force: bool = False
 ) -> Path:
-    """Download a row's file into the user cache (or ``folder``), saying what, from where and
-    under which licence; whole and verified, or not at all.
+    """Download a row's file into the user cache (or ``folder``), verified and complete or not at
+    all; a log message states the file, its source and its licence.
 
-    A file that is there and right is kept, unless ``force``. Raises ModelError.
+    An existing correct file is kept, unless ``force``. Raises ModelError.
     """
     folder = folder or cache_folder()
     target = folder / model.file
@@ -209,18 +211,18 @@ def fetch(
         if (here := find(model)) is not None:
             return here
         raise ModelError(
-            f"{model.file} has no public address; put it into one of: "
+            f"{model.file} has no download address; put it into one of: "
             f"{', '.join(str(folder) for folder in folders()[:-1])}"
         )
     if offline:
         raise ModelError(
-            f"{model.file} is not here and the network is off (--offline); run once with network: "
-            f"realtime-bg models fetch {model.name}"
+            f"{model.file} is not installed and the network is off (--offline); run once with "
+            f"network: realtime-bg models fetch {model.name}"
         )
     problem = unreachable(model.url)
     if problem:
         raise ModelError(
-            f"{model.file} is not here and {problem}; connect once, or put the file into "
+            f"{model.file} is not installed and {problem}; connect once, or put the file into "
             f"{cache_folder()}"
         )
     size = f"{model.bytes / 1e6:.0f} MB, " if model.bytes else ""
@@ -235,13 +237,13 @@ def fetch(
 
 
 def _download(model: Model, target: Path) -> Path:
-    import pooch  # pulls in requests: only paid for when something is fetched
+    import pooch  # imports requests, which is slow and only needed here
     import requests
 
-    pooch.get_logger().setLevel("ERROR")  # our own line has said it all
+    pooch.get_logger().setLevel("ERROR")  # `fetch` has logged the download
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the target and not in its place: what is there stays until the new one is right.
+        # Beside the target, so that the existing file stays until the new one is verified.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as beside:
             known = f"sha256:{model.sha256}" if model.sha256 else None
             path = pooch.retrieve(model.url, known, model.file, beside, downloader=_stream)
@@ -251,18 +253,18 @@ def _download(model: Model, target: Path) -> Path:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"{model.url}: download failed ({reason(error)}); try again") from None
-    except ValueError:  # pooch's word for a hash that differs
+    except ValueError:  # pooch raises it if the hash differs
         raise ModelError(
             f"{model.url}: the download is not the expected file (SHA-256 differs) and was "
-            f"thrown away; try again, or put {model.file} into {target.parent} yourself"
+            f"deleted; try again, or put {model.file} into {target.parent} yourself"
         ) from None
     return target
 
 
 def _stream(url: str, output: str, _: object) -> None:
-    """Write what ``url`` gives to the file ``output``, with a progress bar on a terminal.
+    """Download ``url`` to the file ``output``, with a progress bar on a terminal.
 
-    pooch's own downloader leaves the connection open when it fails.
+    pooch's downloader leaves the connection open when it fails.
     """
     import requests
     from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
@@ -284,10 +286,10 @@ def _stream(url: str, output: str, _: object) -> None:
 
 
 def unreachable(url: str) -> str:
-    """Why the host (or the proxy before it) takes no connection, or an empty string.
+    """Return why the host (or its proxy) cannot be reached, or an empty string.
 
-    Asked on a thread of its own because a resolver without network can hang far longer than
-    any socket timeout.
+    It connects on a separate thread, because without a network the resolver may hang far longer
+    than any socket timeout.
     """
     from requests.utils import get_environ_proxies, select_proxy
 

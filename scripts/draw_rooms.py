@@ -124,10 +124,10 @@ def linked(layers: Layers, arrows: Arrows) -> tuple[list[list[Node]], Edges]:
 def ordered(rows: list[list[Node]], edges: Edges) -> list[list[Node]]:
     """The rows in the order, of those tried, with the fewest crossings: each node is drawn towards
     the middle of its neighbours (Sugiyama, Tagawa, Toda 1981)."""
-    chance = random.Random(1)
+    rng = random.Random(1)
     best, least = rows, crossings(rows, edges)
     for _ in range(TRIES):
-        rows = [chance.sample(row, len(row)) for row in rows]
+        rows = [rng.sample(row, len(row)) for row in rows]
         for sweep in range(SWEEPS):
             down = sweep % 2 == 0
             for row in range(1, len(rows)) if down else range(len(rows) - 2, -1, -1):

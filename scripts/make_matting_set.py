@@ -64,12 +64,10 @@ class Shot(NamedTuple):
     foreground: Image
 
 
-def waves(
-    chance: np.random.Generator, much: float, slow: float = 0.25, fast: float = 0.9
-) -> Course:
+def waves(rng: np.random.Generator, much: float, slow: float = 0.25, fast: float = 0.9) -> Course:
     """A smooth function of time in seconds, zero on average, of about ``much`` at most."""
-    rates, phases = chance.uniform(slow, fast, 3), chance.uniform(0, 2 * math.pi, 3)
-    shares = chance.dirichlet(np.ones(3)) * much
+    rates, phases = rng.uniform(slow, fast, 3), rng.uniform(0, 2 * math.pi, 3)
+    shares = rng.dirichlet(np.ones(3)) * much
 
     def at(time: float) -> float:
         return float((shares * np.sin(2 * math.pi * rates * time + phases)).sum())
@@ -77,9 +75,9 @@ def waves(
     return at
 
 
-def start(chance: np.random.Generator, much: float) -> Course:
+def start(rng: np.random.Generator, much: float) -> Course:
     """A function of time that once goes quickly from 0 to about ``much``."""
-    when, far = chance.uniform(0.3, 1.0), chance.choice((-1, 1)) * chance.uniform(0.5, 1) * much
+    when, far = rng.uniform(0.3, 1.0), rng.choice((-1, 1)) * rng.uniform(0.5, 1) * much
 
     def at(time: float) -> float:
         return float(far / (1 + math.exp(-(time - when) / 0.04)))
@@ -87,13 +85,13 @@ def start(chance: np.random.Generator, much: float) -> Course:
     return at
 
 
-def softened(mask: NDArray[np.uint8], chance: np.random.Generator) -> Alpha:
+def softened(mask: NDArray[np.uint8], rng: np.random.Generator) -> Alpha:
     """A soft alpha from a binary mask: a pixel smaller, sharp in places and out of focus in
     others, as hair and shoulders are."""
     share = (tidied(mask) / 255).astype(np.float32)
     sharp, blunt = (cv2.GaussianBlur(share, (0, 0), sigma) for sigma in (0.8, 2.2))
     where = cv2.resize(
-        chance.uniform(0, 1, (6, 6)).astype(np.float32),
+        rng.uniform(0, 1, (6, 6)).astype(np.float32),
         mask.shape[::-1],
         interpolation=cv2.INTER_CUBIC,
     )
@@ -102,17 +100,17 @@ def softened(mask: NDArray[np.uint8], chance: np.random.Generator) -> Alpha:
 
 
 def photo_person(
-    image: Image, mask: NDArray[np.uint8], size: Size, chance: np.random.Generator
+    image: Image, mask: NDArray[np.uint8], size: Size, rng: np.random.Generator
 ) -> Moment:
     """A cut-out of a photo that moves."""
-    alpha = softened(mask, chance)
+    alpha = softened(mask, rng)
     colour = decontaminated(Cutout(image, alpha, image))
     premultiplied = colour * alpha[..., None]
-    base = np.vstack([framing(mask, size, chance)[0], [0, 0, 1]])
+    base = np.vstack([framing(mask, size, rng)[0], [0, 0, 1]])
     width, height = size
-    x, y = waves(chance, 0.05 * width), waves(chance, 0.025 * height)
-    lean, turn, near = waves(chance, 0.08), waves(chance, 0.06), waves(chance, 0.04)
-    jump = start(chance, 0.15 * width) if chance.random() < 0.5 else waves(chance, 0.0)
+    x, y = waves(rng, 0.05 * width), waves(rng, 0.025 * height)
+    lean, turn, near = waves(rng, 0.08), waves(rng, 0.06), waves(rng, 0.04)
+    jump = start(rng, 0.15 * width) if rng.random() < 0.5 else waves(rng, 0.0)
 
     def at(time: float) -> tuple[Floats, Floats]:
         scale, angle = 1 + near(time), turn(time)
@@ -149,13 +147,13 @@ def _warped(
     return shown, cv2.merge([share] * 3)
 
 
-def moving_room(spec: str, size: Size, chance: np.random.Generator) -> Callable[[float], Floats]:
+def moving_room(spec: str, size: Size, rng: np.random.Generator) -> Callable[[float], Floats]:
     """A room that is panned and zoomed."""
     background = open_background(spec, load().background, True)
     large = int(size[0] * MARGIN), int(size[1] * MARGIN)
-    x, y = (waves(chance, (MARGIN - 1) / 2 * side * 0.7, 0.05, 0.3) for side in size)
-    zoom = waves(chance, 0.05, 0.05, 0.3)
-    blur = chance.uniform(0.1, 3)
+    x, y = (waves(rng, (MARGIN - 1) / 2 * side * 0.7, 0.05, 0.3) for side in size)
+    zoom = waves(rng, 0.05, 0.05, 0.3)
+    blur = rng.uniform(0.1, 3)
 
     def at(time: float) -> Floats:
         picture = background.render(large, time)
@@ -173,13 +171,13 @@ def moving_room(spec: str, size: Size, chance: np.random.Generator) -> Callable[
 
 
 def shots(
-    person: Moment, room: Callable[[float], Floats], count: int, chance: np.random.Generator
+    person: Moment, room: Callable[[float], Floats], count: int, rng: np.random.Generator
 ) -> Iterator[Shot]:
     """Frames of a person before a room, as a camera sees them."""
-    tremble = waves(chance, 1.5, 2, 8), waves(chance, 1.5, 2, 8)
-    light, warmth = waves(chance, 0.1, 0.2, 0.7), waves(chance, 0.03, 0.1, 0.4)
-    step = start(chance, 0.12) if chance.random() < 0.4 else waves(chance, 0.0)
-    noise = chance.uniform(*NOISE)
+    tremble = waves(rng, 1.5, 2, 8), waves(rng, 1.5, 2, 8)
+    light, warmth = waves(rng, 0.1, 0.2, 0.7), waves(rng, 0.03, 0.1, 0.4)
+    step = start(rng, 0.12) if rng.random() < 0.4 else waves(rng, 0.0)
+    noise = rng.uniform(*NOISE)
     for index in range(count):
         times = [(index + 0.5 * moment / MOMENTS) / FPS for moment in range(MOMENTS)]
         seen = [_trembling(person(time), room(time), tremble, time) for time in times]
@@ -188,7 +186,7 @@ def shots(
             1 + warmth(times[0]) * np.array([-1, 0, 1])
         )
         colour = premultiplied / np.maximum(share, 1e-3) * (share > 0.004) * gain
-        frame = frame * gain + chance.normal(0, noise, frame.shape)
+        frame = frame * gain + rng.normal(0, noise, frame.shape)
         yield Shot(_bytes(frame), share[..., 0].astype(np.float32), _bytes(colour))
 
 
@@ -212,12 +210,12 @@ def _bytes(picture: NDArray[np.floating]) -> Image:
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
-def cut_clip(path: Path, count: int, engine: str, chance: np.random.Generator) -> list[Cutout]:
+def cut_clip(path: Path, count: int, engine: str, rng: np.random.Generator) -> list[Cutout]:
     """``count`` frames of a clip with the alphas of an engine that sees every pixel."""
     images = [image for image, _ in frames(Pair(path.stem, path, None))]
     if len(images) < count + 8:
         raise DataError(f"{path}: has {len(images)} frames, {count + 8} are needed")
-    first = int(chance.integers(8, len(images) - count + 1))
+    first = int(rng.integers(8, len(images) - count + 1))
     height, width = images[0].shape[:2]
     flags = {
         "engine.name": engine,
@@ -242,7 +240,7 @@ def largest_part(alpha: Alpha) -> Alpha:
 
 
 def people_of(specs: list[str], seed: int) -> list[tuple[str, Path, Path | None]]:
-    """Name, photo and mask of everybody, in an order of chance, the sets in turn."""
+    """Name, photo and mask of everybody, in an order of rng, the sets in turn."""
     sets = []
     for spec in specs:
         _, root = data_root(spec, ("folder",))
@@ -296,18 +294,18 @@ def make(options: argparse.Namespace) -> None:
         *((path.stem, path, None) for path in options.clips),
     ]
     for index, (name, source, mask) in enumerate(jobs):
-        chance = np.random.default_rng([options.seed, index])
+        rng = np.random.default_rng([options.seed, index])
         spec = rooms[index % len(rooms)]
         if mask is None:
             person = clip_person(
-                cut_clip(source, options.frames, options.engine, chance), options.size
+                cut_clip(source, options.frames, options.engine, rng), options.size
             )
         else:
             image = read_image(source)
-            person = photo_person(image, read_mask(mask, image), options.size, chance)
+            person = photo_person(image, read_mask(mask, image), options.size, rng)
         title = f"{index:02d}-{name}"
-        room = moving_room(spec, options.size, chance)
-        write(options.out, title, shots(person, room, options.frames, chance))
+        room = moving_room(spec, options.size, rng)
+        write(options.out, title, shots(person, room, options.frames, rng))
         about[title] = {
             "person": source.name,
             "room": Path(spec).name,

@@ -1,1 +1,1 @@
-"""Cameras and virtual cameras of this computer, and who uses them."""
+"""The cameras and virtual cameras of this computer, and the programs that use them."""

@@ -1,4 +1,4 @@
-"""Which cameras and virtual cameras this machine has, and which programs use them."""
+"""Lists this machine's cameras and virtual cameras, and the programs that use them."""
 
 import os
 import struct
@@ -11,7 +11,7 @@ from pathlib import Path
 VIDIOC_QUERYCAP = 0x80685600  # linux/videodev2.h: _IOR('V', 0, struct v4l2_capability)
 CAPABILITY = struct.Struct("16s32s32s3I12x")
 CAN_CAPTURE, CAN_OUTPUT, HAS_DEVICE_CAPS = 0x1, 0x2, 0x80000000
-PROBED = 4  # how many indices are tried where the system has no list (Windows, macOS)
+PROBED = 4  # indices tried on systems without a list of cameras (Windows, macOS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +25,22 @@ class Camera:
 
 
 def cameras() -> list[Camera]:
-    """The devices that deliver pictures now, in the system's order."""
+    """Return the devices that deliver pictures now, in the system's order."""
     if sys.platform.startswith("linux"):
         return [camera for camera, reads in _v4l2() if reads]
     return [Camera(str(index), f"camera {index}") for index in range(PROBED) if _opens(index)]
 
 
 def virtual_cameras() -> list[Camera]:
-    """The v4l2loopback devices a program could write to (Linux; elsewhere an empty list)."""
+    """Return the v4l2loopback devices (Linux; elsewhere an empty list)."""
     if not sys.platform.startswith("linux"):
         return []
     return [camera for camera, _ in _v4l2() if camera.virtual]
 
 
 def query(path: str) -> tuple[Camera, bool]:
-    """What a V4L2 node is, and whether it delivers pictures now (Linux). Raises OSError."""
-    import fcntl  # not there on Windows
+    """Return what a V4L2 node is, and whether it delivers pictures now (Linux). Raises OSError."""
+    import fcntl  # not available on Windows
 
     handle = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     try:
@@ -62,7 +62,7 @@ def _v4l2() -> Iterator[tuple[Camera, bool]]:
 
 
 def _opens(index: int) -> bool:
-    import cv2  # the list of a Linux machine needs no working OpenCV
+    import cv2  # imported here, because on Linux the list needs no OpenCV
 
     capture = cv2.VideoCapture(index)
     try:
@@ -72,16 +72,16 @@ def _opens(index: int) -> bool:
 
 
 def held_by(path: str, processes: Path = Path("/proc")) -> str:
-    """Who has the device open, as "name (pid 123)", or an empty string when nobody we may see
+    """Return who has the device open, as "name (pid 123)", or an empty string if no visible process
     has (Linux; elsewhere always empty)."""
     for number in holders(os.path.realpath(path), processes):
-        with suppress(OSError):  # gone meanwhile
+        with suppress(OSError):  # it has ended meanwhile
             return f"{(processes / str(number) / 'comm').read_text().strip()} (pid {number})"
     return ""
 
 
 def holders(device: str, processes: Path = Path("/proc")) -> Iterator[int]:
-    """The other processes we may look into that have the file ``device`` open, by number."""
+    """Yield the PIDs of other visible processes that have the file ``device`` open."""
     own = os.getpid()
     for process in processes.glob("[0-9]*"):
         if int(process.name) == own:
@@ -94,4 +94,4 @@ def holders(device: str, processes: Path = Path("/proc")) -> Iterator[int]:
                             yield int(process.name)
                             break
         except OSError:
-            continue  # not ours to see, or gone
+            continue  # not permitted, or ended

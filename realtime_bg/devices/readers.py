@@ -1,4 +1,4 @@
-"""Detecting who reads a virtual camera: from the driver, or from other processes' open files."""
+"""Detects whether another program reads a virtual camera, from the driver or from open files."""
 
 import os
 import select
@@ -11,12 +11,12 @@ from typing import Protocol
 
 from realtime_bg.devices.cameras import holders
 
-SCAN_SECONDS = 2.0  # between looks through /proc that nothing has called for
-# linux/videodev2.h, and v4l2loopback 0.13 and later: whether a capturing client streams
+SCAN_SECONDS = 2.0  # between scans of /proc without an event
+# linux/videodev2.h, v4l2loopback 0.13 and later: whether a client is capturing
 EVENT_CLIENT_USAGE = 0x08000000 + 0x08E00000 + 1
 SEND_INITIAL = 1
 SUBSCRIPTION = struct.Struct("8I")  # type, id, flags, reserved
-EVENT = struct.Struct("=I4xI")  # type, padding to the union, which begins with the count
+EVENT = struct.Struct("=I4xI")  # type, padding, and the union, which starts with the count
 EVENT_BYTES = 136 if sys.maxsize > 2**32 else 128
 SUBSCRIBE_EVENT = 1 << 30 | SUBSCRIPTION.size << 16 | ord("V") << 8 | 90
 DEQUEUE_EVENT = 2 << 30 | EVENT_BYTES << 16 | ord("V") << 8 | 89
@@ -24,17 +24,17 @@ IN_CLOSE, IN_OPEN = 0x08 | 0x10, 0x20  # sys/inotify.h
 
 
 class Readers(Protocol):
-    """Who reads one device."""
+    """The readers of one device."""
 
     def any(self) -> bool | None:
-        """Whether another process reads it now; None where that cannot be known. Never waits."""
+        """Whether another process reads it now; None if that is unknown. Never blocks."""
 
     def close(self) -> None:
-        """Release what it holds. Idempotent."""
+        """Release its resources. Idempotent."""
 
 
 def readers(device: str) -> Readers:
-    """The readers of the virtual camera at ``device``, in the best way there is here."""
+    """Return the best available detector for the virtual camera at ``device``."""
     if not sys.platform.startswith("linux"):
         return NoReaders()
     usage = ClientUsage(device)
@@ -42,7 +42,7 @@ def readers(device: str) -> Readers:
 
 
 class NoReaders:
-    """Where the system does not tell."""
+    """For systems on which readers cannot be detected."""
 
     def any(self) -> bool | None:
         return None
@@ -52,10 +52,10 @@ class NoReaders:
 
 
 class ClientUsage:
-    """Asks v4l2loopback itself.
+    """Asks the v4l2loopback driver.
 
-    Through a new handle each time: the driver tells a new subscriber the present state, so an
-    event that was lost cannot leave a wrong answer standing.
+    Opens a new handle each time, because the driver sends the current state to new subscribers; a
+    lost event therefore cannot leave a wrong answer.
     """
 
     def __init__(self, device: str) -> None:
@@ -73,7 +73,7 @@ class ClientUsage:
             fcntl.ioctl(handle, SUBSCRIBE_EVENT, wanted)
             answer = fcntl.ioctl(handle, DEQUEUE_EVENT, bytes(EVENT_BYTES))
         except OSError:
-            return None  # an older driver, or none of this kind
+            return None  # an older driver, or another one
         finally:
             os.close(handle)
         kind, count = EVENT.unpack_from(answer)
@@ -84,10 +84,10 @@ class ClientUsage:
 
 
 class OpenFiles:
-    """Looks through /proc for other processes that have the device open.
+    """Scans /proc for other processes that have the device open.
 
-    That takes a while where many run, so it is done when the device was opened or closed, which
-    inotify tells, and now and then.
+    A scan is slow with many processes, so it runs when inotify reports that the device was opened
+    or closed, and every few seconds.
     """
 
     def __init__(self, device: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -104,7 +104,7 @@ class OpenFiles:
         return bool(self._holders)
 
     def _told(self) -> bool:
-        """Whether somebody opened or closed it since the last call."""
+        """Whether the device was opened or closed since the last call."""
         if self._events is None or not select.select([self._events], [], [], 0)[0]:
             return False
         with suppress(OSError):
@@ -118,7 +118,8 @@ class OpenFiles:
 
 
 def _watch(path: str) -> int | None:
-    """A handle that becomes readable when ``path`` is opened or closed; None without inotify."""
+    """Return a handle that becomes readable when ``path`` is opened or closed; None without
+    inotify."""
     import ctypes
 
     with suppress(OSError, AttributeError):

@@ -1,4 +1,4 @@
-"""`realtime-bg doctor`: what works here, what does not, and what to do about it."""
+"""`realtime-bg doctor`: checks what works on this machine and suggests fixes for what does not."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -27,41 +27,41 @@ MARKS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "fault": ("FAULT", "
 
 
 def examine(settings: Settings, machine: Machine | None = None) -> Iterator[tuple[str, Finding]]:
-    """Everything that is found, as (section, finding), when it is found. Raises SettingsError,
-    SourceError and SinkError for settings that ask for what there cannot be."""
+    """Yield every finding as (section, finding) as soon as it is known. Raises SourceError or
+    SinkError for a source or an output that cannot exist."""
     machine, needs = machine or Machine(), Needs.of(settings)
     for section, place in CHECKS.items():
         try:
             module, _, name = place.partition(":")
-            # Imported now: a broken package must not keep the others from being looked at.
+            # Imported here: a broken package must not prevent the other checks.
             check: Check = getattr(import_module(f"realtime_bg.doctor.{module}"), name)
             for finding in check(machine, settings, needs):
                 yield section, finding
         except Exception as error:
-            text = f"cannot be looked at ({type(error).__name__}: {' '.join(str(error).split())})"
+            text = f"the check failed ({type(error).__name__}: {' '.join(str(error).split())})"
             yield section, Finding(section.lower(), "fault", text)
 
 
 def without_home(text: str) -> str:
-    """Reports are shown to others, whom the user's name does not concern."""
+    """Replace the home folder with ~: reports get shared, and its path holds the user's name."""
     home = str(Path.home())
     return text.replace(home, "~") if len(home) > 1 else text
 
 
 def as_json(found: list[tuple[str, Finding]]) -> str:
-    """The report for programs."""
+    """Return the report as JSON, for other programs."""
     findings: list[dict[str, Any]] = [{"section": at, **asdict(one)} for at, one in found]
     fine = all(one.state != "fault" for _, one in found)
-    report = {"version": __version__, "ok": fine, "findings": _homeless(findings)}
+    report = {"version": __version__, "ok": fine, "findings": _without_home(findings)}
     return json.dumps(report, indent=2)
 
 
-def _homeless(value: Any) -> Any:
-    """As `without_home`, all through plain values: JSON writes a path in other letters."""
+def _without_home(value: Any) -> Any:
+    """Apply `without_home` to every string in ``value``: JSON would escape the path first."""
     if isinstance(value, str):
         return without_home(value)
     if isinstance(value, Mapping):
-        return {_homeless(key): _homeless(under) for key, under in value.items()}
+        return {_without_home(key): _without_home(under) for key, under in value.items()}
     if isinstance(value, list | tuple):
-        return [_homeless(under) for under in value]
+        return [_without_home(under) for under in value]
     return value

@@ -1,4 +1,4 @@
-"""The system, Python, the processor, memory and the display."""
+"""Checks the system, Python, the processor, the memory and the display."""
 
 import os
 import platform
@@ -6,10 +6,10 @@ import re
 import sys
 from collections.abc import Iterator
 
-from realtime_bg.doctor.findings import Finding, Machine, Needs, bad
+from realtime_bg.doctor.findings import Finding, Machine, Needs, severity
 from realtime_bg.settings import Settings
 
-# Of /proc/cpuinfo: what the networks' libraries ask for, and what people call it.
+# Flags of /proc/cpuinfo that inference libraries use, and their common names.
 FEATURES = {
     "sse4_2": "SSE4.2",
     "avx": "AVX",
@@ -26,13 +26,13 @@ FEATURES = {
     "asimd": "NEON",
     "asimddp": "dot product",
     "bf16": "BF16",
-    "i8mm": "INT8 matrices",
+    "i8mm": "INT8 matrix multiplication",
     "sve": "SVE",
 }
 
 
 def system(machine: Machine, _: Settings, __: Needs) -> Iterator[Finding]:
-    """What everything runs on."""
+    """Report the system, Python, the processor and the memory."""
     name = re.search(r'^PRETTY_NAME="?([^"\n]*)', machine.read("/etc/os-release"), re.M)
     about = [name[1]] if name else []
     about += [f"{platform.system()} {platform.release()}", platform.machine()]
@@ -48,7 +48,7 @@ def system(machine: Machine, _: Settings, __: Needs) -> Iterator[Finding]:
 def _processor(machine: Machine) -> Finding:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     text = machine.read("/proc/cpuinfo")
-    # ARM kernels name no model.
+    # On ARM, /proc/cpuinfo has no model name.
     model = re.search(r"^model name\s*: (.*)$", text, re.M)
     have = features(machine)
     parts = [
@@ -60,7 +60,8 @@ def _processor(machine: Machine) -> Finding:
 
 
 def features(machine: Machine) -> list[str]:
-    """What the processor can, where the system says it (Linux)."""
+    """Return the processor's instruction set extensions, as far as /proc/cpuinfo lists them
+    (Linux)."""
     line = re.search(r"^(?:flags|Features)\s*: (.*)$", machine.read("/proc/cpuinfo"), re.M)
     flags = set(line[1].split()) if line else set()
     return [name for flag, name in FEATURES.items() if flag in flags]
@@ -75,7 +76,7 @@ def _memory() -> Finding:
 
 
 def display(machine: Machine, _: Settings, needs: Needs) -> Iterator[Finding]:
-    """Whether the preview window can be opened."""
+    """Check whether the preview window can be opened."""
     from realtime_bg.sinks.window import CHOICES, display_problem
 
     wayland = machine.environment.get("WAYLAND_DISPLAY", "")
@@ -87,8 +88,8 @@ def display(machine: Machine, _: Settings, needs: Needs) -> Iterator[Finding]:
         where = f"{through} on X11 display {shown}" if machine.linux else ""
         yield Finding("display", "ok", f"a preview window can be opened{where}", data=data)
         return
-    fix = f"{CHOICES}; on a page: realtime-bg serve"
+    fix = f"{CHOICES}; in a browser: realtime-bg serve"
     if wayland:
-        problem += f"; Wayland's {wayland} is there, and OpenCV's window needs Xwayland"
+        problem += f"; Wayland's {wayland} is available, but OpenCV's window needs Xwayland"
         fix = f"start Xwayland (most desktops do; in sway: xwayland enable)\n{fix}"
-    yield Finding("display", bad(needs.window), f"no preview window: {problem}", fix, data)
+    yield Finding("display", severity(needs.window), f"no preview window: {problem}", fix, data)

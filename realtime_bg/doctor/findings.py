@@ -1,4 +1,4 @@
-"""What an examination finds, and the machine it is done on."""
+"""The doctor's types: a finding, the machine examined, and what the settings need."""
 
 import os
 import sys
@@ -12,15 +12,15 @@ from realtime_bg.sinks import classify as sink_kind
 from realtime_bg.sources import classify as source_kind
 
 State = Literal["ok", "note", "fault"]
-"""``note``: is not there, or not used, and nothing that is needed misses it."""
+"""``note``: missing or unused, but not needed. ``fault``: needed and not working."""
 
 PROBE = (sys.executable, "-P", "-m", "realtime_bg.doctor.probe")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report. ``fix``: what to do about it, a command or a sentence a line.
-    ``data``: the same for programs."""
+    """One line of the report. ``fix``: what to do about it, one command or sentence per line.
+    ``data``: the details, for programs."""
 
     name: str
     state: State
@@ -31,34 +31,35 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The system, or in tests a copy of the parts of it that are read."""
+    """The machine examined: this one, or in tests a folder with copies of the files that are
+    read."""
 
     root: Path = Path("/")
     platform: str = sys.platform
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    probe: tuple[str, ...] = PROBE  # the command that tries things out, see `asking.py`
+    probe: tuple[str, ...] = PROBE  # runs one check, see `isolation.py`
 
     @property
     def linux(self) -> bool:
         return self.platform.startswith("linux")
 
     def path(self, name: str) -> Path:
-        """Where the absolute path ``name`` is."""
+        """Return the absolute path ``name`` below ``root``."""
         return self.root / name.lstrip("/")
 
     def read(self, name: str) -> str:
-        """A small text file; empty where there is none to read."""
+        """Return the text of a small file, stripped; empty if it cannot be read."""
         try:
             return self.path(name).read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             return ""
 
     def in_container(self) -> bool:
-        """Whether devices and modules are another system's."""
+        """Whether devices and kernel modules belong to a host."""
         return any(self.path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
 
     def distribution(self) -> str:
-        """ID and ID_LIKE of os-release, as in "ubuntu debian"."""
+        """Return ID and ID_LIKE of os-release, such as "ubuntu debian"."""
         lines = (line.partition("=") for line in self.read("/etc/os-release").splitlines())
         values = {name: value.strip("\"'") for name, _, value in lines}
         return f"{values.get('ID', '')} {values.get('ID_LIKE', '')}".strip()
@@ -66,8 +67,8 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What has to work for these settings. ``camera``: its path or index, empty for the first
-    one, None for no camera."""
+    """What must work for the settings. ``camera``: its path or index, empty for the first camera,
+    None for no camera."""
 
     camera: str | None
     window: bool
@@ -75,7 +76,7 @@ class Needs:
 
     @classmethod
     def of(cls, settings: Settings) -> "Needs":
-        """Raises SourceError and SinkError."""
+        """Return what ``settings`` need. Raises SourceError and SinkError."""
         kind, target = source_kind(settings.source.spec)
         sinks = {sink_kind(spec)[0] for spec in settings.output.sinks}
         virtualcam = settings.output.virtualcam or "virtualcam" in sinks
@@ -83,6 +84,6 @@ class Needs:
         return cls(target if kind == "camera" else None, window, virtualcam)
 
 
-def bad(needed: bool) -> State:
-    """The state of what does not work."""
+def severity(needed: bool) -> State:
+    """Return the state of something that does not work."""
     return "fault" if needed else "note"

@@ -1,14 +1,14 @@
-"""The Python packages: what cannot be imported, is too old, or stands in another's way."""
+"""Checks the Python packages: which cannot be imported, are too old, or conflict."""
 
 import re
 from collections.abc import Iterator
 from importlib import metadata
 
-from realtime_bg.doctor.asking import ask
 from realtime_bg.doctor.findings import Finding, Machine, Needs
+from realtime_bg.doctor.isolation import run_isolated
 from realtime_bg.settings import Settings
 
-# Modules that the program cannot do without, and the packages that bring them.
+# Modules that the program requires, and the packages that can provide them.
 NEEDED = {
     "numpy": ("numpy",),
     "cv2": (
@@ -39,7 +39,7 @@ NEEDED = {
     "PIL": ("pillow",),
     "watchfiles": ("watchfiles",),
 }
-# Extras: what they are for, and the packages that make them.
+# Extras: what they are for, and their packages.
 EXTRAS = {
     "web": (
         "the web page",
@@ -53,7 +53,7 @@ EXTRAS = {
 
 
 def packages(machine: Machine, _: Settings, __: Needs) -> Iterator[Finding]:
-    """Import what is needed; look whether the extras are there."""
+    """Import the required modules; check which extras are installed."""
     problems = dict(_imported(machine, list(NEEDED)))
     fine: dict[str, str] = {}
     for module, candidates in NEEDED.items():
@@ -69,7 +69,7 @@ def packages(machine: Machine, _: Settings, __: Needs) -> Iterator[Finding]:
             yield Finding(
                 module,
                 "note",
-                f"{module}: built without windows (headless)",
+                f"{module}: built without window support (headless)",
                 "for the preview window: pip uninstall -y "
                 f"{' '.join(here)} && pip install opencv-python",
             )
@@ -85,21 +85,22 @@ def packages(machine: Machine, _: Settings, __: Needs) -> Iterator[Finding]:
             text = ", ".join(f"{name} {version}" for name, version in versions.items())
             yield Finding(extra, "ok", f"extra {extra}: {text}", data=versions)
         else:
-            text = f"extra {extra}: not here ({', '.join(missing)}); for {purpose}"
+            text = f"extra {extra}: not installed ({', '.join(missing)}); for {purpose}"
             yield Finding(extra, "note", text, f'pip install "realtime-bg[{extra}]"', versions)
 
 
 def _imported(machine: Machine, modules: list[str]) -> Iterator[tuple[str, str]]:
-    """Each module with why it cannot be imported; one that crashes does not hide the rest."""
+    """Yield each module and why it cannot be imported, or an empty string; a crash does not hide
+    the modules after it."""
     while modules:
-        answer = ask(machine, "imports", *modules)
-        for said in answer.said:
-            if "module" in said:
-                yield said["module"], said["problem"]
-                modules.remove(said["module"])
-        if not answer.problem:
+        outcome = run_isolated(machine, "imports", *modules)
+        for result in outcome.results:
+            if "module" in result:
+                yield result["module"], result["problem"]
+                modules.remove(result["module"])
+        if not outcome.problem:
             return
-        yield modules.pop(0), f"cannot be imported: {answer.problem}"
+        yield modules.pop(0), f"cannot be imported: {outcome.problem}"
 
 
 def _version(name: str) -> str:
@@ -110,7 +111,7 @@ def _version(name: str) -> str:
 
 
 def _age(here: dict[str, str]) -> str:
-    """Whether one is older than this program says it needs."""
+    """Return which package is older than this program requires, or an empty string."""
     for name, version in here.items():
         least = _least().get(name.lower())
         if least and _numbers(version) < _numbers(least):
@@ -119,7 +120,7 @@ def _age(here: dict[str, str]) -> str:
 
 
 def _least() -> dict[str, str]:
-    """The least version of each package, as our own metadata says."""
+    """Return the minimum version of each package, from this package's metadata."""
     try:
         lines = metadata.requires("realtime-bg") or []
     except metadata.PackageNotFoundError:  # run from a clone

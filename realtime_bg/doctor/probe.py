@@ -1,7 +1,7 @@
-"""What is tried out in a process of its own: `python -m realtime_bg.doctor.probe WORD ...`.
+"""The checks that run in a separate process: `python -m realtime_bg.doctor.probe CHECK ...`.
 
-Each answer is a line of JSON on standard output, written when it is known: whoever asks has the
-earlier ones also when a later one crashes.
+Each result is one line of JSON on standard output, written as soon as it is known, so the caller
+keeps the earlier results if a later step crashes.
 """
 
 import json
@@ -17,32 +17,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIZE = (256, 144)
-GRID = (4, 8)  # into which an alpha is averaged to be compared
-Said: TypeAlias = Iterator[dict[str, Any]]
+GRID = (4, 8)  # rows and columns to which an alpha is averaged for comparison
+Results: TypeAlias = Iterator[dict[str, Any]]
 Array: TypeAlias = NDArray[np.float32]
 
 
-def imports(*modules: str) -> Said:
+def imports(*modules: str) -> Results:
     """Import each module."""
     for name in modules:
         yield {"begins": name}
         try:
             import_module(name)
-        except Exception as error:  # a broken installation raises whatever it likes
+        except Exception as error:  # a broken installation may raise anything
             yield {"module": name, "problem": _line(error)}
         else:
             yield {"module": name, "problem": ""}
 
 
-def providers() -> Said:
-    """What ONNX Runtime was built with."""
+def providers() -> Results:
+    """List the version and providers of ONNX Runtime."""
     import onnxruntime as ort
 
     yield {"version": ort.__version__, "providers": ort.get_available_providers()}
 
 
-def onnxruntime(provider: str) -> Said:
-    """The built-in network once on one provider, alone."""
+def onnxruntime(provider: str) -> Results:
+    """Run the built-in network on one provider, without fallback to the CPU."""
     import onnxruntime as ort
 
     from realtime_bg.runtimes.onnx import cuda_problem, library_problem
@@ -54,32 +54,32 @@ def onnxruntime(provider: str) -> Said:
         if problem:
             yield {"problem": problem}
             return
-        # Else what a provider cannot do would run on the CPU, and nobody would know.
+        # Otherwise unsupported operators would silently run on the CPU.
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     session = ort.InferenceSession(str(_network()), options, providers=[provider])
     if session.get_providers()[0] != provider:
-        yield {"problem": "ONNX Runtime did not start on it"}
+        yield {"problem": "ONNX Runtime did not select it"}
         return
     yield _measured(lambda feed: session.run(["pha"], feed)[0])
 
 
-def openvino() -> Said:
-    """The built-in network once in OpenVINO, on the CPU."""
+def openvino() -> Results:
+    """Run the built-in network in OpenVINO on the CPU."""
     from realtime_bg.runtimes.openvino import Compiled, _core, _has_bfloat16
 
     core = _core()
     network = Compiled(_network(), {name: value.shape for name, value in _feed().items()}, {})
-    answer = _measured(lambda feed: network.run(["pha"], feed)[0])
+    result = _measured(lambda feed: network.run(["pha"], feed)[0])
     devices = list(core.available_devices)
-    yield answer | {
+    yield result | {
         "version": core.get_versions("CPU")["CPU"].build_number,
         "devices": devices,
         "bfloat16": _has_bfloat16(),
     }
 
 
-def torch() -> Said:
-    """A convolution on each of PyTorch's devices, compared with the sum it stands for."""
+def torch() -> Results:
+    """Run a convolution on each of PyTorch's devices and compare it with the explicit sum."""
     import torch as library
 
     devices = ["cpu"]
@@ -100,22 +100,22 @@ def torch() -> Said:
                 picture[0, :, y : y + 3, x : x + 3].sum().item() for y in (0, 1) for x in (0, 1)
             ]
             right = np.allclose(got, wanted, rtol=1e-3)
-            problem = "" if right else "it computes something else"
+            problem = "" if right else "its result is wrong"
             yield {"device": device, "problem": problem, "milliseconds": _rounded(took)}
         except Exception as error:
             yield {"device": device, "problem": _line(error)}
 
 
-def virtualcam() -> Said:
-    """Open the virtual camera for a moment."""
+def virtualcam() -> Results:
+    """Open the virtual camera briefly."""
     import pyvirtualcam
 
     with pyvirtualcam.Camera(640, 360, 30) as camera:
         yield {"device": camera.device, "backend": camera.backend}
 
 
-def speed(seconds: str) -> Said:
-    """Measure the settings that come as JSON on standard input."""
+def speed(seconds: str) -> Results:
+    """Benchmark the settings given as JSON on standard input."""
     from realtime_bg.app.bench import bench
     from realtime_bg.settings import Settings
     from realtime_bg.system.console import show_logs
@@ -132,7 +132,7 @@ def _network() -> Path:
 
 
 def _feed() -> dict[str, Array]:
-    """A plain figure before a wall, as the built-in network takes it."""
+    """Return the built-in network's inputs: a simple drawn figure in front of a wall."""
     width, height = SIZE
     y, x = np.mgrid[:height, :width].astype(np.float32)
     body = ((x - 128) / 56) ** 2 + ((y - 140) / 60) ** 2 < 1
@@ -145,7 +145,7 @@ def _feed() -> dict[str, Array]:
 
 
 def _measured(run: Callable[[dict[str, Array]], Array]) -> dict[str, Any]:
-    """How long the second inference takes (the first also prepares), and what came out."""
+    """Time the second inference (the first is the warm-up) and average the alpha over `GRID`."""
     feed = _feed()
     run(feed)
     start = time.perf_counter()
@@ -166,22 +166,23 @@ def _line(error: Exception) -> str:
     return text[:300] or type(error).__name__
 
 
-WORDS: dict[str, Callable[..., Said]] = {
+CHECKS: dict[str, Callable[..., Results]] = {
     word.__name__: word
     for word in (imports, providers, onnxruntime, openvino, torch, virtualcam, speed)
 }
 
 
-def main(words: list[str]) -> int:
-    """Answer; 1 after a failure, whose reason is the last answer."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print is no answer
-    with answers:
+def main(arguments: list[str]) -> int:
+    """Run one check and return the exit code: 1 after a failure, whose reason is the last
+    result."""
+    stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # so that output of libraries does not mix with the results
+    with stdout:
         try:
-            for answer in WORDS[words[0]](*words[1:]):
-                print(json.dumps(answer), file=answers, flush=True)
+            for result in CHECKS[arguments[0]](*arguments[1:]):
+                print(json.dumps(result), file=stdout, flush=True)
         except Exception as error:
-            print(json.dumps({"problem": _line(error)}), file=answers, flush=True)
+            print(json.dumps({"problem": _line(error)}), file=stdout, flush=True)
             return 1
     return 0
 

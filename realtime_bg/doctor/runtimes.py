@@ -1,25 +1,25 @@
-"""What networks can run on: one inference on each provider, and why the others are not used."""
+"""Checks the inference runtimes: runs one network on each provider and compares the results."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
-from realtime_bg.doctor.asking import Answer, ask
 from realtime_bg.doctor.computer import features
-from realtime_bg.doctor.findings import Finding, Machine, Needs, State, bad
+from realtime_bg.doctor.findings import Finding, Machine, Needs, State, severity
+from realtime_bg.doctor.isolation import Outcome, run_isolated
 from realtime_bg.settings import Settings
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-ALIKE = 0.05  # how far two runtimes' alphas may lie apart, each averaged over a 32nd of the picture
-USED = (CPU, CUDA)  # what the engines ask ONNX Runtime for
+TOLERANCE = 0.05  # between two providers' alphas, each averaged over 1/32 of the image
+USED = (CPU, CUDA)  # what the engines request from ONNX Runtime
 
 
 def runtimes(machine: Machine, settings: Settings, _: Needs) -> Iterator[Finding]:
-    """Try each of them out, in a process of its own."""
-    answer = ask(machine, "providers")
-    have = answer.said[0].get("providers") if answer.said else None
+    """Check ONNX Runtime's providers, OpenVINO and PyTorch, each in a separate process."""
+    outcome = run_isolated(machine, "providers")
+    have = outcome.results[0].get("providers") if outcome.results else None
     if not have:
-        problem = _problem(answer) or "it has no provider at all"
+        problem = _problem(outcome) or "it has no providers"
         yield Finding(
             "onnxruntime",
             "fault",
@@ -30,46 +30,46 @@ def runtimes(machine: Machine, settings: Settings, _: Needs) -> Iterator[Finding
     asks_cuda = settings.engine.device.startswith("cuda")
     reference: list[float] = []
     for provider in sorted(have, key=lambda name: (name != CPU, name != CUDA)):
-        said = _tried(ask(machine, "onnxruntime", provider), reference)
-        reference = reference or said.get("grid", [])
+        result = _compared(run_isolated(machine, "onnxruntime", provider), reference)
+        reference = reference or result.get("grid", [])
         needed = provider == CPU or (provider == CUDA and asks_cuda)
         name = f"ONNX Runtime {provider.removesuffix('ExecutionProvider')}"
-        yield _finding(name, said, needed, "" if provider in USED else "no engine asks for it")
+        yield _finding(name, result, needed, "" if provider in USED else "no engine requests it")
     if asks_cuda and CUDA not in have:
         yield Finding(
             "ONNX Runtime CUDA",
             "fault",
-            "ONNX Runtime CUDA: built without it",
+            "ONNX Runtime CUDA: this ONNX Runtime is built without it",
             'pip install "realtime-bg[cuda]"',
         )
     yield _openvino(machine, settings, reference)
     yield from _torch(machine, settings)
 
 
-def _problem(answer: Answer) -> str:
-    """Why there is no result: the last answer's word, or how the process ended."""
-    own = [said["problem"] for said in answer.said if said.get("problem")]
-    return own[-1] if own else answer.problem
+def _problem(outcome: Outcome) -> str:
+    """Return why there is no result: the last reported problem, or how the process ended."""
+    own = [result["problem"] for result in outcome.results if result.get("problem")]
+    return own[-1] if own else outcome.problem
 
 
-def _tried(answer: Answer, reference: list[float]) -> dict[str, Any]:
-    said = dict(answer.said[-1]) if answer.said else {}
-    problem = _problem(answer)
-    grid = said.get("grid", [])
+def _compared(outcome: Outcome, reference: list[float]) -> dict[str, Any]:
+    result = dict(outcome.results[-1]) if outcome.results else {}
+    problem = _problem(outcome)
+    grid = result.get("grid", [])
     if not problem and not grid:
-        problem = "it gave no answer"
+        problem = "it returned no result"
     if not problem and reference:
-        apart = max(abs(a - b) for a, b in zip(grid, reference, strict=True))
-        if not apart <= ALIKE:
-            problem = f"its alpha is another than that of the CPU, by up to {apart:.2f}"
-    return said | {"problem": problem}
+        difference = max(abs(a - b) for a, b in zip(grid, reference, strict=True))
+        if not difference <= TOLERANCE:
+            problem = f"its alpha differs from the CPU's by up to {difference:.2f}"
+    return result | {"problem": problem}
 
 
-def _finding(name: str, said: dict[str, Any], needed: bool, unused: str) -> Finding:
-    data = {key: value for key, value in said.items() if key != "grid"}
-    if said["problem"]:
-        return Finding(name, bad(needed), f"{name}: not used, {said['problem']}", data=data)
-    text = f"{name}: runs, {said['milliseconds']:.1f} ms for the built-in network at 256x144"
+def _finding(name: str, result: dict[str, Any], needed: bool, unused: str) -> Finding:
+    data = {key: value for key, value in result.items() if key != "grid"}
+    if result["problem"]:
+        return Finding(name, severity(needed), f"{name}: not used, {result['problem']}", data=data)
+    text = f"{name}: runs, {result['milliseconds']:.1f} ms for the built-in network at 256x144"
     if unused:
         return Finding(name, "note", f"{text}; not used, {unused}", data=data)
     return Finding(name, "ok", text, data=data)
@@ -80,24 +80,24 @@ def _openvino(machine: Machine, settings: Settings, reference: list[float]) -> F
     if find_spec("openvino") is None:
         fast = any("BF16" in feature for feature in features(machine))
         worth = (
-            "this CPU computes in bfloat16, where it halves the time"
+            "this CPU supports bfloat16, with which OpenVINO halves the time"
             if fast
-            else ("this CPU does not compute in bfloat16, and gains nothing from it")
+            else ("this CPU does not support bfloat16 and would gain nothing")
         )
         fix = 'pip install "realtime-bg[openvino]"' if fast or needed else ""
-        return Finding(name, bad(needed), f"{name}: not installed; {worth}", fix)
-    said = _tried(ask(machine, "openvino"), reference)
+        return Finding(name, severity(needed), f"{name}: not installed; {worth}", fix)
+    result = _compared(run_isolated(machine, "openvino"), reference)
     unused = (
         ""
-        if said.get("bfloat16") or needed
+        if result.get("bfloat16") or needed
         else (
-            "this CPU does not compute in bfloat16, and is faster without "
-            "(engine.runtime: openvino takes it all the same)"
+            "this CPU does not support bfloat16 and is faster without OpenVINO "
+            "(engine.runtime: openvino selects it anyway)"
         )
     )
     if settings.engine.runtime == "onnxruntime":
-        unused = "engine.runtime says onnxruntime"
-    return _finding(name, said, needed, unused)
+        unused = "engine.runtime is onnxruntime"
+    return _finding(name, result, needed, unused)
 
 
 def _torch(machine: Machine, settings: Settings) -> Iterator[Finding]:
@@ -106,31 +106,33 @@ def _torch(machine: Machine, settings: Settings) -> Iterator[Finding]:
     if find_spec("torch") is None:
         yield Finding(
             "PyTorch",
-            bad(needed),
+            severity(needed),
             "PyTorch: not installed; only rvm-torch and .pth files need it",
             fix,
         )
         return
-    answer = ask(machine, "torch")
-    devices = [said for said in answer.said if "device" in said]
-    for said in devices:
-        name = f"PyTorch {said['device']}"
-        state: State = bad(needed) if said["problem"] else "ok"
-        text = said["problem"] or f"runs, {said['milliseconds']:.1f} ms for a first convolution"
-        yield Finding(name, state, f"{name}: {text}", data=said)
-    begun = [said["begins"] for said in answer.said if "begins" in said]
+    outcome = run_isolated(machine, "torch")
+    devices = [result for result in outcome.results if "device" in result]
+    for result in devices:
+        name = f"PyTorch {result['device']}"
+        state: State = severity(needed) if result["problem"] else "ok"
+        text = (
+            result["problem"] or f"runs, {result['milliseconds']:.1f} ms for the first convolution"
+        )
+        yield Finding(name, state, f"{name}: {text}", data=result)
+    begun = [result["begins"] for result in outcome.results if "begins" in result]
     if len(begun) > len(devices) or not devices:
         where = f"PyTorch {begun[-1]}" if begun else "PyTorch"
-        yield Finding(where, bad(needed), f"{where}: {_problem(answer) or 'no answer'}", fix)
-    elif not any(said["device"].startswith(("cuda", "mps")) for said in devices):
-        built = next((said["cuda"] for said in answer.said if "cuda" in said), "")
+        yield Finding(where, severity(needed), f"{where}: {_problem(outcome) or 'no answer'}", fix)
+    elif not any(result["device"].startswith(("cuda", "mps")) for result in devices):
+        built = next((result["cuda"] for result in outcome.results if "cuda" in result), "")
         why = (
-            f"it is built for CUDA {built} and finds no usable GPU"
+            f"it is built for CUDA {built} but finds no usable GPU"
             if built
             else ("it is built without CUDA")
         )
         yield Finding(
             "PyTorch CUDA",
-            bad(needed and settings.engine.device.startswith("cuda")),
+            severity(needed and settings.engine.device.startswith("cuda")),
             f"PyTorch CUDA: not used, {why}",
         )

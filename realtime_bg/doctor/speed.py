@@ -1,18 +1,18 @@
-"""How fast it will be: two seconds of the real thing, on the demo's pictures."""
+"""Measures the frame rate: runs the configured engine on the demo source for two seconds."""
 
 from collections.abc import Iterator
 
-from realtime_bg.doctor.asking import ask
 from realtime_bg.doctor.findings import Finding, Machine, Needs
+from realtime_bg.doctor.isolation import run_isolated
 from realtime_bg.settings import Settings
 
 SECONDS = 2.0
-PATIENCE = 90.0  # loading included: a checkpoint is exported once
-SLOW = 15.0  # frames per second below which a call looks bad
+TIMEOUT = 90.0  # includes loading, and exporting a checkpoint the first time
+SLOW = 15.0  # frames per second; video calls stutter below
 
 
 def speed(machine: Machine, settings: Settings, _: Needs) -> Iterator[Finding]:
-    """Measure the engine that would run, at the size that would be asked of the camera."""
+    """Measure the engine that would run, at the size that would be requested from the camera."""
     changes = {
         "source": settings.source.model_copy(
             update={"spec": "demo", "size": settings.source.size or (1280, 720), "loop": True}
@@ -21,22 +21,25 @@ def speed(machine: Machine, settings: Settings, _: Needs) -> Iterator[Finding]:
         "paused": False,
         "frozen": False,
     }
-    tried = settings.model_copy(update=changes).at_quality("fast")
-    answer = ask(machine, "speed", str(SECONDS), text=tried.model_dump_json(), seconds=PATIENCE)
-    report = next((said for said in answer.said if "fps" in said), None)
-    for line in answer.words.splitlines():
+    measured = settings.model_copy(update=changes).at_quality("fast")
+    outcome = run_isolated(
+        machine, "speed", str(SECONDS), stdin=measured.model_dump_json(), seconds=TIMEOUT
+    )
+    report = next((result for result in outcome.results if "fps" in result), None)
+    for line in outcome.output.splitlines():
         if line.startswith("realtime-bg: "):
             yield Finding("engine", "note", line.removeprefix("realtime-bg: "))
     if report is None:
-        problem = answer.said[-1]["problem"] if answer.said else answer.problem
-        fix = "realtime-bg bench --verbose says more" if answer.problem else ""
+        problem = outcome.results[-1]["problem"] if outcome.results else outcome.problem
+        fix = "realtime-bg bench --verbose shows details" if outcome.problem else ""
         yield Finding("speed", "fault", f"cannot be measured: {problem}", fix)
         return
     fps, size = report["fps"]["p50"], "x".join(map(str, report["size"]))
     text = (
-        f"{report['engine']} on {report['provider']}: {fps:.0f} frames a second at {size}, network "
-        f"at {'x'.join(map(str, report['work_size']))}, {report['network_ms']['p50']:.1f} of "
-        f"{report['step_ms']['p50']:.1f} ms a frame ({report['frames']} frames measured)"
+        f"{report['engine']} on {report['provider']}: {fps:.0f} frames per second at {size}, "
+        f"network at {'x'.join(map(str, report['work_size']))}, "
+        f"{report['network_ms']['p50']:.1f} of {report['step_ms']['p50']:.1f} ms per frame "
+        f"({report['frames']} frames measured)"
     )
     if fps >= SLOW:
         yield Finding("speed", "ok", text, data=report)

@@ -1,22 +1,22 @@
-"""The cameras: what they offer, and who holds them."""
+"""Checks the cameras: which formats they offer, and which program uses them."""
 
 import errno
 from collections.abc import Iterator
 
 from realtime_bg.devices.cameras import Camera, cameras, held_by, query
 from realtime_bg.devices.v4l2 import Format, formats
-from realtime_bg.doctor.findings import Finding, Machine, Needs, State, bad
+from realtime_bg.doctor.findings import Finding, Machine, Needs, State, severity
 from realtime_bg.errors import reason
 from realtime_bg.settings import Settings
 
 OURSELVES = "realtime-bg"
-MANY = 4  # formats that are worth their place on a line
-VIDEO_CLASS = "0e"  # of USB interfaces
+MANY = 4  # formats shown in one line
+VIDEO_CLASS = "0e"  # the class of USB video interfaces
 JOIN = 'sudo usermod -aG video "$USER", then log out and in again'
 
 
 def video(machine: Machine, _: Settings, needs: Needs) -> Iterator[Finding]:
-    """All cameras; a fault where the one that is needed is missing or busy."""
+    """Report all cameras; a needed one that is missing or busy is a fault."""
     wanted = _wanted(machine, needs)
     found = list(_on_linux(machine, wanted) if machine.linux else _elsewhere())
     candidates = [one for one in found if wanted in ("", one.name)]
@@ -25,14 +25,14 @@ def video(machine: Machine, _: Settings, needs: Needs) -> Iterator[Finding]:
         blamed = missing and one in candidates
         yield Finding(one.name, "fault", one.text, one.fix, one.data) if blamed else one
     if not found:
-        yield Finding("camera", bad(missing), "no camera found", _no_camera(machine))
+        yield Finding("camera", severity(missing), "no camera found", _no_camera(machine))
     elif missing and not candidates:
-        text = f"{wanted} is not there, or delivers no pictures"
+        text = f"{wanted} does not exist or delivers no pictures"
         yield Finding("camera", "fault", text, "name another with --source")
 
 
 def _wanted(machine: Machine, needs: Needs) -> str:
-    """The camera that was named, as it is called here; empty where any will do."""
+    """Return the configured camera by the name that findings use; empty if any camera will do."""
     target = needs.camera or ""
     if machine.linux and target.isdigit():
         return f"/dev/video{target}"
@@ -54,7 +54,7 @@ def _on_linux(machine: Machine, wanted: str) -> Iterator[Finding]:
         label = machine.read(f"/sys/class/video4linux/video{number}/name")
         try:
             camera, delivers = query(path)
-            # Another program's virtual camera is a camera where it is asked for.
+            # Another program's virtual camera counts only if it is the configured one.
             if delivers and (not camera.virtual or name == wanted):
                 yield _camera(machine, name, path, camera)
         except OSError as error:
@@ -79,18 +79,18 @@ def _camera(machine: Machine, name: str, path: str, camera: Camera) -> Finding:
     if not holder:
         return Finding(name, "ok", text, data=data)
     state: State = "ok" if holder.startswith(OURSELVES) else "note"
-    fix = "" if state == "ok" else f"close {holder.partition(' (')[0]}, and the camera is free"
+    fix = "" if state == "ok" else f"close {holder.partition(' (')[0]} to free the camera"
     return Finding(name, state, f"{text}; used by {holder}", fix, data)
 
 
 def _offers(offers: list[Format]) -> str:
-    """The first few formats, in the driver's order."""
+    """Describe the first few formats, in the driver's order."""
     more = [f"and {len(offers) - MANY} more formats"] if len(offers) > MANY else []
-    return "; ".join([*map(_offer, offers[:MANY]), *more]) or "names no formats"
+    return "; ".join([*map(_offer, offers[:MANY]), *more]) or "lists no formats"
 
 
 def _offer(offered: Format) -> str:
-    """ "MJPG 1920x1080 at 30, 1280x720 at 60": the three largest sizes."""
+    """Describe the three largest sizes: "MJPG 1920x1080 at 30, 1280x720 at 60"."""
     largest = sorted(offered.sizes.items(), key=lambda item: -item[0][0] * item[0][1])
     sizes = [f"{w}x{h}{f' at {fps:g}' if fps else ''}" for (w, h), fps in largest[:3]]
     more = f" and {len(largest) - 3} smaller" if len(largest) > 3 else ""
@@ -98,14 +98,14 @@ def _offer(offered: Format) -> str:
 
 
 def _no_camera(machine: Machine) -> str:
-    demo = "without one: realtime-bg --source demo"
+    demo = "without a camera: realtime-bg --source demo"
     if not machine.linux:
-        return f"plug one in, and allow the terminal to use it in the system's settings\n{demo}"
+        return f"plug one in, and allow the terminal to use it in the system settings\n{demo}"
     usb = machine.path("/sys/bus/usb/devices")
     if any(path.read_text().strip() == VIDEO_CLASS for path in usb.glob("*/bInterfaceClass")):
         if machine.in_container():
-            return f"give the container the one that is plugged in: --device /dev/video0\n{demo}"
-        return f"a USB camera is plugged in and has no driver: sudo modprobe uvcvideo\n{demo}"
+            return f"pass the connected camera to the container: --device /dev/video0\n{demo}"
+        return f"a USB camera is connected but has no driver: sudo modprobe uvcvideo\n{demo}"
     if machine.in_container():
-        return f"give the container one: --device /dev/video0\n{demo}"
+        return f"pass one to the container: --device /dev/video0\n{demo}"
     return f"plug one in\n{demo}"

@@ -1,12 +1,12 @@
-"""The virtual camera: its module or program, whether browsers will see it, and how to get it."""
+"""Checks the virtual camera: its driver, whether browsers will list it, and how to install it."""
 
 import platform
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from realtime_bg.devices.cameras import Camera, held_by, query
-from realtime_bg.doctor.asking import ask
-from realtime_bg.doctor.findings import Finding, Machine, Needs, bad
+from realtime_bg.doctor.findings import Finding, Machine, Needs, severity
+from realtime_bg.doctor.isolation import run_isolated
 from realtime_bg.settings import Settings
 
 OPTIONS = "video_nr=10 card_label=realtime-bg exclusive_caps=1"
@@ -17,13 +17,13 @@ KEEP = (
     f"echo 'options v4l2loopback {OPTIONS}' | sudo tee /etc/modprobe.d/v4l2loopback.conf"
 )
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
-INSTALL = {  # by the word that os-release has
+INSTALL = {  # by a word in ID or ID_LIKE of os-release
     "debian": "sudo apt install v4l2loopback-dkms linux-headers-$(uname -r)",
     "fedora": "sudo dnf install akmod-v4l2loopback   (from RPM Fusion, rpmfusion.org)",
     "arch": "sudo pacman -S v4l2loopback-dkms linux-headers",
     "suse": "sudo zypper install v4l2loopback-kmp-default",
 }
-SIGN = {  # the key with which the module was signed when it was built
+SIGN = {  # enrols the key that signed the module when it was built
     "ubuntu": "sudo update-secureboot-policy --enroll-key, then restart and choose Enroll MOK",
     "debian": "sudo mokutil --import /var/lib/dkms/mok.pub, then restart and choose Enroll MOK",
     "fedora": "sudo kmodgenca -a && sudo mokutil --import /etc/pki/akmods/certs/public_key.der, "
@@ -35,11 +35,11 @@ ELSEWHERE = {
     "darwin": "install OBS Studio 30 or later (obsproject.com), press Start Virtual Camera in it "
     "once, allow its camera extension in System Settings, and close it",
 }
-SEE = "browsers and calls list it while realtime-bg feeds it, so start that before the call"
+SEE = "browsers and call programs list it while realtime-bg feeds it, so start that before the call"
 
 
 def virtual(machine: Machine, _: Settings, needs: Needs) -> Iterator[Finding]:
-    """Whether a call can get the picture."""
+    """Check whether a call program can receive the picture."""
     if not machine.linux:
         yield _program(machine, needs)
         return
@@ -49,18 +49,18 @@ def virtual(machine: Machine, _: Settings, needs: Needs) -> Iterator[Finding]:
     if not devices:
         yield _missing(machine, needs)
     elif not _kept(machine):
-        yield Finding("restart", "note", "after a restart the virtual camera is gone", KEEP)
+        yield Finding("restart", "note", "the virtual camera will be gone after a restart", KEEP)
 
 
 class _Device(NamedTuple):
     name: str
     path: str
-    camera: Camera | None  # None where it cannot be opened
+    camera: Camera | None  # None if it cannot be opened
     delivers: bool
 
 
 def _devices(machine: Machine) -> Iterator[_Device]:
-    """The loopback devices, by what the kernel calls them: also those that cannot be opened."""
+    """Yield the loopback devices known to the kernel, including those that cannot be opened."""
     nodes = machine.path("/sys/devices/virtual/video4linux").glob("video*")
     for number in sorted(int(node.name[5:]) for node in nodes if node.name[5:].isdigit()):
         name, path = f"/dev/video{number}", str(machine.path(f"/dev/video{number}"))
@@ -78,7 +78,7 @@ def _device(machine: Machine, device: _Device, needs: Needs) -> Finding:
     if device.camera is None:
         return Finding(
             device.name,
-            bad(needs.virtualcam),
+            severity(needs.virtualcam),
             f"{device.name}: cannot be opened",
             'sudo usermod -aG video "$USER", then log out and in again',
         )
@@ -86,16 +86,16 @@ def _device(machine: Machine, device: _Device, needs: Needs) -> Finding:
     holder = held_by(device.path, machine.path("/proc"))
     data = {"name": device.camera.name, "held_by": holder}
     if device.delivers and device.camera.writable:
-        # Chromium and Firefox pass over what is an output as well.
+        # Chromium and Firefox skip devices that are also outputs.
         return Finding(
             device.name,
-            bad(needs.virtualcam),
+            severity(needs.virtualcam),
             f"{text}: browsers will not list it (loaded without exclusive_caps=1)",
             RELOAD,
             data,
         )
     if device.delivers:
-        used = f"used by {holder}" if holder else "somebody"
+        used = f"used by {holder}" if holder else "by some program"
         return Finding(
             device.name, "ok", f"{text}: is being fed ({used}); browsers list it now", data=data
         )
@@ -103,20 +103,20 @@ def _device(machine: Machine, device: _Device, needs: Needs) -> Finding:
 
 
 def _missing(machine: Machine, needs: Needs) -> Finding:
-    """No device: because the module is not installed, not loaded, or has none."""
-    state, release = bad(needs.virtualcam), platform.release()
+    """Explain why there is no device: the module is not installed, not loaded, or has none."""
+    state, release = severity(needs.virtualcam), platform.release()
     if machine.in_container():
-        fix = f"on the host: {LOAD}\nand give it to the container: --device /dev/video10"
+        fix = f"on the host: {LOAD}\nand pass it to the container: --device /dev/video10"
         return Finding(
-            "v4l2loopback", state, "no virtual camera; kernel modules are the host's", fix
+            "v4l2loopback", state, "no virtual camera; kernel modules belong to the host", fix
         )
     if _loaded(machine):
-        return Finding("v4l2loopback", state, "v4l2loopback is loaded and has no device", RELOAD)
+        return Finding("v4l2loopback", state, "v4l2loopback is loaded but has no device", RELOAD)
     secure = _secure_boot(machine)
-    sign = f"\nSecure Boot wants the module signed: {_for(machine, SIGN)}" if secure else ""
+    sign = f"\nSecure Boot requires a signed module: {_for(machine, SIGN)}" if secure else ""
     data = {"secure_boot": secure}
     if any(machine.path(f"/lib/modules/{release}").rglob("v4l2loopback.ko*")):
-        text = "no virtual camera: v4l2loopback is installed and not loaded"
+        text = "no virtual camera: v4l2loopback is installed but not loaded"
         return Finding("v4l2loopback", state, text, f"{LOAD}{sign}", data)
     text = "no virtual camera: v4l2loopback is not installed"
     return Finding("v4l2loopback", state, text, f"{_for(machine, INSTALL)}\n{LOAD}{sign}", data)
@@ -132,7 +132,7 @@ def _loaded(machine: Machine) -> bool:
 
 
 def _secure_boot(machine: Machine) -> bool:
-    """Of the variable's five bytes the last one says it."""
+    """Whether Secure Boot is on: the last of the EFI variable's five bytes is 1."""
     try:
         return machine.path(SECURE_BOOT).read_bytes()[-1:] == b"\1"
     except OSError:
@@ -149,16 +149,16 @@ def _kept(machine: Machine) -> bool:
 
 
 def _program(machine: Machine, needs: Needs) -> Finding:
-    """Windows and macOS: open it for a moment, which is the only way to know."""
-    answer = ask(machine, "virtualcam", seconds=20)
-    said = answer.said[-1] if answer.said else {}
-    if "device" in said:
-        text = f"{said['device']} ({said['backend']}) opens; choose it in the call"
-        return Finding("virtual camera", "ok", text, data=said)
-    problem = said.get("problem") or answer.problem
+    """Open the virtual camera briefly: on Windows and macOS the only way to check it."""
+    outcome = run_isolated(machine, "virtualcam", seconds=20)
+    result = outcome.results[-1] if outcome.results else {}
+    if "device" in result:
+        text = f"{result['device']} ({result['backend']}) opens; choose it in the call"
+        return Finding("virtual camera", "ok", text, data=result)
+    problem = result.get("problem") or outcome.problem
     return Finding(
         "virtual camera",
-        bad(needs.virtualcam),
+        severity(needs.virtualcam),
         f"no virtual camera ({problem})",
         ELSEWHERE.get(machine.platform, "see the README"),
     )

@@ -1,4 +1,4 @@
-"""The model files that are here, and whether they are what their authors published."""
+"""Checks the model files: which are installed, and whether their hashes are as published."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,11 @@ from realtime_bg import zoo
 from realtime_bg.doctor.findings import Finding, Machine, Needs
 from realtime_bg.settings import Settings
 
-AUTO = "rvm"  # what the engine `auto` takes first
+AUTO = "rvm"  # the first choice of the engine `auto`
 
 
 def weights(_: Machine, settings: Settings, __: Needs) -> Iterator[Finding]:
-    """Each file that is here by its hash; what the engine would take and is not."""
+    """Report each installed file with its hash, and the model that the engine lacks."""
     own = AUTO if settings.engine.name == "auto" else settings.engine.name
     here: set[str] = set()
     for model in zoo.models().values():
@@ -24,20 +24,20 @@ def weights(_: Machine, settings: Settings, __: Needs) -> Iterator[Finding]:
             yield Finding(
                 model.name,
                 "ok",
-                f"{text}, SHA-256 {digest[:12]}, nothing to compare it with",
+                f"{text}, SHA-256 {digest[:12]}, no published hash to compare with",
                 data=data,
             )
         elif digest == model.sha256:
             yield Finding(model.name, "ok", f"{text}, as published", data=data)
         else:
             fix = f"delete it, then: realtime-bg models fetch --force {model.name}"
-            yield Finding(model.name, "fault", f"{text} differs from what was published", fix, data)
+            yield Finding(model.name, "fault", f"{text} differs from the published file", fix, data)
     rows = [model for model in zoo.models().values() if model.engine == own]
     if own not in here and rows and settings.engine.model is None:
-        instead = "; embedded takes over" if settings.engine.name == "auto" else ""
+        instead = "; embedded is used instead" if settings.engine.name == "auto" else ""
         yield Finding(
             rows[0].name,
             "note",
-            f"{rows[0].name}: not here{instead}",
+            f"{rows[0].name}: not installed{instead}",
             f"realtime-bg models fetch {rows[0].name}",
         )

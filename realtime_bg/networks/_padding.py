@@ -1,4 +1,4 @@
-"""Any picture size through networks that halve it several times: pad, run, cut."""
+"""Pads images for networks that need multiples of a size, and crops the result."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,10 @@ from torch.nn import functional as F
 
 
 def padded(run: Callable[[Tensor], Tensor], x: Tensor, step: int) -> Tensor:
-    """``run(x)`` for ``x`` (N, C, H, W) of any size, where ``run`` takes multiples of ``step``
-    and keeps the size; what is added repeats the border on the right and at the bottom.
+    """Return ``run(x)`` for ``x`` (N, C, H, W) of any size, where ``run`` needs multiples of
+    ``step`` and keeps the size. The padding, at the right and the bottom, repeats the border.
 
-    Written without branches on the size, so that an exported graph is free in it.
+    There is no branch on the size, so an exported graph accepts any size.
     """
     height, width = x.shape[-2:]
     wide = F.pad(x, (0, -width % step, 0, -height % step), mode="replicate")

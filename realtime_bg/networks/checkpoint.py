@@ -1,4 +1,4 @@
-"""Reading a checkpoint's tensors, without running anything a file may contain."""
+"""Reads a checkpoint's tensors without executing any code in the file."""
 
 from pathlib import Path
 
@@ -9,9 +9,11 @@ from realtime_bg.errors import MissingPackageError, ModelError
 
 
 def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Name -> float32 array of a ``.safetensors`` file, or a ``.pth``/``.pt`` state dict.
+    """Return the float32 arrays of a ``.safetensors`` file or a ``.pth``/``.pt`` state dict, by
+    name.
 
-    Raises ModelError for a damaged file and MissingPackageError where PyTorch is needed.
+    Raises ModelError for a damaged file and MissingPackageError if PyTorch is needed but not
+    installed.
     """
     if path.suffix.lower() == ".safetensors":
         from safetensors import SafetensorError
@@ -33,6 +35,6 @@ def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor.float().numpy() for name, tensor in state.items()}
-    except Exception as error:  # torch raises many kinds for a file that is not its own
+    except Exception as error:  # torch raises many types for a file of another kind
         reason = str(error).split("\n")[0]
         raise ModelError(f"{path}: not a readable PyTorch checkpoint ({reason})") from None

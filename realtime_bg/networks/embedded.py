@@ -1,11 +1,11 @@
-"""The network of the embedded model: EfficientNet-Lite0, attention, a small decoder, the last matte
-as a hint.
+"""The embedded model's network: EfficientNet-Lite0, attention and a small decoder; the last alpha
+is an input.
 
 Backbone: Tan and Le, EfficientNet, ICML 2019, in the Lite0 variant (no squeeze-and-excitation,
-ReLU6), then two blocks of attention at 1/32, where it costs little. Decoder: skip connections as in
-U-Net, depthwise separable, gated by the pooled picture as LR-ASPP (Howard et al., Searching for
-MobileNetV3, ICCV 2019). The alpha of the last frame comes in as a fourth channel: memory that costs
-nothing, and that training on photos can teach.
+ReLU6), then two attention blocks at stride 32, where they cost little. Decoder: skip connections as
+in U-Net, depthwise separable, gated by globally pooled features as in LR-ASPP (Howard et al.,
+Searching for MobileNetV3, ICCV 2019). The alpha of the last frame is a further input to the
+decoder: memory that costs nothing and can be learned from photos.
 """
 
 from typing import Any, cast
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# Per block: expansion, kernel, stride, channels out.
+# Per block: expansion, kernel, stride, output channels.
 BLOCKS = (
     (1, 3, 1, 16),
     (6, 3, 2, 24),
@@ -31,15 +31,15 @@ BLOCKS = (
     (6, 5, 1, 192),
     (6, 5, 1, 192),
 )
-"""EfficientNet-Lite0 without its last two blocks, which would take the file beyond 5 MB."""
-JOINED = 96  # channels at 1/16, where the decoder begins
-SKIPS = (0, 2, 4, 10, 13)  # blocks whose outputs the decoder sees, at 1/2, 1/4, 1/8, 1/16, 1/32
+"""EfficientNet-Lite0 without its last two blocks, which would make the file larger than 5 MB."""
+JOINED = 96  # channels at stride 16, where the decoder starts
+SKIPS = (0, 2, 4, 10, 13)  # blocks whose outputs the decoder uses: strides 2, 4, 8, 16, 32
 
 
 class Block(nn.Module):
     """An inverted residual block: expand, depthwise, project. (B, C, H, W) -> (B, C', H/s, W/s).
 
-    Without batch norm: `Embedded.load_backbone` folds the statistics of its origin.
+    There is no batch norm: `Embedded.load_backbone` folds the original one into the convolutions.
     """
 
     def __init__(self, channels: int, expand: int, kernel: int, stride: int, out: int) -> None:
@@ -52,7 +52,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu6(self.expand(x)) if self.expands else x
-        # In bfloat16 a CPU needs three times as long for the gradient of this one.
+        # On CPUs the gradient of a depthwise convolution takes three times as long in bfloat16.
         with torch.autocast("cpu", enabled=False):
             y = self.depthwise(y.float() if y.dtype == torch.bfloat16 else y)
         y = self.project(F.relu6(y))
@@ -60,8 +60,8 @@ class Block(nn.Module):
 
 
 class Join(nn.Module):
-    """Coarse features upsampled beside finer ones and the last alpha, mixed by a depthwise
-    separable convolution."""
+    """Concatenates upsampled coarse features, a skip connection and the last alpha, and mixes them
+    with a depthwise separable convolution."""
 
     def __init__(self, coarse: int, skip: int, lateral: int, out: int, kernel: int) -> None:
         super().__init__()
@@ -82,9 +82,9 @@ class Join(nn.Module):
 
 
 class Attention(nn.Module):
-    """Every place of a map (B, C, H, W) sees all others: a depthwise convolution that says where it
-    is (Chu et al., Conditional positional encodings, ICLR 2023), attention (Vaswani et al., NeurIPS
-    2017) and two layers for each place alone, all of them added to what was there."""
+    """A transformer block on a map (B, C, H, W): a depthwise convolution as positional encoding
+    (Chu et al., Conditional positional encodings, ICLR 2023), self-attention (Vaswani et al.,
+    NeurIPS 2017) and two layers per position, each with a residual connection."""
 
     def __init__(self, channels: int, inner: int, heads: int) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(channels, 3 * inner)
         self.proj = nn.Linear(inner, channels)
         self.up, self.down = nn.Linear(channels, 2 * channels), nn.Linear(2 * channels, channels)
-        for last in (self.around, self.proj, self.down):  # it begins as if it were not there
+        for last in (self.around, self.proj, self.down):  # the block starts as the identity
             nn.init.zeros_(last.weight)
             nn.init.zeros_(cast(Tensor, last.bias))
 
@@ -109,8 +109,8 @@ class Attention(nn.Module):
 
 
 class Embedded(nn.Module):
-    """RGB in 0..1, ``(B, 3, H, W)``, and the last alpha, ``(B, 1, H, W)``, zeros where there is
-    none -> logits of alpha, ``(B, 1, H, W)``. Any H and W; multiples of 32 lose nothing."""
+    """RGB in 0..1, ``(B, 3, H, W)``, and the last alpha, ``(B, 1, H, W)``, zeros if there is none
+    -> logits of alpha, ``(B, 1, H, W)``. Any H and W; multiples of 32 are best."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,15 +131,15 @@ class Embedded(nn.Module):
         self.reduce = nn.Conv2d(16, 8, 3, 1, 1)
         self.detail = nn.Conv2d(11, 8, 3, 1, 1)
         self.out = nn.Conv2d(8, 1, 1)
-        self.coarse = nn.Conv2d(64, 1, 1)  # only looked at in training
-        self.teacher: Any = None  # lent by a training that has one
+        self.coarse = nn.Conv2d(64, 1, 1)  # used in training only
+        self.teacher: Any = None  # set by a training with a teacher
 
     def forward(self, picture: Tensor, last: Tensor) -> Tensor:
         return self.parts(picture, last)[0]
 
     def parts(self, picture: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The logits, those that the features at 1/8 alone give, ``(B, 1, H/8, W/8)``, and the
-        features at 1/16, ``(B, JOINED, H/16, W/16)``: the last two are for training."""
+        """Return the logits, coarse logits from the features at stride 8, ``(B, 1, H/8, W/8)``, and
+        the features at stride 16, ``(B, JOINED, H/16, W/16)``. The last two are for training."""
         x = picture * 2 - 1
         y = F.relu6(self.stem(x))
         skips = []
@@ -161,10 +161,11 @@ class Embedded(nn.Module):
         return cast(Tensor, y), cast(Tensor, self.coarse(at8)), cast(Tensor, at16)
 
     def load_backbone(self, tensors: dict[str, Tensor]) -> None:
-        """Start from an ImageNet classifier with the tensor names of `efficientnet_lite_pytorch`;
-        its batch norms (epsilon 1e-3) are folded into the convolutions.
+        """Initialise the backbone from an ImageNet classifier with the tensor names of
+        `efficientnet_lite_pytorch`; its batch norms (epsilon 1e-3) are folded into the
+        convolutions.
 
-        Raises KeyError where it is another network.
+        Raises KeyError for the tensors of another network.
         """
         layers = [(self.stem, "_conv_stem", "_bn0")]
         for index, block in enumerate(self.blocks):

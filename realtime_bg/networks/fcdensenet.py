@@ -11,7 +11,7 @@ DROPOUT = 0.2
 
 
 class Layer(nn.Sequential):
-    """Batch norm, ReLU, 3x3 convolution, dropout (table 1, left); ``growth`` maps come out."""
+    """Batch norm, ReLU, 3x3 convolution, dropout (table 1, left); outputs ``growth`` maps."""
 
     def __init__(self, channels: int, growth: int) -> None:
         super().__init__(
@@ -23,7 +23,8 @@ class Layer(nn.Sequential):
 
 
 class DenseBlock(nn.Module):
-    """Each layer sees the input and all layers before it; returns what the layers added."""
+    """Each layer takes the input and the outputs of all previous layers; returns the layers'
+    outputs."""
 
     def __init__(self, channels: int, growth: int, layers: int) -> None:
         super().__init__()
@@ -50,10 +51,10 @@ def _transition_down(channels: int) -> nn.Sequential:
 
 
 class FCDenseNet(nn.Module):
-    """RGB float (N, 3, H, W) of any size, normalised -> logits (N, ``classes``, H, W).
+    """Normalised RGB float (N, 3, H, W) of any size -> logits (N, ``classes``, H, W).
 
-    ``layers``: of the dense blocks from the top down, the last one being the bottleneck; the way
-    up has the same without it. ``width``: channels of the first convolution.
+    ``layers``: layers per dense block from the top down, the last one being the bottleneck; the
+    decoder mirrors the others. ``width``: channels of the first convolution.
     """
 
     def __init__(self, classes: int, layers: Sequence[int], growth: int, width: int) -> None:
@@ -75,7 +76,9 @@ class FCDenseNet(nn.Module):
                 nn.ConvTranspose2d(channels, channels, 3, stride=2, padding=1, output_padding=1)
             )
             self.up.append(DenseBlock(channels + skip, growth, count))
-            # Only the last block's own maps go further up (section 3.3); the very last adds all.
+            # Only the block's new maps are upsampled (section 3.3); the last block keeps its input
+            # too.
+
             held, channels = channels + skip, growth * count
         self.last = nn.Conv2d(held + channels, classes, 1)
 
@@ -97,7 +100,7 @@ class FCDenseNet(nn.Module):
 
 
 class FCDenseNet103(FCDenseNet):
-    """The 103-layer one of table 2: 9.4 million parameters; portraits are trained at 224x224."""
+    """FC-DenseNet103 of table 2: 9.4 million parameters, trained on portraits at 224x224."""
 
     def __init__(self, classes: int = 1) -> None:
         super().__init__(classes, (4, 5, 7, 10, 12, 15), growth=16, width=48)

@@ -1,6 +1,6 @@
-"""MobileNetV3-Large as a stride-16 feature pyramid (Howard et al. 2019, arXiv 1905.02244, table 1).
+"""MobileNetV3-Large as an encoder with stride 16 (Howard et al. 2019, arXiv 1905.02244, table 1).
 
-The last stage dilates instead of striding, as usual for dense prediction.
+The last stage uses dilation instead of a stride, as is usual for dense prediction.
 """
 
 from typing import NamedTuple
@@ -43,7 +43,7 @@ ROWS = (
     Row(5, 960, 160, True, True, dilation=2),
 )
 HEAD_CHANNELS = 960
-# Indices in `features` after which a map leaves: strides 2, 4, 8, 16.
+# Indices in `features` whose outputs are returned: strides 2, 4, 8, 16.
 TAPS = (1, 3, 6, 16)
 TAP_CHANNELS = (16, 24, 40, HEAD_CHANNELS)
 
@@ -57,7 +57,7 @@ def _unit(
     groups: int = 1,
     activation: type[nn.Module] | None = None,
 ) -> nn.Sequential:
-    """Convolution, batch norm and, where given, an activation."""
+    """Return a convolution with batch norm and an optional activation."""
     padding = (kernel - 1) // 2 * dilation
     layers: list[nn.Module] = [
         nn.Conv2d(channels_in, out, kernel, stride, padding, dilation, groups=groups, bias=False),
@@ -67,7 +67,7 @@ def _unit(
 
 
 class SqueezeExcite(nn.Module):
-    """Channel attention; squeezes to a quarter, rounded to a multiple of 8."""
+    """Channel attention; squeezes to a quarter of the channels, rounded to a multiple of 8."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

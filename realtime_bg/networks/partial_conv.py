@@ -1,6 +1,6 @@
 """Inpainting with partial convolutions (Liu et al. 2018, arXiv 1804.07723).
 
-A mask is float (N, C, H, W), 1 where the value beside it is known and 0 in the hole.
+A mask is float (N, C, H, W): 1 where the image's value is known and 0 in the hole.
 """
 
 import torch
@@ -12,9 +12,9 @@ ENCODER = ((7, 1), (5, 2), (5, 4), (3, 8), (3, 8), (3, 8), (3, 8), (3, 8))
 
 
 class PartialConv2d(nn.Module):
-    """A convolution that sees known values only and makes up for the rest (equations 1 and 2).
+    """A convolution over the known values only, rescaled for the missing ones (equations 1 and 2).
 
-    Where a window holds nothing known the result is 0 and stays unknown.
+    Where a window has no known value the result is 0 and stays unknown.
     """
 
     ones: Tensor
@@ -31,7 +31,7 @@ class PartialConv2d(nn.Module):
         """``x`` and ``mask`` (N, channels, H, W) -> the same, (N, out, h, w) and (N, 1, h, w)."""
         conv = self.conv
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-            # Counted in float32: sums of thousands of ones are not exact in half precision.
+            # In float32: sums of thousands of ones are not exact in half precision.
             counted = F.conv2d(mask.float(), self.ones, None, conv.stride, conv.padding)
             known = (counted > 0.5).float()
             share = known * self.ones.numel() / counted.clamp(min=1)
@@ -42,7 +42,7 @@ class PartialConv2d(nn.Module):
 
 
 class _Block(nn.Module):
-    """Partial convolution, batch norm where wished, activation."""
+    """Partial convolution, optional batch norm, activation."""
 
     def __init__(
         self, channels: int, out: int, kernel: int, stride: int, norm: bool, activation: nn.Module
@@ -59,11 +59,11 @@ class _Block(nn.Module):
 
 
 class PartialConvUNet(nn.Module):
-    """The network of table 1: eight partial convolutions down, eight up.
+    """The network of table 1: an encoder and a decoder of eight partial convolutions each.
 
-    ``levels`` from the top are used, 8 in the paper for 512x512. ``width``: channels of the
-    first one, 64 in the paper. While ``freeze_encoder`` is True its batch norms keep their
-    statistics in training too: the paper's second stage.
+    ``levels``: how many of them, 8 in the paper for 512x512. ``width``: channels of the first one,
+    64 in the paper. While ``freeze_encoder`` is True the encoder's batch norms keep their
+    statistics in training: the paper's second stage.
     """
 
     def __init__(self, levels: int = len(ENCODER), width: int = 64) -> None:
@@ -76,7 +76,7 @@ class PartialConvUNet(nn.Module):
         )
         self.up = nn.ModuleList()
         for level in reversed(range(levels)):
-            out = inputs[level]  # the picture itself at the top
+            out = inputs[level]  # at the top: the image itself
             activation = nn.LeakyReLU(0.2, inplace=True) if level else nn.Identity()
             self.up.append(_Block(inputs[level + 1] + out, out, 3, 1, level > 0, activation))
         self.freeze_encoder = False
@@ -90,12 +90,12 @@ class PartialConvUNet(nn.Module):
         return self
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """``image`` RGB float (N, 3, H, W) in 0..1, ``mask`` (N, 1, H, W) -> the whole picture
-        anew, RGB (N, 3, H, W), about 0..1. Any size. What lies in the hole is not seen."""
+        """``image`` RGB float (N, 3, H, W) in 0..1, ``mask`` (N, 1, H, W) -> the whole image
+        predicted, RGB (N, 3, H, W), about 0..1. Any size. Values in the hole have no effect."""
         height, width = image.shape[-2:]
         step = 1 << len(self.down)
         more = (0, -width % step, 0, -height % step)
-        # What is added counts as hole.
+        # The padding counts as hole.
         x, known = F.pad(image, more), F.pad(mask, more).expand(-1, 3, -1, -1)
         skips = []
         for block in self.down:

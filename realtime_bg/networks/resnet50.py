@@ -1,6 +1,6 @@
-"""ResNet-50 as a stride-16 feature pyramid (He et al. 2015, arXiv 1512.03385).
+"""ResNet-50 as an encoder with stride 16 (He et al. 2015, arXiv 1512.03385).
 
-The last stage dilates instead of striding; names are those of torchvision's checkpoints.
+The last stage uses dilation instead of a stride; names match torchvision's checkpoints.
 """
 
 from torch import Tensor, nn
@@ -40,7 +40,7 @@ class Bottleneck(nn.Module):
 def _stage(
     channels_in: int, width: int, blocks: int, stride: int = 1, dilation: int = 1
 ) -> nn.Sequential:
-    # The first block of a dilated stage keeps dilation 1: it sees what striding would have seen.
+    # The first block of a dilated stage has dilation 1: its receptive field is unchanged.
     first = Bottleneck(channels_in, width, stride)
     rest = (Bottleneck(width * EXPANSION, width, dilation=dilation) for _ in range(blocks - 1))
     return nn.Sequential(first, *rest)

@@ -1,8 +1,8 @@
-"""Robust Video Matting (Lin, Yang, Saleemi, Sengupta 2021, arXiv 2108.11515), from the paper.
+"""Robust Video Matting in PyTorch (Lin, Yang, Saleemi, Sengupta 2021, arXiv 2108.11515).
 
-Module names match the released checkpoints, so those load with ``load_state_dict``. Every map
-is (B, C, H, W), or (B, T, C, H, W) for a clip: convolutions see B*T pictures, the recurrent
-cells walk along T.
+Module names match the released checkpoints, so those load with ``load_state_dict``. Every map is
+(B, C, H, W), or (B, T, C, H, W) for a clip: convolutions process B*T images, and the recurrent
+cells step along T.
 """
 
 from typing import Any, Literal
@@ -19,7 +19,7 @@ RefinerName = Literal["deep_guided_filter", "fast_guided_filter"]
 State = Tensor | None
 
 ENCODERS = {"mobilenetv3": MobileNetV3Encoder, "resnet50": ResNet50Encoder}
-# Decoder channels at strides 8, 4, 2, 1 and the bottleneck's width, by backbone (section 3.2).
+# The bottleneck's width and the decoder's channels at strides 8, 4, 2, 1 (section 3.2).
 WIDTHS = {
     "mobilenetv3": (128, (80, 40, 32, 16)),
     "resnet50": (256, (128, 64, 32, 16)),
@@ -27,12 +27,12 @@ WIDTHS = {
 
 
 def _flat(x: Tensor) -> Tensor:
-    """(B, T, C, H, W) -> (B*T, C, H, W); pictures pass through."""
+    """(B, T, C, H, W) -> (B*T, C, H, W); maps without T are returned as they are."""
     return x.flatten(0, 1) if x.ndim == 5 else x
 
 
 def _like(x: Tensor, clip: Tensor) -> Tensor:
-    """(B*T, C, H, W) -> (B, T, C, H, W) where ``clip`` has a time axis."""
+    """(B*T, C, H, W) -> (B, T, C, H, W) if ``clip`` has a time axis."""
     return x.unflatten(0, clip.shape[:2]) if clip.ndim == 5 else x
 
 
@@ -41,10 +41,10 @@ def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _box3(x: Tensor) -> Tensor:
-    """Mean over 3x3 with zeros outside: rows first, then columns.
+    """Return the 3x3 mean with zero padding: along rows first, then along columns.
 
-    The order is part of the numbers: the variance below is a small difference of large values,
-    so another order of summation moves the result by 3e-4.
+    The order matters: the variance below is a small difference of large values, so another order of
+    summation changes the result by 3e-4.
     """
     channels = x.shape[1]
     x = F.conv2d(x, x.new_full((channels, 1, 1, 3), 1 / 3), padding=(0, 1), groups=channels)
@@ -52,7 +52,7 @@ def _box3(x: Tensor) -> Tensor:
 
 
 class LRASPP(nn.Module):
-    """Lite reduced ASPP: a 1x1 projection gated by the picture's global mean."""
+    """Lite reduced ASPP: a 1x1 projection gated by the global mean of the features."""
 
     def __init__(self, channels_in: int, out: int) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class ConvGRU(nn.Module):
         return out
 
     def forward(self, x: Tensor, h: State) -> tuple[Tensor, Tensor]:
-        """``x`` (B, [T,] C, H, W); ``h`` (B, C, H, W), or None at the start: zeros."""
+        """``x`` (B, [T,] C, H, W); ``h`` (B, C, H, W), or None for zeros at the start."""
         if h is None:
             h = x.new_zeros(x.shape[0], *x.shape[-3:])
         h = h.expand(x.shape[0], *x.shape[-3:])  # also takes the ONNX files' (1, 1, 1, 1)
@@ -98,7 +98,8 @@ class ConvGRU(nn.Module):
 
 
 class RecurrentHalf(nn.Module):
-    """Base of the decoder's blocks: the second half of the channels passes through the GRU."""
+    """Base class of the decoder's blocks: the second half of the channels passes through the
+    GRU."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -126,13 +127,13 @@ def _conv_bn_relu(channels_in: int, out: int) -> list[nn.Module]:
 
 
 def _upsampled(x: Tensor, like: Tensor) -> Tensor:
-    """Twice the size, cut to ``like``: the encoder rounds odd sides up, and so do we."""
+    """Double the size, then crop to ``like``, because the encoder rounds odd sides up."""
     x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
     return x[..., : like.shape[-2], : like.shape[-1]]
 
 
 class UpsamplingBlock(RecurrentHalf):
-    """Upsample, join skip and pooled picture, convolve, recur."""
+    """Upsample, concatenate the skip connection and the pooled image, convolve, recur."""
 
     def __init__(self, channels_in: int, skip: int, out: int) -> None:
         super().__init__(out)
@@ -144,7 +145,7 @@ class UpsamplingBlock(RecurrentHalf):
 
 
 class OutputBlock(nn.Module):
-    """The decoder's last block, at the network's full size, without memory."""
+    """The decoder's last block, at the network's input size, without recurrence."""
 
     def __init__(self, channels_in: int, out: int) -> None:
         super().__init__()
@@ -198,10 +199,10 @@ class Projection(nn.Module):
 
 
 class _GuidedFilter(nn.Module):
-    """y = A x + b per neighbourhood, fitted at low and applied at full resolution.
+    """y = A x + b per neighbourhood, fitted at low resolution and applied at full resolution.
 
-    The guide x is RGB and its mean; y is the foreground residual and the alpha (4 channels
-    each), so every channel of y has its own channel of the guide.
+    The guide x is RGB and its mean, y is the foreground residual and the alpha: 4 channels each, so
+    every channel of y has its own guide channel.
     """
 
     def forward(
@@ -240,7 +241,7 @@ class FastGuidedFilter(_GuidedFilter):
     ) -> tuple[Tensor, Tensor]:
         if src.dtype not in (torch.float16, torch.bfloat16):
             return super().forward(src, small, fgr, pha, hidden)
-        # A variance is a small difference of large values: half precision has no digits for it.
+        # A variance is a small difference of large values, for which half precision is too coarse.
         wide = (x.float() for x in (src, small, fgr, pha, hidden))
         fine_fgr, fine_pha = super().forward(*wide)
         return fine_fgr.to(src.dtype), fine_pha.to(src.dtype)
@@ -250,7 +251,8 @@ class FastGuidedFilter(_GuidedFilter):
 
 
 class DeepGuidedFilter(_GuidedFilter):
-    """Wu et al. 2018 (arXiv 1803.05619): the slope is learned, and sees the decoder's features."""
+    """Wu et al. 2018 (arXiv 1803.05619): the slope is predicted by a small network that also takes
+    the decoder's features."""
 
     def __init__(self, hidden: int = 16) -> None:
         super().__init__()
@@ -282,9 +284,9 @@ class RVM(nn.Module):
     """The whole matting network.
 
     ``forward`` takes ``src``: RGB float (B, 3, H, W) or (B, T, 3, H, W) in 0..1; the recurrent
-    states of the last call, or None; and ``downsample_ratio`` in (0, 1], at which the network
-    itself runs (1: no refiner). It returns the foreground (3 channels) and the alpha (1 channel)
-    at the size of ``src``, both in 0..1, and the new states r1..r4.
+    states of the last call, or None; and ``downsample_ratio`` in (0, 1], the scale at which encoder
+    and decoder run (1: without the refiner). It returns the foreground (3 channels) and the alpha
+    (1 channel) at the size of ``src``, both in 0..1, and the new states r1..r4.
     """
 
     def __init__(
@@ -341,7 +343,8 @@ class RVM(nn.Module):
 
 
 def _keep_training_head(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Checkpoints made for inference leave ``project_seg`` out; then the present one stays."""
+    """Keep the current ``project_seg`` for checkpoints without one, which were made for
+    inference."""
     head = module.get_submodule("project_seg")
     for name, value in head.state_dict(prefix=f"{prefix}project_seg.").items():
         state.setdefault(name, value)

@@ -1,10 +1,10 @@
-"""RVM as an ONNX graph, built node by node from a checkpoint's tensors, without PyTorch.
+"""Builds RVM as an ONNX graph from a checkpoint's tensors, without PyTorch.
 
 The graph has the released files' contract: ``src`` (N, 3, H, W) float32 RGB in 0..1, ``r1i`` to
-``r4i`` (zeros of (1, 1, 1, 1) at the start), ``downsample_ratio`` float32 (1,) in; ``fgr``,
-``pha`` and ``r1o`` to ``r4o`` out. Sizes and the ratio are free at run time, batch norm is
-folded into the convolutions, and at ratio 1 the refiner is skipped, as in `rvm.py`, whose
-structure this follows.
+``r4i`` (zeros of (1, 1, 1, 1) at the start), ``downsample_ratio`` float32 (1,) in; ``fgr``, ``pha``
+and ``r1o`` to ``r4o`` out. Sizes and the ratio may change at run time, batch norm is folded into
+the convolutions, and at ratio 1 the refiner is skipped, as in `rvm.py`, whose structure this
+follows.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ Tensors = Mapping[str, NDArray[np.float32]]
 Value = str  # the name of a value in the graph
 
 OPSET = 17
-REVISION = 1  # raise it when the graph changes: exported files are kept under it
-BACKBONE_EPS = 1e-3  # MobileNetV3's batch norm; everything else uses PyTorch's default
+REVISION = 1  # increase it when the graph changes: it is part of cached files' names
+BACKBONE_EPS = 1e-3  # of MobileNetV3's batch norm; the rest uses PyTorch's default
 DEFAULT_EPS = 1e-5
 GUIDED_EPS = 1e-5
 # (activation, stride, dilation) of MobileNetV3's blocks 1..15; kernels are in the weights.
@@ -48,7 +48,7 @@ RESNET_STAGES = ((3, 1, 1), (4, 2, 1), (6, 2, 1), (3, 1, 2))  # blocks, stride, 
 
 
 class _Graph:
-    """Collects nodes and weights; every method adds nodes and returns the value they make."""
+    """Collects nodes and weights; every method adds nodes and returns their output value."""
 
     def __init__(self, tensors: Tensors) -> None:
         self.tensors = tensors
@@ -57,7 +57,7 @@ class _Graph:
         self._count = 0
 
     def op(self, kind: str, *inputs: Value, outputs: int = 1, **attributes: Any) -> Any:
-        """Add one node; returns its output's name, or a list when it has several."""
+        """Add a node and return its output's name, or a list of names for several outputs."""
         self._count += 1
         names = [f"{kind.lower()}_{self._count}_{n}" for n in range(outputs)]
         self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
@@ -80,7 +80,8 @@ class _Graph:
         dilation: int = 1,
         scale: NDArray[np.float32] | None = None,
     ) -> Value:
-        """Convolution ``name`` with batch norm ``norm`` folded in, same padding, activation."""
+        """Add convolution ``name`` with same padding, batch norm ``norm`` folded in, and an
+        activation."""
         weight = self.tensors[f"{name}.weight"].astype(np.float64)
         bias = self.tensors.get(f"{name}.bias", np.zeros(len(weight))).astype(np.float64)
         if scale is not None:
@@ -136,7 +137,7 @@ class _Graph:
         return out
 
     def upsampled(self, x: Value, like: Value) -> Value:
-        """Twice the size, cut to the height and width of ``like``."""
+        """Double the size, then crop to the height and width of ``like``."""
         doubled = self.resized(x, scales=self.constant([1, 1, 2, 2]))
         end = self.op("Shape", like, start=2)
         zero, axes = self.constant([0, 0], np.int64), self.constant([2, 3], np.int64)
@@ -147,7 +148,8 @@ class _Graph:
 def _mobilenetv3(g: _Graph, small: Value) -> list[Value]:
     mean = g.constant(np.reshape(IMAGENET_MEAN, (1, 3, 1, 1)), name="imagenet_mean")
     x = g.op("Sub", small, mean)
-    scale = (1 / np.asarray(IMAGENET_STD)).astype(np.float32)  # the mean cannot: zero padding
+    # folded into the weights; the mean cannot be, because of zero padding
+    scale = (1 / np.asarray(IMAGENET_STD)).astype(np.float32)
     unit: dict[str, Any] = {"eps": BACKBONE_EPS}
     top = "backbone.features"
     x = g.conv(x, f"{top}.0.0", f"{top}.0.1", "HardSwish", stride=2, scale=scale, **unit)
@@ -184,8 +186,8 @@ class _Channels(NamedTuple):
 
 
 def _channels(g: _Graph, first: str) -> _Channels:
-    """How many channels enter a block, and whether its first convolution expands them: where
-    it does not, that convolution is the depthwise one, with one input channel each."""
+    """Return a block's input channels, and whether its first convolution expands them: if not, that
+    convolution is the depthwise one, with one input channel per group."""
     out, per_group = g.tensors[f"{first}.weight"].shape[:2]
     return _Channels(out, False) if per_group == 1 else _Channels(per_group, True)
 
@@ -217,7 +219,7 @@ def _resnet50(g: _Graph, small: Value) -> list[Value]:
 
 
 def _recur(g: _Graph, x: Value, name: str, state: Value) -> tuple[Value, Value]:
-    """The second half of the channels through the block's ConvGRU."""
+    """Pass the second half of the channels through the block's ConvGRU."""
     width = len(g.tensors[f"{name}.gru.hh.0.bias"])
     plain, memory = g.split(x, [width, width])
     h = g.op("Expand", state, g.op("Shape", memory))
@@ -225,7 +227,7 @@ def _recur(g: _Graph, x: Value, name: str, state: Value) -> tuple[Value, Value]:
     reset, update = g.split(gates, [width, width])
     joined = g.concat(memory, g.op("Mul", reset, h))
     candidate = g.conv(joined, f"{name}.gru.hh.0", activation="Tanh")
-    # h + update * (candidate - h): one product fewer than the paper's form
+    # h + update * (candidate - h) saves one product compared with the paper's form
     h = g.op("Add", h, g.op("Mul", update, g.op("Sub", candidate, h)))
     return g.concat(plain, h), h
 
@@ -270,7 +272,7 @@ def _guide(g: _Graph, image: Value) -> Value:
 
 
 def _refined(g: _Graph, src: Value, small: Value, y: Value, hidden: Value) -> Value:
-    """The guided filter of `rvm.py`: foreground residual and alpha at the size of ``src``."""
+    """Apply the guided filter of `rvm.py`: foreground residual and alpha at the size of ``src``."""
     full, x = _guide(g, src), _guide(g, small)
     mean_x, mean_y = _box(g, x), _box(g, y)
     cov = g.op("Sub", _box(g, g.op("Mul", x, y)), g.op("Mul", mean_x, mean_y))
@@ -290,18 +292,17 @@ def _refined(g: _Graph, src: Value, small: Value, y: Value, hidden: Value) -> Va
 
 
 def _branch(g: _Graph, start: int, value: Value, name: str) -> onnx.GraphProto:
-    """Cut the nodes added since ``start`` out of the graph, as a branch of an If."""
+    """Move the nodes added since ``start`` from the graph into a branch of an If."""
     nodes, g.nodes = g.nodes[start:], g.nodes[:start]
     result = helper.make_tensor_value_info(value, TensorProto.FLOAT, [None, 4, None, None])
     return helper.make_graph(nodes, name, [], [result])
 
 
 def build(tensors: Tensors) -> onnx.ModelProto:
-    """The ONNX model for a checkpoint with the official tensor names (see `rvm.py`).
+    """Build the ONNX model for a checkpoint with the official tensor names (see `rvm.py`).
 
-    Backbone and refiner are told by the names that are there; a checkpoint without
-    ``refiner.*`` gets the fast guided filter, which has no weights. Raises KeyError for a
-    tensor that is missing.
+    Backbone and refiner are recognised by the tensor names; a checkpoint without ``refiner.*`` gets
+    the fast guided filter, which has no weights. Raises KeyError for a missing tensor.
     """
     tensors = {name: np.asarray(value, np.float32) for name, value in tensors.items()}
     g = _Graph(tensors)
@@ -359,6 +360,6 @@ def _model(g: _Graph, outputs: dict[str, Value]) -> onnx.ModelProto:
         producer_name="realtime-bg",
         producer_version=__version__,
     )
-    model.ir_version = 8  # what opset 17 asks for; newer would shut out older runtimes
+    model.ir_version = 8  # the version of opset 17; a newer one would exclude older runtimes
     onnx.checker.check_model(model)
     return model

@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from realtime_bg.networks._padding import padded
 
-DEPTH = 4  # how often the picture is halved
+DEPTH = 4  # times the resolution is halved
 
 
 def _double(channels_in: int, out: int, norm: bool) -> nn.Sequential:
-    """Two 3x3 convolutions, each with ReLU and, where wished, batch norm."""
+    """Return two 3x3 convolutions, each with ReLU and optional batch norm."""
     layers: list[nn.Module] = []
     for channels in (channels_in, out):
         layers.append(nn.Conv2d(channels, out, 3, padding=1, bias=not norm))
@@ -21,10 +21,10 @@ def _double(channels_in: int, out: int, norm: bool) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """RGB float (N, 3, H, W) of any size, normalised -> logits (N, ``classes``, H, W).
+    """Normalised RGB float (N, 3, H, W) of any size -> logits (N, ``classes``, H, W).
 
     ``width``: channels of the first level, 64 in the paper (31.0 million parameters); each level
-    down has twice as many. ``norm``: batch norm after each convolution; the paper has none.
+    below has twice as many. ``norm``: batch norm after each convolution; the paper has none.
     """
 
     def __init__(self, classes: int = 1, width: int = 64, norm: bool = True) -> None:

@@ -1,6 +1,7 @@
-"""VGG-16's convolutions (Simonyan and Zisserman 2015, arXiv 1409.1556, table 1, D), frozen.
+"""VGG-16's frozen convolutions (Simonyan and Zisserman 2015, arXiv 1409.1556, table 1, D), for
+losses.
 
-Takes the state dict that torchvision publishes; torchvision itself is not needed.
+Loads the state dict that torchvision publishes, without needing torchvision.
 """
 
 from pathlib import Path
@@ -12,11 +13,11 @@ from realtime_bg.errors import ModelError
 from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
 from realtime_bg.networks.checkpoint import read_tensors
 
-STAGES = ((64, 64), (128, 128), (256, 256, 256))  # to the third pooling, as Liu et al. use it
+STAGES = ((64, 64), (128, 128), (256, 256, 256))  # up to the third pooling, as in Liu et al.
 
 
 class VGG16Features(nn.Module):
-    """RGB float (N, 3, H, W) in 0..1 -> the maps of the first three poolings."""
+    """RGB float (N, 3, H, W) in 0..1 -> the outputs of the first three poolings."""
 
     mean: Tensor
     std: Tensor
@@ -46,7 +47,8 @@ class VGG16Features(nn.Module):
 
 
 def load_vgg16(path: Path) -> VGG16Features:
-    """The features with the weights of ``path`` (``vgg16-397923af.pth``). Raises ModelError."""
+    """Return the network with the weights in ``path`` (``vgg16-397923af.pth``). Raises
+    ModelError."""
     network = VGG16Features()
     tensors = read_tensors(path)
     wanted = network.state_dict()
@@ -54,5 +56,7 @@ def load_vgg16(path: Path) -> VGG16Features:
         state = {name: torch.from_numpy(tensors[name]) for name in wanted}
         network.load_state_dict(state)
     except (KeyError, RuntimeError) as error:
-        raise ModelError(f"{path}: not VGG-16's weights ({str(error).splitlines()[0]})") from None
+        raise ModelError(
+            f"{path}: not the weights of VGG-16 ({str(error).splitlines()[0]})"
+        ) from None
     return network.eval()

@@ -1,4 +1,4 @@
-"""Batches of photos: which files are meant, where each result goes, and which ones failed."""
+"""Processes batches of photos: selects the files, names the results, and collects failures."""
 
 import glob
 import sys
@@ -44,11 +44,11 @@ PIPE = "-"
 
 
 class PhotoOptions(BaseModel):
-    """What is made of a photo. ``background``: what the person is put before (None: transparent).
-    ``only``: the alpha or the foreground alone. ``erase``: COCO classes to take out of the photo,
-    which then stays as it is otherwise. ``format``: None as the output's name or the source's
-    says. ``depth``: bits of PNG's alpha. ``quality``: of JPEG and WebP. ``trim``: cut to the
-    person. ``exif``: keep what the camera wrote."""
+    """What to make of a photo. ``background``: the new background (None: transparent). ``only``:
+    output just the alpha or the foreground. ``erase``: COCO classes to remove from the photo, which
+    is otherwise unchanged. ``format``: None to take it from the output's name or the source.
+    ``depth``: bits of the alpha in a PNG. ``quality``: of JPEG and WebP. ``trim``: crop to the
+    person. ``exif``: keep the camera's EXIF data."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,9 +66,11 @@ class PhotoOptions(BaseModel):
         if self.only and self.background is not None:
             raise ValueError(f"--{self.only}-only has no background; leave --background out")
         if self.erase and (self.only or self.trim or self.background is not None):
-            raise ValueError("--erase keeps the photo: no --background, --trim or ...-only with it")
+            raise ValueError(
+                "--erase keeps the photo; it excludes --background, --trim and ...-only"
+            )
         if self.depth == 16 and (self.only == "foreground" or self.is_whole):
-            raise ValueError("--depth 16 is for an alpha; there is none here")
+            raise ValueError("--depth 16 is for an alpha, and this result has none")
         return self
 
     @property
@@ -78,14 +80,14 @@ class PhotoOptions(BaseModel):
 
     @property
     def name(self) -> str:
-        """What the result is called beside its photo."""
+        """The part of the result's name that follows the photo's name."""
         if self.erase:
             return "erased"
         return self.only or ("cutout" if self.background is None else "background")
 
 
 class Job(NamedTuple):
-    """A photo and where its result goes; None: standard input, standard output."""
+    """A photo and the target of its result; None: standard input, standard output."""
 
     source: Path | None
     target: Path | None
@@ -93,7 +95,7 @@ class Job(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """A photo, and its place below the folder or pattern that was named."""
+    """A photo, and its path relative to the given folder or pattern."""
 
     path: Path
     place: Path
@@ -102,7 +104,8 @@ class _Found(NamedTuple):
 def jobs(
     inputs: list[str], output: str | None, folder: Path | None, options: PhotoOptions
 ) -> list[Job]:
-    """What is to be done. Raises SourceError, SinkError: all that can be known beforehand."""
+    """Return the jobs. Raises SourceError or SinkError for every problem that can be found in
+    advance."""
     if output is not None and folder is not None:
         raise SinkError("--output names one file, --directory a folder; give one of them")
     if PIPE in inputs:
@@ -120,7 +123,10 @@ def _piped(
     inputs: list[str], output: str | None, folder: Path | None, options: PhotoOptions
 ) -> Job:
     if len(inputs) > 1 or folder is not None:
-        raise SinkError("- is one photo from standard input; give nothing else, and --output")
+        raise SinkError(
+            "- reads one photo from standard input; give no other photos, and --output "
+            "instead of --directory"
+        )
     if output in (None, PIPE):
         return Job(None, None, _format(None, None, options))
     target = at_home(output)
@@ -140,7 +146,8 @@ def _single(source: Path, output: str | None, options: PhotoOptions) -> Job:
 
 
 def _mirrored(found: list[_Found], folder: Path, options: PhotoOptions) -> list[Job]:
-    """Results in the places of their photos; where two would meet, names keep their suffix."""
+    """Mirror the photos' folder structure; where two results would collide, names keep their
+    suffix."""
     formats = [_format(None, photo.path, options) for photo in found]
     plain = [
         photo.place.with_suffix(f".{format}") for photo, format in zip(found, formats, strict=True)
@@ -153,7 +160,7 @@ def _mirrored(found: list[_Found], folder: Path, options: PhotoOptions) -> list[
         result.append(_checked(Job(photo.path, folder / place, format)))
     twice = [target for target, n in Counter(job.target for job in result).items() if n > 1]
     if twice:
-        raise SinkError(f"two photos would become {twice[0]}; give them in two calls")
+        raise SinkError(f"two photos would become {twice[0]}; convert them in two calls")
     return result
 
 
@@ -167,7 +174,7 @@ def _checked(job: Job) -> Job:
 
 
 def _format(target: Path | None, source: Path | None, options: PhotoOptions) -> Format:
-    """What the result is written as. Raises SinkError where it cannot hold it."""
+    """Return the result's format. Raises SinkError if that format cannot store the result."""
     format: Format | None = options.format
     if target is not None:
         named = FORMATS.get(target.suffix.lower())
@@ -188,7 +195,7 @@ def _format(target: Path | None, source: Path | None, options: PhotoOptions) -> 
 
 
 def _found(name: str, out: Path | None) -> Iterator[_Found]:
-    """The photos a name, folder or pattern stands for. Raises SourceError."""
+    """Yield the photos that a name, folder or pattern matches. Raises SourceError."""
     path = at_home(name)
     if path.is_dir():
         photos = [
@@ -197,7 +204,7 @@ def _found(name: str, out: Path | None) -> Iterator[_Found]:
             if _is_photo(file, path, out)
         ]
         if not photos:
-            raise SourceError(f"{name}: no photo in this folder ({', '.join(PHOTOS)})")
+            raise SourceError(f"{name}: no photos in this folder ({', '.join(PHOTOS)})")
         yield from photos
     elif path.is_file():
         yield _Found(path, Path(path.name))
@@ -223,14 +230,14 @@ def _before_magic(path: Path) -> Iterator[str]:
 
 def _is_photo(file: Path, root: Path, out: Path | None) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-    # A folder for results inside the one of the photos holds no photos.
+    # Results in a folder inside the photos' folder are not photos to process.
     inside = out is not None and root.resolve() in out.resolve().parents
     ours = inside and out.resolve() in file.resolve().parents  # type: ignore[union-attr]
     return file.suffix.lower() in PHOTOS and not hidden and not ours and file.is_file()
 
 
 class Outcome(NamedTuple):
-    """``failed``: a line for each photo that went wrong."""
+    """How a batch ended. ``failed``: one line for each photo that failed."""
 
     done: int
     skipped: int
@@ -245,10 +252,10 @@ def run(
     stop: threading.Event,
     advance: Callable[[Job], None] = lambda job: None,
 ) -> Outcome:
-    """Do the jobs, one after the other; results that are there are kept unless ``overwrite``.
+    """Do the jobs one after the other; existing results are kept unless ``overwrite``.
 
-    A photo that cannot be done is noted and passed over. Raises RealtimeBgError for what would
-    stop all of them: no weights, no background, an engine or an output that has never worked.
+    A photo that fails is recorded and skipped. Raises RealtimeBgError for problems that affect all
+    of them: no weights, no background, an engine or an output that has never worked.
     """
     check(settings)
     done, skipped, failed = 0, 0, []
@@ -286,16 +293,16 @@ def _do(job: Job, studio: "Studio") -> None:
 
 
 class Studio:
-    """From a photo to the bytes of its result, as `PhotoOptions` say."""
+    """Turns photos into encoded results, according to `PhotoOptions`."""
 
     def __init__(self, settings: Settings, options: PhotoOptions) -> None:
-        """Raises EngineError for a class that is none."""
+        """Raises EngineError for an unknown class to erase."""
         self.options = options
         self._eraser = Eraser(settings, options.erase) if options.erase else None
         self._matting = PhotoMatting(settings)
 
     def develop(self, still: Photo, format: Format, name: str) -> bytes:
-        """A photo's result as a file's bytes; ``name`` is what remarks call it. Raises
+        """Return the result as an encoded file; ``name`` identifies the photo in messages. Raises
         RealtimeBgError."""
         options = self.options
         if options.background is not None:
@@ -304,15 +311,15 @@ class Studio:
         if self._eraser is not None:
             image = self._eraser.erase(still.image)
             if image is still.image:
-                say(f"{name}: no {' and no '.join(options.erase)} is seen in it", "yellow")
+                say(f"{name}: contains no {' and no '.join(options.erase)}", "yellow")
             if still.alpha is not None and format != "jpg":
                 image = np.dstack([image, np.rint(still.alpha * 255).astype(np.uint8)])
             return encode(image, format, quality=options.quality, **kept)
         cutout = still.limit(self._matting.matte(still.image))
         if cutout.alpha.max() < NOBODY:
             if options.trim:
-                raise DataError(f"{name}: nobody is seen in it; there is nothing to trim to")
-            say(f"{name}: nobody is seen in it", "yellow")
+                raise DataError(f"{name}: no person was found, so there is nothing to trim to")
+            say(f"{name}: no person was found", "yellow")
         box = _box(cutout) if options.trim else (slice(None), slice(None))
         part = Cutout(cutout.image[box], cutout.alpha[box], cutout.foreground[box])
         if options.background is not None:
@@ -334,7 +341,7 @@ class Studio:
 
 
 def _box(cutout: Cutout) -> tuple[slice, slice]:
-    """Rows and columns in which anything of the person is."""
+    """Return the rows and columns of the person's bounding box."""
     seen = cutout.alpha >= NOBODY
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

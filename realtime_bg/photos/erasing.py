@@ -1,4 +1,4 @@
-"""Erasing objects from photos: found by the engine `instance`, filled in from around them."""
+"""Erases objects from photos: the engine `instance` finds them, inpainting fills the holes."""
 
 import cv2
 import numpy as np
@@ -11,10 +11,10 @@ from realtime_bg.imaging.geometry import resize, shrunk
 from realtime_bg.processing.cutout import PictureMatter
 from realtime_bg.settings import CombineSettings, RefineSettings, Settings
 
-SEEN = 0.1  # an alpha from here on is painted over
-RIM = 0.01  # of the longer side around it too: shadows and blurred edges
-AROUND = 0.6  # of a hole's longer side: how much of what is around is looked at
-WORK_SIDE = 480  # pixels on the longer side of the picture in which a hole is filled
+SEEN = 0.1  # alphas above this are painted over
+RIM = 0.01  # margin around them, as a fraction of the longer side: shadows and blurred edges
+AROUND = 0.6  # margin that inpainting sees around a hole, as a fraction of its longer side
+WORK_SIDE = 480  # longer side, in pixels, of the image in which a hole is filled
 
 
 class Eraser:
@@ -34,8 +34,8 @@ class Eraser:
         )
 
     def erase(self, image: Image) -> Image:
-        """The photo, BGR ``uint8 (H, W, 3)``, without these things; itself where none is seen.
-        Raises RealtimeBgError."""
+        """Return the photo, BGR ``uint8 (H, W, 3)``, without these objects; ``image`` itself if
+        none is found. Raises RealtimeBgError."""
         self._matter.forget()
         return filled(image, self._matter.matte_next(image).alpha, self._inpainter)
 
@@ -45,13 +45,13 @@ class Eraser:
 
 
 def filled(image: Image, alpha: Alpha, inpainter: Inpainter) -> Image:
-    """``image`` painted over, hole by hole, where ``alpha`` ``float32 (H, W)`` sees something.
-    Raises DataError where it sees nothing else."""
+    """Inpaint ``image``, hole by hole, where ``alpha`` ``float32 (H, W)`` marks an object. Raises
+    DataError if no pixel is left outside the holes."""
     reach = 2 * max(1, round(RIM * max(image.shape))) + 1
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     mask = cv2.dilate((alpha > SEEN).astype(np.uint8), disk)
     if mask.all():
-        raise DataError("nothing of the room is seen around what is to be erased")
+        raise DataError("the objects to erase cover the whole photo")
     count, _, boxes, _ = cv2.connectedComponentsWithStats(mask)
     result = image if count == 1 else image.copy()
     for x, y, width, height, _ in boxes[1:]:
@@ -69,9 +69,9 @@ def _painted_over(image: Image, mask: Image, inpainter: Inpainter) -> Image:
     size = shrunk((width, height), min(1.0, WORK_SIDE / max(width, height)))
     hole = resize(mask.astype(np.float32), size)
     known = hole == 0
-    if not known.any():  # a strip narrower than these pixels
+    if not known.any():  # the known strip is narrower than a pixel at this size
         known = hole < 1
     fill = resize(inpainter.fill(resize(image, size), known), (width, height))
-    # Detail ends at the hole's rim, not before it; the seam is a short ramp.
+    # The photo's detail is kept up to the hole's rim; the seam is a short ramp.
     soft = np.clip(2 * cv2.blur(mask.astype(np.float32), (5, 5)), 0, 1)
     return cv2.blendLinear(fill, np.ascontiguousarray(image), soft, 1 - soft)

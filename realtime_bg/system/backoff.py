@@ -1,8 +1,8 @@
-"""How long to wait before the next attempt at what has failed."""
+"""Computes the waiting time before a failed operation is tried again."""
 
 
 class Backoff:
-    """Growing pauses: one for each failure in a row, of which the last repeats."""
+    """Increasing pauses: one for each consecutive failure; the last one repeats."""
 
     def __init__(self, *pauses: float) -> None:
         """``pauses``: seconds after the first failure, the second, and so on."""
@@ -10,14 +10,14 @@ class Backoff:
         self.failures = 0
 
     def failed(self) -> float:
-        """Count one more failure; the seconds to wait after it."""
+        """Count a failure and return the seconds to wait."""
         self.failures += 1
         return self.after(self.failures)
 
     def succeeded(self) -> None:
-        """The next failure is the first one again."""
+        """Reset the count: the next failure is the first one again."""
         self.failures = 0
 
     def after(self, failures: int) -> float:
-        """The seconds to wait after so many failures in a row, from 1 on."""
+        """Return the seconds to wait after this many consecutive failures, at least 1."""
         return self._pauses[min(failures, len(self._pauses)) - 1]

@@ -10,19 +10,19 @@ from rich.console import Console
 
 class _Errors(Console):
     def on_broken_pipe(self) -> None:
-        """Not rich's own answer, which closes standard output and ends the program."""
+        """Replace rich's reaction, which closes standard output and ends the program."""
         raise BrokenPipeError
 
 
 out = Console()
-# Never wrapped by us: one message stays one line in logs and pipes.
+# Not wrapped: one message stays one line in logs and pipes.
 err = _Errors(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
 
 class Lines(logging.Handler):
-    """Log records as lines that do not tear a progress bar apart."""
+    """Prints log records as lines that do not break a progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
@@ -32,26 +32,26 @@ class Lines(logging.Handler):
 
 
 def unheard() -> AbstractContextManager[None]:
-    """Where standard error cannot be written (a full disk, a pipe or terminal that is gone)
-    nothing is said, and all else goes on."""
+    """Return a context that ignores failures to write to standard error (a full disk, a closed pipe
+    or terminal)."""
     return suppress(OSError, ValueError)
 
 
 def say(text: str, style: str = "") -> None:
-    """One line on standard error."""
+    """Print one line on standard error."""
     with unheard():
         err.print(f"realtime-bg: {text}", style=style)
 
 
 def show_logs(verbose: bool) -> None:
-    """Show warnings of the program, or with ``verbose`` everything it has to say."""
-    if not verbose:  # what Pillow thinks of a photo's tags
+    """Show the program's warnings, or with ``verbose`` all log messages."""
+    if not verbose:  # Pillow's warnings about a photo's tags
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     logging.basicConfig(level=logging.WARNING, handlers=[Lines()], force=True)
     logging.getLogger("realtime_bg").setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 
 def show_openings() -> None:
-    """From now on also say which camera, engine and outputs were got, and how."""
+    """Also show the messages about which camera, engine and outputs were opened."""
     logger = logging.getLogger("realtime_bg")
     logger.setLevel(min(logger.level, logging.INFO))

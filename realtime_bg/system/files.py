@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written under another name, then renamed."""
+"""Writes files completely or not at all: under a temporary name, then renamed."""
 
 import os
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from realtime_bg.errors import SinkError, reason
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """The name beside ``path`` under which the block writes; makes the folder.
+    """Yield a temporary path beside ``path`` for the block to write to; create the folder.
 
-    When the block ends, ``path`` is replaced by what it wrote; when it raises, that is removed, and
-    what was there stays. Raises OSError.
+    When the block ends, the temporary file replaces ``path``; if it raises, the temporary file is
+    deleted and ``path`` is unchanged. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -27,7 +27,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file as `whole` does. Raises SinkError, and then leaves what was there."""
+    """Write a file as `whole` does. Raises SinkError, and then leaves the previous file."""
     try:
         with whole(path) as partial:
             partial.write_bytes(data)
@@ -36,7 +36,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Like `write_whole`, for the eyes of its owner alone (mode 0600). Raises OSError."""
+    """Write a file as `whole` does, readable by its owner only (mode 0600). Raises OSError."""
     with whole(path) as partial:
         partial.unlink(missing_ok=True)
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""Requests to stop: Ctrl-C, SIGTERM and a closed terminal mean the same."""
+"""Handles requests to stop: Ctrl-C, SIGTERM and a closed terminal are equivalent."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a closed terminal call ``stop``; a second one ends the program at once.
+    """Call ``stop`` on Ctrl-C, SIGTERM or a closed terminal; a second one ends the program at once.
 
-    Whoever was started by ``nohup`` outlives the terminal.
+    A program started with ``nohup`` survives a closed terminal.
     """
 
     def first(number: int, _: object) -> None:

@@ -1,4 +1,4 @@
-"""Addresses of streams as they may be shown: in logs, errors, status and on the page."""
+"""Hides passwords in stream addresses that are shown in logs, errors, status or on the page."""
 
 import re
 
@@ -6,5 +6,5 @@ _PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):[^/\s]*(?=@)")
 
 
 def without_password(text: str) -> str:
-    """``text`` with the password of any URL in it replaced: ``rtsp://me:***@camera/1``."""
+    """Return ``text`` with the password of any URL in it replaced: ``rtsp://me:***@camera/1``."""
     return _PASSWORD.sub(r"\1:***", text)

@@ -1,4 +1,4 @@
-"""Watching the files a running program uses, and calling back when one has changed."""
+"""Watches the files that a running program uses, and calls back when one changes."""
 
 import logging
 import threading
@@ -9,8 +9,8 @@ from watchfiles import watch
 
 log = logging.getLogger(__name__)
 
-SETTLED = 200  # milliseconds: editors write in several steps
-LOOK = 1000  # milliseconds after which it is asked anew which files are of interest
+SETTLED = 200  # milliseconds to wait, because editors write in several steps
+LOOK = 1000  # milliseconds between updates of the set of files
 RETRY = 1.0  # seconds
 
 Wanted = dict[Path, Callable[[], object]]
@@ -18,15 +18,16 @@ Stamp = tuple[int, int, int] | None
 
 
 class FileWatch:
-    """Calls back, on a thread of its own, from its construction until `close`.
+    """Calls back on its own thread, from construction until `close`.
 
-    The system's word that something happened only says when to look: what counts is whether a
-    file is another one than before, so nothing is missed and nothing told twice.
+    The system's notifications only trigger a check; a callback happens if a file differs from
+    before, so no change is missed or reported twice.
     """
 
     def __init__(self, wanted: Callable[[], Wanted]) -> None:
-        """``wanted`` is asked about once a second: which files, and what to call when one of them
-        was written, replaced or deleted. A folder changes when a file comes or goes."""
+        """``wanted`` is called about once a second and returns the files, and the callback for each
+        that is called when it is written, replaced or deleted. A folder changes when a file in it
+        is added or removed."""
         self._wanted = wanted
         self._stamps: dict[Path, Stamp] = {path: _stamp(path) for path in wanted()}
         self._stop = threading.Event()
@@ -37,12 +38,12 @@ class FileWatch:
         while not self._stop.is_set():
             try:
                 self._watch()
-            except Exception as error:  # a folder that vanished, or no watches left
+            except Exception as error:  # a deleted folder, or the limit of watches
                 log.debug("watching files: %s", error)
                 self._stop.wait(RETRY)
 
     def _watch(self) -> None:
-        """Watch until other files are wanted."""
+        """Watch until the set of folders changes."""
         folders = self._look()
         if not folders:
             self._stop.wait(LOOK / 1000)
@@ -63,7 +64,7 @@ class FileWatch:
                 return
 
     def _look(self) -> set[Path]:
-        """Call back for every file that has changed; the folders to watch from now on."""
+        """Call back for every file that has changed; return the folders to watch."""
         wanted = self._wanted()
         for path, call in wanted.items():
             stamp = _stamp(path)
@@ -71,17 +72,21 @@ class FileWatch:
                 self._stamps[path] = stamp
                 try:
                     call()
-                except Exception as error:  # the others are looked at all the same
-                    log.error("%s has changed, which could not be followed: %r", path, error)
-                    log.debug("following %s", path, exc_info=True)
+                except Exception as error:  # the other files are still checked
+                    log.error(
+                        "%s has changed, but the change could not be applied: %r", path, error
+                    )
+                    log.debug("applying %s", path, exc_info=True)
         for path in self._stamps.keys() - wanted.keys():
             del self._stamps[path]
-        # Behind a link, the file itself; a file that is replaced is an event of its folder.
+        # The folders, because replacing a file is an event of its folder; also those of links'
+        # targets.
+
         folders = {name.parent for path in wanted for name in (path.absolute(), path.resolve())}
         return {folder for folder in folders | set(wanted) if folder.is_dir()}
 
     def watches(self, path: Path) -> bool:
-        """Whether changes of ``path`` are reported from now on."""
+        """Whether changes of ``path`` are reported."""
         return path in self._stamps
 
     def close(self) -> None:
@@ -91,7 +96,7 @@ class FileWatch:
 
 
 def _stamp(path: Path) -> Stamp:
-    """What changes when a file is written or replaced; None if it does not exist."""
+    """Return values that change when a file is written or replaced; None if it does not exist."""
     try:
         found = path.stat()
     except OSError:

@@ -1,4 +1,5 @@
-"""Checkpoints of a training run: written whole or not at all, read with one clear line."""
+"""Writes a training run's checkpoints completely or not at all, and reads them with clear
+errors."""
 
 import os
 import pickle
@@ -12,18 +13,18 @@ from realtime_bg.system.files import whole
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """The whole file or the one before. Raises TrainingError."""
+    """Replace ``path`` in one step: a failure leaves the previous file. Raises TrainingError."""
     try:
         with whole(path) as partial, partial.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-    except (OSError, RuntimeError) as error:  # torch's own word for a full disk is the latter
+    except (OSError, RuntimeError) as error:  # torch raises RuntimeError for a full disk
         raise TrainingError(f"{path}: cannot be written ({reason(error)})") from None
 
 
 def load_checkpoint(path: Path, advice: str = "") -> dict[str, Any]:
-    """A file of `save_checkpoint`, on the CPU. Raises TrainingError, whose text ends in
+    """Return what `save_checkpoint` wrote, on the CPU. Raises TrainingError, whose text ends with
     ``advice``."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

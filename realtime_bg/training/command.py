@@ -1,4 +1,4 @@
-"""What the training scripts' command lines share: options, and errors as one line."""
+"""The options and the error handling shared by the training scripts' command lines."""
 
 import argparse
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from realtime_bg.training.task import Run, Task
 
 
 def number(kind: type, low: float, high: float = float("inf")) -> Callable[[str], Any]:
-    """An argparse type: a number of ``kind`` from ``low`` to ``high``."""
+    """Return an argparse type: a number of ``kind`` from ``low`` to ``high``."""
 
     def parse(text: str) -> Any:
         value = kind(text)
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text}: from {low:g} to {high:g}")
+            raise argparse.ArgumentTypeError(f"{text}: must be from {low:g} to {high:g}")
         return value
 
-    parse.__name__ = kind.__name__  # what argparse calls a text that is no number
+    parse.__name__ = kind.__name__  # argparse shows it for text that is not a number
     return parse
 
 
@@ -33,7 +33,7 @@ def size(text: str) -> Size:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     if min(value) < 32:
-        raise argparse.ArgumentTypeError(f"{text}: sides of at least 32 pixels")
+        raise argparse.ArgumentTypeError(f"{text}: both sides must be at least 32 pixels")
     return value
 
 
@@ -46,62 +46,65 @@ def device(text: str) -> str:
 
 
 def add_options(parser: argparse.ArgumentParser, out: str, epochs: int) -> None:
-    """The options of every training run."""
+    """Add the options of every training run."""
     parser.add_argument(
         "--out",
         type=Path,
         default=Path(out),
         metavar="FOLDER",
-        help="checkpoints, logs and the result (default %(default)s)",
+        help="folder for checkpoints, logs and the result (default %(default)s)",
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument(
         "--epochs",
         type=number(int, 1),
         default=epochs,
-        help="times every picture is seen (default %(default)s)",
+        help="passes over the data (default %(default)s)",
     )
-    parser.add_argument("--steps", type=number(int, 1), help="so many batches in place of --epochs")
-    parser.add_argument("--batch", type=number(int, 1), help="pictures in a step")
-    parser.add_argument("--size", type=size, help="what the network sees: WxH, or one side")
-    parser.add_argument("--lr", type=number(float, 1e-9, 10), help="highest learning rate")
+    parser.add_argument("--steps", type=number(int, 1), help="number of steps, instead of --epochs")
+    parser.add_argument("--batch", type=number(int, 1), help="batch size")
+    parser.add_argument("--size", type=size, help="network input: WxH, or one number for a square")
+    parser.add_argument("--lr", type=number(float, 1e-9, 10), help="peak learning rate")
     parser.add_argument(
         "--val",
         type=number(float, 0.001, 0.9),
         default=0.1,
-        help="share kept for validation (default %(default)s)",
+        help="fraction held out for validation (default %(default)s)",
     )
-    parser.add_argument("--seed", type=number(int, 0), default=0, help="of all chance (default 0)")
+    parser.add_argument("--seed", type=number(int, 0), default=0, help="random seed (default 0)")
     parser.add_argument(
         "--workers",
         type=number(int, 0),
         default=2,
-        help="processes that read pictures (default %(default)s)",
+        help="processes that load images (default %(default)s)",
     )
     parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--no-amp", action="store_true", help="train in float32 throughout")
+    parser.add_argument(
+        "--no-amp", action="store_true", help="train in float32, without mixed precision"
+    )
     parser.add_argument(
         "--save-every",
         type=number(int, 1),
         default=500,
         metavar="STEPS",
-        help="checkpoint also within an epoch (default %(default)s)",
+        help="steps between checkpoints within an epoch (default %(default)s)",
     )
     parser.add_argument(
         "--log-every",
         type=number(int, 1),
         default=50,
         metavar="STEPS",
-        help="a row of train.csv (default %(default)s)",
+        help="steps between rows of train.csv (default %(default)s)",
     )
 
 
-FIXED = ("data", "batch", "size", "val", "seed")  # what a resumed run must have as it was begun
+FIXED = ("data", "batch", "size", "val", "seed")  # must be the same when a run is resumed
 FREE = ("epochs", "steps", "lr")
 
 
 def make_run(options: argparse.Namespace, fixed: dict[str, Any]) -> Run:
-    """The run for parsed options; ``fixed``: the script's own that must stay the same."""
+    """Return the run for parsed options; ``fixed``: the script's own settings that a resumed run
+    must keep."""
     settings = {name: getattr(options, name) for name in (*FIXED, *FREE)} | fixed
     settings["size"] = list(options.size)
     return Run(
@@ -123,12 +126,13 @@ def make_run(options: argparse.Namespace, fixed: dict[str, Any]) -> Run:
 
 
 def train_and_export(task: Task, run: Run, name: str) -> None:
-    """Train, then write ``NAME.onnx`` into the run's folder. Raises RealtimeBgError."""
+    """Train, then export ``NAME.onnx`` into the run's folder. Raises RealtimeBgError."""
     task.export(fit(task, run), run.out / f"{name}.onnx")
 
 
 def guarded(train: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
-    """The exit code of a run: what the user can mend is one line and 2, a stop 130."""
+    """Run ``train`` and return the exit code: 2 for an error that the user can fix, shown as one
+    line; 130 when interrupted."""
     show_logs(False)
     try:
         train(options)

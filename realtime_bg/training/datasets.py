@@ -1,8 +1,8 @@
-"""Photos of people with masks: folders, and COCO; split by seed, and cut to windows for a network.
+"""Datasets of photos with person masks, from folders or COCO: reading, splitting and cropping.
 
 `Photos` are sequences of `Sample`; reading one may raise DataError. Datasets for the `loop` are
-asked for ``(epoch, index, step)``, so that what chance does to a picture depends on nothing else,
-and give tensors, or a text in place of a picture that cannot be read.
+indexed by ``(epoch, index, step)``, so that random augmentation depends on nothing else, and return
+tensors, or a text if the photo cannot be read.
 """
 
 import contextlib
@@ -24,33 +24,33 @@ from realtime_bg.frames import Image, Size
 from realtime_bg.training import augment
 from realtime_bg.training.labelled import (
     Mask,
-    complain,
     data_root,
     is_clip,
     pairs,
     read_image,
     read_mask,
+    warn_left_out,
 )
 
 PERSON = "person"
 COCO_SPLITS = ("train2017", "val2017")
 FRAME = re.compile(r"-(\d{5}|[1-9]\d{5,})$")  # of a clip
 
-Place: TypeAlias = tuple[int, int, int]  # epoch, index, step
-Item: TypeAlias = tuple[Tensor, ...] | str  # a str says why there is no picture
+Position: TypeAlias = tuple[int, int, int]  # epoch, index, step
+Example: TypeAlias = tuple[Tensor, ...] | str  # a str says why it could not be read
 
 
-class Items(Protocol):
-    """What the `loop` asks for data."""
+class Examples(Protocol):
+    """The interface of a dataset for the `loop`."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, place: Place, /) -> Item: ...
+    def __getitem__(self, position: Position, /) -> Example: ...
 
 
 class Sample(NamedTuple):
     """``image``: BGR ``uint8 (H, W, 3)``. ``mask``: ``uint8 (H, W)``, 255 is person. ``valid``:
-    ``uint8 (H, W)``, 0 where nobody knows; None where all is known."""
+    ``uint8 (H, W)``, 0 where the mask is unknown; None if all of it is known."""
 
     image: Image
     mask: Mask
@@ -60,8 +60,8 @@ class Sample(NamedTuple):
 Photos: TypeAlias = Sequence[Sample]
 
 
-class Named(Sequence[Sample]):
-    """Photos that have ``names``, one each, by which they are told apart."""
+class NamedPhotos(Sequence[Sample]):
+    """Photos with a unique name each, in ``names``."""
 
     names: Sequence[str]
 
@@ -69,15 +69,15 @@ class Named(Sequence[Sample]):
         return len(self.names)
 
 
-class FolderPhotos(Named):
+class FolderPhotos(NamedPhotos):
     """The photos of ``root/images`` with their masks in ``root/masks``; clips are left out."""
 
     def __init__(self, root: Path) -> None:
         """Raises DataError."""
         found = pairs(root)
-        complain(
+        warn_left_out(
             [pair.name for pair in found if is_clip(pair.image)],
-            f"{root}: clips are not for training:",
+            f"{root}: clips cannot be used for training:",
         )
         self._pairs = [pair for pair in found if not is_clip(pair.image)]
         if not self._pairs:
@@ -91,13 +91,13 @@ class FolderPhotos(Named):
         return Sample(picture, read_mask(mask, picture))
 
 
-class CocoPhotos(Named):
-    """The photos of one split of COCO (Lin et al. 2014, arXiv 1405.0312) with a person in them.
+class CocoPhotos(NamedPhotos):
+    """The photos with a person in one split of COCO (Lin et al. 2014, arXiv 1405.0312).
 
     ``root/train2017`` (or ``root/images/train2017``) holds the photos, and
-    ``root/annotations/instances_train2017.json`` the outlines. The mask is all people together;
-    regions marked as a crowd, which are outlined roughly, are not valid but for the people in
-    them. A photo with nothing but a crowd does not count.
+    ``root/annotations/instances_train2017.json`` the outlines. The mask is the union of all people;
+    regions marked as a crowd, which are outlined roughly, are invalid except for people in them.
+    Photos that show only a crowd are left out.
     """
 
     def __init__(self, root: Path, split: str) -> None:
@@ -127,7 +127,7 @@ class CocoPhotos(Named):
         except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"{file}: cannot be read ({reason(error)})") from None
         except (KeyError, TypeError, AssertionError) as error:
-            raise DataError(f"{file}: not COCO's instance annotations ({error!r})") from None
+            raise DataError(f"{file}: not instance annotations of COCO ({error!r})") from None
         self._ids = sorted(
             key
             for key, group in self._people.items()
@@ -144,7 +144,7 @@ class CocoPhotos(Named):
         except DataError:
             raise
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise DataError(f"COCO's photo {key}: annotation cannot be read ({error!r})") from None
+            raise DataError(f"COCO photo {key}: annotation cannot be read ({error!r})") from None
 
     def _sample(self, key: int) -> Sample:
         assert self._folder is not None
@@ -156,7 +156,7 @@ class CocoPhotos(Named):
             region = self._coco.annToMask(annotation)
             if region.shape != mask.shape:
                 raise DataError(
-                    f"{path}: is {image.shape[1]}x{image.shape[0]}, its annotation is "
+                    f"{path}: is {image.shape[1]}x{image.shape[0]}, but its annotation is "
                     f"{region.shape[1]}x{region.shape[0]}"
                 )
             if annotation.get("iscrowd"):
@@ -168,7 +168,7 @@ class CocoPhotos(Named):
 
 
 def coco_annotations(root: Path, split: str) -> Path:
-    """The file of a split's outlines. Raises DataError."""
+    """Return the annotation file of a split. Raises DataError."""
     name = f"annotations/instances_{split}.json"
     for folder in (root, root / "annotations_trainval2017"):
         if (folder / name).is_file():
@@ -176,10 +176,10 @@ def coco_annotations(root: Path, split: str) -> Path:
     raise DataError(f"{root / name}: no such file; unpack annotations_trainval2017.zip in {root}")
 
 
-class Part(Named):
-    """Some of the photos, by index."""
+class Subset(NamedPhotos):
+    """A subset of the photos, by index."""
 
-    def __init__(self, photos: Named, indices: Sequence[int]) -> None:
+    def __init__(self, photos: NamedPhotos, indices: Sequence[int]) -> None:
         self._photos, self._indices = photos, list(indices)
         self.names = [photos.names[index] for index in indices]
 
@@ -187,34 +187,38 @@ class Part(Named):
         return self._photos[self._indices[index]]
 
 
-def open_photos(data: str, share: float, seed: int) -> tuple[Named, Named]:
-    """The photos of ``coco:ROOT`` or ``folder:ROOT`` to train on and to validate on.
+def open_photos(data: str, fraction: float, seed: int) -> tuple[NamedPhotos, NamedPhotos]:
+    """Return the training and the validation photos of ``coco:ROOT`` or ``folder:ROOT``.
 
-    COCO has its own validation split; else the ``share`` of the photos, drawn by ``seed``. Raises
-    DataError and MissingPackageError.
+    Validation uses COCO's own split if it exists, otherwise a ``fraction`` of the photos, chosen by
+    ``seed``. Raises DataError and MissingPackageError.
     """
     kind, root = data_root(data, ("coco", "folder"))
-    photos: Named
+    photos: NamedPhotos
     if kind == "folder":
         photos = FolderPhotos(root)
-        return _parts(photos, *split(photos.names, share, seed, data))
+        return _parts(photos, *split(photos.names, fraction, seed, data))
     train, val = COCO_SPLITS
     photos = CocoPhotos(root, train)
     if (root / val).is_dir() or (root / "images" / val).is_dir():
         return photos, CocoPhotos(root, val)
-    return _parts(photos, *split(photos.names, share, seed, data))
+    return _parts(photos, *split(photos.names, fraction, seed, data))
 
 
-def _parts(photos: Named, train: list[int], val: list[int]) -> tuple[Named, Named]:
-    return Part(photos, train), Part(photos, val)
+def _parts(
+    photos: NamedPhotos, train: list[int], val: list[int]
+) -> tuple[NamedPhotos, NamedPhotos]:
+    return Subset(photos, train), Subset(photos, val)
 
 
-def split(names: Sequence[str], share: float, seed: int, what: str) -> tuple[list[int], list[int]]:
-    """Which of the pictures to train on and which, about ``share`` of them, to validate on.
+def split(
+    names: Sequence[str], fraction: float, seed: int, what: str
+) -> tuple[list[int], list[int]]:
+    """Return the indices for training and, for about ``fraction`` of the names, for validation.
 
-    Drawn by ``seed`` from a picture's name alone, so that it stays on its side when others come
-    and go; frames of one clip, as scripts/label.py names them, are on the same. Raises DataError
-    for fewer than two.
+    The choice depends only on ``seed`` and a photo's name, so it does not change when other photos
+    are added or removed; frames of one clip, as scripts/label.py names them, stay together. Raises
+    DataError for fewer than two.
     """
     if len(names) < 2:
         raise DataError(f"{what}: training needs at least 2 pictures, found {len(names)}")
@@ -223,7 +227,7 @@ def split(names: Sequence[str], share: float, seed: int, what: str) -> tuple[lis
         clips = list(names)
     draws = [_draw(clip, seed) for clip in clips]
     least, most = min(draws), max(draws)
-    val = [draw == least or (draw < share and draw < most) for draw in draws]
+    val = [draw == least or (draw < fraction and draw < most) for draw in draws]
     return (
         [index for index, one in enumerate(val) if not one],
         [index for index, one in enumerate(val) if one],
@@ -231,56 +235,57 @@ def split(names: Sequence[str], share: float, seed: int, what: str) -> tuple[lis
 
 
 def _draw(name: str, seed: int) -> float:
-    """Evenly spread in [0, 1)."""
+    """Return a hash of the name, uniform in [0, 1)."""
     return int.from_bytes(_hashed(f"{seed}/{name}").digest()[:6]) / 2**48
 
 
 def fingerprint(*groups: Sequence[str]) -> str:
-    """How many names there are and which, in short."""
+    """Return the number of names and a short hash of them."""
     text = "\n\n".join("\n".join(names) for names in groups)
     return f"{sum(map(len, groups))} ({_hashed(text).hexdigest()[:8]})"
 
 
 def _hashed(text: str) -> Any:
-    return sha256(text.encode(errors="surrogateescape"))  # names of files may be no UTF-8
+    return sha256(text.encode(errors="surrogateescape"))  # file names may not be UTF-8
 
 
 class Windows:
-    """Photos cut to ``size`` (width, height): varied by chance for training, whole otherwise.
+    """Photos at ``size`` (width, height): randomly cropped and augmented for training, otherwise
+    whole.
 
-    An item is RGB ``uint8 (3, H, W)`` and ``uint8 (2, H, W)``: mask and validity.
+    An example is RGB ``uint8 (3, H, W)`` and ``uint8 (2, H, W)``: mask and validity.
     """
 
     def __init__(self, photos: Photos, size: Size, seed: int | None) -> None:
-        """``seed``: of what chance does; None shows every photo whole."""
+        """``seed``: of the augmentation; None for whole photos."""
         self._photos, self._size, self._seed = photos, size, seed
 
     def __len__(self) -> int:
         return len(self._photos)
 
-    def __getitem__(self, place: Place) -> Item:
+    def __getitem__(self, position: Position) -> Example:
         try:
-            sample = self._photos[place[1]]
+            sample = self._photos[position[1]]
         except DataError as error:
             return str(error)
         planes = [sample.image, sample.mask]
         if sample.valid is not None:
             planes.append(sample.valid)
         if self._seed is None:
-            image, mask, *valid = augment.whole(planes, self._size)
+            image, mask, *valid = augment.fit_whole(planes, self._size)
         else:
-            chance = np.random.default_rng((self._seed, *place[:2]))
-            image, mask, *valid = augment.window(planes, self._size, chance)
-            image = augment.recoloured(image, chance)
-        # Where a window shows more than the photo there is nothing to learn.
+            rng = np.random.default_rng((self._seed, *position[:2]))
+            image, mask, *valid = augment.random_window(planes, self._size, rng)
+            image = augment.recoloured(image, rng)
+        # The loss ignores pixels outside the photo.
         target = np.dstack([mask, np.minimum.reduce(valid)])
         return as_tensor(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)), as_tensor(target)
 
 
-class Joined(Named):
-    """Photos of several places, some of them more than once."""
+class JoinedPhotos(NamedPhotos):
+    """Several sets of photos as one, each repeated a number of times."""
 
-    def __init__(self, parts: Sequence[tuple[Named, int]]) -> None:
+    def __init__(self, parts: Sequence[tuple[NamedPhotos, int]]) -> None:
         self._places = [
             (photos, index)
             for photos, times in parts
@@ -294,19 +299,19 @@ class Joined(Named):
         return photos[own]
 
 
-def open_all(specs: Sequence[str], share: float, seed: int) -> tuple[Named, Named]:
-    """`open_photos` for several; ``SPEC*N`` shows each of its photos N times an epoch."""
+def open_all(specs: Sequence[str], fraction: float, seed: int) -> tuple[NamedPhotos, NamedPhotos]:
+    """Open and join several datasets; ``SPEC*N`` repeats each of its photos N times per epoch."""
     train, val = [], []
     for spec in specs:
         data, star, times = spec.rpartition("*")
         if not (star and times.isdigit() and int(times)):
             data, times = spec, "1"
-        ours, theirs = open_photos(data, share, seed)
+        ours, theirs = open_photos(data, fraction, seed)
         train.append((ours, int(times)))
         val.append((theirs, 1))
-    return Joined(train), Joined(val)
+    return JoinedPhotos(train), JoinedPhotos(val)
 
 
 def as_tensor(picture: Image) -> Tensor:
-    """``(H, W, C)`` -> ``(C, H, W)``, of its own memory."""
+    """Copy ``(H, W, C)`` to ``(C, H, W)``."""
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))

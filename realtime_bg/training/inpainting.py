@@ -1,4 +1,5 @@
-"""Training a network that fills holes (Liu et al. 2018, arXiv 1804.07723): masks and task."""
+"""The training task of the inpainting network (Liu et al. 2018, arXiv 1804.07723), and its random
+holes."""
 
 import math
 from pathlib import Path
@@ -14,26 +15,27 @@ from realtime_bg.imaging.geometry import fit
 from realtime_bg.networks.partial_conv import PartialConvUNet
 from realtime_bg.system.console import say
 from realtime_bg.training.batches import Batch
-from realtime_bg.training.datasets import Item, Place, as_tensor, split
+from realtime_bg.training.datasets import Example, Position, as_tensor, split
 from realtime_bg.training.export import export
-from realtime_bg.training.labelled import Mask, complain, is_clip, pairs, read_image
+from realtime_bg.training.labelled import Mask, is_clip, pairs, read_image, warn_left_out
 from realtime_bg.training.losses import inpaint_loss
 from realtime_bg.training.task import Task
 
-HOLE = (0.05, 0.5)  # share of the picture
-ZOOM = 2.0  # largest
-FINETUNE_RATE = 0.25  # of the learning rate in the second stage: 5e-5 after 2e-4
+HOLE = (0.05, 0.5)  # fraction of the image
+ZOOM = 2.0  # largest random zoom
+FINETUNE_RATE = 0.25  # the learning rate's factor in the second stage: 5e-5 after 2e-4
 
 
-def irregular_mask(size: Size, chance: np.random.Generator) -> Mask:
-    """``uint8 (H, W)``, 255 is known: strokes and blobs until they cover a share within HOLE."""
+def irregular_mask(size: Size, rng: np.random.Generator) -> Mask:
+    """Draw random holes, ``uint8 (H, W)``, 255 is known: strokes and blobs until they cover a
+    fraction within HOLE."""
     width, height = size
     hole = np.zeros((height, width), np.uint8)
-    # With some room to the upper bound: shapes are of whole pixels.
-    wanted = chance.uniform(HOLE[0], HOLE[1] - 0.02)
+    # Below the upper bound by a margin, because every shape adds many pixels at once.
+    wanted = rng.uniform(HOLE[0], HOLE[1] - 0.02)
     while True:
         before = hole.copy()
-        (_stroke if chance.random() < 0.7 else _blob)(hole, chance)
+        (_stroke if rng.random() < 0.7 else _blob)(hole, rng)
         share = np.count_nonzero(hole) / hole.size
         if share > HOLE[1]:
             hole = before
@@ -41,35 +43,35 @@ def irregular_mask(size: Size, chance: np.random.Generator) -> Mask:
             return 255 - hole
 
 
-def _stroke(hole: Mask, chance: np.random.Generator) -> None:
-    """A line that wanders, as wide as 1/40 to 1/10 of the picture."""
+def _stroke(hole: Mask, rng: np.random.Generator) -> None:
+    """Draw a meandering line, 1/40 to 1/10 of the shorter side wide."""
     side = min(hole.shape)
-    at = chance.uniform(0, 1, 2) * hole.shape[::-1]
-    heading = chance.uniform(0, 2 * math.pi)
-    thickness = max(1, round(side * chance.uniform(0.025, 0.1)))
+    at = rng.uniform(0, 1, 2) * hole.shape[::-1]
+    heading = rng.uniform(0, 2 * math.pi)
+    thickness = max(1, round(side * rng.uniform(0.025, 0.1)))
     points = [at]
-    for _ in range(int(chance.integers(3, 12))):
-        heading += chance.normal(0, 0.6)
-        length = side * chance.uniform(0.03, 0.15)
+    for _ in range(int(rng.integers(3, 12))):
+        heading += rng.normal(0, 0.6)
+        length = side * rng.uniform(0.03, 0.15)
         at = at + length * np.array([math.cos(heading), math.sin(heading)])
         points.append(at)
     cv2.polylines(hole, [np.asarray(points, np.int32)], False, 255, thickness)
 
 
-def _blob(hole: Mask, chance: np.random.Generator) -> None:
-    """A round thing with a wavy outline, 1/20 to 1/5 of the picture in radius."""
+def _blob(hole: Mask, rng: np.random.Generator) -> None:
+    """Draw a disc with a wavy outline; its radius is 1/20 to 1/5 of the shorter side."""
     angles = np.linspace(0, 2 * math.pi, 32, endpoint=False)
-    radius = np.full(angles.shape, min(hole.shape) * chance.uniform(0.05, 0.2))
+    radius = np.full(angles.shape, min(hole.shape) * rng.uniform(0.05, 0.2))
     for waves in (2, 3, 5):
-        radius *= 1 + chance.uniform(0, 0.25) * np.sin(waves * angles + chance.uniform(0, 7))
-    centre = chance.uniform(0, 1, 2) * hole.shape[::-1]
+        radius *= 1 + rng.uniform(0, 0.25) * np.sin(waves * angles + rng.uniform(0, 7))
+    centre = rng.uniform(0, 1, 2) * hole.shape[::-1]
     points = centre + radius[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
     cv2.fillPoly(hole, [np.asarray(points, np.int32)], 255)
 
 
-class Holed:
-    """Pictures with holes by chance: RGB ``uint8 (3, H, W)``, and ``uint8 (1, H, W)``, 255 where
-    it is known. In validation every picture and its hole are always the same."""
+class ImagesWithHoles:
+    """Images with random holes: RGB ``uint8 (3, H, W)`` and a mask ``uint8 (1, H, W)``, 255 where
+    it is known. In validation every image always has the same crop and hole."""
 
     def __init__(self, paths: list[Path], size: Size, seed: int, vary: bool) -> None:
         self._paths, self._size, self._seed, self._vary = paths, size, seed, vary
@@ -77,36 +79,36 @@ class Holed:
     def __len__(self) -> int:
         return len(self._paths)
 
-    def __getitem__(self, place: Place) -> Item:
+    def __getitem__(self, position: Position) -> Example:
         try:
-            image = read_image(self._paths[place[1]])
+            image = read_image(self._paths[position[1]])
         except DataError as error:
             return str(error)
-        chance = np.random.default_rng((self._seed, *place))
-        image = self._window(image, chance if self._vary else None)
-        known = irregular_mask(self._size, chance)
+        rng = np.random.default_rng((self._seed, *position))
+        image = self._window(image, rng if self._vary else None)
+        known = irregular_mask(self._size, rng)
         return as_tensor(image[:, :, ::-1]), as_tensor(known[:, :, None])
 
-    def _window(self, image: Image, chance: np.random.Generator | None) -> Image:
-        """A part of the picture as large as `size`, by chance or the middle at its largest."""
+    def _window(self, image: Image, rng: np.random.Generator | None) -> Image:
+        """Return a crop of ``size``: random, or without ``rng`` the largest centre crop."""
         width, height = self._size
-        if chance is None:
+        if rng is None:
             return fit(image, self._size, "cover")
-        zoom = chance.uniform(1, ZOOM)
+        zoom = rng.uniform(1, ZOOM)
         image = fit(image, (round(width * zoom), round(height * zoom)), "cover")
-        left = int(chance.integers(image.shape[1] - width + 1))
-        top = int(chance.integers(image.shape[0] - height + 1))
+        left = int(rng.integers(image.shape[1] - width + 1))
+        top = int(rng.integers(image.shape[0] - height + 1))
         image = image[top : top + height, left : left + width]
-        return image[:, ::-1] if chance.random() < 0.5 else image
+        return image[:, ::-1] if rng.random() < 0.5 else image
 
 
-def open_pictures(root: Path, share: float, seed: int) -> tuple[list[Path], list[Path]]:
-    """The pictures of ``root/images``, or of ``root`` itself, to train on and to validate on.
+def open_pictures(root: Path, fraction: float, seed: int) -> tuple[list[Path], list[Path]]:
+    """Return the training and the validation images of ``root/images``, or of ``root`` itself.
     Raises DataError."""
     found = pairs(root, masks=False)
-    complain([one.name for one in found if is_clip(one.image)], f"{root}: no pictures:")
+    warn_left_out([one.name for one in found if is_clip(one.image)], f"{root}: not images:")
     paths = [one.image for one in found if not is_clip(one.image)]
-    train, val = split([path.stem for path in paths], share, seed, str(root))
+    train, val = split([path.stem for path in paths], fraction, seed, str(root))
     return [paths[i] for i in train], [paths[i] for i in val]
 
 
@@ -119,10 +121,10 @@ def inpaint_task(
     val: list[Path],
     features: nn.Module | None,
 ) -> Task:
-    """Fill irregular holes; the best network has the highest PSNR in them.
+    """Return the task: filling irregular holes; the best network has the highest PSNR in them.
 
-    In the last ``finetune`` share of the steps the encoder's batch norms keep their statistics,
-    which holes have spoilt, and the learning rate is a quarter. ``features``: see `inpaint_loss`.
+    In the last ``finetune`` fraction of the steps the encoder's batch norms keep their statistics,
+    which the holes distort, and the learning rate is a quarter. ``features``: see `inpaint_loss`.
     """
 
     def loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -139,11 +141,11 @@ def inpaint_task(
         return FINETUNE_RATE if second else 1.0
 
     def export_filler(best: nn.Module, path: Path) -> None:
-        chance = np.random.default_rng(0)
+        rng = np.random.default_rng(0)
         cases = []
         for width, height in (size, (size[0] - 3, size[1] * 9 // 16 + 1)):
-            known = torch.from_numpy(irregular_mask((width, height), chance))[None, None] / 255
-            picture = torch.from_numpy(chance.random((1, 3, height, width), np.float32))
+            known = torch.from_numpy(irregular_mask((width, height), rng))[None, None] / 255
+            picture = torch.from_numpy(rng.random((1, 3, height, width), np.float32))
             cases.append({"image": picture * known, "mask": known})
         row = {
             "engine": "inpaint",
@@ -160,8 +162,8 @@ def inpaint_task(
 
     return Task(
         model,
-        Holed(train, size, seed, vary=True),
-        Holed(val, size, seed, vary=False),
+        ImagesWithHoles(train, size, seed, vary=True),
+        ImagesWithHoles(val, size, seed, vary=False),
         loss,
         _scores,
         export_filler,
@@ -171,7 +173,7 @@ def inpaint_task(
 
 
 def _scores(model: nn.Module, batch: Batch) -> dict[str, list[float]]:
-    """In the hole: PSNR in dB and mean absolute difference x 1e3, of every picture."""
+    """Return every image's PSNR in dB and mean absolute difference x 1e3 within the hole."""
     truth, known = (tensor / 255 for tensor in batch)
     out = model(truth * known, known).float().clamp(0, 1)
     hole = (1 - known).expand_as(truth)
@@ -183,7 +185,7 @@ def _scores(model: nn.Module, batch: Batch) -> dict[str, list[float]]:
 
 
 class _Filled(nn.Module):
-    """What is known stays as it is; the rest is the network's, in 0..1."""
+    """The network as engines run it: known pixels are kept, the others are predicted, in 0..1."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -1,10 +1,10 @@
-"""Photos and clips with masks on disk: finding pairs, reading them, reporting bad ones.
+"""Finds and reads photos and clips with their masks on disk.
 
 Layout: ``ROOT/images`` and ``ROOT/masks``; a photo and its mask have the same stem
 (``images/anna.jpg``, ``masks/anna.png``). A clip is a folder of frames in alphabetical order beside
 a folder of masks with the same stems (``images/walk/0001.jpg``, ``masks/walk/0001.png``), or a
-video beside a video (``images/walk.mp4``, ``masks/walk.mkv``). Masks are grey: white is person,
-greys are partly person; files that hold only 0 and 1 are read as black and white.
+video beside a video (``images/walk.mp4``, ``masks/walk.mkv``). Masks are greyscale: white is
+person, grey is partly person; files that contain only 0 and 1 are read as black and white.
 """
 
 import logging
@@ -24,13 +24,13 @@ from realtime_bg.settings import at_home
 
 log = logging.getLogger(__name__)
 
-NAMED = 3  # how many files of one complaint are named
+LISTED = 3  # files named in one warning
 
 Mask = NDArray[np.uint8]
 
 
 class Pair(NamedTuple):
-    """A photo, folder of frames or video, and its mask of the same kind (None: not needed)."""
+    """A photo, folder of frames or video, and its mask of the same kind (None if not needed)."""
 
     name: str
     image: Path
@@ -38,10 +38,10 @@ class Pair(NamedTuple):
 
 
 def pairs(root: Path, masks: bool = True) -> list[Pair]:
-    """What ``root`` holds, by name; without ``masks`` no masks are looked for, and ``root`` may
+    """Return the pairs in ``root``, by name. Without ``masks`` masks are ignored, and ``root`` may
     itself be the folder of images.
 
-    Images without a mask are named and left out. Raises DataError where nothing is left.
+    A warning names images without a mask, which are left out. Raises DataError if no pair remains.
     """
     images = root / "images"
     if not masks and not images.is_dir():
@@ -53,11 +53,11 @@ def pairs(root: Path, masks: bool = True) -> list[Pair]:
             )
     found = _by_stem(images)
     if not found:
-        raise DataError(f"{images}: holds no images and no clips")
+        raise DataError(f"{images}: contains no images or clips")
     if not masks:
         return [Pair(stem, path, None) for stem, path in found.items()]
     others = _by_stem(root / "masks")
-    complain(
+    warn_left_out(
         [path.name for stem, path in found.items() if stem not in others],
         f"{images}: no mask in {root / 'masks'} for",
     )
@@ -68,7 +68,7 @@ def pairs(root: Path, masks: bool = True) -> list[Pair]:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    """Images, videos and folders of images by name without suffix, in alphabetical order."""
+    """Return images, videos and folders of images by name without suffix, in alphabetical order."""
     known = (*PICTURES, *CLIPS)
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
@@ -81,28 +81,28 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     return found
 
 
-def complain(names: list[str], about: str) -> None:
-    """Say in one line which files are left out; nothing for none."""
+def warn_left_out(names: list[str], about: str) -> None:
+    """Warn in one line about files that are left out; do nothing if there are none."""
     if names:
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        log.warning("%s %s%s; left out", about, ", ".join(names[:NAMED]), more)
+        more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+        log.warning("%s %s%s; left out", about, ", ".join(names[:LISTED]), more)
 
 
 def is_clip(path: Path) -> bool:
-    """Whether a path of `pairs` is a folder of frames or a video, not a photo."""
+    """Whether a path from `pairs` is a folder of frames or a video, not a photo."""
     return path.is_dir() or path.suffix.lower() in CLIPS
 
 
 def read_image(path: Path) -> Image:
-    """BGR ``uint8 (H, W, 3)``, upright. Raises DataError."""
+    """Return BGR ``uint8 (H, W, 3)``, upright. Raises DataError."""
     return _decoded(path, cv2.IMREAD_COLOR)
 
 
 def read_mask(path: Path, like: Image | None = None) -> Mask:
-    """Grey ``uint8 (H, W)``, 255 is person. Raises DataError, also where it is not as large as
-    the picture ``like``."""
+    """Return grey ``uint8 (H, W)``, 255 is person. Raises DataError, also if its size differs from
+    the image ``like``."""
     mask: Any = _decoded(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
-    if mask.dtype == np.uint16:  # that of 8 bits, or of 0 and 1, may lie in 16
+    if mask.dtype == np.uint16:  # may hold 8-bit values or 0 and 1 as 16 bits
         mask = (mask // (257 if mask.max() > 255 else 1)).astype(np.uint8)
     elif mask.dtype != np.uint8:
         mask = _decoded(path, cv2.IMREAD_GRAYSCALE)
@@ -133,10 +133,10 @@ def _decoded(path: Path, how: int) -> Image:
 
 
 def frames(pair: Pair) -> Iterator[tuple[Image, Mask | None]]:
-    """The frames of a clip with their masks (None where the pair has none), in order.
+    """Yield the frames of a clip with their masks (None if the pair has none), in order.
 
-    Raises DataError for a frame without a mask, of another size than it or than the first frame,
-    or not readable, and for more masks than frames.
+    Raises DataError for a frame that is not readable, has no mask, or differs in size from its mask
+    or the first frame, and for more masks than frames.
     """
     masks = None if pair.mask is None else _pictures(pair.mask, masks=True)
     first = ""
@@ -158,7 +158,7 @@ def frames(pair: Pair) -> Iterator[tuple[Image, Mask | None]]:
 
 
 def _pictures(path: Path, masks: bool = False) -> Iterator[tuple[str, Image]]:
-    """Name and picture, or mask, of every frame of a folder or video."""
+    """Yield the name and the image, or the mask, of every frame of a folder or video."""
     if path.is_dir():
         for stem, file in _by_stem(path).items():
             yield stem, read_mask(file) if masks else read_image(file)

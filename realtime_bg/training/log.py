@@ -1,4 +1,4 @@
-"""The CSV files that a training run writes, and TensorBoard where it is installed."""
+"""Writes a training run's CSV logs, and TensorBoard logs if it is installed."""
 
 import csv
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Log:
-    """A CSV file that grows by a row; rows after ``step`` are dropped when a run is resumed."""
+    """A CSV file to which rows are added; rows after ``step`` are dropped when a run is resumed."""
 
     def __init__(self, path: Path, step: int, board: Any = None) -> None:
         self._path, self._board = path, board
@@ -17,7 +17,7 @@ class Log:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             self._names = list(reader.fieldnames or [])
-            # a row that was torn by a kill lacks values
+            # a row cut off by a crash lacks values
             rows = [row for row in reader if None not in row.values() and int(row["step"]) <= step]
         with path.open("w", newline="", encoding="utf-8") as file:
             self._writer(file).writerows([dict(zip(self._names, self._names, strict=True)), *rows])
@@ -38,7 +38,7 @@ class Log:
 
 
 def _tensorboard(folder: Path, step: int) -> Any:
-    """A writer that goes on after ``step``, None where TensorBoard is not installed."""
+    """Return a writer that continues after ``step``, or None if TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

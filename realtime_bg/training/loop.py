@@ -1,8 +1,8 @@
-"""The loop that trains a `Task`: steps, checkpoints, logs, and going on where a run was killed.
+"""The training loop for a `Task`: steps, validation, checkpoints, logs and resuming.
 
-A run lives in one folder: ``last.pt`` (everything needed to go on), ``best.pt`` (the network that
-scored best, and the settings), ``train.csv`` and ``val.csv``. What chance does depends on the seed
-and the step alone, so a run that was killed and resumed is the run that was not.
+A run has one folder: ``last.pt`` (everything needed to resume), ``best.pt`` (the network with the
+best score, and the settings), ``train.csv`` and ``val.csv``. Randomness depends on the seed and the
+step alone, so a run that is interrupted and resumed gives the same result.
 """
 
 import copy
@@ -33,7 +33,7 @@ from realtime_bg.system.console import err, say
 from realtime_bg.system.signals import stop_signals
 from realtime_bg.training.batches import Batch, Order, collate
 from realtime_bg.training.checkpoints import load_checkpoint, save_checkpoint
-from realtime_bg.training.datasets import Items
+from realtime_bg.training.datasets import Examples
 from realtime_bg.training.devices import half_type, pick_device
 from realtime_bg.training.log import Log, _tensorboard
 from realtime_bg.training.task import Run, Task
@@ -41,10 +41,10 @@ from realtime_bg.training.task import Run, Task
 log = logging.getLogger(__name__)
 
 
-CLIP = 1.0  # the gradient's norm is cut to this
-DECAY = 1e-2  # of weights; norms and biases are left alone
-# How PyTorch says so: of a GPU, of the computer, and when the system ends a reading process.
-TOO_LITTLE = (
+CLIP = 1.0  # the gradient's norm is clipped to this
+DECAY = 1e-2  # weight decay; not for norms and biases
+# PyTorch's messages for GPU memory, main memory, and a worker killed by the system.
+OUT_OF_MEMORY = (
     "out of memory",
     "can't allocate memory",
     "is killed by signal: Killed",
@@ -53,11 +53,11 @@ TOO_LITTLE = (
 
 
 def fit(task: Task, run: Run) -> nn.Module:
-    """Train, then return the best network on the CPU, in evaluation mode.
+    """Train and return the best network on the CPU, in evaluation mode.
 
-    Raises TrainingError (a loss that is no number), DataError (nothing can be read),
-    SettingsError (a run that cannot be begun or resumed here) and KeyboardInterrupt after a
-    request to stop; the run can then be resumed.
+    Raises TrainingError (the loss is not finite), DataError (nothing can be read), SettingsError
+    (the run cannot be started or resumed here) and KeyboardInterrupt after a request to stop; the
+    run can then be resumed.
     """
     stop, loop = threading.Event(), None
     try:
@@ -68,14 +68,14 @@ def fit(task: Task, run: Run) -> nn.Module:
         if "more than 1 value per channel" not in str(error):
             raise
         raise TrainingError(
-            "batch norm needs more than one picture, or place, in a step; use a larger --batch or "
+            "batch norm needs more than one value per channel; use a larger --batch or "
             "--size, or fewer --levels"
         ) from None
     except RuntimeError as error:
-        if not any(sign in str(error) for sign in TOO_LITTLE):
+        if not any(sign in str(error) for sign in OUT_OF_MEMORY):
             raise
         raise TrainingError(
-            f"too little memory ({reason(error)}); use a smaller --batch, --size or --workers"
+            f"out of memory ({reason(error)}); use a smaller --batch, --size or --workers"
         ) from None
     finally:
         if loop is not None and loop.board is not None:
@@ -86,8 +86,8 @@ def fit(task: Task, run: Run) -> nn.Module:
 
 
 class _Loop:
-    """One run. Long, because everything here is one state: what a checkpoint holds, and what a
-    resumed run must have again."""
+    """One training run. The class is long because all of it shares one state: what a checkpoint
+    holds and what a resumed run must restore."""
 
     def __init__(self, task: Task, run: Run) -> None:
         self.task, self.run = task, run
@@ -95,13 +95,13 @@ class _Loop:
         self.half = half_type(self.device) if run.amp else None
         self.model = task.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(_groups(self.model, task.rates), lr=run.lr)
-        self.kept = self.model  # what is scored and exported
+        self.evaluated = self.model  # the network that is validated and exported
         if task.average:
-            self.kept = copy.deepcopy(self.model).requires_grad_(False)
-        # Half precision alone has too small a range for gradients; bfloat16 has not.
+            self.evaluated = copy.deepcopy(self.model).requires_grad_(False)
+        # The range of float16 is too small for gradients without scaling; that of bfloat16 is not.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half == torch.float16)
         self.step, self.best, self.spent = 0, -math.inf, 0.0
-        self.said: set[str] = set()
+        self.warned: set[str] = set()
         self._resume() if run.resume else self._begin()
         order = Order(len(task.train), run.batch, run.seed, 0, 0)
         self.per_epoch = order.per_epoch
@@ -124,32 +124,32 @@ class _Loop:
         last = self.run.out / "last.pt"
         if last.exists():
             raise SettingsError(
-                f"{self.run.out} holds a run; go on with it by --resume, or choose another --out"
+                f"{self.run.out} contains a run; continue it with --resume, or choose another --out"
             )
         try:
             self.run.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SettingsError(f"{self.run.out}: cannot be made ({reason(error)})") from None
+            raise SettingsError(f"{self.run.out}: cannot be created ({reason(error)})") from None
         torch.manual_seed(self.run.seed)
 
     def _resume(self) -> None:
         path = self.run.out / "last.pt"
         if not path.exists():
-            raise SettingsError(f"{path}: no such file; begin the run without --resume")
-        state = load_checkpoint(path, "; delete it to begin anew")
+            raise SettingsError(f"{path}: no such file; start the run without --resume")
+        state = load_checkpoint(path, "; delete it to start again")
         for name, value in self.run.settings.items():
             was = state["settings"].get(name)
             if was != value and name not in self.run.free:
                 raise SettingsError(
-                    f"{path}: the run was begun with {name} {was}, not {value}; "
-                    "use the same, or choose another --out"
+                    f"{path}: the run was started with {name} {was}, not {value}; "
+                    "use the same value, or choose another --out"
                 )
         try:
             self.model.load_state_dict(state["model"])
-            if self.kept is not self.model:
-                self.kept.load_state_dict(state["average"])
+            if self.evaluated is not self.model:
+                self.evaluated.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
-            if state["scaler"]:  # empty where it was not needed
+            if state["scaler"]:  # empty if it was not used
                 self.scaler.load_state_dict(state["scaler"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise TrainingError(f"{path}: does not fit this network ({reason(error)})") from None
@@ -159,10 +159,10 @@ class _Loop:
             torch.cuda.set_rng_state(state["cuda_chance"], self.device)
 
     def train(self, stop: threading.Event) -> None:
-        """All steps that are left. ``stop`` saves and raises KeyboardInterrupt."""
+        """Run the remaining steps. ``stop`` saves a checkpoint and raises KeyboardInterrupt."""
         if self.step < self.total or not (self.run.out / "best.pt").exists():
             how = str(self.half or torch.float32).removeprefix("torch.")
-            begun = f", going on after step {self.step}" if self.step else ""
+            begun = f", continuing after step {self.step}" if self.step else ""
             say(
                 f"training on {self.device} in {how}: {len(self.task.train)} pictures, "
                 f"validation on {len(self.task.val)}, {self.total} steps{begun}"
@@ -172,15 +172,15 @@ class _Loop:
             self.bar.add_task("", total=self.total, completed=self.step, loss=""),
         )
         sums: dict[str, float] = {}
-        counted = blind = 0
+        counted = unreadable = 0
         self.model.train()
-        for batch, bad in self._batches():
-            self._say_bad(bad)
+        for batch, problems in self._batches():
+            self._warn_unreadable(problems)
             values = self._step(batch) if batch else {}
             self.step += 1
-            blind = 0 if batch else blind + 1
-            if blind >= min(2 * self.per_epoch, self.total):
-                raise DataError("no picture for training can be read any more; see above")
+            unreadable = 0 if batch else unreadable + 1
+            if unreadable >= min(2 * self.per_epoch, self.total):
+                raise DataError("no training images can be read any more; see above")
             counted += bool(values)
             for name, value in values.items():
                 sums[name] = sums.get(name, 0.0) + value
@@ -201,7 +201,7 @@ class _Loop:
             if epoch_ends or over or self.step % self.run.save_every == 0 or stop.is_set():
                 self._save()
             if stop.is_set() and not over:
-                say(f"stopped after step {self.step} of {self.total}; --resume goes on")
+                say(f"stopped after step {self.step} of {self.total}; continue with --resume")
                 raise KeyboardInterrupt
 
     def _batches(self) -> Iterator[tuple[Batch | None, list[str]]]:
@@ -209,7 +209,7 @@ class _Loop:
         order = Order(len(data), run.batch, run.seed, self.step, self.total)
         return iter(self._loader(data, order, fill=True))
 
-    def _loader(self, data: Items, order: Any, fill: bool) -> DataLoader[Any]:
+    def _loader(self, data: Examples, order: Any, fill: bool) -> DataLoader[Any]:
         return DataLoader(
             cast(Dataset[Any], data),
             batch_sampler=order,
@@ -217,17 +217,17 @@ class _Loop:
             num_workers=self.run.workers,
             worker_init_fn=_quiet_worker,
             pin_memory=self.device.type == "cuda",
-            # its own, so that the global one stays where the network's dropout left it
+            # not the global one, whose state belongs to the network's dropout
             generator=torch.Generator(),
         )
 
     def _step(self, batch: Batch) -> dict[str, float]:
-        """One step of the optimizer; the loss and its parts."""
+        """Run one optimizer step; return the loss and its parts."""
         rate = self.run.lr * self.task.schedule(self.step, self.total)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
-            losses = self.task.loss(self.model, self._moved(batch))
+            losses = self.task.loss(self.model, self._to_device(batch))
         values = {name: value.item() for name, value in losses.items()}
         if not math.isfinite(values["loss"]):
             raise TrainingError(
@@ -237,20 +237,21 @@ class _Loop:
         self.scaler.scale(losses["loss"]).backward()
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
-        if not self.scaler.is_enabled() and not norm.isfinite():  # a scaler skips such a step
+        # with a scaler such a step is skipped
+        if not self.scaler.is_enabled() and not norm.isfinite():
             raise TrainingError(
-                self._diverged(f"the gradient is no number at step {self.step + 1}")
+                self._diverged(f"the gradient is not finite at step {self.step + 1}")
             )
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        if self.kept is not self.model:
+        if self.evaluated is not self.model:
             self._average()
         return values
 
     def _average(self) -> None:
-        """Move the averaged weights towards those of now, faster in the first steps."""
+        """Update the moving average of the weights, faster in the first steps."""
         stays = min(self.task.average, (1 + self.step) / (10 + self.step))
-        ours, theirs = self.kept.state_dict(), self.model.state_dict()
+        ours, theirs = self.evaluated.state_dict(), self.model.state_dict()
         with torch.no_grad():
             for name, value in ours.items():
                 if value.dtype.is_floating_point:
@@ -261,28 +262,28 @@ class _Loop:
     def _diverged(self, what: str) -> str:
         saved, again = self.run.out / "last.pt", "try again with"
         if saved.exists():
-            again = f"{saved} is from before: go on with --resume and"
+            again = f"{saved} is from before: continue with --resume and"
         return f"{what}; {again} a lower --lr, or --no-amp"
 
     def _validate(self, epoch: int) -> None:
-        """Score the validation set; keep the network when it is the best so far."""
-        self.kept.eval()
+        """Score the validation set; save the network if it is the best so far."""
+        self.evaluated.eval()
         count = len(self.task.val)
         places = [(0, index, 0) for index in range(count)]
         size = min(self.run.batch, count)
         batches = [places[at : at + size] for at in range(0, count, size)]
         scores: dict[str, list[float]] = {}
         with torch.inference_mode():
-            for batch, bad in self._loader(self.task.val, batches, fill=False):
-                self._say_bad(bad)
+            for batch, problems in self._loader(self.task.val, batches, fill=False):
+                self._warn_unreadable(problems)
                 if batch is None:
                     continue
                 with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
-                    values = self.task.scores(self.kept, self._moved(batch))
+                    values = self.task.scores(self.evaluated, self._to_device(batch))
                 for name, each in values.items():
                     scores.setdefault(name, []).extend(each)
         if not scores:
-            raise DataError("not one picture for validation could be read; see above")
+            raise DataError("no validation images could be read; see above")
         means = {name: float(sum(each) / len(each)) for name, each in scores.items()}
         if not math.isfinite(means[self.task.best]):
             raise TrainingError(
@@ -299,7 +300,7 @@ class _Loop:
                     "settings": self.run.settings,
                     "step": self.step,
                     "scores": means,
-                    "model": self.kept.state_dict(),
+                    "model": self.evaluated.state_dict(),
                 },
             )
         self.val_log.add(self.step, {"epoch": epoch, "seconds": self.spent} | means)
@@ -317,7 +318,9 @@ class _Loop:
                 "best": self.best,
                 "seconds": self.spent,
                 "model": self.model.state_dict(),
-                "average": self.kept.state_dict() if self.kept is not self.model else None,
+                "average": self.evaluated.state_dict()
+                if self.evaluated is not self.model
+                else None,
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": self.scaler.state_dict(),
                 "chance": torch.get_rng_state(),
@@ -325,26 +328,26 @@ class _Loop:
             },
         )
 
-    def _moved(self, batch: Batch) -> Batch:
+    def _to_device(self, batch: Batch) -> Batch:
         return tuple(tensor.to(self.device, non_blocking=True) for tensor in batch)
 
-    def _say_bad(self, bad: list[str]) -> None:
-        """Every file that cannot be read is named once."""
-        for text in bad:
-            if text not in self.said:
-                self.said.add(text)
+    def _warn_unreadable(self, problems: list[str]) -> None:
+        """Warn once about each file that cannot be read."""
+        for text in problems:
+            if text not in self.warned:
+                self.warned.add(text)
                 log.warning("%s; left out", text)
 
 
 def _quiet_worker(_: int) -> None:
-    """A reading process leaves it to the main one to end both: Ctrl-C reaches them all."""
+    """Ignore Ctrl-C in a data loading process: the main process ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    cv2.setNumThreads(0)  # these processes are what runs in parallel
+    cv2.setNumThreads(0)  # the processes already run in parallel
 
 
 def _groups(model: nn.Module, rates: dict[str, float]) -> list[dict[str, Any]]:
-    """Parameters by weight decay, or none, and by the factor of their learning rate."""
+    """Group the parameters by weight decay and by their learning rate's factor."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:

@@ -1,4 +1,4 @@
-"""The losses of segmentation and of inpainting."""
+"""The loss functions for segmentation and inpainting."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def bce_dice(logits: Tensor, truth: Tensor, valid: Tensor) -> dict[str, Tensor]:
-    """Binary cross entropy plus soft Dice (Milletari et al. 2016, arXiv 1606.04797).
+    """Return binary cross-entropy plus soft Dice loss (Milletari et al. 2016, arXiv 1606.04797).
 
     ``logits``, ``truth`` in [0, 1] and ``valid`` (0 or 1) are (N, 1, H, W).
     """
@@ -23,7 +23,7 @@ def bce_dice(logits: Tensor, truth: Tensor, valid: Tensor) -> dict[str, Tensor]:
 
 
 class InpaintWeights(NamedTuple):
-    """How much each part counts (Liu et al. 2018, arXiv 1804.07723, equation 8)."""
+    """The weights of the loss's parts (Liu et al. 2018, arXiv 1804.07723, equation 8)."""
 
     valid: float = 1.0
     hole: float = 6.0
@@ -39,10 +39,10 @@ def inpaint_loss(
     features: nn.Module | None,
     weights: InpaintWeights = InpaintWeights(),  # noqa: B008 - immutable
 ) -> dict[str, Tensor]:
-    """The weighted sum as ``loss``, and its parts.
+    """Return the weighted sum as ``loss``, and its parts.
 
     ``out`` and ``truth``: RGB (N, 3, H, W); ``known``: (N, 1, H, W), 0 in the hole. ``features``:
-    VGG-16's maps for the perceptual and style parts, which are left out where it is None.
+    VGG-16's feature maps for the perceptual and style parts, which are left out if it is None.
     """
     out = out.float()
     filled = torch.where(known > 0, truth, out)
@@ -67,15 +67,17 @@ def inpaint_loss(
 
 
 def gram(maps: Tensor) -> Tensor:
-    """How alike the channels are: (N, C, H, W) -> (N, C, C), per element of a map. In float32:
-    the sums are beyond float16's range, and their differences beyond bfloat16's precision."""
+    """Return the Gram matrices of the channels: (N, C, H, W) -> (N, C, C), divided by the number of
+    elements. In float32: the sums exceed float16's range, and their differences bfloat16's
+    precision."""
     with torch.autocast(maps.device.type, enabled=False):
         flat = maps.float().flatten(2)
         return flat @ flat.transpose(1, 2) / flat[0].numel()
 
 
 def total_variation(filled: Tensor, known: Tensor) -> Tensor:
-    """Mean step between neighbours in the hole, grown by one pixel (equation 6)."""
+    """Return the mean difference between neighbouring pixels in the hole, dilated by one pixel
+    (equation 6)."""
     near = F.max_pool2d(1 - known, 3, 1, 1)
     across = near[..., 1:] * near[..., :-1] * (filled[..., 1:] - filled[..., :-1]).abs()
     down = near[..., 1:, :] * near[..., :-1, :] * (filled[..., 1:, :] - filled[..., :-1, :]).abs()

@@ -1,10 +1,10 @@
-"""Matting metrics: how far an alpha is from the ground truth.
+"""Matting metrics: the error of an alpha against the ground truth.
 
-Every function takes alphas ``float32 (H, W)`` in [0, 1] and gives one number. MAD, MSE, Grad, Conn
-and dtSSD are scaled as in the evaluation of Robust Video Matting (Lin et al. 2021, arXiv
+Every function takes alphas ``float32 (H, W)`` in [0, 1] and returns one number. MAD, MSE, Grad,
+Conn and dtSSD are scaled as in the evaluation of Robust Video Matting (Lin et al. 2021, arXiv
 2108.11515); Grad and Conn are those of Rhemann et al. 2009 (CVPR, "A Perceptually Motivated Online
-Benchmark for Image Matting"). Those two are sums over pixels: they grow with the picture, and are
-only to be compared at one size (published ones: 512x288).
+Benchmark for Image Matting"). Those two are sums over pixels: they grow with the image and may only
+be compared at one size (published values: 512x288).
 """
 
 import math
@@ -18,34 +18,34 @@ from realtime_bg.frames import Alpha
 
 SIGMA = 1.4  # of Grad's Gaussian derivative, in pixels
 CUT = 1e-2  # Grad's kernel ends where the Gaussian falls below this
-LEVELS = 10  # Conn's thresholds are 1/10, 2/10 ... 1
-THETA = 0.15  # differences to the connected level below this do not count in Conn
-MIDDLE = 0.5  # alpha from which a pixel is the person's
-TOLERANCE = 0.0075  # of boundary F, as a share of the picture's diagonal
+LEVELS = 10  # Conn's thresholds are 1/10, 2/10, ..., 1
+THETA = 0.15  # Conn ignores differences from the connected level below this
+MIDDLE = 0.5  # alpha from which a pixel counts as person
+TOLERANCE = 0.0075  # of boundary F, as a fraction of the image's diagonal
 
 
 def mad(alpha: Alpha, truth: Alpha) -> float:
-    """Mean absolute difference x 1e3; 0 is perfect, 1000 the worst."""
+    """Return the mean absolute difference x 1e3; 0 is perfect, 1000 the worst."""
     return float(np.abs(alpha - truth).mean(dtype=np.float64)) * 1e3
 
 
 def mse(alpha: Alpha, truth: Alpha) -> float:
-    """Mean squared error x 1e3; 0 is perfect, 1000 the worst."""
+    """Return the mean squared error x 1e3; 0 is perfect, 1000 the worst."""
     return float(np.square(alpha - truth).mean(dtype=np.float64)) * 1e3
 
 
 def grad(alpha: Alpha, truth: Alpha) -> float:
-    """Sum of squared differences of the gradients' magnitudes / 1000; 0 is perfect.
+    """Return the sum of squared differences of the gradient magnitudes / 1000; 0 is perfect.
 
-    Gradients are taken with a Gaussian's derivative after either alpha was stretched to [0, 1].
+    Gradients are Gaussian derivatives, after each alpha has been stretched to [0, 1].
     """
     return float(np.square(_magnitude(alpha) - _magnitude(truth)).sum(dtype=np.float64)) / 1e3
 
 
 def _magnitude(alpha: Alpha) -> Alpha:
-    """Length of the gradient, ``float32 (H, W)``."""
+    """Return the magnitude of the gradient, ``float32 (H, W)``."""
     kernel = _derivative()
-    # A plain alpha has no gradient; OpenCV would stretch it to all zeros as well.
+    # A constant alpha becomes all zeros, and so has no gradient.
     stretched = cv2.normalize(alpha, None, 1.0, 0.0, cv2.NORM_MINMAX)
     x = cv2.filter2D(stretched, -1, kernel, borderType=cv2.BORDER_REPLICATE)
     y = cv2.filter2D(stretched, -1, kernel.T, borderType=cv2.BORDER_REPLICATE)
@@ -54,7 +54,7 @@ def _magnitude(alpha: Alpha) -> Alpha:
 
 @cache
 def _derivative() -> NDArray[np.float64]:
-    """A Gaussian down the rows, its derivative along the columns; of Euclidean length 1."""
+    """Return a kernel of Euclidean norm 1: a Gaussian along y, its derivative along x."""
     half = math.ceil(SIGMA * math.sqrt(-2 * math.log(math.sqrt(2 * math.pi) * SIGMA * CUT)))
     at = np.arange(-half, half + 1)
     bell = np.exp(-(at**2) / (2 * SIGMA**2)) / (SIGMA * math.sqrt(2 * math.pi))
@@ -63,12 +63,12 @@ def _derivative() -> NDArray[np.float64]:
 
 
 def conn(alpha: Alpha, truth: Alpha) -> float:
-    """Connectivity error / 1000; 0 is perfect.
+    """Return the connectivity error / 1000; 0 is perfect.
 
     A pixel's level is the highest threshold up to which it belongs, at every threshold, to the
-    largest 4-connected region where both alphas reach the threshold. What an alpha lies above
-    its level (when that is at least THETA) is disconnected; the error sums how much of it the
-    two alphas do not have in common.
+    largest 4-connected region where both alphas reach the threshold. The part of an alpha above its
+    level (if it is at least THETA) is disconnected; the error is the sum of the differences between
+    the two alphas' disconnected parts.
     """
     steps = np.arange(LEVELS + 1, dtype=np.float32) / LEVELS
     both = np.minimum(alpha, truth)
@@ -84,7 +84,8 @@ def conn(alpha: Alpha, truth: Alpha) -> float:
 
 
 def _largest_region(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest 4-connected region of ``bool (H, W)``, the first one in a tie; empty in empty."""
+    """Return the largest 4-connected region of ``bool (H, W)``, the first one in a tie; empty if
+    there is none."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4)
     if count == 1:
         return mask
@@ -93,28 +94,32 @@ def _largest_region(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def dtssd(alpha: Alpha, before: Alpha, truth: Alpha, truth_before: Alpha) -> float:
-    """Flicker between two frames in succession x 100; 0 is perfect.
+    """Return the flicker between two consecutive frames x 100; 0 is perfect.
 
-    Root mean square of how far the change of the alpha (``alpha - before``) is from the change
-    of the truth (Erofeev et al. 2015, BMVC, "Perceptually Motivated Benchmark for Video Matting").
+    It is the root mean square difference between the change of the alpha (``alpha - before``) and
+    the change of the ground truth (Erofeev et al. 2015, BMVC, "Perceptually Motivated Benchmark for
+    Video Matting").
     """
     off = (alpha - before) - (truth - truth_before)
     return math.sqrt(float(np.square(off).mean(dtype=np.float64))) * 100
 
 
 def iou(alpha: Alpha, truth: Alpha) -> float:
-    """Intersection over union of what is at least 0.5; 1 is perfect, and where both are empty."""
+    """Return the intersection over union of the pixels of at least 0.5; 1 is perfect, also if both
+    are empty."""
     ours, theirs = alpha >= MIDDLE, truth >= MIDDLE
     union = np.count_nonzero(ours | theirs)
     return float(np.count_nonzero(ours & theirs) / union) if union else 1.0
 
 
 def boundary_f(alpha: Alpha, truth: Alpha) -> float:
-    """F-measure of the outlines at alpha 0.5, in [0, 1]; 1 is perfect, and where both have none.
+    """Return the F-measure of the outlines at alpha 0.5, in [0, 1]; 1 is perfect, also if both have
+    none.
 
-    Precision is the share of the alpha's outline that has the truth's within the tolerance,
-    recall the reverse. As in DAVIS (Perazzi et al. 2016, CVPR) the tolerance is a share of the
-    picture's diagonal, 0.0075, rounded up to whole pixels: 3 pixels at 320x180, 12 at 1280x720.
+    Precision is the fraction of the alpha's outline that lies within the tolerance of the ground
+    truth's outline, recall the reverse. As in DAVIS (Perazzi et al. 2016, CVPR) the tolerance is a
+    fraction of the image's diagonal, 0.0075, rounded up to whole pixels: 3 pixels at 320x180, 12 at
+    1280x720.
     """
     ours, theirs = _outline(alpha >= MIDDLE), _outline(truth >= MIDDLE)
     if not ours.any() or not theirs.any():
@@ -126,18 +131,19 @@ def boundary_f(alpha: Alpha, truth: Alpha) -> float:
 
 
 def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels of ``bool (H, W)`` that differ from their right, lower or lower right neighbour."""
+    """Return the pixels of ``bool (H, W)`` that differ from their right, lower or lower right
+    neighbour."""
     near = cv2.copyMakeBorder(mask.view(np.uint8), 0, 1, 0, 1, cv2.BORDER_REPLICATE).view(bool)
     return (mask != near[:-1, 1:]) | (mask != near[1:, :-1]) | (mask != near[1:, 1:])
 
 
 def _distance(outline: NDArray[np.bool_]) -> Alpha:
-    """Every pixel's distance to the outline, in pixels."""
+    """Return every pixel's distance to the outline, in pixels."""
     apart = (~outline).view(np.uint8)
     return cv2.distanceTransform(apart, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
-# What is measured on one picture, in the order of tables; dtSSD needs two.
+# The metrics of a single image, in the order of tables; dtSSD needs two frames.
 PICTURE_METRICS = {
     "iou": iou,
     "mad": mad,
@@ -149,7 +155,7 @@ PICTURE_METRICS = {
 
 
 def measure(alpha: Alpha, truth: Alpha) -> dict[str, float]:
-    """All metrics of one picture by name. Raises ValueError for alphas of different shapes."""
+    """Return all metrics of one image by name. Raises ValueError for alphas of different shapes."""
     if alpha.shape != truth.shape:
         raise ValueError(f"alpha {alpha.shape} and truth {truth.shape} differ in shape")
     return {name: metric(alpha, truth) for name, metric in PICTURE_METRICS.items()}

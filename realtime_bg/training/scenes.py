@@ -1,7 +1,7 @@
-"""Scenes in front of a webcam, made from photos of people: framed, lit and set before other rooms.
+"""Synthesises webcam scenes from photos of people: framing, lighting, other backgrounds, occluders.
 
-A scene is what the embedded network is trained on. ``chance`` is the only source of chance;
-pictures are BGR ``uint8 (H, W, 3)``, masks ``uint8 (H, W)``, alphas ``float32 (H, W)`` in [0, 1].
+The embedded network is trained on scenes. ``rng`` is the only source of randomness; images are BGR
+``uint8 (H, W, 3)``, masks ``uint8 (H, W)``, alphas ``float32 (H, W)`` in [0, 1].
 """
 
 import math
@@ -13,23 +13,24 @@ from numpy.typing import NDArray
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.training.augment import recoloured
 
-EMPTY = 0.03  # share of scenes with nobody in them
-SWAPPED = 0.35  # share that get another room
-PASSING = 0.3  # share that get a further person, smaller and behind the first
-LAMPS = 0.15  # share lit by one lamp
-FURNISHED = 0.35  # share of rooms with something more in them that may be taken for a person
-SPECKS = 0.001  # of the picture; smaller pieces and holes of a mask are threshold noise
-TALL = 2.2  # a person that much taller than broad stands in full length
-PATTERNED = 0.15  # share whose clothes have stripes, checks or another print
-BEFORE = 0.12  # share with a table or a post before the people
-LEAST = 90  # pixels of the photo a scene is at least high
+EMPTY = 0.03  # fraction of scenes without people
+SWAPPED = 0.35  # fraction with another background
+PASSING = 0.3  # fraction with another person, smaller and behind the first
+LAMPS = 0.15  # fraction lit by a single lamp
+FURNISHED = 0.35  # fraction of backgrounds with an added object that resembles a person
+SPECKS = 0.001  # of the image's area; smaller pieces and holes of a mask are noise
+TALL = 2.2  # ratio of height to width from which a person is seen at full length
+PATTERNED = 0.15  # fraction with striped, checked or printed clothes
+OCCLUDED = 0.12  # fraction with a table or a post in front of the people
+# smallest height of a scene, in pixels of the photo; also of a person for `add_passer_by`
+MIN_HEIGHT = 90
 
 Matrix = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 
 
 def tidied(mask: Mask) -> Mask:
-    """A binary mask, 0 or 255, without specks and pinholes."""
+    """Return a binary mask, 0 or 255, without specks and pinholes."""
     person = (mask > 127).astype(np.uint8)
     for value in (0, 1):
         _, labels, table, _ = cv2.connectedComponentsWithStats(
@@ -42,170 +43,172 @@ def tidied(mask: Mask) -> Mask:
 
 
 def scene(
-    image: Image, mask: Mask, other: tuple[Image, Mask], size: Size, chance: np.random.Generator
+    image: Image, mask: Mask, other: tuple[Image, Mask], size: Size, rng: np.random.Generator
 ) -> tuple[Image, Alpha]:
-    """One scene of ``size`` (width, height) from a photo; ``other``, a further photo with its
-    mask, lends its room."""
-    if chance.random() < EMPTY:
-        return recoloured(room(*other, size, chance), chance), np.zeros(size[::-1], np.float32)
-    matrix, scale = framing(mask, size, chance)
+    """Make a scene of ``size`` (width, height) from a photo; ``other``, another photo with its
+    mask, provides the background and a passer-by."""
+    if rng.random() < EMPTY:
+        return recoloured(room(*other, size, rng), rng), np.zeros(size[::-1], np.float32)
+    matrix, scale = framing(mask, size, rng)
     image, mask = _softened(image, mask, scale)
     warped = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REFLECT)
     alpha = cv2.warpAffine(mask, matrix, size)
     inside = cv2.warpAffine(np.full_like(mask, 255), matrix, size)
-    swap = chance.random() < SWAPPED
-    if not swap and inside.mean() < 0.98 * 255:  # the frame reaches out of the photo
-        swap = chance.random() < 0.5
+    swap = rng.random() < SWAPPED
+    if not swap and inside.mean() < 0.98 * 255:  # the frame extends beyond the photo
+        swap = rng.random() < 0.5
         if not swap:
             alpha = cv2.warpAffine(mask, matrix, size, borderMode=cv2.BORDER_REFLECT)
     alpha = (alpha / 255).astype(np.float32)
     if swap:
-        warped, alpha = _before(warped, alpha, room(*other, size, chance), chance)
-    if chance.random() < PASSING:
-        warped, alpha = passing(warped, alpha, *other, chance)
-    if chance.random() < PATTERNED:
-        warped = patterned(warped, alpha, chance)
-    if chance.random() < BEFORE:
-        warped, alpha = standing_before(warped, alpha, other[0], chance)
-    if chance.random() < LAMPS:
-        warped = lamplit(warped, chance)
-    return recoloured(warped, chance), alpha
+        warped, alpha = _before(warped, alpha, room(*other, size, rng), rng)
+    if rng.random() < PASSING:
+        warped, alpha = add_passer_by(warped, alpha, *other, rng)
+    if rng.random() < PATTERNED:
+        warped = patterned(warped, alpha, rng)
+    if rng.random() < OCCLUDED:
+        warped, alpha = add_occluder(warped, alpha, other[0], rng)
+    if rng.random() < LAMPS:
+        warped = lamplit(warped, rng)
+    return recoloured(warped, rng), alpha
 
 
 def _softened(image: Image, mask: Mask, scale: float) -> tuple[Image, Mask]:
-    """Both fit to be warped to ``scale``, which looks at 4 pixels of the source only."""
+    """Blur both before they are warped to ``scale``, because warping only interpolates 4 source
+    pixels."""
     if scale >= 0.7:
         return image, mask
     spread = 0.5 / scale - 0.3
     return cv2.GaussianBlur(image, (0, 0), spread), cv2.GaussianBlur(mask, (0, 0), spread)
 
 
-def framing(mask: Mask, size: Size, chance: np.random.Generator) -> tuple[Matrix, float]:
-    """The affine map from photo to scene, and its scale: people cut off by the lower edge as
-    webcams show them, most of the time, or any part of the photo."""
+def framing(mask: Mask, size: Size, rng: np.random.Generator) -> tuple[Matrix, float]:
+    """Return the affine map from photo to scene and its scale. Mostly people are cut off at the
+    lower edge, as webcams show them; otherwise the frame is any part of the photo."""
     (width, height), (rows, columns) = size, mask.shape
     ys, xs = (np.flatnonzero((mask > 127).any(axis)) for axis in (1, 0))
     close = len(ys) >= 8 and len(xs) >= 8
     wide = width > 1.2 * height and columns < 0.9 * rows
-    if close and chance.random() < (0.75 if wide else 0.2):
+    if close and rng.random() < (0.75 if wide else 0.2):
         top, tall = ys[0], ys[-1] - ys[0]
         full = tall > TALL * (xs[-1] - xs[0])
-        part = max(12.0, tall * (chance.uniform(0.2, 0.75) if full else chance.uniform(0.45, 1)))
-        above = chance.uniform(0.02, 0.35) if chance.random() < 0.9 else -chance.uniform(0, 0.1)
-        high = max(LEAST, part / (1 - above) if above > 0 else part * (1 + above))
+        part = max(12.0, tall * (rng.uniform(0.2, 0.75) if full else rng.uniform(0.45, 1)))
+        above = rng.uniform(0.02, 0.35) if rng.random() < 0.9 else -rng.uniform(0, 0.1)
+        high = max(MIN_HEIGHT, part / (1 - above) if above > 0 else part * (1 + above))
         head = np.flatnonzero((mask[top : top + max(4, int(0.2 * part))] > 127).any(0))
-        middle = head.mean() + chance.normal(0, 0.13) * high * width / height
+        middle = head.mean() + rng.normal(0, 0.13) * high * width / height
         centre = middle, top + part - high / 2
     else:
-        share = chance.uniform(0.55, 1.15)
+        share = rng.uniform(0.55, 1.15)
         high = rows * share
-        if chance.random() < 0.5 or high * width > 1.6 * columns * height:
+        if rng.random() < 0.5 or high * width > 1.6 * columns * height:
             high = columns * share * height / width
-        free = chance.uniform(size=2) * (columns - high * width / height, rows - high)
+        free = rng.uniform(size=2) * (columns - high * width / height, rows - high)
         held = np.array([(xs[0] + xs[-1]) / 2, (ys[0] + ys[-1]) / 2]) if close else free
-        held = held - chance.uniform(0.3, 0.7, 2) * (high * width / height, high)
-        pull = chance.uniform() if close else 0.0
+        held = held - rng.uniform(0.3, 0.7, 2) * (high * width / height, high)
+        pull = rng.uniform() if close else 0.0
         corner = (1 - pull) * free + pull * held
         centre = corner[0] + high * width / height / 2, corner[1] + high / 2
     scale = height / high
-    turn, stretch = math.radians(chance.normal(0, 7)), math.exp(chance.normal(0, 0.06))
+    turn, stretch = math.radians(rng.normal(0, 7)), math.exp(rng.normal(0, 0.06))
     cosine, sine = math.cos(turn) * scale, math.sin(turn) * scale
     matrix = np.array([[cosine * stretch, -sine, 0], [sine, cosine, 0]], np.float32)
     matrix[:, 2] = np.array([width / 2, height / 2]) - matrix[:, :2] @ np.array(centre)
-    if chance.random() < 0.5:
+    if rng.random() < 0.5:
         matrix[0] *= -1
         matrix[0, 2] += width
     return matrix, scale
 
 
 def _before(
-    image: Image, alpha: Alpha, behind: Image, chance: np.random.Generator
+    image: Image, alpha: Alpha, behind: Image, rng: np.random.Generator
 ) -> tuple[Image, Alpha]:
-    """The person before another room, lit a little as that is; the edge shrunk and softened, so
-    that no rim of the old room gives it away."""
-    soft = cv2.GaussianBlur(alpha, (0, 0), chance.uniform(0.3, 1.2))
-    shrink = chance.uniform(0, 0.35)
+    """Composite the person over another background, with its lighting to a degree; the edge is
+    shrunk and softened, so that no rim of the old background remains."""
+    soft = cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.3, 1.2))
+    shrink = rng.uniform(0, 0.35)
     alpha = np.asarray(np.clip((soft - shrink) / (1 - shrink), 0, 1), np.float32)
     light = np.ones(3)
-    if chance.random() < 0.5:
+    if rng.random() < 0.5:
         there, here = (one.reshape(-1, 3).mean(0) for one in (behind, image))
-        light += 0.4 * chance.random() * (np.clip(there / (here + 1), 0.5, 2) - 1)
+        light += 0.4 * rng.random() * (np.clip(there / (here + 1), 0.5, 2) - 1)
     lit = np.clip(image * light, 0, 255).astype(np.uint8)
     return cv2.blendLinear(lit, behind, alpha, 1 - alpha), alpha
 
 
-def passing(
-    picture: Image, alpha: Alpha, image: Image, mask: Mask, chance: np.random.Generator
+def add_passer_by(
+    picture: Image, alpha: Alpha, image: Image, mask: Mask, rng: np.random.Generator
 ) -> tuple[Image, Alpha]:
-    """A scene with the people of one more photo in it, small and behind those who are there, whole
-    or cut off by the lower edge as in their photo. Unchanged where they are cut off at a side.
+    """Add the people of another photo to a scene, small and behind the present ones, whole or cut
+    off at the lower edge as in their photo. The scene is unchanged if they are cut off at a side.
 
-    Photos of people show little ground before them; without this it is taken for a part of them.
+    Photos of people show little ground in front of them; without this the network takes it for a
+    part of them.
     """
     height, width = alpha.shape
     ys, xs = (np.flatnonzero((mask > 127).any(axis)) for axis in (1, 0))
-    if len(ys) < LEAST or xs[0] < 2 or xs[-1] > mask.shape[1] - 3:
+    if len(ys) < MIN_HEIGHT or xs[0] < 2 or xs[-1] > mask.shape[1] - 3:
         return picture, alpha
-    tall = height * chance.uniform(0.12, 0.65)
+    tall = height * rng.uniform(0.12, 0.65)
     scale = tall / len(ys)
     image, mask = _softened(image, mask, scale)
     cut = ys[-1] > mask.shape[0] - 3
-    feet = height if cut else chance.uniform(tall, height)
-    sides = scale if chance.random() < 0.5 else -scale
+    feet = height if cut else rng.uniform(tall, height)
+    sides = scale if rng.random() < 0.5 else -scale
     matrix = np.array(
         [
-            [sides, 0, chance.uniform(0, width) - sides * (xs[0] + xs[-1]) / 2],
+            [sides, 0, rng.uniform(0, width) - sides * (xs[0] + xs[-1]) / 2],
             [0, scale, feet - scale * ys[-1]],
         ],
         np.float32,
     )
     there = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
     further = cv2.warpAffine(mask, matrix, (width, height)) / np.float32(255) * (1 - alpha)
-    picture, further = _before(there, further.astype(np.float32), picture, chance)
+    picture, further = _before(there, further.astype(np.float32), picture, rng)
     return picture, np.asarray(np.minimum(alpha + further, 1), np.float32)
 
 
-def patterned(image: Image, alpha: Alpha, chance: np.random.Generator) -> Image:
-    """The people in striped, checked or printed clothes, from somewhere below the head on; the same
-    print now and then on a part of the room."""
+def patterned(image: Image, alpha: Alpha, rng: np.random.Generator) -> Image:
+    """Put a striped, checked or printed pattern on the people's clothes, from somewhere below the
+    head; sometimes also on a part of the background."""
     height, width = alpha.shape
     y, x = np.mgrid[:height, :width].astype(np.float32) / height
-    angle, step = chance.uniform(0, math.pi), chance.uniform(0.012, 0.1)
-    bend = chance.uniform(0, 0.05) * np.sin(
-        x * chance.uniform(3, 20) + y * chance.uniform(3, 20) + chance.uniform(0, 6)
+    angle, step = rng.uniform(0, math.pi), rng.uniform(0.012, 0.1)
+    bend = rng.uniform(0, 0.05) * np.sin(
+        x * rng.uniform(3, 20) + y * rng.uniform(3, 20) + rng.uniform(0, 6)
     )
     across = x * math.cos(angle) + y * math.sin(angle) + bend
     down = y * math.cos(angle) - x * math.sin(angle) + bend
     wave = np.sin(2 * math.pi * across / step)
-    kind = chance.random()
+    kind = rng.random()
     if kind > 0.6:
         other = np.sin(2 * math.pi * down / step)
         wave = wave * other if kind > 0.8 else np.maximum(wave, other)
-    shape = np.clip(wave * chance.uniform(1, 6) + chance.uniform(-0.5, 0.5), -1, 1) / 2 + 0.5
+    shape = np.clip(wave * rng.uniform(1, 6) + rng.uniform(-0.5, 0.5), -1, 1) / 2 + 0.5
     rows = np.flatnonzero((alpha > 0.5).any(1))
     top, tall = (rows[0], rows[-1] - rows[0]) if len(rows) else (0, height)
-    collar = (top + chance.uniform(0.2, 0.7) * tall) / height
+    collar = (top + rng.uniform(0.2, 0.7) * tall) / height
     where = alpha * np.clip((y - collar) * 20, 0, 1)
-    if chance.random() < 0.25:
-        edge = (y if chance.random() < 0.5 else x) - chance.uniform(0.2, 0.9)
+    if rng.random() < 0.25:
+        edge = (y if rng.random() < 0.5 else x) - rng.uniform(0.2, 0.9)
         where = np.maximum(where, (1 - alpha) * (edge > 0))
-    share = (shape * where * chance.uniform(0.3, 1)).astype(np.float32)
-    colour = np.full_like(image, chance.integers(0, 256, 3))
+    share = (shape * where * rng.uniform(0.3, 1)).astype(np.float32)
+    colour = np.full_like(image, rng.integers(0, 256, 3))
     return cv2.blendLinear(colour, image, share, 1 - share)
 
 
-def standing_before(
-    picture: Image, alpha: Alpha, image: Image, chance: np.random.Generator
+def add_occluder(
+    picture: Image, alpha: Alpha, image: Image, rng: np.random.Generator
 ) -> tuple[Image, Alpha]:
-    """A scene with a table, the back of a chair or a post between camera and people, covered with a
-    part of ``image`` in other colours."""
+    """Add a table, the back of a chair or a post between camera and people, with a plain texture or
+    ``image`` in other colours."""
     height, width = alpha.shape
     cover = np.zeros((height, width), np.float32)
-    if chance.random() < 0.6:  # from the lower edge up
-        high, broad = height * chance.uniform(0.05, 0.35), width * chance.uniform(0.2, 1.3)
-        middle = chance.uniform(0, width)
-        lean = chance.normal(0, 0.15, 2) * height
-        inset = broad * chance.uniform(-0.1, 0.3)
+    if rng.random() < 0.6:  # rises from the lower edge
+        high, broad = height * rng.uniform(0.05, 0.35), width * rng.uniform(0.2, 1.3)
+        middle = rng.uniform(0, width)
+        lean = rng.normal(0, 0.15, 2) * height
+        inset = broad * rng.uniform(-0.1, 0.3)
         left, right, top = middle - broad / 2, middle + broad / 2, height - high + lean
         corners = [
             [left, height + 9],
@@ -214,10 +217,10 @@ def standing_before(
             [right, height + 9],
         ]
     else:
-        thick = height * chance.uniform(0.015, 0.1)
-        ends = chance.uniform(0, width, 2)
-        if chance.random() < 0.7:
-            ends[1] = ends[0] + chance.normal(0, 0.05) * width
+        thick = height * rng.uniform(0.015, 0.1)
+        ends = rng.uniform(0, width, 2)
+        if rng.random() < 0.7:
+            ends[1] = ends[0] + rng.normal(0, 0.05) * width
         corners = [
             [ends[0], -9],
             [ends[0] + thick, -9],
@@ -225,52 +228,52 @@ def standing_before(
             [ends[1], height + 9],
         ]
     cv2.fillPoly(cover, [np.round(np.array(corners)).astype(np.int32)], 1.0)
-    cover = cv2.GaussianBlur(cover, (0, 0), chance.uniform(0.4, 1.2))
-    if chance.random() < 0.5:
-        skin = wall((width, height), chance)
+    cover = cv2.GaussianBlur(cover, (0, 0), rng.uniform(0.4, 1.2))
+    if rng.random() < 0.5:
+        surface = wall((width, height), rng)
     else:
-        skin = recoloured(cv2.resize(image, (width, height)), chance)[::-1]
-        skin = cv2.GaussianBlur(skin, (0, 0), chance.uniform(2, 20))
+        surface = recoloured(cv2.resize(image, (width, height)), rng)[::-1]
+        surface = cv2.GaussianBlur(surface, (0, 0), rng.uniform(2, 20))
     free = 1 - cover
-    return cv2.blendLinear(np.ascontiguousarray(skin), picture, cover, free), alpha * free
+    return cv2.blendLinear(np.ascontiguousarray(surface), picture, cover, free), alpha * free
 
 
-def lamplit(image: Image, chance: np.random.Generator) -> Image:
-    """Dark but for one lamp, or a screen, somewhere in or beside the picture."""
+def lamplit(image: Image, rng: np.random.Generator) -> Image:
+    """Darken the image except around a lamp or a screen, somewhere in or beside it."""
     height, width = image.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32) / height
-    lamp = chance.uniform(-0.2, 1.2) * width / height, chance.uniform(-0.2, 1)
-    reach = chance.uniform(0.25, 0.8)
+    lamp = rng.uniform(-0.2, 1.2) * width / height, rng.uniform(-0.2, 1)
+    reach = rng.uniform(0.25, 0.8)
     near = np.exp(-((x - lamp[0]) ** 2 + (y - lamp[1]) ** 2) / (2 * reach**2))[..., None]
-    warm = np.array([chance.uniform(0.35, 1), chance.uniform(0.7, 1), 1.0])
-    colour = warm if chance.random() < 0.75 else warm[::-1]
-    rest = chance.uniform(0.05, 0.5) * chance.uniform(0.7, 1, 3)
-    light = rest + near * colour * chance.uniform(0.8, 1.4)
+    warm = np.array([rng.uniform(0.35, 1), rng.uniform(0.7, 1), 1.0])
+    colour = warm if rng.random() < 0.75 else warm[::-1]
+    rest = rng.uniform(0.05, 0.5) * rng.uniform(0.7, 1, 3)
+    light = rest + near * colour * rng.uniform(0.8, 1.4)
     return np.clip(image * light, 0, 255).astype(np.uint8)
 
 
-def room(image: Image, mask: Mask, size: Size, chance: np.random.Generator) -> Image:
-    """A room of ``size``: the part of a photo where nobody stands, or a drawn wall."""
+def room(image: Image, mask: Mask, size: Size, rng: np.random.Generator) -> Image:
+    """Return a background of ``size``: the part of a photo without people, or a drawn wall."""
     part = _empty_part(image, mask)
-    if part is None or chance.random() < 0.1:
-        return wall(size, chance)
+    if part is None or rng.random() < 0.1:
+        return wall(size, rng)
     (height, width), (w, h) = part.shape[:2], size
-    scale = min(width / w, height / h) * chance.uniform(0.45, 1)
-    left, top = chance.uniform(size=2) * (width - w * scale, height - h * scale)
+    scale = min(width / w, height / h) * rng.uniform(0.45, 1)
+    left, top = rng.uniform(size=2) * (width - w * scale, height - h * scale)
     matrix = np.array([[1 / scale, 0, -left / scale], [0, 1 / scale, -top / scale]], np.float32)
-    if chance.random() < 0.5:
+    if rng.random() < 0.5:
         matrix[0] = -1 / scale, 0, (left + w * scale) / scale
     shown = cv2.warpAffine(part, matrix, size, borderMode=cv2.BORDER_REFLECT)
-    if chance.random() < FURNISHED:
+    if rng.random() < FURNISHED:
         things = (hung, globe, railing, drawn)
-        shown = things[chance.integers(len(things))](shown, chance)
-    if chance.random() < 0.4:  # out of focus
-        shown = cv2.GaussianBlur(shown, (0, 0), chance.uniform(0.5, 6))
+        shown = things[rng.integers(len(things))](shown, rng)
+    if rng.random() < 0.4:  # out of focus
+        shown = cv2.GaussianBlur(shown, (0, 0), rng.uniform(0.5, 6))
     return shown
 
 
 def _empty_part(image: Image, mask: Mask) -> Image | None:
-    """The largest strip beside or above the people; None where they leave none."""
+    """Return the largest strip beside or above the people; None if there is none."""
     person = mask > 60
     if not person.any():
         return image
@@ -281,29 +284,29 @@ def _empty_part(image: Image, mask: Mask) -> Image | None:
     return image[:above] if above > 0.3 * mask.shape[0] else None
 
 
-def wall(size: Size, chance: np.random.Generator) -> Image:
-    """Plain or in two colours that run into each other, a little noisy."""
-    corners = chance.uniform(0, 255, (2, 2, 3)).astype(np.float32)
-    if chance.random() < 0.5:
-        corners = corners[:1, :1] + chance.normal(0, 15, (2, 2, 3)).astype(np.float32)
-    noise = chance.normal(0, chance.uniform(0, 6), (size[1], size[0], 3))
+def wall(size: Size, rng: np.random.Generator) -> Image:
+    """Return a plain wall or a colour gradient, with a little noise."""
+    corners = rng.uniform(0, 255, (2, 2, 3)).astype(np.float32)
+    if rng.random() < 0.5:
+        corners = corners[:1, :1] + rng.normal(0, 15, (2, 2, 3)).astype(np.float32)
+    noise = rng.normal(0, rng.uniform(0, 6), (size[1], size[0], 3))
     return np.clip(cv2.resize(corners, size) + noise, 0, 255).astype(np.uint8)
 
 
-def hung(behind: Image, chance: np.random.Generator) -> Image:
-    """A room with pictures on its walls, more or less from the side; they show parts of the room
-    in other colours."""
+def hung(behind: Image, rng: np.random.Generator) -> Image:
+    """Add pictures to the background's walls, in perspective; they show the background itself,
+    mirrored and in other colours."""
     height, width = behind.shape[:2]
     behind = behind.copy()
-    for _ in range(chance.integers(1, 4)):
-        high, broad = height * chance.uniform(0.15, 0.7, 2)
-        middle = chance.uniform(size=2) * (width, height)
+    for _ in range(rng.integers(1, 4)):
+        high, broad = height * rng.uniform(0.15, 0.7, 2)
+        middle = rng.uniform(size=2) * (width, height)
         corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (broad / 2, high / 2)
-        place = (corners * chance.uniform(0.85, 1.15, (4, 2)) + middle).astype(np.float32)
-        shown = np.ascontiguousarray(recoloured(behind, chance)[:, ::-1])
-        edge = int(chance.uniform(0, 0.08) * height)
+        place = (corners * rng.uniform(0.85, 1.15, (4, 2)) + middle).astype(np.float32)
+        shown = np.ascontiguousarray(recoloured(behind, rng)[:, ::-1])
+        edge = int(rng.uniform(0, 0.08) * height)
         if edge:
-            frame = tuple(int(value) for value in chance.integers(0, 256, 3))
+            frame = tuple(int(value) for value in rng.integers(0, 256, 3))
             cv2.rectangle(shown, (0, 0), (width - 1, height - 1), frame, 2 * edge)
         inner = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
         matrix = cv2.getPerspectiveTransform(inner, place)
@@ -313,12 +316,12 @@ def hung(behind: Image, chance: np.random.Generator) -> Image:
     return behind
 
 
-def globe(behind: Image, chance: np.random.Generator) -> Image:
-    """A room with something large and round in it, lit from one side, often before the dark: a
-    globe, a lamp, the back of a chair."""
+def globe(behind: Image, rng: np.random.Generator) -> Image:
+    """Add a large round object, lit from one side, often before darkness: a globe, a lamp, the back
+    of a chair."""
     height, width = behind.shape[:2]
-    axes = height * chance.uniform(0.15, 0.6) * np.exp(chance.normal(0, 0.15, 2))
-    middle = chance.uniform(size=2) * (width, height)
+    axes = height * rng.uniform(0.15, 0.6) * np.exp(rng.normal(0, 0.15, 2))
+    middle = rng.uniform(size=2) * (width, height)
     y, x = (
         (np.arange(side) - at) / reach
         for side, at, reach in zip((height, width), middle[::-1], axes, strict=True)
@@ -326,56 +329,56 @@ def globe(behind: Image, chance: np.random.Generator) -> Image:
     y, x = np.meshgrid(y, x, indexing="ij")
     away = np.sqrt(x**2 + y**2)
     inside = np.clip((1 - away) * axes.min(), 0, 1).astype(np.float32)
-    angle = chance.uniform(0, 2 * math.pi)
-    light = 1 + chance.uniform(0, 0.8) * (x * math.cos(angle) + y * math.sin(angle))
-    shown = recoloured(behind, chance)[::-1] * np.clip(light, 0, 2)[..., None]
+    angle = rng.uniform(0, 2 * math.pi)
+    light = 1 + rng.uniform(0, 0.8) * (x * math.cos(angle) + y * math.sin(angle))
+    shown = recoloured(behind, rng)[::-1] * np.clip(light, 0, 2)[..., None]
     shown = np.clip(shown, 0, 255).astype(np.uint8)
-    if chance.random() < 0.6:
-        behind = (behind * chance.uniform(0, 0.3)).astype(np.uint8)
+    if rng.random() < 0.6:
+        behind = (behind * rng.uniform(0, 0.3)).astype(np.uint8)
     return cv2.blendLinear(shown, behind, inside, 1 - inside)
 
 
-def railing(behind: Image, chance: np.random.Generator) -> Image:
-    """A room with bars, blinds or stripes before a part of it."""
+def railing(behind: Image, rng: np.random.Generator) -> Image:
+    """Add bars, blinds or stripes in front of a part of the background."""
     height, width = behind.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    angle = chance.choice((0, math.pi / 2)) + chance.normal(0, 0.12)
-    step, share = height * chance.uniform(0.03, 0.2), chance.uniform(0.15, 0.6)
+    angle = rng.choice((0, math.pi / 2)) + rng.normal(0, 0.12)
+    step, share = height * rng.uniform(0.03, 0.2), rng.uniform(0.15, 0.6)
     far = (x * math.cos(angle) + y * math.sin(angle)) % step
     bars = np.clip(np.minimum(far, share * step - far) + 0.5, 0, 1)
-    (left, right), (top, foot) = (np.sort(chance.uniform(-0.2, 1.2, 2)) for _ in range(2))
+    (left, right), (top, foot) = (np.sort(rng.uniform(-0.2, 1.2, 2)) for _ in range(2))
     bars *= (x > left * width) & (x < right * width) & (y > top * height) & (y < foot * height)
-    colour = np.full_like(behind, chance.integers(0, 256, 3))
+    colour = np.full_like(behind, rng.integers(0, 256, 3))
     return cv2.blendLinear(colour, behind, bars, 1 - bars)
 
 
-def drawn(behind: Image, chance: np.random.Generator) -> Image:
-    """A room as in an illustration: flat colours, few of them."""
-    step = int(chance.integers(20, 64))
-    flat = cv2.medianBlur(behind, int(chance.choice((3, 5, 7))))
+def drawn(behind: Image, rng: np.random.Generator) -> Image:
+    """Turn the background into an illustration with a few flat colours."""
+    step = int(rng.integers(20, 64))
+    flat = cv2.medianBlur(behind, int(rng.choice((3, 5, 7))))
     return np.asarray(flat // step * step + step // 2, np.uint8)
 
 
-def hint(alpha: Alpha, chance: np.random.Generator) -> Alpha:
-    """What the alpha of the frame before may have been: half the time nothing (zeros), else a
-    little elsewhere, and now and then wrong."""
+def hint(alpha: Alpha, rng: np.random.Generator) -> Alpha:
+    """Return a plausible alpha of the previous frame: half the time zeros, otherwise the alpha
+    slightly displaced, and sometimes wrong."""
     height, width = alpha.shape
-    kind = chance.random()
+    kind = rng.random()
     if kind < 0.5:
         return np.zeros_like(alpha)
-    matrix = np.eye(2, 3) + np.c_[chance.normal(0, 0.018, (2, 2)), np.zeros(2)]
+    matrix = np.eye(2, 3) + np.c_[rng.normal(0, 0.018, (2, 2)), np.zeros(2)]
     middle = np.array([width / 2, height / 2])
-    matrix[:, 2] = chance.normal(0, 0.02, 2) * (width, height) + middle - matrix[:, :2] @ middle
+    matrix[:, 2] = rng.normal(0, 0.02, 2) * (width, height) + middle - matrix[:, :2] @ middle
     last = cv2.warpAffine(alpha, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    last = cv2.GaussianBlur(last, (0, 0), chance.uniform(0.3, 1.5))
+    last = cv2.GaussianBlur(last, (0, 0), rng.uniform(0.3, 1.5))
     if kind > 0.7:
-        for _ in range(chance.integers(1, 4)):
+        for _ in range(rng.integers(1, 4)):
             blob = np.zeros_like(last)
-            place = int(chance.integers(width)), int(chance.integers(height))
-            axes = int(chance.uniform(0.03, 0.2) * width), int(chance.uniform(0.03, 0.25) * height)
-            cv2.ellipse(blob, place, axes, chance.uniform(0, 180), 0, 360, 1, -1)
+            place = int(rng.integers(width)), int(rng.integers(height))
+            axes = int(rng.uniform(0.03, 0.2) * width), int(rng.uniform(0.03, 0.25) * height)
+            cv2.ellipse(blob, place, axes, rng.uniform(0, 180), 0, 360, 1, -1)
             blob = cv2.GaussianBlur(blob, (0, 0), 2)
-            last = last * (1 - blob) + blob * (chance.random() < 0.5)
+            last = last * (1 - blob) + blob * (rng.random() < 0.5)
     if kind > 0.95:
-        last = np.roll(last, int(chance.uniform(-0.5, 0.5) * width), 1)
+        last = np.roll(last, int(rng.uniform(-0.5, 0.5) * width), 1)
     return np.clip(last, 0, 1).astype(np.float32)

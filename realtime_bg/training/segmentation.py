@@ -1,8 +1,8 @@
-"""Training segmentation networks for people: architectures and their task.
+"""The architectures that can be trained for person segmentation, and their training task.
 
-A further architecture is a row of `ARCHS`. One that takes photos and gives logits needs no more;
-one with other data, another loss or another contract (recurrent, clips) names the function that
-makes its `Task`, with the signature of `still_task`.
+A new architecture is a row of `ARCHS`. One that maps photos to logits needs nothing else; one with
+other data, another loss or another interface (recurrent, clips) names the function that makes its
+`Task`, with the signature of `still_task`.
 """
 
 from collections.abc import Callable
@@ -27,8 +27,8 @@ from realtime_bg.training.task import Task
 
 
 class Arch(NamedTuple):
-    """``network``: "module:name" of what builds it. ``size`` (width, height), ``batch`` and ``lr``
-    are defaults. ``task``: "module:function" that makes its task."""
+    """An architecture. ``network``: "module:name" of its constructor. ``size`` (width, height),
+    ``batch`` and ``lr`` are defaults. ``task``: "module:function" that makes its task."""
 
     network: str
     size: Size
@@ -51,8 +51,8 @@ ARCHS = {
 }
 
 
-def named(spec: str) -> Callable[..., Any]:
-    """What "module:name" stands for, imported now."""
+def import_name(spec: str) -> Callable[..., Any]:
+    """Import and return what "module:name" refers to."""
     module, _, name = spec.partition(":")
     return getattr(import_module(module), name)
 
@@ -67,45 +67,50 @@ def make_task(
     start: Path | None = None,
     **more: Any,
 ) -> Task:
-    """The task of an architecture; ``options`` go to its network's constructor, ``more`` to the
-    function that makes the task. ``start``: a ``best.pt`` whose weights it begins with; raises
-    TrainingError where it does not fit."""
-    torch.manual_seed(seed)  # the weights' first values
-    task: Task = named(arch.task)(named(arch.network)(**options), size, seed, train, val, **more)
+    """Return the task of an architecture; ``options`` go to its network's constructor, ``more`` to
+    the function that makes the task. ``start``: a ``best.pt`` with the initial weights; raises
+    TrainingError if they do not fit."""
+    torch.manual_seed(seed)  # for the initial weights
+    task: Task = import_name(arch.task)(
+        import_name(arch.network)(**options), size, seed, train, val, **more
+    )
     if start is not None:
         load_weights(task.model, start)
     return task
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """The weights of a checkpoint into ``model``; what only teaches it may be missing. Raises
+    """Load a checkpoint's weights into ``model``; those of a teacher may be missing. Raises
     TrainingError."""
     weights = load_checkpoint(path).get("model")
     if not isinstance(weights, dict):
-        raise TrainingError(f"{path}: holds no network")
+        raise TrainingError(f"{path}: contains no network")
     try:
-        odd = model.load_state_dict(weights, strict=False)
+        mismatch = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         raise TrainingError(f"{path}: another network's weights ({reason(error)})") from None
-    other = [
-        name for name in odd.missing_keys + odd.unexpected_keys if not name.startswith("teacher.")
+    different = [
+        name
+        for name in mismatch.missing_keys + mismatch.unexpected_keys
+        if not name.startswith("teacher.")
     ]
-    if other:
+    if different:
         raise TrainingError(
-            f"{path}: another network's weights ({other[0]} and {len(other) - 1} "
+            f"{path}: another network's weights ({different[0]} and {len(different) - 1} "
             "further names differ)"
         )
 
 
 def still_task(model: nn.Module, size: Size, seed: int, train: Photos, val: Photos) -> Task:
-    """Photos in, logits of the person out: (N, 3, H, W) normalised -> (N, 1, H, W)."""
+    """Return the task that maps single photos to person logits: (N, 3, H, W) normalised -> (N, 1,
+    H, W)."""
 
     def export_still(best: nn.Module, path: Path) -> None:
         width, height = size
-        chance = torch.Generator().manual_seed(0)
+        rng = torch.Generator().manual_seed(0)
         cases = []
         for sides in ((height, width), (height * 9 // 16 + 1, width - 3)):
-            picture = torch.randint(0, 256, (1, 3, *sides), dtype=torch.uint8, generator=chance)
+            picture = torch.randint(0, 256, (1, 3, *sides), dtype=torch.uint8, generator=rng)
             cases.append({"image": _normalised(picture)})
         network = {
             "layout": "nchw",
@@ -129,7 +134,7 @@ def still_task(model: nn.Module, size: Size, seed: int, train: Photos, val: Phot
 
 
 def _normalised(image: Tensor) -> Tensor:
-    """RGB ``uint8 (N, 3, H, W)`` -> float with ImageNet's statistics."""
+    """Normalise RGB ``uint8 (N, 3, H, W)`` with ImageNet's statistics."""
     mean, std = (
         torch.tensor(values, device=image.device).view(3, 1, 1)
         for values in (IMAGENET_MEAN, IMAGENET_STD)
@@ -144,11 +149,11 @@ def _loss(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
 
 
 def _scores(model: nn.Module, batch: Batch) -> dict[str, list[float]]:
-    return figures(model(_normalised(batch[0])), batch[1])
+    return picture_scores(model(_normalised(batch[0])), batch[1])
 
 
-def figures(logits: Tensor, target: Tensor) -> dict[str, list[float]]:
-    """IoU and MAD of every picture, where its mask is valid. ``logits``: (N, 1, H, W);
+def picture_scores(logits: Tensor, target: Tensor) -> dict[str, list[float]]:
+    """Return IoU and MAD of every image, over the valid part of its mask. ``logits``: (N, 1, H, W);
     ``target``: ``uint8 (N, 2, H, W)``, mask and validity."""
     mask, valid = (target[:, n] / 255 for n in range(2))
     known = (valid > 0.5).float()
@@ -161,7 +166,7 @@ def figures(logits: Tensor, target: Tensor) -> dict[str, list[float]]:
 
 
 class _Logits(nn.Module):
-    """torchvision's dictionary of maps -> the maps."""
+    """Returns the map from torchvision's dictionary of outputs."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -173,20 +178,20 @@ class _Logits(nn.Module):
 
 
 def deeplabv3(pretrained: bool = True) -> nn.Module:
-    """DeepLabV3 (Chen et al. 2017, arXiv 1706.05587) on ResNet-50, from torchvision; its 21 classes
-    become one. ``pretrained``: torchvision's weights, downloaded by it.
+    """Return torchvision's DeepLabV3 (Chen et al. 2017, arXiv 1706.05587) on ResNet-50 with one
+    class instead of 21. ``pretrained``: use its weights, which torchvision downloads.
 
-    Raises MissingPackageError without a torchvision that works.
+    Raises MissingPackageError without a working torchvision.
     """
     try:
         from torchvision.models.segmentation import deeplabv3_resnet50
-    except Exception as error:  # one that does not fit the installed PyTorch raises many kinds
+    except Exception as error:  # a version that does not match PyTorch raises many types
         raise MissingPackageError(
             f"deeplabv3 needs torchvision, which cannot be used here ({reason(error)}); "
             'run: pip install "realtime-bg[train]"'
         ) from None
     if pretrained:
-        say("deeplabv3 begins with torchvision's weights (BSD-3-Clause; trained on COCO)")
+        say("deeplabv3 starts with torchvision's weights (BSD-3-Clause; trained on COCO)")
         network = deeplabv3_resnet50(weights="DEFAULT")
     else:
         network = deeplabv3_resnet50(weights=None, weights_backbone=None)

@@ -1,4 +1,4 @@
-"""What a training loop is given: a task, and how it is to be run."""
+"""The inputs of the training loop: the task, and how to run it."""
 
 import math
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from realtime_bg.training.batches import Batch
-from realtime_bg.training.datasets import Items
+from realtime_bg.training.datasets import Examples
 
-WARM_UP = 0.02  # share of the steps in which the learning rate grows from 0
+WARM_UP = 0.02  # fraction of the steps in which the learning rate rises from 0
 
 
 def warm_cosine(step: int, total: int) -> float:
-    """The learning rate's factor: a short warm-up, then half a cosine down to nothing."""
+    """Return the learning rate's factor: a short linear warm-up, then half a cosine down to 0."""
     warm = max(1, round(WARM_UP * total))
     if step < warm:
         return (step + 1) / warm
@@ -24,22 +24,22 @@ def warm_cosine(step: int, total: int) -> float:
 
 @dataclass
 class Task:
-    """What is trained. A new kind of training is a function that makes one of these.
+    """What is trained. A new kind of training is a function that returns a `Task`.
 
-    ``train`` and ``val`` are asked for ``(epoch, index, step)``, epoch and step 0 in validation,
-    and give a tuple of tensors, or a text that says why there is none. ``loss``: a training batch
-    on the model's device -> ``loss`` and its named parts. ``scores``: a validation batch -> a list
-    with one value per picture for each figure; the largest mean of ``best`` makes a network the
-    best.
-    ``schedule``: called with (step, all steps) before each step; the learning rate's factor.
-    ``rates``: the learning rate's factor of parameters whose names begin so. ``average``: share of
-    the averaged weights that stays from step to step (0: none); the average is what is kept.
-    ``export``: writes what engines take from the best network, on the CPU, to a path.
+    ``train`` and ``val`` are indexed by ``(epoch, index, step)``, epoch and step 0 in validation,
+    and return a tuple of tensors, or a text that says why there is none. ``loss``: a training batch
+    on the model's device -> ``loss`` and its named parts. ``scores``: a validation batch -> for
+    each score a list with one value per image. ``export``: writes the best network, on the CPU, to
+    a path in the engines' format. ``best``: the score whose highest mean selects the best network.
+    ``schedule``: (step, total steps) -> the learning rate's factor, called before each step.
+    ``rates``: the learning rate's factor for parameters whose names start with the key.
+    ``average``: decay of the moving average of the weights (0: no average); the average is
+    validated and exported.
     """
 
     model: nn.Module
-    train: Items
-    val: Items
+    train: Examples
+    val: Examples
     loss: Callable[[nn.Module, Batch], dict[str, Tensor]]
     scores: Callable[[nn.Module, Batch], dict[str, list[float]]]
     export: Callable[[nn.Module, Path], None]
@@ -51,8 +51,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Run:
-    """How it is trained. ``settings`` is what the run was begun with, kept in its checkpoints:
-    those named in ``free`` may be others when it is resumed."""
+    """How it is trained. ``settings`` are stored in the checkpoints; only those named in ``free``
+    may change when the run is resumed."""
 
     out: Path
     settings: dict[str, Any]

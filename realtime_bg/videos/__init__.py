@@ -1,1 +1,1 @@
-"""Video files: every picture at its time, with the sound as it was."""
+"""Conversion of video files, with the original timestamps and sound."""

@@ -1,4 +1,4 @@
-"""Reading video files for conversion: streams, timestamps, seeking to the start."""
+"""Reads video files for conversion: streams, timestamps and seeking."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ STUDIO, FULL = 1, 2  # AVColorRange
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """How numbers become colours, as in H.273: ``full`` range or studio, ``matrix``,
-    ``primaries`` and ``transfer`` (2: the file does not say)."""
+    """The colour encoding as in H.273: ``full`` or studio range, ``matrix``, ``primaries`` and
+    ``transfer`` (2: not specified in the file)."""
 
     full: bool
     matrix: int
@@ -29,19 +29,18 @@ class Colour:
 
 
 class Shot(NamedTuple):
-    """A decoded picture and its time in ticks of the clip's ``time_base``."""
+    """A decoded frame and its time in ticks of the clip's ``time_base``."""
 
     pts: int
     picture: Any
 
 
 class Clip:
-    """A video file. ``time_base``: seconds per tick. ``rate``: pictures a second, on average.
-    ``step``: ticks a picture lasts, on average. ``origin``: the tick its time is counted from.
-    ``size``: (width, height) upright. ``aspect``: the width of a pixel by its height. ``frames``:
-    how many there are, as far as the file tells, else None. ``length``: seconds from its start to
-    the end of its pictures, as the file says (0: it does not). ``sound``: the codecs of its sound
-    tracks."""
+    """A video file. ``time_base``: seconds per tick. ``rate``: average frames per second. ``step``:
+    average ticks per frame. ``origin``: the tick of time 0. ``size``: (width, height) upright.
+    ``aspect``: a pixel's width divided by its height. ``frames``: their number according to the
+    file, or an estimate, or None. ``length``: seconds from its start to the end of the video
+    according to the file (0: unknown). ``sound``: the codecs of its audio tracks."""
 
     def __init__(self, path: Path) -> None:
         """Raises SourceError."""
@@ -50,7 +49,7 @@ class Clip:
         with container:
             first = next(pictures(container, stream), None)
             if first is None:
-                raise SourceError(f"{path}: holds no readable picture; is the file complete?")
+                raise SourceError(f"{path}: contains no readable frames; is the file complete?")
             self.time_base = Fraction(stream.time_base)
             self.rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
             self.step = max(1, round(1 / (self.rate * self.time_base)))
@@ -75,21 +74,21 @@ class Clip:
         self.aspect = 1 / aspect if round(first.rotation / 90) % 2 else aspect
 
     def ticks(self, seconds: float) -> int:
-        """The tick of a moment, in seconds from the start of the clip."""
+        """Convert seconds from the start of the clip to a tick."""
         return self.origin + round(Fraction(seconds).limit_denominator(1_000_000) / self.time_base)
 
     def seconds(self, pts: int) -> float:
-        """The moment of a tick, in seconds from the start of the clip."""
+        """Convert a tick to seconds from the start of the clip."""
         return float((pts - self.origin) * self.time_base)
 
     def shots(self, start: int | None = None) -> Generator[Shot, None, None]:
-        """All pictures from the tick ``start`` on, in order, their times strictly growing."""
+        """Yield all frames from the tick ``start`` on, in order, with strictly increasing times."""
         seek = start is not None and self._first is not None and start > self._first
         if seek:
             found = False
             for shot in self._decoded(start):
                 if not found and shot.pts > start:  # type: ignore[operator]
-                    break  # the file's index is wrong: what was asked for lies before
+                    break  # the file's index is wrong: the frame lies before this one
                 found = True
                 if shot.pts >= start:  # type: ignore[operator]
                     yield shot
@@ -121,7 +120,7 @@ class Clip:
 
 def _colour(picture: Any) -> Colour:
     matrix = int(picture.colorspace)
-    if matrix in (UNSPECIFIED, RGB):  # written down as it is understood, see `to_bgr`
+    if matrix in (UNSPECIFIED, RGB):  # stored as `to_bgr` interprets it
         matrix = BT709 if matrix == RGB or picture.height >= HD_HEIGHT else SMPTE170M
     full = int(picture.color_range) == FULL or picture.format.name.startswith("yuvj")
     is_rgb = picture.format.is_rgb
@@ -129,8 +128,8 @@ def _colour(picture: Any) -> Colour:
 
 
 class Span:
-    """From where to where, in ticks of ``clip``; ``end`` None: to its end. ``cut``: whether the
-    beginning was cut off."""
+    """A time span in ticks of ``clip``. ``end``: None for the clip's end. ``cut``: whether a start
+    was given."""
 
     def __init__(self, clip: Clip, start: float | None, end: float | None) -> None:
         self.clip, self.cut = clip, start is not None

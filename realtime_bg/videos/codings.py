@@ -1,4 +1,4 @@
-"""How the pictures of a video are encoded, for each kind of result, and into parts of files."""
+"""The codec and pixel format for each kind of video result, and the writer of encoded parts."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +17,7 @@ from realtime_bg.sinks.video import CODECS, ROUNDED
 from realtime_bg.videos.clips import FULL, STUDIO, Clip, Colour
 
 AlphaKind: TypeAlias = Literal["prores4444", "vp9", "webm", "png-sequence", "gif", "matte"]
-INDEX_CLOCK = Fraction(1, 1000)  # Matroska's; parts count pictures by it, see `PartWriter`
+INDEX_CLOCK = Fraction(1, 1000)  # Matroska's; parts count frames with it, see `PartWriter`
 MATRICES = {
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
@@ -28,8 +28,8 @@ MATRICES = {
 
 
 class Coding(NamedTuple):
-    """``codec`` and ``options`` are FFmpeg's; ``pixels`` its encoder's pixel format, ``given``
-    that of the arrays it is handed: bgr24 and bgra ``uint8``, rgba64le ``uint16``."""
+    """How a track is encoded. ``codec`` and ``options`` are FFmpeg's; ``pixels`` is the encoder's
+    pixel format, ``given`` that of the arrays: bgr24 and bgra ``uint8``, rgba64le ``uint16``."""
 
     codec: str
     pixels: str
@@ -38,8 +38,8 @@ class Coding(NamedTuple):
 
     @property
     def container(self) -> str:
-        """The kind of file its parts are. Only Matroska keeps VP9's alpha, and it loses which
-        ProRes it is."""
+        """The container of its parts. Only Matroska keeps VP9's alpha, but it loses the ProRes
+        profile."""
         return "matroska" if self.codec == "libvpx-vp9" else "mov"
 
 
@@ -62,16 +62,16 @@ SUFFIXES: dict[AlphaKind | None, tuple[str, ...]] = {
 
 
 def opaque(suffix: str) -> Coding:
-    """What a file of this suffix gets where nothing is transparent."""
+    """Return the coding for an opaque file with this suffix."""
     if suffix == ".gif":
         return PNG_OPAQUE
     codec, options = CODECS.get(suffix, CODECS[""])
-    # Without B-frames a packet's place is its picture's, which joining parts relies on.
+    # Without B-frames packets are in display order, on which joining parts relies.
     return Coding(codec, "yuv420p", "bgr24", options | ({"bf": "0"} if codec == "libx264" else {}))
 
 
 def codings(alpha: AlphaKind | None, suffix: str) -> dict[str, Coding]:
-    """The tracks of a result by name: one, or foreground and matte."""
+    """Return the tracks of a result by name: one, or foreground and matte."""
     if alpha == "matte":
         return {"foreground": opaque(suffix), "matte": opaque(suffix)}
     if alpha == "prores4444":
@@ -82,10 +82,10 @@ def codings(alpha: AlphaKind | None, suffix: str) -> dict[str, Coding]:
 
 
 class PartWriter:
-    """Encodes some pictures of a clip into a file.
+    """Encodes some frames of a clip into a file.
 
-    Matroska rounds times to milliseconds, so the file counts pictures: picture n stands at n ms.
-    Their true times, which the encoder is told, are kept beside it (see `Parts`).
+    Matroska rounds times to milliseconds, so the file counts frames: frame n has the time n ms. The
+    true times, which the encoder receives, are kept beside it (see `Parts`).
     """
 
     def __init__(self, path: Path, coding: Coding, clip: Clip) -> None:
@@ -115,7 +115,7 @@ class PartWriter:
         self._stream, self._time_base = stream, clip.time_base
 
     def add(self, pixels: NDArray[Any], pts: int) -> None:
-        """Encode a picture at a tick of the clip. Raises SinkError."""
+        """Encode a frame at a tick of the clip. Raises SinkError."""
         picture = av.VideoFrame.from_ndarray(cropped(pixels, self._size), self._coding.given)
         if self._coding.pixels.startswith("yuv"):
             picture = _reformatted(picture, self._coding.pixels, self._colour)
@@ -133,7 +133,7 @@ class PartWriter:
             raise self._failed(error) from None
 
     def finish(self) -> None:
-        """Write what the encoder holds back and close. Raises SinkError."""
+        """Flush the encoder and close the file. Raises SinkError."""
         self._write(None)
         try:
             self._container.close()
@@ -162,7 +162,7 @@ def _reformatted(picture: Any, pixels: str, colour: Colour) -> Any:
 
 
 def cropped(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
-    """``pixels`` (H, W, C) without an odd last line; a side of 1 is doubled."""
+    """Crop ``pixels`` (H, W, C) to ``size``; a side of 1 is padded to 2."""
     width, height = size
     pixels = pixels[:height, :width]
     rows, columns = height - pixels.shape[0], width - pixels.shape[1]

@@ -1,8 +1,8 @@
-"""A video file with another background, or none: every picture at its own time, with its sound.
+"""Converts a video file: replaces or removes the background, keeping timestamps and sound.
 
-The pictures go through the same `Processor` as everywhere and are encoded in parts beside the
-result; at the end these are joined by stream copy, together with the source's sound packets. A run
-that was stopped goes on behind its last complete part.
+Frames go through the same `Processor` as everywhere and are encoded in parts beside the result; at
+the end these are joined by stream copy, together with the source's audio packets. A run that was
+stopped continues after its last complete part.
 """
 
 import logging
@@ -45,16 +45,16 @@ __all__ = ["VideoOptions", "convert", "outputs", "parts_folder"]
 
 log = logging.getLogger(__name__)
 
-PART = 250  # pictures; what a stopped run loses at most
-LEAD = 8  # pictures a recurrent engine sees before those that count
-LEAD_SECONDS = 1.0  # in which they are looked for
-SHORT = 1.0  # seconds that may be missing at the end without a word
+PART = 250  # frames; a stopped run loses fewer than these
+LEAD = 8  # frames a recurrent engine processes as a warm-up before a part
+LEAD_SECONDS = 1.0  # before the part, in which those frames are searched
+SHORT = 1.0  # seconds that may be missing at the end without a warning
 
 Progress = Callable[[int, int | None, float], None]
 
 
 class VideoOptions(BaseModel):
-    """What is made of a video. ``alpha``: a kind with transparency (None: onto the background).
+    """What to make of a video. ``alpha``: a format with transparency (None: over the background).
     ``start``, ``end``: seconds from its start. ``sound``: whether its sound is copied."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,7 +72,7 @@ class VideoOptions(BaseModel):
 
 
 def outputs(target: Path, options: VideoOptions) -> dict[str, Path]:
-    """The files that are made, by track: ``target``, or beside it foreground and matte."""
+    """Return the resulting files by track: ``target``, or foreground and matte beside it."""
     if options.alpha != "matte":
         return {"video": target}
     return {
@@ -89,17 +89,17 @@ def convert(
     progress: Progress,
     stop: threading.Event,
 ) -> bool:
-    """Make ``target`` of the video ``source``; see `outputs` for the files it becomes. False where
-    it was stopped before.
+    """Convert the video ``source`` to ``target``; see `outputs` for the resulting files. Returns
+    False if it was stopped.
 
-    ``progress(done, total, fps)`` is told of every picture; the total is an estimate, None where
-    there is none. The result appears, whole, at the end, over what had its name. After ``stop`` it
-    does not: what is done stays in `parts_folder`, and the same call goes on there.
+    ``progress(done, total, fps)`` is called for every frame; the total is an estimate, or None. The
+    complete result replaces ``target`` at the end. After ``stop`` there is no result: the finished
+    parts stay in `parts_folder`, and the same call continues there.
 
     Raises RealtimeBgError.
     """
     settings = _settings(settings, options)
-    if target.name in ("", ".."):  # a folder without a name to put another beside
+    if target.name in ("", ".."):  # such a path has no name beside which the parts could be put
         target = Path(os.path.abspath(target))
     _check(settings, source, target, options)
     clip = Clip(source)
@@ -121,18 +121,18 @@ def convert(
 
 
 def _settings(settings: Settings, options: VideoOptions) -> Settings:
-    """Those of this run: fine engines; nothing behind a person who is cut out."""
+    """Return the settings of this run: quality "fine", and a black background for a cutout."""
     settings = settings.at_quality("fine")
     if options.alpha is None:
         return settings
     background = settings.background.model_copy(update={"current": "black"})
-    # A cut-out's colours are estimated at full size.
+    # A cutout's colours are estimated at full size.
     refine = settings.refine.model_copy(update={"decontaminate": False})
     return settings.model_copy(update={"background": background, "refine": refine})
 
 
 def _check(settings: Settings, source: Path, target: Path, options: VideoOptions) -> None:
-    """Find what cannot work before anything is opened. Raises RealtimeBgError."""
+    """Check what can be checked before anything is opened. Raises RealtimeBgError."""
     suffixes = SUFFIXES[options.alpha]
     if target.suffix.lower() not in suffixes:
         how = f"with --alpha {options.alpha}" if options.alpha else "of a video"
@@ -142,7 +142,8 @@ def _check(settings: Settings, source: Path, target: Path, options: VideoOptions
         raise SinkError(f"output {str(target)!r}: the name of the result {how} {form}")
     spec = settings.source.model_copy(update={"spec": str(source.absolute())})
     output = settings.output.model_copy(update={"sinks": ()})
-    background = settings.background.model_copy(update={"items": ()})  # no key is pressed here
+    # there are no keys to select them
+    background = settings.background.model_copy(update={"items": ()})
     parts = {"source": spec, "output": output, "background": background}
     check(settings.model_copy(update=parts))
     if classify(spec.spec)[0] == "image":
@@ -158,15 +159,17 @@ def _check(settings: Settings, source: Path, target: Path, options: VideoOptions
         if real in taken:
             raise SettingsError(f"{path} is one of the backgrounds; give --output another name")
         if path.is_dir() and options.alpha != "png-sequence":
-            raise SinkError(f"{path}: cannot be written (it is a folder); name a file in it")
-        if path.is_dir() and (other := not_of_a_sequence(path)):  # it is replaced whole
+            raise SinkError(f"{path}: cannot be written (it is a folder); give a file name in it")
+        # the whole folder will be replaced
+        if path.is_dir() and (other := not_of_a_sequence(path)):
             raise SinkError(
-                f"{path}: holds {other}, which is no picture of a video; name a new folder"
+                f"{path}: contains {other}, which is not part of an image sequence; "
+                "choose a new folder"
             )
 
 
 class _Conversion:
-    """The pictures of one run, from the source to parts."""
+    """Converts the frames of one run into parts."""
 
     def __init__(
         self, processor: Processor, span: Span, options: VideoOptions, parts: Parts, suffix: str
@@ -176,16 +179,19 @@ class _Conversion:
         self._alpha, self._parts = options.alpha, parts
         self._codings = codings(options.alpha, suffix)
         self._mirror = processor.live.now.output.mirror
-        processor.live.update(output__mirror=False)  # the picture is mirrored, not the background
+        # frames are mirrored here, before the background is added
+        processor.live.update(output__mirror=False)
 
     def encode(self, this: dict[str, Any], progress: Progress, stop: threading.Event) -> bool:
-        """Encode the pictures of the job ``this`` that are not done yet. False if ``stop`` came
-        first. Raises RealtimeBgError."""
+        """Encode the remaining frames of the job ``this``; return False if ``stop`` came first.
+        Raises RealtimeBgError."""
         span = self._span
         first = next(self._clip.shots(span.start if span.cut else None), None)
         if first is None or (span.end is not None and first.pts >= span.end):
-            raise SourceError(f"{self._clip.path}: no picture in this span; is it that long?")
-        # Where backgrounds begin, and which engine it is in the end.
+            raise SourceError(
+                f"{self._clip.path}: no frames in this time span; is the video that long?"
+            )
+        # Starts the background's clock, and selects the engine, which may fall back to another.
         self._processor.process(self._frame(first, 0, epoch=0))
         at = resume(self._parts, this, self._processor)
         at = first.pts if at is None else at
@@ -195,8 +201,8 @@ class _Conversion:
         return self._encode(at, done, progress, stop)
 
     def _lead(self, at: int) -> list[Shot]:
-        """A few pictures before the tick ``at``; where the clip begins there, those after it,
-        backwards, so that the last one shown is its neighbour."""
+        """Return a few frames before the tick ``at``; if the clip starts there, the frames from
+        there on in reverse, so that the last one processed is adjacent."""
         before: deque[Shot] = deque(maxlen=LEAD)
         earlier = at - round(LEAD_SECONDS / self._clip.time_base)
         with closing(self._clip.shots(earlier)) as shots:
@@ -232,7 +238,7 @@ class _Conversion:
                     return not stop.is_set()
 
     def _part(self, shots: Iterator[Shot], pts: list[int], advance: Callable[[], None]) -> int:
-        """Encode one part, adding to ``pts``; returns the tick at which its last picture ends."""
+        """Encode one part, adding to ``pts``; return the tick at which its last frame ends."""
         stats, end = self._processor.stats, 0
         files = self._parts.files(len(self._parts.done))
         with ExitStack() as stack:
@@ -273,7 +279,7 @@ class _Conversion:
         return max(1, clip.frames - round(cut))
 
     def _pixels(self, frame: Frame) -> dict[str, NDArray[Any]]:
-        """The tracks' pictures of one frame, as their `Coding` wants them."""
+        """Process one frame and return its pixels for each track, in the format of the `Coding`."""
         if self._alpha is None:
             return {"video": self._processor.process(frame).image}
         stats = self._processor.stats
@@ -283,7 +289,7 @@ class _Conversion:
             seen = cutout(matte, self._processor.live.now.refine, self._steady)
             seen = seen._replace(foreground=decontaminated(seen))
         with stats.stage("composite"):
-            if self._alpha == "prores4444":  # more than 8 bits: alpha keeps its fine steps
+            if self._alpha == "prores4444":  # with 16 bits the alpha keeps its fine steps
                 rgb = person_colours(seen)[..., ::-1] * np.uint16(257)
                 return {"video": np.dstack([rgb, np.rint(seen.alpha * 65535).astype(np.uint16)])}
             colour, alpha = person_colours(seen), np.rint(seen.alpha * 255).astype(np.uint8)
@@ -297,12 +303,12 @@ def _until(shots: Iterator[Shot], stop: threading.Event) -> Iterator[Shot]:
 
 
 def _warn_of_short(clip: Clip, span: Span, parts: Parts) -> None:
-    """Say so where a file holds less than it tells of: it was cut off, or is damaged."""
+    """Warn if a file is shorter than its header says, because it is truncated or damaged."""
     promised = clip.length if span.end is None else min(clip.length, clip.seconds(span.end))
     found = clip.seconds(parts.done[-1].end)
     if found < promised - SHORT:
         log.warning(
-            "%s: its pictures end at %.1f s, not at %.1f s as it says; is it complete?",
+            "%s: the video ends at %.1f s, but its header says %.1f s; is the file complete?",
             clip.path,
             found,
             promised,
@@ -317,8 +323,8 @@ def _finish(
     sound: bool,
     stop: threading.Event,
 ) -> bool:
-    """Join the parts under temporary names, then give them their own; False where it was stopped
-    before. Raises SinkError."""
+    """Join the parts under temporary names, then rename the results; return False if it was
+    stopped. Raises SinkError."""
     made = {track: parts.folder / f"joined.{track}{path.suffix}" for track, path in targets.items()}
     try:
         for track, path in targets.items():
@@ -341,7 +347,7 @@ def _finish(
 
 
 def _replace(made: Path, path: Path) -> None:
-    if made.is_dir() and path.is_dir():  # a folder cannot be put over another
+    if made.is_dir() and path.is_dir():  # a folder cannot replace another one
         old = made.with_name("old")
         path.rename(old)
     made.replace(path)

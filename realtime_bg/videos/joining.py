@@ -1,4 +1,4 @@
-"""Joining finished parts with the source's audio, without re-encoding either."""
+"""Joins finished parts with the source's audio, without re-encoding either."""
 
 import heapq
 import threading
@@ -14,30 +14,31 @@ from realtime_bg.errors import SinkError, reason
 from realtime_bg.videos.clips import Clip, Span
 from realtime_bg.videos.parts import Part, Stopped, packets
 
-KEEPERS = (".mkv", ".mov", ".mp4", ".webm")  # what holds sound, most kinds of it first
-MARGIN = 1.0  # seconds before the start from which sound is looked for
+# containers with sound, those with the most codecs first
+KEEPERS = (".mkv", ".mov", ".mp4", ".webm")
+MARGIN = 1.0  # seconds before the start to which the audio is sought
 
 
 def check_sound(target: Path, clip: Clip, folder: Path, suffixes: tuple[str, ...]) -> None:
-    """Raises SinkError when the file's kind cannot hold the source's sound as it is. ``folder``:
-    where something may be written. ``suffixes``: the kinds there are to advise."""
+    """Raise SinkError if the target's container cannot store the source's audio unchanged.
+    ``folder``: a writable folder. ``suffixes``: the containers that may be suggested."""
     if left := unheld(target.suffix, clip, folder):
         other = holding(clip, folder, suffixes)
-        advice = f"name the output {other}, or leave" if other else "leave"
+        advice = f"use {other} for the output, or leave" if other else "leave"
         raise SinkError(
-            f"{target}: {target.suffix} cannot hold the sound of {clip.path} ({left}); {advice} "
+            f"{target}: {target.suffix} cannot store the sound of {clip.path} ({left}); {advice} "
             "the sound out with --no-sound"
         )
 
 
 def holding(clip: Clip, folder: Path, suffixes: tuple[str, ...]) -> str | None:
-    """The first kind of file that holds the source's sound as it is; None where there is none."""
+    """Return the first container that can store the source's audio unchanged, or None."""
     ordered = sorted(set(suffixes) & set(KEEPERS), key=KEEPERS.index)
     return next((suffix for suffix in ordered if not unheld(suffix, clip, folder)), None)
 
 
 def unheld(suffix: str, clip: Clip, folder: Path) -> str | None:
-    """The codec of a sound track that a kind of file cannot hold; None where it holds all."""
+    """Return the codec of an audio track that a container cannot store, or None."""
     with av.open(str(folder / f"trial{suffix}"), "w") as trial:
         return next((codec for codec in clip.sound if codec not in trial.supported_codecs), None)
 
@@ -45,7 +46,7 @@ def unheld(suffix: str, clip: Clip, folder: Path) -> str | None:
 def join_video(
     path: Path, parts: list[Part], track: str, span: Span, sound: bool, stop: threading.Event
 ) -> None:
-    """Write the track of all parts, and the source's sound, to ``path``. Raises SinkError;
+    """Write the track of all parts and the source's audio to ``path``. Raises SinkError and
     Stopped."""
     clip = span.clip
     options = {"movflags": "+faststart"} if path.suffix.lower() in (".mp4", ".mov") else {}
@@ -54,7 +55,7 @@ def join_video(
             with av.open(str(parts[0].files[track])) as first:
                 encoded = first.streams.video[0]
                 video: Any = out.add_stream_from_template(encoded)
-                if encoded.codec_context.name == "prores":  # which of them it is
+                if encoded.codec_context.name == "prores":  # the ProRes profile
                     video.codec_context.codec_tag = encoded.codec_context.codec_tag
             video.time_base = clip.time_base
             video.codec_context.framerate = clip.rate.limit_denominator(1001)
@@ -83,7 +84,7 @@ def join_video(
 
 
 def first_metadata(path: Path) -> dict[str, str]:
-    """What a player has to know of the first part's pictures: that they have an alpha."""
+    """Return the metadata that tells players that the video has an alpha, if it has one."""
     with av.open(str(path)) as container:
         found = container.streams.video[0].metadata
         return {"alpha_mode": "1"} if {"alpha_mode", "ALPHA_MODE"} & set(found) else {}
@@ -98,7 +99,7 @@ def _video(parts: list[Part], track: str, stream: Any, span: Span) -> Iterator[t
 
 
 def _sound(source: Any, tracks: list[tuple[Any, Any]], span: Span) -> Iterator[tuple[float, Any]]:
-    """The packets of the source's sound in the span, on the same clock as the pictures."""
+    """Yield the source's audio packets within the span, on the same clock as the video."""
     clip = span.clip
     start = span.start * clip.time_base
     end = None if span.end is None else span.end * clip.time_base

@@ -1,4 +1,4 @@
-"""Finished parts of a conversion, kept beside the result so that it can be resumed."""
+"""Keeps finished parts of a conversion beside the result, so that it can be resumed."""
 
 import json
 import os
@@ -16,11 +16,12 @@ from realtime_bg.system.files import whole
 from realtime_bg.videos.codings import INDEX_CLOCK
 
 JOB, OWNER = "job.json", "owner"
-CLOCK_SECONDS = 2.0  # by which clocks of processes and of files may differ
+CLOCK_SECONDS = 2.0  # tolerance between the clocks of processes and of files
 
 
 class Part(NamedTuple):
-    """``files``: by track. ``pts``: the ticks of its pictures. ``end``: where the last ends."""
+    """A finished part. ``files``: by track. ``pts``: the ticks of its frames. ``end``: the tick at
+    which the last frame ends."""
 
     files: dict[str, Path]
     pts: list[int]
@@ -28,16 +29,16 @@ class Part(NamedTuple):
 
 
 def parts_folder(target: Path) -> Path:
-    """Where the parts of ``target`` lie while it is not finished."""
+    """Return the folder of the parts of ``target`` until it is finished."""
     return target.with_name(f".{target.name}.parts")
 
 
 class Parts:
-    """A folder of parts, one owner at a time. A part counts once its list of times is there."""
+    """A folder of parts with one owner at a time. A part is valid once its list of times exists."""
 
     def __init__(self, target: Path, tracks: tuple[str, ...]) -> None:
-        """Raises SinkError: not writable, or another process is at it."""
-        # Absolute: FFmpeg takes what stands before a colon in a bare name for a protocol.
+        """Raises SinkError if the folder is not writable or another process uses it."""
+        # Absolute: FFmpeg takes text before a colon in a bare name for a protocol.
         self._tracks, self.folder = tracks, parts_folder(target).absolute()
         self.done: list[Part] = []
         try:
@@ -47,7 +48,7 @@ class Parts:
                 (self.folder / OWNER).write_text(str(os.getpid()))
         except OSError as error:
             raise SinkError(
-                f"{target}: cannot be written ({reason(error)}); name another place"
+                f"{target}: cannot be written ({reason(error)}); choose another place"
             ) from None
         if owner is not None:
             raise SinkError(f"{target} is being written by process {owner}; wait for it")
@@ -56,15 +57,15 @@ class Parts:
         with suppress(OSError, ValueError, psutil.Error):
             path = self.folder / OWNER
             owner = int(path.read_text())
-            # After a restart of the computer its number may be another's.
+            # After a reboot another process may have the number.
             began = psutil.Process(owner).create_time()
             if owner != os.getpid() and began < path.stat().st_mtime + CLOCK_SECONDS:
                 return owner
         return None
 
     def resume(self, job: dict[str, Any]) -> bool:
-        """Take over the parts of an earlier run with the same ``job``; drop those of another.
-        Returns whether parts of another one were dropped."""
+        """Take over the parts of an earlier run with the same ``job``, or delete those of another
+        job. Returns whether parts of another job were deleted."""
         written = json.loads(json.dumps(job))
         before = _read(self.folder / JOB)
         if before == written:
@@ -76,9 +77,10 @@ class Parts:
         return before not in (None, written)
 
     def _clear(self) -> None:
-        """Drop what another job left. Raises SinkError."""
+        """Delete the parts of another job. Raises SinkError."""
         try:
-            (self.folder / JOB).unlink(missing_ok=True)  # first: without it, the rest is nobody's
+            # first: without it the other files belong to no job
+            (self.folder / JOB).unlink(missing_ok=True)
             for path in self.folder.iterdir():
                 if path.name != OWNER and not path.is_dir():
                     path.unlink()
@@ -96,19 +98,20 @@ class Parts:
         return Part(files, listed["pts"], listed["end"])
 
     def files(self, number: int) -> dict[str, Path]:
-        """Where the tracks of a part go."""
+        """Return the files for the tracks of a part."""
         return {track: self.folder / f"{number:06d}.{track}" for track in self._tracks}
 
     def _list(self, number: int) -> Path:
         return self.folder / f"{number:06d}.json"
 
     def seal(self, pts: list[int], end: int) -> None:
-        """The files of the next part are complete. Raises SinkError."""
+        """Record that the files of the next part are complete. Raises SinkError."""
         number = len(self.done)
         files = self.files(number)
         try:
             for path in files.values():
-                with path.open("rb+") as file:  # on the disk before its list is: power may fail
+                # flushed before the list is written, in case of a power failure
+                with path.open("rb+") as file:
                     os.fsync(file.fileno())
             sizes = _sizes(files)
         except OSError as error:
@@ -124,11 +127,11 @@ class Parts:
             raise SinkError(f"{path}: cannot be written ({reason(error)})") from None
 
     def remove(self) -> None:
-        """The parts are not needed any more."""
+        """Delete the parts."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
-        """Let another run take over; a folder without parts, of whichever run, goes."""
+        """Release ownership; delete the folder if it contains no parts of any run."""
         with suppress(OSError):
             (self.folder / OWNER).unlink()
         if not self.done and self._part(0) is None:
@@ -147,11 +150,11 @@ def _read(path: Path) -> Any:
 
 
 class Stopped(Exception):  # noqa: N818 - not an error, as StopIteration is none
-    """The user asked to stop; what was begun is removed."""
+    """The user asked to stop; the unfinished result is removed."""
 
 
 def packets(parts: list[Part], track: str) -> Iterator[tuple[Any, int, int]]:
-    """Packets with the ticks at which their pictures begin and end."""
+    """Yield a track's packets with the ticks at which their frames begin and end."""
     for number, part in enumerate(parts):
         after = parts[number + 1].pts[0] if number + 1 < len(parts) else part.end
         ends = [*part.pts[1:], after]

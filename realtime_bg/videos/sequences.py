@@ -1,4 +1,4 @@
-"""Results that are many pictures: PNG sequences and animated GIFs."""
+"""Writes PNG sequences and animated GIFs."""
 
 import re
 import shutil
@@ -17,25 +17,26 @@ from realtime_bg.frames import Image
 from realtime_bg.videos.clips import Span
 from realtime_bg.videos.parts import Part, Stopped, packets
 
-# GIF: the palette's place without colour, and places with one
+# GIF: the transparent palette index, and the number of colours
 TRANSPARENT, LEVELS = 255, 254
 SEQUENCE = re.compile(r"\d{6,}\.png|frames\.ffconcat")
 GIF_CLOCK = Fraction(1, 100)
-GIF_LEAST = 2  # of these a picture lasts; browsers show a shorter one for ten
+GIF_LEAST = 2  # smallest duration of a frame, in these units; browsers show shorter ones for ten
 
 
 def write_sequence(folder: Path, parts: list[Part], span: Span, stop: threading.Event) -> None:
-    """One PNG a picture, and their times in a list that FFmpeg reads (``ffmpeg -i
-    frames.ffconcat``). Raises SinkError; Stopped."""
+    """Write a PNG for each frame, and a list of times for FFmpeg (``ffmpeg -i frames.ffconcat``).
+    Raises SinkError and Stopped."""
     lines = ["ffconcat version 1.0"]
     try:
-        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+        shutil.rmtree(folder, ignore_errors=True)  # left over from a run that was killed
         folder.mkdir()
         for number, (packet, start, end) in enumerate(packets(parts, "video")):
             if stop.is_set():
                 raise Stopped
             name = f"{number:06d}.png"
-            (folder / name).write_bytes(bytes(packet))  # a packet of this codec is a whole file
+            # a packet of this codec is a complete PNG file
+            (folder / name).write_bytes(bytes(packet))
             seconds = float((end - start) * span.clip.time_base)
             lines += [f"file {name}", f"duration {seconds:.6f}"]
         (folder / "frames.ffconcat").write_text("\n".join(lines) + "\n")
@@ -44,7 +45,8 @@ def write_sequence(folder: Path, parts: list[Part], span: Span, stop: threading.
 
 
 def not_of_a_sequence(folder: Path) -> str | None:
-    """The name of something in ``folder`` that `write_sequence` does not make. Raises SinkError."""
+    """Return the name of an entry in ``folder`` that `write_sequence` does not make, or None.
+    Raises SinkError."""
     try:
         names = sorted(path.name for path in folder.iterdir())
     except OSError as error:
@@ -53,7 +55,8 @@ def not_of_a_sequence(folder: Path) -> str | None:
 
 
 def write_gif(path: Path, parts: list[Part], span: Span, stop: threading.Event) -> None:
-    """An animated GIF that loops, a palette for each picture. Raises SinkError; Stopped."""
+    """Write an animated GIF that loops, with a palette for each frame. Raises SinkError and
+    Stopped."""
     clip = span.clip
     try:
         with av.open(str(path), "w", options={"loop": "0"}) as out:
@@ -80,8 +83,8 @@ def write_gif(path: Path, parts: list[Part], span: Span, stop: threading.Event) 
 
 
 def paletted(full: Image) -> tuple[Image, Image]:
-    """BGR or BGRA ``uint8`` pixels as places ``uint8 (H, W)`` in a palette, ARGB ``(256, 4)``; an
-    alpha below one half is no colour."""
+    """Convert BGR or BGRA ``uint8`` pixels to indices ``uint8 (H, W)`` into a palette, ARGB ``(256,
+    4)``; alphas below one half become transparent."""
     rgb = cv2.cvtColor(np.ascontiguousarray(full[..., :3]), cv2.COLOR_BGR2RGB)
     reduced = Pillow.fromarray(rgb).quantize(LEVELS, Pillow.Quantize.FASTOCTREE)
     places = np.array(reduced, np.uint8)

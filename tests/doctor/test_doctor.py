@@ -17,7 +17,7 @@ from realtime_bg.cli import main as cli
 from realtime_bg.devices import cameras as devices
 from realtime_bg.devices import v4l2
 from realtime_bg.devices.v4l2 import Format
-from realtime_bg.doctor import asking, packages, runtimes, speed, video, virtual, weights
+from realtime_bg.doctor import isolation, packages, runtimes, speed, video, virtual, weights
 from realtime_bg.doctor.findings import Finding, Machine, Needs
 from realtime_bg.settings import load, loading
 from realtime_bg.zoo import packaged
@@ -159,7 +159,7 @@ def test_the_only_camera_is_busy(machine):
     finding = only(video.video(here, SETTINGS, ALL))
     assert finding.state == "fault"
     assert finding.text.endswith("used by zoom (pid 4242)")
-    assert finding.fix == "close zoom, and the camera is free"
+    assert finding.fix == "close zoom to free the camera"
     assert only(video.video(here, SETTINGS, NOTHING)).state == "note"
 
 
@@ -294,7 +294,7 @@ def test_a_module_that_is_not_loaded_and_secure_boot(machine, value, said):
         }
     )
     finding = only(virtual.virtual(here, SETTINGS, ALL))
-    assert finding.text.endswith("is installed and not loaded")
+    assert finding.text.endswith("is installed but not loaded")
     assert finding.fix.splitlines()[0] == virtual.LOAD
     assert ("update-secureboot-policy" in finding.fix) is said
 
@@ -320,21 +320,21 @@ def test_elsewhere_the_virtual_camera_is_opened(tmp_path, platform):
     assert "OBS Studio" in finding.fix
 
 
-# what is tried out in another process
+# the checks that run in a separate process
 
 
 def test_a_probe_that_crashes_hangs_or_chatters(tmp_path):
     crash = "import os; print('{\"a\": 1}', flush=True); print('noise'); os.abort()"
-    answer = asking.ask(probing(tmp_path, crash))
-    assert (answer.said, answer.problem) == ([{"a": 1}], "it crashed (SIGABRT)")
+    outcome = isolation.run_isolated(probing(tmp_path, crash))
+    assert (outcome.results, outcome.problem) == ([{"a": 1}], "it crashed (SIGABRT)")
     start = time.monotonic()
     # A child that holds the pipe open must not hold us up.
     hang = "import subprocess, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"
-    answer = asking.ask(probing(tmp_path, hang), seconds=0.5)
-    assert answer.problem == "no answer within 0.5 s"
+    outcome = isolation.run_isolated(probing(tmp_path, hang), seconds=0.5)
+    assert outcome.problem == "no answer within 0.5 s"
     assert time.monotonic() - start < 10
-    answer = asking.ask(Machine(probe=(str(tmp_path / "nowhere"),)))
-    assert "cannot be started" in answer.problem
+    outcome = isolation.run_isolated(Machine(probe=(str(tmp_path / "nowhere"),)))
+    assert "cannot be started" in outcome.problem
 
 
 PROVIDERS = """
@@ -431,7 +431,7 @@ def test_models_are_compared_with_what_was_published(tmp_path, monkeypatch):
     assert "differs" in finding.text
     *_, missing = weights.weights(Machine(), load(), ALL)
     assert missing.state == "note"
-    assert "embedded takes over" in missing.text
+    assert "embedded is used instead" in missing.text
 
 
 def test_the_speed_is_measured():

@@ -157,5 +157,5 @@ def test_vgg16_takes_the_published_names_and_refuses_others(tmp_path):
     assert parameters(VGG16Features()) == sum(9 * o * i + o for o, i in shapes.values())
     assert not any(one.requires_grad for one in network.parameters())
     torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(ModelError, match="not VGG-16's weights"):
+    with pytest.raises(ModelError, match="not the weights of VGG-16"):
         load_vgg16(tmp_path / "other.pth")

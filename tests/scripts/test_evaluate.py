@@ -254,7 +254,10 @@ def test_a_videos_faint_noise_is_no_mask_of_0_and_1(capsys, clips, network):
     ("change", "reason"),
     [
         (lambda root: (root / "masks").rename(root / "other"), "masks: no such folder"),
-        (lambda root: [path.unlink() for path in (root / "images").iterdir()], "holds no images"),
+        (
+            lambda root: [path.unlink() for path in (root / "images").iterdir()],
+            "contains no images",
+        ),
         (
             lambda root: [path.unlink() for path in (root / "masks").iterdir()],
             "no image has a mask",

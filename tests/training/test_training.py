@@ -45,23 +45,23 @@ from realtime_bg.training.task import Task  # noqa: E402
 SIDE = 32
 
 
-def person(chance, size=(40, 36)):
+def person(rng, size=(40, 36)):
     """A dark room with a bright ellipse, and its mask."""
     mask = np.zeros(size[::-1], np.uint8)
-    centre = chance.integers(12, 26, 2).tolist()
-    cv2.ellipse(mask, centre, chance.integers(7, 13, 2).tolist(), 0, 0, 360, 255, -1)
-    room = chance.integers(20, 70, (*mask.shape, 3))
+    centre = rng.integers(12, 26, 2).tolist()
+    cv2.ellipse(mask, centre, rng.integers(7, 13, 2).tolist(), 0, 0, 360, 255, -1)
+    room = rng.integers(20, 70, (*mask.shape, 3))
     return np.where(mask[..., None] > 0, room + 160, room).astype(np.uint8), mask
 
 
 @pytest.fixture
 def photos(tmp_path):
     """Twelve photos with masks."""
-    root, chance = tmp_path / "photos", np.random.default_rng(0)
+    root, rng = tmp_path / "photos", np.random.default_rng(0)
     for folder in ("images", "masks"):
         (root / folder).mkdir(parents=True)
     for index in range(12):
-        image, mask = person(chance)
+        image, mask = person(rng)
         cv2.imwrite(str(root / f"images/{index:02}.png"), image)
         cv2.imwrite(str(root / f"masks/{index:02}.png"), mask)
     return root
@@ -149,7 +149,7 @@ def test_the_embedded_network_trains_with_a_teacher_and_its_engine_takes_it(
     assert train(photos, out, *more, "--steps", 3, "--resume", arch="embedded") == 0
     assert "backbone" not in capsys.readouterr().err  # it has learned by now
     assert train(photos, out, *more[:-2], "--resume", arch="embedded") == 2
-    assert "begun with teacher True, not False" in capsys.readouterr().err
+    assert "started with teacher True, not False" in capsys.readouterr().err
 
 
 def test_a_resumed_run_of_the_embedded_network_is_the_run_that_was_not(
@@ -200,14 +200,14 @@ def test_scenes_show_people_where_their_alpha_says(photos):
     mask[60:, 60:140] = 255
     image = np.where(mask[..., None] > 0, (20, 20, 230), (230, 200, 20)).astype(np.uint8)
     for seed in range(40):
-        chance = np.random.default_rng(seed)
-        matrix, _ = scenes.framing(mask, (128, 96), chance)
+        rng = np.random.default_rng(seed)
+        matrix, _ = scenes.framing(mask, (128, 96), rng)
         assert np.isfinite(matrix).all()
-        picture, alpha = scenes.scene(image, mask, (image, mask), (128, 96), chance)
+        picture, alpha = scenes.scene(image, mask, (image, mask), (128, 96), rng)
         assert picture.shape == (96, 128, 3)
         assert alpha.shape == (96, 128)
         assert 0 <= alpha.min() <= alpha.max() <= 1
-        last = scenes.hint(alpha, chance)
+        last = scenes.hint(alpha, rng)
         assert last.dtype == np.float32
         assert 0 <= last.min() <= last.max() <= 1
         red = picture[..., 2].astype(int) - picture[..., 0]
@@ -225,8 +225,8 @@ def test_a_passer_by_is_behind_whoever_is_there_and_counts_as_a_person():
     picture = np.where(alpha[..., None] > 0, (20, 230, 20), (90, 90, 90)).astype(np.uint8)
     seen = 0
     for seed in range(20):
-        chance = np.random.default_rng(seed)
-        more, joined = scenes.passing(picture, alpha, image, mask, chance)
+        rng = np.random.default_rng(seed)
+        more, joined = scenes.add_passer_by(picture, alpha, image, mask, rng)
         assert (more[:, 42:88] == picture[:, 42:88]).all(), seed
         assert (joined >= alpha).all()
         assert joined.max() <= 1
@@ -236,7 +236,7 @@ def test_a_passer_by_is_behind_whoever_is_there_and_counts_as_a_person():
         assert (more[joined == 0] == 90).all(), seed
     assert seen > 10
     beside = np.roll(mask, -60, 1)  # cut off at the left
-    same, alone = scenes.passing(picture, alpha, image, beside, chance)
+    same, alone = scenes.add_passer_by(picture, alpha, image, beside, rng)
     assert same is picture
     assert alone is alpha
 
@@ -269,8 +269,8 @@ def test_what_stands_before_people_is_none_of_them():
     picture = np.full((96, 128, 3), 200, np.uint8)
     hidden = 0
     for seed in range(30):
-        chance = np.random.default_rng(seed)
-        shown, alpha = scenes.standing_before(picture, person, picture // 4, chance)
+        rng = np.random.default_rng(seed)
+        shown, alpha = scenes.add_occluder(picture, person, picture // 4, rng)
         assert (alpha <= person).all()
         assert (np.abs(shown[alpha > 0.995].astype(int) - 200) < 3).all(), seed
         hidden += ((person == 1) & (alpha < 0.5)).any()
@@ -322,13 +322,13 @@ def test_two_steps_end_in_a_file_that_the_engine_takes(photos, tmp_path, capsys,
 
 
 def test_the_table_of_architectures_leads_to_the_papers_networks():
-    assert segmentation.named(segmentation.ARCHS["unet"].network) is UNet
-    assert segmentation.named(segmentation.ARCHS["fcdensenet103"].network) is FCDenseNet103
+    assert segmentation.import_name(segmentation.ARCHS["unet"].network) is UNet
+    assert segmentation.import_name(segmentation.ARCHS["fcdensenet103"].network) is FCDenseNet103
     assert segmentation.ARCHS["unet"][1:3] == ((256, 256), 32)
     assert segmentation.ARCHS["fcdensenet103"].size == (224, 224)
     for arch in segmentation.ARCHS.values():
-        assert callable(segmentation.named(arch.network))
-        assert callable(segmentation.named(arch.task))
+        assert callable(segmentation.import_name(arch.network))
+        assert callable(segmentation.import_name(arch.task))
 
 
 def test_training_learns_and_the_exported_file_has_learned(photos, tmp_path):
@@ -406,7 +406,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_reading_processes_too(
 
     monkeypatch.setattr(segmentation, "_loss", stopping)
     assert train(photos, tmp_path / "run", "--steps", 9, "--workers", 2) == 130
-    assert "stopped after step 2 of 9; --resume goes on" in capsys.readouterr().err
+    assert "stopped after step 2 of 9; continue with --resume" in capsys.readouterr().err
     assert torch.load(tmp_path / "run/last.pt", weights_only=True)["step"] == 2
 
 
@@ -447,7 +447,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_spoils_nothing(photos, tmp_pa
     assert not (out / "last.pt").exists()
     refused(
         capsys,
-        "last.pt is from before: go on with --resume and a lower --lr",
+        "last.pt is from before: continue with --resume and a lower --lr",
         photos,
         tmp_path / "other",
         "--save-every",
@@ -474,7 +474,7 @@ def test_what_cannot_be_read_is_named_once_and_left_out(photos, tmp_path, capsys
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda root: [p.unlink() for p in (root / "images").iterdir()], "holds no images"),
+        (lambda root: [p.unlink() for p in (root / "images").iterdir()], "contains no images"),
         (lambda root: [p.unlink() for p in (root / "masks").iterdir()], "no image has a mask"),
         (lambda root: (root / "masks").rename(root / "m"), "masks: no such folder"),
         (lambda root: [p.write_bytes(b"") for p in (root / "images").iterdir()], "could be read"),
@@ -489,23 +489,30 @@ def test_data_that_cannot_train_end_in_one_line(photos, tmp_path, capsys, spoil,
 
 def test_runs_are_not_overwritten_nor_mixed_up(photos, tmp_path, capsys):
     out = tmp_path / "run"
-    refused(capsys, "begin the run without --resume", photos, out, "--resume")
+    refused(capsys, "start the run without --resume", photos, out, "--resume")
     assert train(photos, out, "--steps", 1) == 0
-    refused(capsys, "holds a run; go on with it by --resume", photos, out, "--steps", 2)
-    refused(capsys, "begun with batch 3, not 2", photos, out, "--resume", "--batch", 2)
+    refused(capsys, "contains a run; continue it with --resume", photos, out, "--steps", 2)
+    refused(capsys, "started with batch 3, not 2", photos, out, "--resume", "--batch", 2)
     refused(
-        capsys, "begun with arch tiny, not unet", photos, out, "--resume", "--batch", 3, arch="unet"
+        capsys,
+        "started with arch tiny, not unet",
+        photos,
+        out,
+        "--resume",
+        "--batch",
+        3,
+        arch="unet",
     )
     assert train(photos, out, "--steps", 2, "--resume") == 0  # longer is allowed
     assert [row["step"] for row in rows(out / "val.csv")] == ["1", "2"]
     cv2.imwrite(str(photos / "images/more.png"), np.zeros((36, 40, 3), np.uint8))
     cv2.imwrite(str(photos / "masks/more.png"), np.zeros((36, 40), np.uint8))
-    refused(capsys, "begun with photos 12 (", photos, out, "--resume")
+    refused(capsys, "started with photos 12 (", photos, out, "--resume")
     (photos / "images/more.png").unlink()
     (out / "last.pt").write_bytes((out / "last.pt").read_bytes()[:100])
     refused(capsys, "last.pt: not a readable checkpoint", photos, out, "--resume")
     (tmp_path / "file").write_text("")
-    refused(capsys, "cannot be made", photos, tmp_path / "file/run")
+    refused(capsys, "cannot be created", photos, tmp_path / "file/run")
 
 
 @pytest.mark.parametrize(
@@ -513,7 +520,7 @@ def test_runs_are_not_overwritten_nor_mixed_up(photos, tmp_path, capsys):
     [
         (("--data", "photos"), "write coco:ROOT or folder:ROOT"),
         (("--data", "folder:/nowhere/at/all"), "no such folder"),
-        (("--device", "cuda:7"), "PyTorch sees no CUDA"),
+        (("--device", "cuda:7"), "PyTorch finds no CUDA device"),
     ],
 )
 def test_wrong_arguments_end_in_one_line(photos, tmp_path, capsys, monkeypatch, arguments, reason):
@@ -649,7 +656,7 @@ def coco(tmp_path):
     """COCO's layout with five photos: two people and a crowd, one person, a crowd only, a dog,
     one person."""
     pytest.importorskip("pycocotools", reason='needs the extra "train"')
-    root, chance = tmp_path / "coco", np.random.default_rng(0)
+    root, rng = tmp_path / "coco", np.random.default_rng(0)
     (root / "annotations").mkdir(parents=True)
 
     def box(key, image, x, y, w, h, category=1):
@@ -680,7 +687,7 @@ def coco(tmp_path):
     for split in ("train2017", "val2017"):
         (root / split).mkdir()
         for index in range(1, 6):
-            picture = chance.integers(0, 255, (30, 40, 3), np.uint8)
+            picture = rng.integers(0, 255, (30, 40, 3), np.uint8)
             cv2.imwrite(str(root / split / f"{index:012}.jpg"), picture)
         content = {
             "images": [
@@ -741,7 +748,7 @@ def test_two_steps_on_coco(coco, tmp_path):
         ),
         (
             lambda root: (root / "annotations/instances_train2017.json").write_text("[]"),
-            "not COCO's instance annotations",
+            "not instance annotations of COCO",
         ),
         (
             lambda root: (root / "annotations/instances_train2017.json").write_text(
@@ -766,7 +773,7 @@ def test_coco_without_its_package_says_what_to_install(coco, tmp_path, capsys, m
 
 def test_a_coco_photo_of_another_size_than_its_annotation_is_left_out(coco):
     cv2.imwrite(str(coco / "train2017/000000000002.jpg"), np.zeros((10, 10, 3), np.uint8))
-    with pytest.raises(DataError, match="is 10x10, its annotation is 40x30"):
+    with pytest.raises(DataError, match="is 10x10, but its annotation is 40x30"):
         CocoPhotos(coco, "train2017")[1]
 
 
@@ -784,7 +791,7 @@ def test_a_coco_photo_with_an_odd_annotation_is_left_out(coco, spoil):
     spoil(content)
     path.write_text(json.dumps(content))
     photos = CocoPhotos(coco, "train2017")
-    with pytest.raises(DataError, match="COCO's photo 2: annotation cannot be read"):
+    with pytest.raises(DataError, match="COCO photo 2: annotation cannot be read"):
         photos[1]
     assert photos[0].mask.any()
 
@@ -808,7 +815,7 @@ def inpaint(photos, out, *more):
 
 def test_too_deep_a_network_for_one_picture_ends_in_one_line(photos, tmp_path, capsys):
     assert inpaint(photos, tmp_path / "run", "--size", 32, "--levels", 5, "--batch", 1) == 2
-    assert "batch norm needs more than one picture" in capsys.readouterr().err
+    assert "batch norm needs more than one value per channel" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -880,7 +887,7 @@ def test_inpainting_names_what_it_cannot_use(photos, tmp_path, capsys):
     for path in (photos / "images").iterdir():
         path.unlink()
     assert inpaint(photos, tmp_path / "run") == 2
-    assert "holds no images" in capsys.readouterr().err
+    assert "contains no images" in capsys.readouterr().err
 
 
 def test_holes_are_of_all_sizes_and_their_seeds():
@@ -941,7 +948,7 @@ def test_scores_are_of_what_counts():
     target[:, 1, :4] = 255
     logits = torch.full((1, 1, 8, 8), 50.0)
     logits[:, :, :3] = -50
-    assert segmentation.figures(logits, target)["mad"] == pytest.approx([250], abs=0.1)
+    assert segmentation.picture_scores(logits, target)["mad"] == pytest.approx([250], abs=0.1)
 
 
 def test_pictures_stay_on_their_side_and_clips_together():
@@ -973,7 +980,7 @@ def test_style_does_not_suffer_from_half_precision():
 def test_windows_show_all_of_a_photo_at_zoom_1():
     photo = np.zeros((40, 80, 3), np.uint8)
     photo[:, :40] = 200
-    whole, _ = augment.whole([photo], (40, 40))
+    whole, _ = augment.fit_whole([photo], (40, 40))
     assert np.allclose(whole[20, :19], 200, atol=2)
     assert np.allclose(whole[20, 21:], 0, atol=2)
 
@@ -1051,11 +1058,13 @@ def test_memory_that_ends_before_the_first_step_is_one_line(photos, tmp_path, ca
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Tiny, "to", full)
-    refused(capsys, "too little memory (CUDA out of memory)", photos, tmp_path / "run")
+    refused(capsys, "out of memory (CUDA out of memory)", photos, tmp_path / "run")
 
 
 def test_a_score_that_is_no_number_ends_the_run(photos, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(segmentation, "figures", lambda *_: {"iou": [float("nan")], "mad": [1.0]})
+    monkeypatch.setattr(
+        segmentation, "picture_scores", lambda *_: {"iou": [float("nan")], "mad": [1.0]}
+    )
     refused(capsys, "the iou became nan after step 1", photos, tmp_path / "run", "--steps", 1)
     assert not (tmp_path / "run/best.pt").exists()
 

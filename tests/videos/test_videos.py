@@ -641,7 +641,7 @@ def test_a_run_that_fails_early_leaves_the_parts_of_another(video, place, stoppe
     parts = parts_folder(place / "out.mp4")
     before = results(parts)
     code, lines = video("wma.mkv", "-o", "out.mp4", "-b", "blue")
-    assert (code, "cannot hold the sound" in lines[0]) == (2, True)
+    assert (code, "cannot store the sound" in lines[0]) == (2, True)
     assert set(before) <= set(results(parts))
     assert not (parts / "owner").exists()
 
@@ -729,7 +729,7 @@ def test_a_stop_that_comes_too_late_is_none(video, plain, place, monkeypatch):
 def test_the_advice_for_a_sound_is_one_that_helps(video, place):
     clip("phone.avi", "-c:a", "pcm_mulaw", "-ar", "8000")
     for name in ("out.mp4", "out.mkv"):
-        assert refused(video("phone.avi", "-o", name), "(pcm_mulaw); name the output .mov, or")
+        assert refused(video("phone.avi", "-o", name), "(pcm_mulaw); use .mov for the output, or")
     assert video("phone.avi", "-o", "out.mov")[0] == 0
     assert [len(sound(name)) > 0 for name in ("phone.avi", "out.mov")] == [True, True]
     assert refused(video("phone.avi", "-o", "o.webm", "--alpha", "vp9"), "(pcm_mulaw); leave the")
@@ -750,7 +750,9 @@ def test_a_folder_with_other_things_in_it_is_not_replaced(video, plain, place, t
     (place / "pictures/diary.txt").write_text("mine")
     (place / "diary.txt").write_text("mine")
     words = "-o", target, "--alpha", "png-sequence", "--overwrite"
-    assert refused(video(plain, *words), "which is no picture of a video; name a new folder")
+    assert refused(
+        video(plain, *words), "which is not part of an image sequence; choose a new folder"
+    )
     assert (place / "pictures/diary.txt").read_text() == "mine"
 
 
@@ -801,8 +803,8 @@ def test_a_file_that_was_cut_off_gives_what_it_has_and_says_so(video, place, nam
     (place / name).write_bytes(data[: len(data) // 2])
     code, lines = video(name, "-o", "out.mp4", *CLASSICAL, bright=False)
     assert (code, len(lines)) == (0, 2), lines
-    assert "its pictures end at" in lines[0]
-    assert "not at 4.0 s as it says; is it complete?" in lines[0]
+    assert "the video ends at" in lines[0]
+    assert "but its header says 4.0 s; is the file complete?" in lines[0]
     assert 20 < len(times("out.mp4")) < 60
 
 
@@ -828,7 +830,10 @@ def test_a_file_that_was_cut_off_gives_what_it_has_and_says_so(video, place, nam
         (("in.mp4", "-o", "o.png", "--alpha", "png-sequence"), "is a folder's, without suffix"),
         (("in.mp4", "-o", "o.mp4", "--alpha", "apng"), "--alpha"),
         (("in.mp4", "-o", "o.webm", "--alpha", "vp9", "-b", "red"), "leave --background out"),
-        (("in.mp4", "-o", "o.webm"), "cannot hold the sound of in.mp4 (aac); name the output .mkv"),
+        (
+            ("in.mp4", "-o", "o.webm"),
+            "cannot store the sound of in.mp4 (aac); use .mkv for the output",
+        ),
         (("in.mp4", "-o", "file/o.mp4"), "cannot be written"),
         (("in.mp4", "-o", "o.mp4", "-b", "nosuch.jpg"), "background 'nosuch.jpg'"),
         (
@@ -836,7 +841,7 @@ def test_a_file_that_was_cut_off_gives_what_it_has_and_says_so(video, place, nam
             "the end must come after the start",
         ),
         (("in.mp4", "-o", "o.mp4", "--start", "noon"), "--start 'noon': write seconds"),
-        (("in.mp4", "-o", "o.mp4", "--start", "100"), "no picture in this span"),
+        (("in.mp4", "-o", "o.mp4", "--start", "100"), "no frames in this time span"),
         (("in.mp4", "-o", "~nosuchuser/o.mp4"), "there is no user nosuchuser"),
         (("~nosuchuser/in.mp4", "-o", "o.mp4"), "there is no user nosuchuser"),
         (("in.mp4",), "Missing option"),

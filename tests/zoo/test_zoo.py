@@ -259,7 +259,7 @@ def test_a_row_whose_file_the_engine_cannot_read_names_those_it_can(rows):
     rows(make_row("first"), make_row("second", file="second.pth"))
     put(zoo.cache_folder(), "first.onnx")
     message = refused(zoo.resolve, "rvm", EngineSettings(model=Path("first")), (".pth",))
-    assert "'first' is no .pth file" in message
+    assert "'first' is not a .pth file" in message
     assert "take second" in message
 
 

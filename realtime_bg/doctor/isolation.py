@@ -1,4 +1,4 @@
-"""Asking another process: what may crash, hang or print on its own must not do so in ours."""
+"""Runs checks that may crash, hang or print in a separate process."""
 
 import json
 import os
@@ -14,19 +14,21 @@ SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """``said``: the JSON objects that came, in order. ``problem``: why no more came, or empty.
-    ``words``: what was printed besides."""
+class Outcome:
+    """What a check reported. ``results``: the JSON objects it printed, in order. ``problem``: why
+    it failed, or empty. ``output``: its standard error."""
 
-    said: list[dict[str, Any]]
+    results: list[dict[str, Any]]
     problem: str
-    words: str
+    output: str
 
 
-def ask(machine: Machine, *words: str, text: str = "", seconds: float = SECONDS) -> Answer:
-    """Run the probe with these words and ``text`` as its input, for ``seconds`` at most."""
-    command = [*machine.probe, *words]
-    own_group = os.name == "posix"  # so that its children end with it
+def run_isolated(
+    machine: Machine, *arguments: str, stdin: str = "", seconds: float = SECONDS
+) -> Outcome:
+    """Run the probe with ``arguments`` and ``stdin`` as its input, for at most ``seconds``."""
+    command = [*machine.probe, *arguments]
+    new_group = os.name == "posix"  # so that its children can be killed too
     pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(
@@ -36,25 +38,25 @@ def ask(machine: Machine, *words: str, text: str = "", seconds: float = SECONDS)
             stderr=pipe,
             encoding="utf-8",
             errors="replace",
-            start_new_session=own_group,
+            start_new_session=new_group,
         )
     except OSError as error:
-        return Answer([], f"cannot be started ({error.strerror})", "")
+        return Outcome([], f"cannot be started ({error.strerror})", "")
     late = False
     with process:
         try:
-            out, err = process.communicate(text, timeout=seconds)
+            out, err = process.communicate(stdin, timeout=seconds)
         except subprocess.TimeoutExpired:
             late = True
-            _kill(process, own_group)
+            _kill(process, new_group)
             out, err = process.communicate()
         finally:
-            _kill(process, own_group)
-    said = []
+            _kill(process, new_group)
+    results = []
     for line in out.splitlines():
         with suppress(ValueError):
-            said.append(json.loads(line))
-    return Answer(said, _ending(process.returncode, late, seconds), err)
+            results.append(json.loads(line))
+    return Outcome(results, _why_ended(process.returncode, late, seconds), err)
 
 
 def _kill(process: "subprocess.Popen[str]", group: bool) -> None:
@@ -66,7 +68,7 @@ def _kill(process: "subprocess.Popen[str]", group: bool) -> None:
                 process.kill()
 
 
-def _ending(code: int, late: bool, seconds: float) -> str:
+def _why_ended(code: int, late: bool, seconds: float) -> str:
     if late:
         return f"no answer within {seconds:g} s"
     if code < 0:
