@@ -1,4 +1,4 @@
-"""List every module of the package with the first sentence of its docstring, room by room.
+"""List the package's modules with the first sentence of their docstrings, room by room.
 
 python scripts/list_modules.py docs/modules.md
 """
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def listed() -> str:
-    """The page."""
+    """Return the page, as Markdown."""
     parts = [HEAD]
     for layer in _layers():
         for room in layer:
@@ -42,7 +42,7 @@ def listed() -> str:
 
 
 def _layers() -> tuple[tuple[str, ...], ...]:
-    """The layers of the contract in pyproject.toml, as the drawing of the rooms reads them."""
+    """Return the layers of the contract in pyproject.toml, read as for the drawing of the rooms."""
     spec = importlib.util.spec_from_file_location("draw_rooms", ROOT / "scripts/draw_rooms.py")
     assert spec is not None
     assert spec.loader is not None
