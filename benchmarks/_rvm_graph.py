@@ -1,4 +1,4 @@
-"""RVM's whole exported graph, refiner included, called in ONNX Runtime as its authors show it."""
+"""RVM's complete exported graph including the refiner, run in ONNX Runtime as its authors show."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ Floats = NDArray[np.float32]
 
 
 class RvmGraph:
-    """``ratio``: of the picture's size, at which the network works. Needs RVM's weights."""
+    """RVM in ONNX Runtime. ``ratio``: its downsample ratio. Needs RVM's weights."""
 
     def __init__(self, ratio: float) -> None:
         path = zoo.resolve("rvm", EngineSettings())
@@ -24,12 +24,12 @@ class RvmGraph:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the frames before."""
+        """Reset the recurrent state."""
         self._state = [np.zeros((1, 1, 1, 1), np.float32)] * len(STATES)
 
     def __call__(self, src: Floats) -> tuple[Floats, Floats]:
-        """Foreground ``float32 (1, 3, H, W)``, RGB, and alpha ``(1, 1, H, W)``, both in [0, 1], of
-        a picture like the foreground."""
+        """Return the foreground ``float32 (1, 3, H, W)``, RGB, and the alpha ``(1, 1, H, W)``, both
+        in [0, 1], for ``src`` of the foreground's shape and type."""
         feed = {"src": src, "downsample_ratio": self._ratio}
         feed |= {f"{name}i": value for name, value in zip(STATES, self._state, strict=True)}
         fgr, pha, *self._state = self._session.run(

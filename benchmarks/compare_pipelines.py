@@ -1,15 +1,16 @@
-"""Compare ways from a frame to its composite, in turn for each frame: all meet the same noise.
+"""Compare pipelines from frame to composite; they take turns on each frame, under equal conditions.
 
     REALTIME_BG_MODELS=... python benchmarks/compare_pipelines.py --frames 200
 
-* limit: RVM's bare network at the work size, and one copy of the frame: nothing can be faster
-* ours: the whole step of this program, frame in, composite out, by engine and runtime
-* straightforward: what everyone writes first: RVM's graph, refiner included, on the full-size float
-  picture in ONNX Runtime (downsample ratio to the same work size), blended as floats in NumPy
-* MediaPipe: its selfie segmentation (256x144) with a hard mask, where a package that still has it
-  is installed: `pip install mediapipe==0.10.14`
+* limit: RVM's network alone at the work size, and one copy of the frame: the lower bound
+* ours: this program's complete step from frame to composite, by engine and runtime
+* straightforward: the obvious first implementation: RVM's graph including the refiner on the
+  full-size float image in ONNX Runtime (with the ratio for the same work size), blended as floats
+  in NumPy
+* MediaPipe: its selfie segmentation (256x144) with a hard mask, if a version that still has it is
+  installed: `pip install mediapipe==0.10.14`
 
-Prints a Markdown table: milliseconds, and how many times the limit. Needs RVM's weights.
+Prints a Markdown table: milliseconds, and multiples of the limit. Needs RVM's weights.
 """
 
 import argparse
@@ -33,13 +34,13 @@ from realtime_bg.settings.live import Live
 from realtime_bg.sources.demo import DemoSource
 from realtime_bg.stats import Stats
 
-WARM_UP = 10  # frames before the first one that counts
+WARM_UP = 10  # frames before timing starts
 
 Step = Callable[[Frame], object]
 
 
 def ours(engine: str, runtime: str, quality: str = "fast") -> Step:
-    """The program's own step."""
+    """Return this program's step."""
     flags = {
         "engine.name": engine,
         "engine.runtime": runtime,
@@ -51,7 +52,7 @@ def ours(engine: str, runtime: str, quality: str = "fast") -> Step:
 
 
 def limit(work: Size) -> Step:
-    """The network on a picture that is there already, and one copy."""
+    """Return the lower bound: the network on a ready tensor, and one copy of the frame."""
     network = RvmGraph(1)
     src = np.random.default_rng(1).random((1, 3, work[1], work[0]), np.float32)
 
@@ -63,7 +64,7 @@ def limit(work: Size) -> Step:
 
 
 def straightforward(work: Size, size: Size) -> Step:
-    """Everything at full size."""
+    """Return the straightforward step, with everything at full size."""
     network = RvmGraph(work[0] / size[0])
     background = open_background("beach", load().background, True).render(size, 0.0)
 
@@ -77,7 +78,7 @@ def straightforward(work: Size, size: Size) -> Step:
 
 
 def mediapipe() -> Step:
-    """MediaPipe's selfie segmentation and a hard mask, as its example shows them."""
+    """Return MediaPipe's selfie segmentation with a hard mask, as in its example."""
     from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
 
     network = SelfieSegmentation(model_selection=1)

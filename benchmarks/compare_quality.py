@@ -1,17 +1,17 @@
-"""Measure engines and refinements on clips whose alpha and colours are known.
+"""Measure engines and refinements on clips with known alpha and foreground colours.
 
     python scripts/make_matting_set.py --out set --people folder:ROOT --rooms backgrounds/
     REALTIME_BG_MODELS=... python benchmarks/compare_quality.py set
     ... set --ways "rvm" "rvm: refine.steady=0" "embedded: refine.feather=2 refine.grow=1"
 
 A way is an engine and, after a colon, settings that differ from the default; after a comma, `raw`
-blends the camera's own colours, `late` shows each frame with the matte of the one before, and
-`moved` with that matte moved along (output.sync: lowest-latency). `rvm graph` is RVM's own whole
-graph, refiner included, at the same work size. Prints a Markdown table of means over clips (lower
-is better): MAD, MSE, Grad, Conn and dtSSD of the alpha (see realtime_bg/training/metrics.py);
-*blend*, the mean absolute difference in grey levels between the composite and the true one before
-another background, where either shows something of the person; and *edge*, the same where the true
-alpha is neither 0 nor 1.
+blends the camera's own colours, `late` shows each frame with the matte of the previous one, and
+`moved` with that matte warped along the motion (output.sync: lowest-latency). `rvm graph` is RVM's
+complete graph, refiner included, at the same work size. Prints a Markdown table of means over clips
+(lower is better): MAD, MSE, Grad, Conn and dtSSD of the alpha (see
+realtime_bg/training/metrics.py); *blend*, the mean absolute difference in grey levels between the
+composite and the true composite over another background, where either contains the person; and
+*edge*, the same where the true alpha is neither 0 nor 1.
 """
 
 import argparse
@@ -41,13 +41,13 @@ from realtime_bg.training import metrics
 from realtime_bg.training.labelled import Pair, frames, pairs, read_image
 
 FPS = 30.0
-WORK_WIDTH = 256  # of RVM's own graph, as the program's for live use
+WORK_WIDTH = 256  # of RVM's own graph, as in this program's live use
 BEHIND = "beach"
-EDGE = 0.004, 0.996  # true alphas between which pixels are an edge
+EDGE = 0.004, 0.996  # pixels with true alphas in between are an edge
 COLUMNS = ("mad", "mse", "grad", "conn", "dtssd", "blend", "edge")
 DEFAULT = ("rvm graph", "rvm", "rvm, raw", "embedded", "embedded, raw")
 
-Look = Callable[[Image, int], tuple[Alpha, Image]]  # picture, index -> alpha, the person's colours
+Look = Callable[[Image, int], tuple[Alpha, Image]]  # image, index -> alpha, the person's colours
 
 
 class Graph:
@@ -68,16 +68,16 @@ class Graph:
 
 
 class Ours:
-    """An engine with all that follows it, as in live use. ``late``: the matte is the last frame's,
-    and with ``moved`` carried to this one."""
+    """An engine and its refinement, as in live use. ``late``: use the previous frame's matte, with
+    ``warp`` warped to this frame."""
 
-    def __init__(self, way: str, late: bool, moved: bool) -> None:
+    def __init__(self, way: str, late: bool, warp: bool) -> None:
         engine, _, changes = way.partition(":")
         flags = dict(change.split("=", 1) for change in changes.split())
         self._settings = load(flags={"engine.name": engine.strip(), **flags}).at_quality("fast")
         self._matting = Matting(Live(self._settings), Stats())
         self._steady, self._flow = Steady(), Flow()
-        self._late, self._moved = late, moved
+        self._late, self._warp = late, warp
         self._last: Matte | None = None
         self._clip = 0
 
@@ -88,7 +88,7 @@ class Ours:
         used = matte = downloaded(self._matting.matte(frame))
         if self._late and self._last is not None and not self._last.lost:
             used = replace(self._last, frame=frame, foreground=None)
-            if self._moved:
+            if self._warp:
                 used = carried(self._last, frame, self._flow)
         self._last = matte
         cut = cutout(used, self._settings.refine, self._steady)
@@ -96,19 +96,19 @@ class Ours:
 
 
 def open_way(way: str) -> Look:
-    """What a way does with a picture."""
+    """Return the function that mattes images in this way."""
     name, *hows = way.split(", ")
     if name == "rvm graph":
         look: Look = Graph()
     else:
-        look = Ours(name, late=bool({"late", "moved"} & set(hows)), moved="moved" in hows)
+        look = Ours(name, late=bool({"late", "moved"} & set(hows)), warp="moved" in hows)
     if "raw" not in hows:
         return look
     return lambda image, index: (look(image, index)[0], image)
 
 
 def measured(look: Look, clip: list[tuple[Image, Alpha, Image]], behind: Image) -> dict[str, float]:
-    """The figures of one clip."""
+    """Return the metrics of one clip."""
     rows: list[dict[str, float]] = []
     before: tuple[Alpha, Alpha] | None = None
     for index, (image, truth, colours) in enumerate(clip):
@@ -130,13 +130,13 @@ def measured(look: Look, clip: list[tuple[Image, Alpha, Image]], behind: Image) 
 
 
 def read(root: Path, pair: Pair) -> list[tuple[Image, Alpha, Image]]:
-    """Picture, true alpha and true colours of every frame."""
+    """Return image, true alpha and true foreground colours of every frame."""
     found = []
     files = sorted((root / "foregrounds" / pair.name).iterdir())
     for (image, mask), file in zip(frames(pair), files, strict=True):
         assert mask is not None
         alpha = (mask / 255).astype(np.float32)
-        # Inside, the camera's own noise belongs to the picture.
+        # Inside the person the image's own noise is part of the true colours.
         colours = np.where(alpha[..., None] > EDGE[1], image, read_image(file))
         found.append((image, alpha, colours))
     return found
@@ -146,10 +146,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("set", type=Path, help="what scripts/make_matting_set.py made")
+    parser.add_argument("set", type=Path, help="the folder made by scripts/make_matting_set.py")
     parser.add_argument("--ways", nargs="+", default=DEFAULT, metavar="WAY")
-    parser.add_argument("--clips", type=int, help="so many only")
-    parser.add_argument("--json", type=Path, help="every clip's figures")
+    parser.add_argument("--clips", type=int, help="use only the first N clips")
+    parser.add_argument("--json", type=Path, help="write every clip's metrics")
     options = parser.parse_args()
     show_logs(False)
     ways = {way: open_way(way) for way in options.ways}

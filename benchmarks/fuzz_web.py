@@ -1,12 +1,13 @@
-"""Fuzz the web server: schemathesis over its OpenAPI schema, and damaged pictures and videos.
+"""Fuzz the web server with schemathesis over its OpenAPI schema, and with damaged images and
+videos.
 
     pip install -e ".[web]" schemathesis
     python benchmarks/fuzz_web.py --seed 1 --files 2000 --examples 100
 
-Starts `realtime-bg serve` on a free port with the built-in demo as its camera. Exit code 1 when an
-answer was a 5xx, nothing came within --timeout seconds, or the server ended. The table shows what
-it answered, and its memory, threads and open files, before and after. The schema's calls come
-last: they change settings.
+Starts `realtime-bg serve` on a free port with the built-in demo as its camera. The exit code is 1
+if a response was a 5xx, a request timed out after --timeout seconds, or the server ended. The
+tables show the responses, and the server's memory, threads and open files before and after. The
+schema's calls come last, because they change settings.
 """
 
 import argparse
@@ -29,14 +30,14 @@ import requests
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.demo import DemoSource
 
-WARM_UP = 100  # requests until memory counts: caches, the engine, thread pools
-BESIDE = Path(sys.executable).parent  # where the commands of this environment are
+WARM_UP = 100  # requests before memory is measured: caches, the engine, thread pools
+BESIDE = Path(sys.executable).parent  # the folder of this environment's commands
 ENDLESS = "/api/live/stream"
 
 
 @contextmanager
 def served() -> Iterator[tuple[str, str, psutil.Process]]:
-    """A server of its own: address, token, process."""
+    """Run a server; yield its address, token and process."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             BESIDE / "realtime-bg",
@@ -68,7 +69,7 @@ def served() -> Iterator[tuple[str, str, psutil.Process]]:
 
 
 def samples(folder: Path) -> dict[str, list[bytes]]:
-    """Sound files to damage: pictures by several codecs, and videos."""
+    """Return intact files to damage: images in several formats, and videos."""
     demo = DemoSource("", SourceSettings(spec="demo", size=(160, 90)), False)
     image = demo.image(45)
     cut_out = np.dstack([image, np.rint(demo.alpha(45) * 255).astype(np.uint8)])
@@ -89,7 +90,7 @@ def samples(folder: Path) -> dict[str, list[bytes]]:
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:
-    """Some bytes changed, a piece lost, doubled, cut off or put before; now and then none."""
+    """Return ``data`` with bytes changed, deleted, duplicated or truncated; sometimes unchanged."""
     changed = bytearray(data)
     for _ in range(rng.choice((0, 1, 1, 2, 8))):
         at, length = rng.randrange(len(changed) + 1), rng.choice((1, 2, 4, 64, 512))
@@ -103,7 +104,7 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
                 changed[at:at] = changed[max(0, at - length) : at]
             case 4:
                 del changed[at:]
-            case 5:  # sizes stand in the first bytes
+            case 5:  # sizes are in the first bytes
                 changed[rng.randrange(min(64, len(changed) + 1)) :][:4] = rng.randbytes(4)
                 place = rng.randrange(64)
                 changed[place : place + 4] = rng.randbytes(4)
@@ -111,7 +112,7 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
 
 
 def state(process: psutil.Process) -> dict[str, float]:
-    """What must not grow."""
+    """Return the resources that must not grow."""
     return {
         "memory, MB": process.memory_info().rss / 1e6,
         "threads": process.num_threads(),
@@ -125,7 +126,9 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--files", type=int, default=1000, help="damaged uploads")
-    parser.add_argument("--examples", type=int, default=50, help="per operation of the schema")
+    parser.add_argument(
+        "--examples", type=int, default=50, help="examples for each operation of the schema"
+    )
     parser.add_argument("--timeout", type=float, default=30.0, help="seconds")
     options = parser.parse_args()
     rng = random.Random(options.seed)
@@ -148,7 +151,7 @@ def main() -> int:
                 answers[where, answer.status_code] += 1
                 if answer.status_code >= 500:
                     print(where, answer.text)
-                if answer.status_code == 201:  # room for the next
+                if answer.status_code == 201:  # make room for the next upload
                     made = answer.json()
                     session.delete(f"{address}{where}/{made.get('id') or made['name']}", timeout=30)
             while session.get(f"{address}/api/jobs", timeout=30).json():

@@ -1,15 +1,15 @@
-"""Measure the running program: its threads, its latency, its memory, and what it costs when idle.
+"""Measure the live pipeline: frame rate, latency, CPU, memory, and the cost of a pause.
 
     REALTIME_BG_MODELS=... python benchmarks/live_pipeline.py
     ... --ways "rvm" "rvm: engine.runtime=openvino" "rvm: output.sync=lowest-latency"
     ... --ways "embedded" --frames 20000
 
 A way is an engine and, after a colon, settings that differ from the default; engine.gate is off, as
-for somebody who never sits still. The demo is shown at --fps frames a second (at 1000 none waits
-for the next: the throughput) to a sink that takes them. Ways take turns, --rounds times. Prints a
-Markdown table: frames a second, median and 95th percentile of the latency from capture to hand-over
-in ms, CPU in percent of one core while running and while paused, and by how many MB the memory grew
-after the 500th frame. Needs RVM's weights.
+for a person in constant motion. The demo runs at --fps frames per second (1000 measures the
+throughput, because no frame is waited for) into a sink that discards them. Ways take turns,
+--rounds times. Prints a Markdown table: frames per second, median and 95th percentile of the
+latency from capture to hand-over in ms, CPU in percent of one core while running and while paused,
+and the growth of memory in MB after the 500th frame. Needs RVM's weights.
 """
 
 import argparse
@@ -29,14 +29,14 @@ from realtime_bg.sources import open_source
 from realtime_bg.stats import Stats
 from realtime_bg.system.console import err, show_logs
 
-SETTLED = 60  # frames before the first one that counts
-GROWN = 500  # frame from which memory is watched
-IDLE = 3.0  # seconds in pause
+SETTLED = 60  # frames before timing starts
+GROWN = 500  # frame from which memory is measured
+IDLE = 3.0  # seconds of the pause that are measured
 COLUMNS = ("fps", "p50", "p95", "cpu", "idle", "grown")
 
 
 def settings(way: str, size: str, fps: float) -> Settings:
-    """The settings of a way."""
+    """Return the settings of a way."""
     engine, _, changes = way.partition(":")
     flags = dict(change.split("=", 1) for change in changes.split())
     common = {
@@ -53,7 +53,7 @@ def settings(way: str, size: str, fps: float) -> Settings:
 
 
 def measured(wanted: Settings, frames: int) -> dict[str, float]:
-    """The figures of one run of ``frames`` composites after `SETTLED`."""
+    """Return the measurements of a run of ``frames`` composites after `SETTLED`."""
     live, stats = Live(wanted), Stats(history=frames)
     source = open_source(wanted.source, paced=True)
     processor = Processor(live, stats, wait=False)
@@ -87,7 +87,7 @@ def measured(wanted: Settings, frames: int) -> dict[str, float]:
 
 
 def _until(stats: Stats, count: int) -> None:
-    """Wait for so many composites since the last `Stats.clear`."""
+    """Wait for ``count`` composites since the last `Stats.clear`."""
     end = time.monotonic() + 60 + count
     while len(stats.milliseconds("latency")) < count:
         if time.monotonic() > end:

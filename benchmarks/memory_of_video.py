@@ -1,10 +1,10 @@
-"""How much memory `realtime-bg video` takes, minute by minute of a long clip with sound.
+"""Measure the memory of `realtime-bg video`, minute by minute of a long clip with sound.
 
     python benchmarks/memory_of_video.py --minutes 10 -- --engine threshold --background blue
 
-What stands behind the two dashes is given to the command. FFmpeg (the program) makes the clip from
-its test picture; clip and result go to a temporary folder, which needs about 100 MB a minute. The
-process is looked at once a second; "done" is counted by its finished parts.
+Arguments after the two dashes are passed to the command. FFmpeg (the program) makes the clip from
+its test pattern; clip and result go to a temporary folder, which needs about 100 MB per minute. The
+process is sampled once per second, and its progress is derived from the finished parts.
 """
 
 import argparse
@@ -22,7 +22,7 @@ RATE = 30
 
 
 def make_clip(path: Path, minutes: float, size: str) -> None:
-    """FFmpeg's test picture with a tone."""
+    """Make a clip of FFmpeg's test pattern with a tone."""
     seconds = minutes * 60
     subprocess.run(
         [
@@ -52,7 +52,7 @@ def make_clip(path: Path, minutes: float, size: str) -> None:
 
 
 def measure(clip: Path, target: Path, options: list[str]) -> list[tuple[int, float]]:
-    """Convert; returns (pictures done, resident MB) second by second."""
+    """Convert and return (frames done, resident MB) for every second."""
     words = [sys.executable, "-m", "realtime_bg", "video", str(clip), "-o", str(target)]
     samples = []
     with subprocess.Popen([*words, *options]) as child:
@@ -85,8 +85,8 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--size", default="1280x720")
-    parser.add_argument("--clip", type=Path, help="a clip of 30 frames a second instead")
-    parser.add_argument("options", nargs="*", help="for realtime-bg video")
+    parser.add_argument("--clip", type=Path, help="use this clip with 30 frames per second instead")
+    parser.add_argument("options", nargs="*", help="options for realtime-bg video")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         clip = given.clip or Path(folder) / "clip.mp4"

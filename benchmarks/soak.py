@@ -1,11 +1,12 @@
-"""Runs the daemon for long, changes what users change, and watches what it holds.
+"""Run the daemon for a long time with changing settings, and check its resources for growth.
 
     python benchmarks/soak.py --minutes 60
 
-One process with the demo as the camera; every ten seconds (``--every``) the background, the mirror
-or the source's size changes, or it is paused for a moment. Each time memory, threads and open files
-are taken down; in the end they are printed, a row for each round of all changes. Exit code 1 when
-threads or files are more than in the second round, or memory is by more than 5 %.
+One process with the demo as the camera; every ten seconds (``--every``) a setting changes: the
+background, the mirror, the feather, the source's size or the pause. Each time memory, threads and
+open files are recorded; at the end they are printed, one row for each round of all changes. The
+exit code is 1 if threads or files exceed those of the second round, or memory does by more than 5
+%.
 """
 
 import argparse
@@ -41,7 +42,7 @@ CHANGES = (
 
 
 def sample(process: psutil.Process) -> tuple[float, int, int]:
-    """Megabytes, threads and open files."""
+    """Return memory in MB, threads and open files."""
     return process.memory_info().rss / 1e6, process.num_threads(), process.num_fds()
 
 
@@ -77,7 +78,7 @@ def main() -> int:
         finally:
             daemon.stop()
             runner.join()
-    # By rounds of all changes, since what is shown decides how much is needed.
+    # By rounds of all changes, because the settings determine how much is needed.
     whole = range(0, len(samples) - len(CHANGES) + 1, len(CHANGES))
     rounds = [samples[first : first + len(CHANGES)] for first in whole] or [samples]
     print(

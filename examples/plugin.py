@@ -1,6 +1,6 @@
-"""A background of your own: stripes that move. `STRIPES:WIDTH` sets their width in pixels.
+"""A background plug-in: moving stripes. `stripes:WIDTH` sets their width in pixels.
 
-A package offers it by an entry point, and every command and the page know it then::
+A package offers it with an entry point; all commands and the web page then accept it::
 
     [project.entry-points."realtime_bg.backgrounds"]
     stripes = "your_package:Stripes"
@@ -18,14 +18,14 @@ from realtime_bg.testing import BackgroundContract
 
 
 class Stripes(Background):
-    """Diagonal stripes, a width a second."""
+    """Diagonal stripes that move by their width per second."""
 
     takes_target = target_is_safe = True
 
     def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
         super().__init__(target, settings, wait)
         if not (target or "32").isdecimal() or not int(target or "32"):
-            raise BackgroundError(f"stripes:{target}: write the width in pixels, as in stripes:40")
+            raise BackgroundError(f"stripes:{target}: give the width in pixels, as in stripes:40")
         self._width = int(target or "32")
 
     def render(
@@ -38,7 +38,7 @@ class Stripes(Background):
 
 
 class TestStripes(BackgroundContract):
-    """Run by `pytest examples/plugin.py`."""
+    """The contract's tests; run them with `pytest examples/plugin.py`."""
 
     def open(self, wait: bool) -> Background:
         return Stripes("8", BackgroundSettings(), wait)

@@ -1,4 +1,4 @@
-"""Cut the people out of a photo, and put them before another background.
+"""Cut the people out of a photo, and place them in front of another background.
 
 python examples/remove_background.py me.jpg cut-out.png beach.png
 """

@@ -1,4 +1,4 @@
-"""The whole pipeline in the background of your program: settings change while it runs.
+"""Run the live pipeline in the background of your program, and change settings while it runs.
 
 python examples/run_in_background.py demo out.mp4 3
 """
@@ -10,7 +10,7 @@ import realtime_bg
 
 
 def main(source: str = "camera", output: str = "virtualcam", *, seconds: float = 10.0) -> None:
-    """Feed ``output`` from ``source``; another background every second."""
+    """Feed ``output`` from ``source``, and change the background every second."""
     with realtime_bg.open(source=source, background="blur", outputs=[output]) as running:
         for number in range(int(seconds)):
             running.set(background=("beach", "office", "blur")[number % 3])

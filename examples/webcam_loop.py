@@ -1,7 +1,7 @@
-"""A loop of your own: OpenCV's camera, a session, OpenCV's window. Escape ends it.
+"""Replace the background in your own loop, with OpenCV's camera and window. Escape ends it.
 
-python examples/webcam_loop.py            # the first camera
-python examples/webcam_loop.py clip.mp4   # a file in its place
+python examples/webcam_loop.py # the first camera python examples/webcam_loop.py clip.mp4 # a video
+file instead
 """
 
 import sys
@@ -12,7 +12,7 @@ import realtime_bg
 
 
 def main(source: str | int = 0) -> None:
-    """Show the person of ``source`` before a beach."""
+    """Show the person in ``source`` in front of a beach."""
     camera = cv2.VideoCapture(source)
     with realtime_bg.Session(order="bgr") as session:
         while (frame := camera.read()[1]) is not None and cv2.waitKey(1) != 27:

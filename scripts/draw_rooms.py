@@ -1,10 +1,10 @@
-"""Draw the rooms of the package and the imports between them, for docs/architecture.md.
+"""Draw the package's rooms and the imports between them, for docs/architecture.md.
 
     python scripts/draw_rooms.py docs/rooms.svg
 
-The layers are those of the contract in pyproject.toml, the arrows are what the modules really
-import. An import that a chain of other arrows implies is left out. Needs grimp, which the extra
-`dev` brings along with import-linter.
+The layers are those of the contract in pyproject.toml, and the arrows are the modules' actual
+imports. Imports implied by a chain of other arrows are left out. Needs grimp, which the extra `dev`
+installs with import-linter.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from realtime_bg.system.files import write_whole
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "realtime_bg"
-BOX, ROW, GAP = (112.0, 32.0), 44.0, 38.0  # pixels: a room, the height of a layer, between layers
-BESIDE, LANE, MARGIN = 26.0, 16.0, 24.0  # between rooms, around a passing arrow, around it all
-TRIES, SWEEPS = 60, 6  # of the search for an order with few crossings
+BOX, ROW, GAP = (112.0, 32.0), 44.0, 38.0  # pixels: a room, a layer's height, between layers
+BESIDE, LANE, MARGIN = 26.0, 16.0, 24.0  # between rooms, around passing arrows, at the border
+TRIES, SWEEPS = 60, 6  # in the search for an order with few crossings
 COLOURS = ("#2f6fb0", "#b5532a", "#2e8b57", "#8a4fa3", "#b08a1e", "#c2476f", "#2a8c96", "#6b6f2a")
 PAPER, LAYER, INK, QUIET = "#ffffff", "#f1f4f8", "#1f2733", "#566172"
 CAPTION = (
@@ -37,7 +37,7 @@ Arrows = frozenset[tuple[str, str]]
 
 
 class Node(NamedTuple):
-    """A room, or the place where arrows to the room ``name`` pass a layer."""
+    """A room, or the point where arrows to the room ``name`` pass a layer."""
 
     name: str
     row: int
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def layers() -> Layers:
-    """The rooms from top to bottom, as import-linter's contract has them."""
+    """Return the rooms from top to bottom, from import-linter's contract."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = settings["tool"]["importlinter"]["contracts"]
     (layered,) = (contract for contract in contracts if contract["type"] == "layers")
@@ -69,7 +69,7 @@ def layers() -> Layers:
 
 
 def arrows() -> Arrows:
-    """Which room imports from which, without what other arrows imply."""
+    """Return which room imports from which, without imports implied by other arrows."""
     graph = grimp.build_graph(PACKAGE, cache_dir=None)
     found: dict[str, set[str]] = {}
     for module in graph.modules:
@@ -86,12 +86,12 @@ def arrows() -> Arrows:
 
 
 def room_of(module: str) -> str:
-    """The first name below the package; nothing for the package itself."""
+    """Return the first name below the package; empty for the package itself."""
     return (module.split(".") + [""])[1]
 
 
 def reached(imports: dict[str, set[str]], start: str) -> set[str]:
-    """Every room that ``start`` imports from, directly or not."""
+    """Return every room that ``start`` imports from, directly or indirectly."""
     seen: set[str] = set()
     left = [start]
     while left:
@@ -105,8 +105,8 @@ def reached(imports: dict[str, set[str]], start: str) -> set[str]:
 
 
 def linked(layers: Layers, arrows: Arrows) -> tuple[list[list[Node]], Edges]:
-    """The nodes of each row, and edges between neighbouring rows. Arrows that end at the same room
-    share the places where they pass the layers between."""
+    """Return the nodes of each row, and the edges between adjacent rows. Arrows to the same room
+    share the points where they pass the layers between."""
     rows = [[Node(room, row, True) for room in layer] for row, layer in enumerate(layers)]
     rooms = {node.name: node for row in rows for node in row}
     edges: Edges = set()
@@ -122,8 +122,8 @@ def linked(layers: Layers, arrows: Arrows) -> tuple[list[list[Node]], Edges]:
 
 
 def ordered(rows: list[list[Node]], edges: Edges) -> list[list[Node]]:
-    """The rows in the order, of those tried, with the fewest crossings: each node is drawn towards
-    the middle of its neighbours (Sugiyama, Tagawa, Toda 1981)."""
+    """Return the rows in the tried order with the fewest crossings: each node moves towards the
+    mean of its neighbours (Sugiyama, Tagawa, Toda 1981)."""
     rng = random.Random(1)
     best, least = rows, crossings(rows, edges)
     for _ in range(TRIES):
@@ -135,14 +135,14 @@ def ordered(rows: list[list[Node]], edges: Edges) -> list[list[Node]]:
                 place = {node: index / len(beside) for index, node in enumerate(beside)}
                 centre = {node: mean(neighbours(node, edges, place), 0.5) for node in rows[row]}
                 rows[row] = sorted(rows[row], key=centre.__getitem__)
-            now = crossings(rows, edges)
-            if now < least:
-                best, least = [list(row) for row in rows], now
+            found = crossings(rows, edges)
+            if found < least:
+                best, least = [list(row) for row in rows], found
     return best
 
 
 def crossings(rows: list[list[Node]], edges: Edges) -> int:
-    """How often two edges cross."""
+    """Count the crossings of edges."""
     place = {node: index for row in rows for index, node in enumerate(row)}
     count = 0
     for row in range(len(rows)):
@@ -152,7 +152,7 @@ def crossings(rows: list[list[Node]], edges: Edges) -> int:
 
 
 def neighbours(node: Node, edges: Edges, place: Places) -> list[float]:
-    """The places of those neighbours that have one."""
+    """Return the positions of the neighbours that have one."""
     return [
         place[other]
         for edge in edges
@@ -167,7 +167,7 @@ def mean(values: Sequence[float], otherwise: float) -> float:
 
 
 def placed(rows: list[list[Node]], edges: Edges) -> Places:
-    """The x of every node: near its neighbours, in order, and with room between."""
+    """Return the x of every node: near its neighbours, in order, and with gaps."""
     place = {node: 0.0 for row in rows for node in row}
     for _ in range(40):
         for row in rows:
@@ -181,13 +181,14 @@ def placed(rows: list[list[Node]], edges: Edges) -> Places:
 
 
 def needed(left: Node, right: Node) -> float:
-    """The least distance between two nodes of a row."""
+    """Return the minimum distance between two nodes of a row."""
     half = [BOX[0] / 2 if node.is_room else 0.0 for node in (left, right)]
     return sum(half) + (BESIDE if left.is_room and right.is_room else LANE)
 
 
 def rising(values: list[float]) -> list[float]:
-    """The closest values that never fall (isotonic regression: pool what is out of order)."""
+    """Return the closest non-decreasing values (isotonic regression by pooling adjacent
+    violators)."""
     pools: list[list[float]] = []
     for value in values:
         pools.append([value])
@@ -201,7 +202,7 @@ def rising(values: list[float]) -> list[float]:
 
 
 def drawn(layers: Layers, arrows: Arrows) -> str:
-    """The SVG."""
+    """Return the SVG."""
     rows, edges = linked(layers, arrows)
     place = placed(ordered(rows, edges), edges)
     left = min(place.values()) - BOX[0] / 2 - 2 * MARGIN
@@ -215,7 +216,7 @@ def drawn(layers: Layers, arrows: Arrows) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'font-family="system-ui, sans-serif">',
         f"<title>The rooms of {PACKAGE} and the imports between them</title>",
-        f"<desc>{escape(told(arrows))}</desc>",
+        f"<desc>{escape(as_text(arrows))}</desc>",
         *(marker(name, colour) for name, colour in colours.items()),
         f'<rect width="{width}" height="{height}" rx="10" fill="{PAPER}"/>',
         *(band(row, width) for row in range(len(rows))),
@@ -232,18 +233,18 @@ def drawn(layers: Layers, arrows: Arrows) -> str:
     return "\n".join(parts) + "\n"
 
 
-def told(arrows: Arrows) -> str:
-    """The arrows in words, one line for each: for readers who do not see them, and for the test."""
+def as_text(arrows: Arrows) -> str:
+    """Return the arrows as text, one per line, for screen readers and the test."""
     return "\n".join(f"{start} imports from {end}" for start, end in sorted(arrows))
 
 
 def top(row: int) -> float:
-    """The y where a layer begins."""
+    """Return the y of a layer's upper edge."""
     return MARGIN + row * (ROW + GAP)
 
 
 def inset(node: Node) -> float:
-    """From the edge of a layer to the edge of what is in it."""
+    """Return the distance from a layer's edge to its content."""
     return (ROW - BOX[1]) / 2 if node.is_room else 0.0
 
 
@@ -263,14 +264,14 @@ def band(row: int, width: int) -> str:
 
 
 def port(start: Node, end: Node, place: Places, edges: Edges) -> float:
-    """The x where an edge leaves a room: side by side, in the order of where they go."""
+    """Return the x where an edge leaves a room: side by side, in the order of their ends."""
     ends = sorted((b for a, b in edges if a == start), key=place.__getitem__)
     step = min(18.0, 0.8 * BOX[0] / len(ends))
     return place[start] + step * (ends.index(end) - (len(ends) - 1) / 2)
 
 
 def line(start: Node, end: Node, place: Places, edges: Edges, colours: dict[str, str]) -> str:
-    """From the lower edge of a node to the upper edge of one in the next layer."""
+    """Draw an edge from a node's lower edge to the upper edge of a node in the next layer."""
     x1 = port(start, end, place, edges) if start.is_room else place[start]
     x2 = place[end]
     y1, y2 = top(start.row) + ROW - inset(start), top(end.row) + inset(end)

@@ -1,4 +1,4 @@
-"""Measure an engine's alphas against masks: IoU, MAD, MSE, Grad, Conn, boundary F and dtSSD.
+"""Evaluate an engine's alphas against masks: IoU, MAD, MSE, Grad, Conn, boundary F and dtSSD.
 
     python scripts/evaluate.py --engine rvm --data folder:photos
     python scripts/evaluate.py --engine semantic --model unet.onnx --data folder:photos --csv a.csv
@@ -7,20 +7,20 @@
 ROOT holds images/ and masks/ with the same names. A photo and its mask: images/anna.jpg,
 masks/anna.png. A clip: a folder of frames beside a folder of masks (images/walk/0001.jpg,
 masks/walk/0001.png, in alphabetical order), or a video beside a video (images/walk.mp4,
-masks/walk.mkv). Masks are grey, white is person.
+masks/walk.mkv). Masks are greyscale, white is person.
 
-What is measured is what users get: the full-size alpha after refinement, as files are processed
-(quality "fine"; `--quality fast` is that of live use). The engine forgets everything between
-files. A photo is shown to it again until its answer settles, at most `--repeats` times.
+The measured alphas are those that users get: at full size after refinement, as for files (quality
+"fine"; `--quality fast` is that of live use). The engine is reset between files. A photo is
+repeated until its alpha converges, at most `--repeats` times.
 
-Without masks there is no truth. `--reference ENGINE` measures against another engine's alphas
-instead, photos or clips; ROOT may then be the folder of images itself. dtSSD then says how far the
-flicker is from the reference's, and the others how much the two agree, not how good either is.
+Without masks there is no ground truth. `--reference ENGINE` compares with another engine's alphas
+instead, for photos or clips; ROOT may then be the folder of images itself. The metrics then measure
+how well the two engines agree, not how good either is.
 
-Every figure is a mean over files, a clip's over its frames. The JSON is an object with `iou`,
-`mad`, `mse`, `grad`, `conn`, `boundary_f`, and `dtssd` where there are clips; `count` (files),
+Every value is a mean over files, and a clip's over its frames. The JSON is an object with `iou`,
+`mad`, `mse`, `grad`, `conn`, `boundary_f`, and `dtssd` if there are clips; `count` (files),
 `frames`, `skipped`, `engine`, `model`, `reference`, `quality`, `work_size` (of the last file) and
-`data`. Figures are defined in realtime_bg/training/metrics.py.
+`data`. The metrics are defined in realtime_bg/training/metrics.py.
 """
 
 import argparse
@@ -63,19 +63,20 @@ DIGITS = {"iou": 4, "boundary_f": 4}
 
 
 def measured(
-    eye: PictureMatter, reference: PictureMatter | None, pair: Pair, repeats: int
+    matter: PictureMatter, reference: PictureMatter | None, pair: Pair, repeats: int
 ) -> dict[str, float]:
-    """The figures of one photo or clip, and how many ``frames`` it has. Raises RealtimeBgError."""
+    """Return the metrics of one photo or clip, and its number of ``frames``. Raises
+    RealtimeBgError."""
     rows, flicker = [], []
     before: tuple[Alpha, Alpha] | None = None
     if is_clip(pair.image):
-        eye.forget()
+        matter.forget()
         if reference:
             reference.forget()
     for index, (image, mask) in enumerate(_pictures(pair)):
-        alpha = _look(eye, pair, image, index, repeats)
+        alpha = _alpha(matter, pair, image, index, repeats)
         if reference:
-            truth = _look(reference, pair, image, index, repeats)
+            truth = _alpha(reference, pair, image, index, repeats)
         else:
             truth = mask.astype(np.float32) / 255
         rows.append(metrics.measure(alpha, truth))
@@ -83,20 +84,24 @@ def measured(
             flicker.append(metrics.dtssd(alpha, before[0], truth, before[1]))
         before = alpha, truth
     if not rows:
-        raise DataError(f"{pair.image}: holds no readable picture")
+        raise DataError(f"{pair.image}: contains no readable frames")
     means = {name: float(np.mean([row[name] for row in rows])) for name in metrics.PICTURE_METRICS}
     return means | ({"dtssd": float(np.mean(flicker))} if flicker else {}) | {"frames": len(rows)}
 
 
-def _look(eye: PictureMatter, pair: Pair, image: Image, index: int, repeats: int) -> Alpha:
-    seen = eye.matte_next(image, index) if is_clip(pair.image) else eye.matte_photo(image, repeats)
+def _alpha(matter: PictureMatter, pair: Pair, image: Image, index: int, repeats: int) -> Alpha:
+    seen = (
+        matter.matte_next(image, index)
+        if is_clip(pair.image)
+        else matter.matte_photo(image, repeats)
+    )
     return seen.alpha
 
 
 def _pictures(pair: Pair) -> Iterator[tuple[Image, Any]]:
     if is_clip(pair.image):
         if pair.mask is not None and not is_clip(pair.mask):
-            raise DataError(f"{pair.mask}: one mask for a clip, {pair.image}")
+            raise DataError(f"{pair.mask}: only one mask for the clip {pair.image}")
         yield from frames(pair)
         return
     image = read_image(pair.image)
@@ -104,7 +109,7 @@ def _pictures(pair: Pair) -> Iterator[tuple[Image, Any]]:
 
 
 def by_size(found: list[Pair]) -> list[Pair]:
-    """Photos of one size together, because another size means opening the engine again."""
+    """Sort photos by size, because each new size reopens the engine."""
 
     def size(pair: Pair) -> tuple[int, ...]:
         if is_clip(pair.image):
@@ -112,13 +117,13 @@ def by_size(found: list[Pair]) -> list[Pair]:
         try:
             return read_image(pair.image).shape
         except DataError:
-            return ()  # said when its turn comes
+            return ()  # reported when it is evaluated
 
     return sorted(found, key=size)
 
 
 def evaluate(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
-    """The summary and every file's row by name. Raises RealtimeBgError."""
+    """Return the summary and every file's row by name. Raises RealtimeBgError."""
     _, root = data_root(options.data, ("folder",))
     found = pairs(root, masks=options.reference is None)
     common = {
@@ -128,7 +133,7 @@ def evaluate(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dic
         "engine.offline": options.offline or None,
     }
     own = {"engine.name": options.engine, "engine.model": options.model}
-    eye = PictureMatter.of(own | common, options.config)
+    matter = PictureMatter.of(own | common, options.config)
     reference = None
     if options.reference:
         reference = PictureMatter.of({"engine.name": options.reference, **common}, None)
@@ -141,15 +146,15 @@ def evaluate(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dic
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
-    with closing(eye), closing(reference or eye), bar:
+    with closing(matter), closing(reference or matter), bar:
         for pair in bar.track(by_size(found), description=options.engine):
             try:
-                rows[pair.name] = measured(eye, reference, pair, options.repeats)
+                rows[pair.name] = measured(matter, reference, pair, options.repeats)
             except DataError as error:
                 log.warning("%s; left out", error)
                 skipped += 1
     if not rows:
-        raise DataError(f"{root}: not one file could be measured")
+        raise DataError(f"{root}: no file could be evaluated")
     means = {
         name: float(np.mean([row[name] for row in rows.values() if name in row]))
         for name in COLUMNS
@@ -159,18 +164,18 @@ def evaluate(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dic
         "count": len(rows),
         "frames": int(sum(row["frames"] for row in rows.values())),
         "skipped": skipped,
-        "engine": eye.stats.engine,
-        "model": eye.stats.model or None,
+        "engine": matter.stats.engine,
+        "model": matter.stats.model or None,
         "reference": options.reference,
-        "quality": eye.settings.engine.quality,
-        "work_size": list(eye.stats.work_size),
+        "quality": matter.settings.engine.quality,
+        "work_size": list(matter.stats.work_size),
         "data": options.data,
     }
     return means | about, dict(sorted(rows.items()))
 
 
 def as_table(summary: dict[str, Any], rows: dict[str, dict[str, float]]) -> Table:
-    """The means and, where given, every file's row."""
+    """Return a table of the given files' rows and the means."""
     against = f" against {summary['reference']}" if summary["reference"] else ""
     table = Table(
         title=f"{summary['engine']}{against}: {summary['count']} files, {summary['frames']} frames"
@@ -186,7 +191,7 @@ def as_table(summary: dict[str, Any], rows: dict[str, dict[str, float]]) -> Tabl
 
 
 def as_csv(summary: dict[str, Any], rows: dict[str, dict[str, float]]) -> str:
-    """A row per file, and the mean as the last one."""
+    """Return one row per file, and the mean as the last row."""
     names = ["file", *(name for name in COLUMNS if name in summary), "frames"]
     text = io.StringIO()
     writer = csv.DictWriter(text, names, restval="", extrasaction="ignore", lineterminator="\n")
@@ -197,7 +202,7 @@ def as_csv(summary: dict[str, Any], rows: dict[str, dict[str, float]]) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """The whole file or none. Raises DataError."""
+    """Write the complete file or nothing. Raises DataError."""
     partial = path.with_name(f".{path.name}.part")
     try:
         partial.write_text(text, encoding="utf-8", errors="surrogateescape")
@@ -213,29 +218,33 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--engine", required=True, help="`realtime-bg models list --engines`")
     parser.add_argument("--data", required=True, metavar="folder:ROOT")
     parser.add_argument("--model", help="a file, or a name from `realtime-bg models list`")
-    parser.add_argument("--reference", metavar="ENGINE", help="its alphas are the truth")
+    parser.add_argument("--reference", metavar="ENGINE", help="use its alphas as ground truth")
     parser.add_argument("--quality", choices=("auto", "fast", "fine"), help="auto: fine")
-    parser.add_argument("--work-size", help="WxH the network sees, or auto")
+    parser.add_argument("--work-size", help="network input: WxH or auto")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--config", type=Path, help="YAML settings for the engine measured")
-    parser.add_argument("--offline", action="store_true", help="fetch no weights")
+    parser.add_argument("--config", type=Path, help="YAML settings for the evaluated engine")
+    parser.add_argument("--offline", action="store_true", help="do not download weights")
     parser.add_argument(
         "--repeats",
         type=int,
         default=WARM_UP + 1,
-        help="times a photo is shown at most (default %(default)s)",
+        help="maximum repetitions of a photo (default %(default)s)",
     )
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="every file's row, and the mean")
-    parser.add_argument("--json", metavar="FILE|-", help="the means; - prints them, and no table")
-    parser.add_argument("--files", action="store_true", help="every file's row in the table")
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write every file's row, and the mean"
+    )
+    parser.add_argument(
+        "--json", metavar="FILE|-", help="write the means; - prints them instead of the table"
+    )
+    parser.add_argument("--files", action="store_true", help="show every file's row in the table")
     options = parser.parse_args(arguments)
     if options.repeats < 1:
-        parser.error("--repeats: at least 1")
+        parser.error("--repeats: must be at least 1")
     show_logs(False)
     try:
-        for file in (options.csv, Path(options.json or "-")):  # before an hour of measuring
+        for file in (options.csv, Path(options.json or "-")):  # before a long evaluation
             if file is not None and not file.parent.is_dir():
-                raise DataError(f"{file.parent}: no such folder; make it first")
+                raise DataError(f"{file.parent}: no such folder; create it first")
         summary, rows = evaluate(options)
         if options.csv:
             write(options.csv, as_csv(summary, rows))

@@ -1,10 +1,10 @@
-"""Export an RVM checkpoint to ONNX, run the file and compare it with PyTorch.
+"""Export an RVM checkpoint to ONNX, and compare the file with PyTorch.
 
     python scripts/export_rvm.py rvm_mobilenetv3.pth rvm_mobilenetv3.onnx
 
-Takes the released checkpoints (.pth) and .safetensors files with the same tensor names; backbone
-and refiner are told by those. The file's contract is that of the released ONNX files: `src`,
-`r1i`..`r4i` and `downsample_ratio` in, `fgr`, `pha`, `r1o`..`r4o` out, free in size and ratio.
+Takes the released checkpoints (.pth) and .safetensors files with the same tensor names, which
+determine backbone and refiner. Inputs and outputs are those of the released ONNX files: `src`,
+`r1i`..`r4i` and `downsample_ratio` in, `fgr`, `pha`, `r1o`..`r4o` out, for any size and ratio.
 Needs: pip install "realtime-bg[torch]".
 """
 
@@ -28,7 +28,7 @@ FRAMES = 5
 
 
 def compare(checkpoint: Path, exported: Path, size: tuple[int, int], ratio: float) -> float:
-    """The largest difference over some recurrent frames of a drifting pattern."""
+    """Return the largest difference over some recurrent frames of a moving pattern."""
     network = load_rvm(checkpoint).eval()
     session = ort.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
     ours, theirs = [np.zeros((1, 1, 1, 1), np.float32)] * 4, [None] * 4
@@ -47,7 +47,7 @@ def compare(checkpoint: Path, exported: Path, size: tuple[int, int], ratio: floa
                 torch.from_numpy(src), *theirs, downsample_ratio=ratio
             )
         for got, want in ((fgr, want_fgr), (pha, want_pha)):
-            worst = float(np.maximum(worst, np.abs(got - want.numpy()).max()))  # NaN stays
+            worst = float(np.maximum(worst, np.abs(got - want.numpy()).max()))  # keeps NaN
     return worst
 
 
@@ -68,7 +68,8 @@ def main() -> int:
             print(f"{size[1]}x{size[0]} at ratio {ratio:g}: largest difference {worst:.2e}")
         if failed:
             print(
-                f"differs from PyTorch by more than {TOLERANCE:g}; nothing written", file=sys.stderr
+                f"differs from PyTorch by more than {TOLERANCE:g}; nothing was written",
+                file=sys.stderr,
             )
             return 1
         partial.replace(arguments.output)

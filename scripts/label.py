@@ -1,13 +1,13 @@
-"""Label photos and clips with an engine: masks to train on, where nobody has drawn any.
+"""Label photos and clips with an engine, to get training masks without drawing any.
 
     python scripts/label.py --engine rvm --out labelled photos/
     python scripts/label.py --engine rvm --out labelled --every 5 walk.mkv book.mkv
 
-Folders are searched for images and clips. OUT gets images/ and masks/, the layout of
-`--data folder:OUT`: copies of the photos, and every Nth frame of the clips as PNG. Masks are grey,
-the alpha as files are processed. Photos of which the engine is unsure (the mean of 4 a (1 - a)
-over the person's area is above --unsure), or which show it nobody, are left out and counted.
-A labelled photo is as good as the engine: look at some before training on them.
+Folders are searched for images and clips. OUT gets images/ and masks/, the layout of `--data
+folder:OUT`: copies of the photos, and every Nth frame of the clips as PNG. Masks are greyscale
+alphas, processed as for files. Photos for which the engine is unsure (the mean of 4 a (1 - a),
+relative to the person's area, is above --unsure) or finds no person are left out and counted. The
+labels are only as good as the engine: inspect some before training on them.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from realtime_bg.training.labelled import Pair, frames, is_clip, pairs, read_ima
 
 log = logging.getLogger("realtime_bg.label")
 
-NOBODY = 0.01  # share of the picture below which nobody was found
+MIN_AREA = 0.01  # fraction of the image below which it counts as having no person
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,8 +43,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device")
     parser.add_argument("--offline", action="store_true", default=None)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="of a clip's frames")
-    parser.add_argument("--unsure", type=float, default=0.45, help="(default %(default)s)")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="label every Nth frame of a clip"
+    )
+    parser.add_argument(
+        "--unsure",
+        type=float,
+        default=0.45,
+        help="leave photos out above this uncertainty (default %(default)s)",
+    )
     options = parser.parse_args(arguments)
     show_logs(False)
     try:
@@ -58,47 +65,51 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def label(options: argparse.Namespace) -> None:
-    """Raises RealtimeBgError."""
+    """Label all sources. Raises RealtimeBgError."""
     if options.every < 1:
-        raise DataError(f"--every {options.every}: from 1 on")
+        raise DataError(f"--every {options.every}: must be at least 1")
     found = [pair for source in options.sources for pair in _pairs(source)]
     seen: dict[str, Pair] = {}
     for pair in found:
         if pair.name in seen:
             raise DataError(
                 f"{pair.image} and {seen[pair.name].image} would get the same name; "
-                "rename one, or use two --out"
+                "rename one, or use two --out folders"
             )
         seen[pair.name] = pair
         if pair.image.resolve().parent == (options.out / "images").resolve():
-            raise DataError(f"{pair.image} is in --out, whose masks would be lost; choose another")
+            raise DataError(
+                f"{pair.image} is in --out, whose masks would be overwritten; choose another"
+            )
     flags = {
         "engine.name": options.engine,
         "engine.model": options.model,
         "engine.device": options.device,
         "engine.offline": options.offline,
     }
-    kept = left = there = 0
-    with closing(PictureMatter.of(flags, None)) as eye:
+    labelled = skipped = existing = 0
+    with closing(PictureMatter.of(flags, None)) as matter:
         for pair in found:
             clip = is_clip(pair.image)
             try:
                 if not clip and (options.out / "images" / pair.image.name).exists():
-                    there += 1
+                    existing += 1
                     continue
-                for name, image, alpha in _labelled(eye, pair, options.every):
+                for name, image, alpha in _labelled(matter, pair, options.every):
                     if (options.out / "images" / f"{name}.png").exists():
-                        there += 1
+                        existing += 1
                     elif _is_sure(alpha, options.unsure):
                         _write(options.out, name, image, alpha, None if clip else pair.image)
-                        kept += 1
+                        labelled += 1
                     else:
-                        left += 1
-            except DataError as error:  # of a clip what came before it is kept
+                        skipped += 1
+            except DataError as error:  # the previous frames of a clip are kept
                 log.warning("%s; left out", error)
-                left += 1
-    stay = f", {there} were there and stay (delete their pictures to label them anew)"
-    say(f"{kept} pictures labelled in {options.out}, {left} left out{stay if there else ''}")
+                skipped += 1
+    kept = f", {existing} kept from before (delete their images to label them again)"
+    say(
+        f"{labelled} images labelled in {options.out}, {skipped} left out{kept if existing else ''}"
+    )
 
 
 def _pairs(source: Path) -> list[Pair]:
@@ -109,26 +120,27 @@ def _pairs(source: Path) -> list[Pair]:
     return [Pair(source.stem, source, None)]
 
 
-def _labelled(eye: PictureMatter, pair: Pair, every: int) -> Iterator[tuple[str, Image, Alpha]]:
-    """The name, BGR ``uint8 (H, W, 3)`` and alpha of a photo or of every Nth frame."""
+def _labelled(matter: PictureMatter, pair: Pair, every: int) -> Iterator[tuple[str, Image, Alpha]]:
+    """Yield the name, BGR ``uint8 (H, W, 3)`` and alpha of a photo or of every Nth frame."""
     if not is_clip(pair.image):
         image = read_image(pair.image)
-        yield pair.name, image, eye.matte_photo(image, WARM_UP).alpha
+        yield pair.name, image, matter.matte_photo(image, WARM_UP).alpha
         return
-    eye.forget()
+    matter.forget()
     for index, (image, _) in enumerate(frames(pair)):
-        alpha = eye.matte_next(image, index).alpha  # the engine sees every frame
+        alpha = matter.matte_next(image, index).alpha  # the engine needs every frame
         if index % every == 0:
             yield f"{pair.name}-{index:05d}", image, alpha
 
 
 def _is_sure(alpha: Alpha, unsure: float) -> bool:
     area = float(alpha.mean())
-    return area > NOBODY and float((4 * alpha * (1 - alpha)).mean()) < unsure * area
+    return area > MIN_AREA and float((4 * alpha * (1 - alpha)).mean()) < unsure * area
 
 
 def _write(out: Path, name: str, image: Image, alpha: Alpha, photo: Path | None) -> None:
-    """The mask first: a picture without one is named later, a mask alone is not looked at."""
+    """Write the mask first: a mask without its image is ignored, an image without mask causes a
+    warning."""
     try:
         for folder in ("images", "masks"):
             (out / folder).mkdir(parents=True, exist_ok=True)

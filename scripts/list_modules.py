@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def listed() -> str:
-    """The page."""
+    """Return the page, as Markdown."""
     parts = [HEAD]
     for layer in _layers():
         for room in layer:
@@ -44,7 +44,7 @@ def listed() -> str:
 
 
 def _layers() -> tuple[tuple[str, ...], ...]:
-    """The layers of the contract in pyproject.toml, as the drawing of the rooms reads them."""
+    """Return the layers of the contract in pyproject.toml, read as for the drawing of the rooms."""
     spec = importlib.util.spec_from_file_location("draw_rooms", ROOT / "scripts/draw_rooms.py")
     assert spec is not None
     assert spec.loader is not None

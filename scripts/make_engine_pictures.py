@@ -1,9 +1,9 @@
-"""Draw the pictures of docs/engines.md: the demo's person, and what each engine makes of it.
+"""Draw the images of docs/engines.md: the demo's person, and each engine's result.
 
 python scripts/make_engine_pictures.py docs/engines
 
-Each is shown where it belongs: in the demo's room, before a plain wall or before a green screen.
-Prints the intersection over union with the demo's own alpha, and the median time of an answer.
+Each engine gets a suitable scene: the demo's room, a plain wall or a green screen. Prints the
+intersection over union with the demo's true alpha, and the median inference time.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from realtime_bg.settings.live import Live
 from realtime_bg.sources.demo import DemoSource
 from realtime_bg.stats import Stats
 
-EMPTY, FRAMES, FPS = 45, 60, 10.0  # first the room alone, for those that learn it
+EMPTY, FRAMES, FPS = 45, 60, 10.0  # first the empty room, for engines that learn it
 LEARNS = ("motion", "plate")
 PANEL = (480, 270)
 CHANGES = {"threshold": {"engine.threshold.method": "adaptive"}}
@@ -39,7 +39,7 @@ SCENES = {
 
 
 def behind(scene: str, source: DemoSource, seconds: float) -> Image:
-    """What is behind the person, BGR, at the demo's size."""
+    """Return the scene behind the person, BGR, at the demo's size."""
     if scene == "room":
         return source._room.image(seconds)
     width, height = source.size
@@ -51,7 +51,7 @@ def behind(scene: str, source: DemoSource, seconds: float) -> Image:
 
 
 def frames(scene: str, source: DemoSource, start: int = 0) -> Iterator[tuple[Frame, Alpha]]:
-    """The frames from ``start`` on, and the true alpha of each, ``float32 (h, w)``."""
+    """Yield the frames from ``start`` on with their true alphas, ``float32 (h, w)``."""
     for index in range(start, EMPTY + FRAMES):
         moment = round(index * source.fps / FPS)
         image = behind(scene, source, index / FPS)
@@ -64,7 +64,8 @@ def frames(scene: str, source: DemoSource, start: int = 0) -> Iterator[tuple[Fra
 
 
 def picture(engine: str, scene: str, source: DemoSource) -> tuple[Image, float, float]:
-    """The last frame beside the composite, the mean IoU and the milliseconds of an answer."""
+    """Return the last frame beside its composite, the mean IoU and the inference time in
+    milliseconds."""
     flags = {"engine.name": engine, "background.current": "beach"}
     flags |= CHANGES.get(engine, {})
     live, stats, scores = Live(load(flags=flags)), Stats(), []
@@ -75,7 +76,7 @@ def picture(engine: str, scene: str, source: DemoSource) -> tuple[Image, float, 
         item = processor.matte(frame)
         composite = processor.compose(item)
         if frame.index >= EMPTY:
-            assert isinstance(item, Matte)  # none of these engines keeps it on a GPU
+            assert isinstance(item, Matte)  # none of these engines leaves it on a GPU
             found = refine(item, live.now.refine).alpha > 0.5
             person = truth > 0.5
             scores.append((found & person).sum() / max((found | person).sum(), 1))

@@ -1,4 +1,4 @@
-"""Draw the icon of the page and of the desktop entry: a person, half before the old room, half on a
+"""Draw the icon of the web page and the desktop entry: a person in front of half a room and half a
 beach.
 
 python scripts/make_icon.py realtime_bg/web/page/icon.svg
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def drawn() -> str:
-    """The SVG."""
+    """Return the SVG."""
     shapes = [*room(), *beach(), *person()]
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIDE} {SIDE}">',
@@ -41,13 +41,13 @@ def drawn() -> str:
 
 
 def room() -> list[str]:
-    """The left half: a wall with stripes."""
+    """Draw the left half: a wall with stripes."""
     stripes = [rectangle(x, 0, 4, SIDE, STRIPE) for x in range(4, int(MIDDLE), 8)]
     return [rectangle(0, 0, MIDDLE, SIDE, ROOM), *stripes]
 
 
 def beach() -> list[str]:
-    """The right half: sky, sun, a sea with waves, sand."""
+    """Draw the right half: sky, sun, a sea with waves, sand."""
     waves = " ".join(
         f"L{number(MIDDLE + x)} {number(38 + math.sin(x / 16 * math.tau))}" for x in range(0, 33, 2)
     )
@@ -61,7 +61,7 @@ def beach() -> list[str]:
 
 
 def person() -> list[str]:
-    """Head and shoulders, the same on both sides."""
+    """Draw head and shoulders, symmetrically."""
     left, top = SHOULDERS
     right = SIDE - left
     body = (
@@ -82,7 +82,7 @@ def circle(x: float, y: float, radius: float, colour: str) -> str:
 
 
 def number(value: float) -> str:
-    """Two places at most, so that the file is the same on every machine."""
+    """Format with at most two decimals, so that the file is the same on every machine."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""Write the manual page from the command line's own help.
+"""Write the manual page from the command line's help texts.
 
 python scripts/make_man_page.py packaging/realtime-bg.1
 """
@@ -20,11 +20,11 @@ ENDING = r"""
 .SH ENVIRONMENT
 .TP
 .B REALTIME_BG_SECTION__KEY
-A setting, for example REALTIME_BG_ENGINE__DEVICE=cpu. It wins over a file given with \-\-config;
-options win over it.
+A setting, for example REALTIME_BG_ENGINE__DEVICE=cpu. It overrides a file given with \-\-config;
+options override it.
 .TP
 .B REALTIME_BG_MODELS
-Folders in which model files are looked for first.
+Folders that are searched first for model files.
 .SH FILES
 .TP
 .I ~/.cache/realtime\-bg
@@ -32,22 +32,22 @@ Downloaded and exported models (Linux; on macOS in ~/Library/Caches, on Windows 
 .SH EXIT STATUS
 .TP
 .B 0
-It is done, or was asked to stop.
+Success, or stopped by the user.
 .TP
 .B 1
 .B doctor
-found a fault; a photo of several could not be read; the daemon failed too often; elsewhere a defect
-of the program.
+found a fault; some of several photos failed; the daemon failed too often; otherwise a bug in the
+program.
 .TP
 .B 2
-What was asked for cannot be; one line says why and what to do.
+The request cannot be fulfilled; one line says why and what to do.
 .TP
 .B 130
-It was interrupted before it was done. The same
+Interrupted before completion. The same
 .B image
 or
 .B video
-goes on from there.
+command continues from there.
 .SH EXAMPLES
 .nf
 realtime\-bg \-\-background beach.jpg
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def page() -> str:
-    """The manual page, as roff."""
+    """Return the manual page, as roff."""
     program: Any = typer.main.get_command(app)
     run = program.commands["run"]
     lines = [
@@ -149,7 +149,7 @@ def _paragraphs(words: str | None) -> Iterator[str]:
 
 
 def text(words: str) -> str:
-    """Plain words as roff: one line, nothing in it read as a command."""
+    """Escape plain text as one line of roff."""
     line = re.sub(r"\s+", " ", words).strip().replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{line}" if line[:1] in (".", "'") else line
 

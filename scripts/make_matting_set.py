@@ -1,22 +1,22 @@
-"""Make clips whose true alpha and true colours are known, to measure matting on video.
+"""Synthesise clips with known alpha and foreground colours, to evaluate video matting.
 
     python scripts/make_matting_set.py --out set --people folder:portraits --people folder:street \\
         --clips book.mkv walk.mkv --rooms backgrounds/ --count 16 --frames 36
     python benchmarks/compare_quality.py set
 
-OUT gets images/NAME/*.jpg (what a webcam sends), masks/NAME/*.png (the alpha),
-foregrounds/NAME/*.jpg (the person's colours alone, black where there is nobody) and about.json.
+OUT gets images/NAME/*.jpg (as from a webcam), masks/NAME/*.png (the alpha), foregrounds/NAME/*.jpg
+(the person's colours, black elsewhere) and about.json.
 
-A frame is alpha * foreground + (1 - alpha) * room by construction, then sensor noise and JPEG:
-* people: cut-outs of photos with masks (images/ and masks/), framed as webcams show people, their
-  outline shrunk by a pixel and softened more here and less there; they lean, turn, come nearer and
-  now and then start; every frame is the mean of several moments while the shutter is open.
-* clips: a person who really moves, cut out by an engine (--engine) that sees every pixel, without
-  any upsampling or refinement of this program. That truth is the engine's: it favours it a little.
+A frame is alpha * foreground + (1 - alpha) * room by construction, with sensor noise and JPEG:
+* people: cutouts from photos with masks (images/ and masks/), framed as by a webcam; the outline is
+  shrunk by a pixel and softened unevenly. They lean, turn, come closer and sometimes jump; every
+  frame is the mean of several moments while the shutter is open.
+* clips: a real moving person, cut out by an engine (--engine) at full resolution, without this
+  program's upsampling and refinement. This ground truth favours that engine a little.
 * rooms: photos or clips, slowly panned and zoomed; the camera trembles; exposure and white balance
   drift and jump.
 
-The same seed and files make the same set.
+The same seed and files give the same set.
 """
 
 import argparse
@@ -44,30 +44,33 @@ from realtime_bg.training.labelled import Pair, data_root, frames, pairs, read_i
 from realtime_bg.training.scenes import framing, tidied
 
 FPS = 30.0
-MOMENTS = 5  # in the time the shutter is open, which is half a frame
-MARGIN = 1.25  # of a room around the picture, for pans
+MOMENTS = 5  # per exposure, which lasts half a frame
+MARGIN = 1.25  # of the room's size to the frame's, for panning
 NOISE = 1.0, 3.0  # of the sensor, in grey levels
 QUALITY = 90  # of the JPEG that a webcam sends
 
 Floats = NDArray[np.float32]
-Course = Callable[[float], float]  # of something in time, in seconds
+Course = Callable[[float], float]  # a value over time in seconds
 Moment = Callable[
     [float], tuple[Floats, Floats]
 ]  # seconds -> alpha * colour, alpha (three channels)
 
 
 class Shot(NamedTuple):
-    """A frame and its truth: BGR ``uint8``, ``float32`` in [0, 1], BGR ``uint8``."""
+    """A frame and its ground truth: BGR ``uint8``, ``float32`` in [0, 1], BGR ``uint8``."""
 
     image: Image
     alpha: Alpha
     foreground: Image
 
 
-def waves(rng: np.random.Generator, much: float, slow: float = 0.25, fast: float = 0.9) -> Course:
-    """A smooth function of time in seconds, zero on average, of about ``much`` at most."""
+def waves(
+    rng: np.random.Generator, amplitude: float, slow: float = 0.25, fast: float = 0.9
+) -> Course:
+    """Return a smooth function of time in seconds with zero mean and at most about
+    ``amplitude``."""
     rates, phases = rng.uniform(slow, fast, 3), rng.uniform(0, 2 * math.pi, 3)
-    shares = rng.dirichlet(np.ones(3)) * much
+    shares = rng.dirichlet(np.ones(3)) * amplitude
 
     def at(time: float) -> float:
         return float((shares * np.sin(2 * math.pi * rates * time + phases)).sum())
@@ -75,9 +78,9 @@ def waves(rng: np.random.Generator, much: float, slow: float = 0.25, fast: float
     return at
 
 
-def start(rng: np.random.Generator, much: float) -> Course:
-    """A function of time that once goes quickly from 0 to about ``much``."""
-    when, far = rng.uniform(0.3, 1.0), rng.choice((-1, 1)) * rng.uniform(0.5, 1) * much
+def start(rng: np.random.Generator, amplitude: float) -> Course:
+    """Return a function of time that rises quickly once from 0 to about ``amplitude``, or falls."""
+    when, far = rng.uniform(0.3, 1.0), rng.choice((-1, 1)) * rng.uniform(0.5, 1) * amplitude
 
     def at(time: float) -> float:
         return float(far / (1 + math.exp(-(time - when) / 0.04)))
@@ -86,7 +89,7 @@ def start(rng: np.random.Generator, much: float) -> Course:
 
 
 def softened(mask: NDArray[np.uint8], rng: np.random.Generator) -> Alpha:
-    """A soft alpha from a binary mask: a pixel smaller, sharp in places and out of focus in
+    """Make a soft alpha from a binary mask: a pixel smaller, sharp in some places and blurred in
     others, as hair and shoulders are."""
     share = (tidied(mask) / 255).astype(np.float32)
     sharp, blunt = (cv2.GaussianBlur(share, (0, 0), sigma) for sigma in (0.8, 2.2))
@@ -102,7 +105,7 @@ def softened(mask: NDArray[np.uint8], rng: np.random.Generator) -> Alpha:
 def photo_person(
     image: Image, mask: NDArray[np.uint8], size: Size, rng: np.random.Generator
 ) -> Moment:
-    """A cut-out of a photo that moves."""
+    """Return a moving cutout of a photo."""
     alpha = softened(mask, rng)
     colour = decontaminated(Cutout(image, alpha, image))
     premultiplied = colour * alpha[..., None]
@@ -115,7 +118,7 @@ def photo_person(
     def at(time: float) -> tuple[Floats, Floats]:
         scale, angle = 1 + near(time), turn(time)
         cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
-        # About the middle of the lower edge, where people sit; leaning moves the head most.
+        # Around the middle of the lower edge, where people sit; leaning moves the head most.
         linear = np.array([[cosine, -sine - lean(time)], [sine, cosine]])
         pivot = np.array([width / 2, height])
         move = pivot + (x(time) + jump(time), max(0.0, y(time))) - linear @ pivot
@@ -126,7 +129,7 @@ def photo_person(
 
 
 def clip_person(cuts: list[Cutout], size: Size) -> Moment:
-    """A person cut out of a clip; between two frames the nearer one."""
+    """Return a person cut out of a clip; between two frames the nearer one is used."""
     height, width = cuts[0].alpha.shape
     scale = max(size[0] / width, size[1] / height)
     matrix = np.array([[scale, 0, (size[0] - scale * width) / 2], [0, scale, 0]])
@@ -148,7 +151,7 @@ def _warped(
 
 
 def moving_room(spec: str, size: Size, rng: np.random.Generator) -> Callable[[float], Floats]:
-    """A room that is panned and zoomed."""
+    """Return a room that is panned and zoomed."""
     background = open_background(spec, load().background, True)
     large = int(size[0] * MARGIN), int(size[1] * MARGIN)
     x, y = (waves(rng, (MARGIN - 1) / 2 * side * 0.7, 0.05, 0.3) for side in size)
@@ -173,7 +176,7 @@ def moving_room(spec: str, size: Size, rng: np.random.Generator) -> Callable[[fl
 def shots(
     person: Moment, room: Callable[[float], Floats], count: int, rng: np.random.Generator
 ) -> Iterator[Shot]:
-    """Frames of a person before a room, as a camera sees them."""
+    """Yield frames of a person in front of a room, as a camera records them."""
     tremble = waves(rng, 1.5, 2, 8), waves(rng, 1.5, 2, 8)
     light, warmth = waves(rng, 0.1, 0.2, 0.7), waves(rng, 0.03, 0.1, 0.4)
     step = start(rng, 0.12) if rng.random() < 0.4 else waves(rng, 0.0)
@@ -196,7 +199,7 @@ def _trembling(
     tremble: tuple[Callable[[float], float], Callable[[float], float]],
     time: float,
 ) -> tuple[Floats, Floats, Floats]:
-    """Person (premultiplied), its alpha and both together, as far off as the camera has moved."""
+    """Shift the person (premultiplied), the alpha and the composite by the camera's shake."""
     shown, share = person
     matrix = np.array([[1, 0, tremble[0](time)], [0, 1, tremble[1](time)]])
     size = room.shape[1], room.shape[0]
@@ -211,10 +214,10 @@ def _bytes(picture: NDArray[np.floating]) -> Image:
 
 
 def cut_clip(path: Path, count: int, engine: str, rng: np.random.Generator) -> list[Cutout]:
-    """``count`` frames of a clip with the alphas of an engine that sees every pixel."""
+    """Return ``count`` cutouts from a clip, by an engine at full resolution."""
     images = [image for image, _ in frames(Pair(path.stem, path, None))]
     if len(images) < count + 8:
-        raise DataError(f"{path}: has {len(images)} frames, {count + 8} are needed")
+        raise DataError(f"{path}: has {len(images)} frames, but {count + 8} are needed")
     first = int(rng.integers(8, len(images) - count + 1))
     height, width = images[0].shape[:2]
     flags = {
@@ -223,16 +226,16 @@ def cut_clip(path: Path, count: int, engine: str, rng: np.random.Generator) -> l
         "refine.hysteresis": 0,
         "refine.decontaminate": False,
     }
-    with closing(PictureMatter.of(flags, None)) as eye:
+    with closing(PictureMatter.of(flags, None)) as matter:
         seen = [
-            eye.matte_next(image, index)
+            matter.matte_next(image, index)
             for index, image in enumerate(images[first - 8 : first + count])
         ]
     return [cut._replace(alpha=largest_part(cut.alpha)) for cut in seen[8:]]
 
 
 def largest_part(alpha: Alpha) -> Alpha:
-    """The alpha without what an engine takes for further people."""
+    """Keep only the alpha's largest connected part."""
     _, labels, table, _ = cv2.connectedComponentsWithStats((alpha > 0.05).astype(np.uint8))
     if len(table) < 3:
         return alpha
@@ -240,7 +243,8 @@ def largest_part(alpha: Alpha) -> Alpha:
 
 
 def people_of(specs: list[str], seed: int) -> list[tuple[str, Path, Path | None]]:
-    """Name, photo and mask of everybody, in an order of rng, the sets in turn."""
+    """Return name, photo and mask of all people, shuffled by ``seed``, alternating between the
+    sets."""
     sets = []
     for spec in specs:
         _, root = data_root(spec, ("folder",))
@@ -252,19 +256,19 @@ def people_of(specs: list[str], seed: int) -> list[tuple[str, Path, Path | None]
 
 
 def rooms_in(folder: Path) -> list[str]:
-    """Everything in a folder that can be a background."""
+    """Return everything in a folder that can be a background."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     found = sorted(
         str(path) for path in folder.iterdir() if path.is_file() and path.suffix != ".md"
     )
     if not found:
-        raise DataError(f"{folder}: holds no pictures")
+        raise DataError(f"{folder}: contains no images")
     return found
 
 
 def write(out: Path, name: str, made: Iterator[Shot]) -> None:
-    """A clip's three folders."""
+    """Write a clip's three folders."""
     folders = [out / kind / name for kind in ("images", "masks", "foregrounds")]
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
@@ -283,10 +287,10 @@ def write(out: Path, name: str, made: Iterator[Shot]) -> None:
 
 
 def make(options: argparse.Namespace) -> None:
-    """Raises RealtimeBgError, OSError."""
+    """Make the whole set. Raises RealtimeBgError and OSError."""
     people = people_of(options.people or [], options.seed)[: options.count]
     if not people and not options.clips:
-        raise DataError("nobody to show; give --people folder:ROOT or --clips FILES")
+        raise DataError("no people; give --people folder:ROOT or --clips FILES")
     rooms = rooms_in(options.rooms)
     about = {}
     jobs: list[tuple[str, Path, Path | None]] = [
@@ -323,11 +327,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--people", action="append", metavar="folder:ROOT")
     parser.add_argument("--clips", type=Path, nargs="*", default=[], metavar="FILE")
-    parser.add_argument("--rooms", type=Path, required=True, help="a folder of pictures and clips")
-    parser.add_argument("--count", type=number(int, 0), default=16, help="of photos (16)")
-    parser.add_argument("--frames", type=number(int, 2), default=36, help="of each clip (36)")
+    parser.add_argument("--rooms", type=Path, required=True, help="a folder of images and clips")
+    parser.add_argument(
+        "--count", type=number(int, 0), default=16, help="number of people from photos (default 16)"
+    )
+    parser.add_argument(
+        "--frames", type=number(int, 2), default=36, help="frames of each clip (default 36)"
+    )
     parser.add_argument("--size", type=size, default=(768, 432))
-    parser.add_argument("--engine", default="rvm", help="cuts people out of --clips (rvm)")
+    parser.add_argument(
+        "--engine", default="rvm", help="engine that cuts people out of --clips (default rvm)"
+    )
     parser.add_argument("--seed", type=number(int, 0), default=1)
     options = parser.parse_args(arguments)
     show_logs(False)

@@ -1,4 +1,4 @@
-"""Photograph the web page for the README: a photo of the demo, and the live picture.
+"""Take the README's screenshots of the web page: the tabs Photo and Live.
 
 python scripts/make_page_picture.py docs/page.jpg
 
@@ -25,14 +25,14 @@ from realtime_bg.frames import Image
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.demo import DemoSource
 
-MOMENT = 45  # which frame of the demo
+MOMENT = 45  # index of the demo's frame
 WINDOW = 1180, 880
-FULL_GRAPH = 12  # seconds of live picture
+FULL_GRAPH = 12  # seconds until the graph is full
 
 
 @contextmanager
 def server() -> Iterator[str]:
-    """The address, token included, of a server whose camera is the demo."""
+    """Run a server with the demo as its camera, and yield its address including the token."""
     command = [
         str(Path(sys.executable).with_name("realtime-bg")),
         "serve",
@@ -55,7 +55,7 @@ def server() -> Iterator[str]:
 
 
 def shots(address: str, photo: Path) -> Iterator[bytes]:
-    """PNGs of the tabs Photo and Live."""
+    """Yield PNG screenshots of the tabs Photo and Live."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
     for argument in (

@@ -1,4 +1,4 @@
-"""Draw docs/quality.jpg: an edge of the demo's person before and after each refinement.
+"""Draw docs/quality.jpg: an edge of the demo's person, before and after each refinement.
 
 python scripts/make_quality_picture.py docs/quality.jpg
 """
@@ -17,8 +17,8 @@ from realtime_bg.settings.live import Live
 from realtime_bg.sources import open_source
 from realtime_bg.stats import Stats
 
-MOMENT = 45  # which frame of the demo
-CROP = 525, 120, 180, 240  # left, top, width and height of what is shown
+MOMENT = 45  # index of the demo's frame
+CROP = 525, 120, 180, 240  # left, top, width and height
 ZOOM = 2
 OFF = {"refine.steady": 0, "refine.levels": (0, 1), "refine.decontaminate": False}
 PANELS: dict[str, dict[str, Any]] = {
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def panel(image: Image, label: str) -> Image:
-    """The crop, enlarged, with a line of text below."""
+    """Return the crop, enlarged, with a line of text below."""
     left, top, width, height = CROP
     part = image[top : top + height, left : left + width]
     part = cv2.resize(part, (ZOOM * width, ZOOM * height), interpolation=cv2.INTER_CUBIC)

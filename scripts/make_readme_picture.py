@@ -1,4 +1,4 @@
-"""Draw the README's picture: the demo's frame before, and after over two backgrounds.
+"""Draw the README's image: a frame of the demo, and its composites over two backgrounds.
 
 python scripts/make_readme_picture.py docs/before-after.jpg
 """
@@ -15,7 +15,7 @@ from realtime_bg.settings.live import Live
 from realtime_bg.sources import open_source
 from realtime_bg.stats import Stats
 
-MOMENT = 45  # which frame of the demo
+MOMENT = 45  # index of the demo's frame
 WIDTH = 1500
 BACKGROUNDS = ("beach", "office")
 

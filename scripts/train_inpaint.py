@@ -1,18 +1,20 @@
-"""Train a partial-convolution network that fills holes in pictures (Liu et al. 2018).
+"""Train a partial-convolution network for image inpainting (Liu et al. 2018).
 
     python scripts/train_inpaint.py --data folder:rooms --out runs/inpaint
 
-Data: folder:ROOT has pictures in images/, or is itself a folder of pictures. The holes are drawn by
-chance: strokes and blobs over 5 to 50 % of the picture. In the last fifth of the steps
-(--finetune) the encoder's batch norms are frozen and the learning rate is a quarter.
+Data: folder:ROOT has images in images/, or is itself a folder of images. The holes are random:
+strokes and blobs over 5 to 50 % of the image. In the last fifth of the steps (--finetune) the
+encoder's batch norms are frozen and the learning rate is a quarter.
 
-The perceptual and style losses need VGG-16's weights as torchvision publishes them
-(vgg16-397923af.pth): given by --vgg, or in PyTorch's cache. Without them these two are left out.
+The perceptual and style losses need the VGG-16 weights published by torchvision
+(vgg16-397923af.pth), given with --vgg or in PyTorch's cache. Otherwise these two losses are left
+out.
 
-The folder --out gets last.pt (to go on by --resume), best.pt (the highest PSNR in the holes of the
-validation pictures), train.csv, val.csv, inpaint.onnx and inpaint.yaml. The ONNX file takes `image`
-(1, 3, H, W), RGB in 0..1, and `mask` (1, 1, H, W), 1 where the picture is known, of any size, and
-gives `filled` (1, 3, H, W). docs/training.md says more. Needs: pip install "realtime-bg[torch]".
+The folder --out gets last.pt (for --resume), best.pt (the highest PSNR in the holes of the
+validation images), train.csv, val.csv, inpaint.onnx and inpaint.yaml. The ONNX file takes `image`
+(1, 3, H, W), RGB in 0..1, and `mask` (1, 1, H, W), 1 where the image is known, of any size, and
+returns `filled` (1, 3, H, W). See docs/training.md for details. Needs: pip install
+"realtime-bg[torch]".
 """
 
 import argparse
@@ -36,12 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", required=True, metavar="folder:ROOT")
-    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-16's weights")
+    parser.add_argument("--vgg", type=Path, metavar="FILE", help="the VGG-16 weights")
     parser.add_argument(
         "--finetune",
         type=command.number(float, 0, 1),
         default=0.2,
-        help="share of steps in stage two (default %(default)s)",
+        help="fraction of the steps in stage two (default %(default)s)",
     )
     parser.add_argument(
         "--width",
@@ -53,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--levels",
         type=command.number(int, 1, 8),
         default=8,
-        help="how often the picture is halved (default %(default)s)",
+        help="number of times the resolution is halved (default %(default)s)",
     )
     command.add_options(parser, out="runs/inpaint", epochs=50)
     parser.set_defaults(size=(512, 512), batch=6, lr=2e-4)
@@ -61,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Raises RealtimeBgError, and KeyboardInterrupt after a request to stop."""
+    """Train and export. Raises RealtimeBgError, and KeyboardInterrupt after a request to stop."""
     import torch
 
     from realtime_bg.networks.partial_conv import PartialConvUNet
@@ -78,8 +80,8 @@ def train(options: argparse.Namespace) -> None:
     features = load_vgg16(vgg) if options.vgg or vgg.is_file() else None
     if features is None:
         say(
-            f"without VGG-16's weights the perceptual and style losses are left out; put "
-            f"{VGG_URL} at {vgg}, or give it to --vgg"
+            f"without the VGG-16 weights the perceptual and style losses are left out; put "
+            f"{VGG_URL} at {vgg}, or give the file with --vgg"
         )
     own = {"levels": options.levels, "width": options.width}
     names = [[path.name for path in part] for part in pictures]

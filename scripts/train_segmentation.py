@@ -1,18 +1,18 @@
-"""Train a network that tells people from the room, and export it for `--engine semantic`.
+"""Train a person segmentation network, and export it for `--engine semantic`.
 
     python scripts/train_segmentation.py --arch unet --data folder:photos --out runs/unet
     python scripts/train_segmentation.py --arch fcdensenet103 --data coco:coco --epochs 30
     realtime-bg --engine semantic --model runs/unet/unet.onnx
 
-Data: folder:ROOT has images/ and masks/ with the same names, masks grey with white for person.
+Data: folder:ROOT has images/ and masks/ with the same names; masks are greyscale, white is person.
 coco:ROOT has train2017/, val2017/ (or images/train2017/ ...) and annotations/, as unpacked from
-COCO's train2017.zip, val2017.zip and annotations_trainval2017.zip; photos without a person are
-left out, and what is marked as a crowd does not count.
+COCO's train2017.zip, val2017.zip and annotations_trainval2017.zip; photos without a person are left
+out, and regions marked as a crowd are ignored.
 
-The folder --out gets last.pt (to go on by --resume), best.pt (the best IoU on the validation
-photos), train.csv, val.csv (and TensorBoard's files, where that is installed), ARCH.onnx and
-ARCH.yaml, its row for models.yaml. docs/training.md says more. Needs: pip install
-"realtime-bg[train]" (for deeplabv3 and COCO; the extra "torch" will do for the rest).
+The folder --out gets last.pt (for --resume), best.pt (the best IoU on the validation photos),
+train.csv, val.csv (and TensorBoard's files if it is installed), ARCH.onnx and ARCH.yaml, its row
+for models.yaml. See docs/training.md for details. Needs: pip install "realtime-bg[train]" (for
+deeplabv3 and COCO; otherwise the extra "torch" is enough).
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         required=True,
         action="append",
         metavar="coco:ROOT|folder:ROOT",
-        help="more than once: all of them; folder:ROOT*4 shows each photo four times an epoch",
+        help="repeat to join datasets; folder:ROOT*4 shows each photo four times per epoch",
     )
     parser.add_argument(
         "--width",
@@ -54,23 +54,23 @@ def main(arguments: list[str] | None = None) -> int:
         help="channels of unet's first level (default %(default)s)",
     )
     parser.add_argument(
-        "--start", type=Path, metavar="FILE", help="begin with the weights of another run's best.pt"
+        "--start", type=Path, metavar="FILE", help="start from the weights in another run's best.pt"
     )
     parser.add_argument(
         "--teacher",
         type=Path,
         metavar="FILE",
-        help="embedded: RVM's weights, whose features it also follows",
+        help="embedded: RVM's weights, whose features are distilled",
     )
     parser.add_argument(
-        "--from-scratch", action="store_true", help="deeplabv3 without torchvision's weights"
+        "--from-scratch", action="store_true", help="train deeplabv3 without torchvision's weights"
     )
     command.add_options(parser, out="runs/segmentation", epochs=50)
     return command.guarded(train, parser.parse_args(arguments))
 
 
 def train(options: argparse.Namespace) -> None:
-    """Raises RealtimeBgError, and KeyboardInterrupt after a request to stop."""
+    """Train and export. Raises RealtimeBgError, and KeyboardInterrupt after a request to stop."""
     from realtime_bg.errors import SettingsError
     from realtime_bg.training import command
     from realtime_bg.training.datasets import fingerprint, open_all
@@ -83,7 +83,7 @@ def train(options: argparse.Namespace) -> None:
     network = {}
     if options.arch == "unet":
         network["width"] = options.width
-    if options.arch == "deeplabv3":  # a resumed run has its own weights
+    if options.arch == "deeplabv3":  # a resumed run loads its own weights
         network["pretrained"] = not (options.from_scratch or options.resume)
     photos = open_all(options.data, options.val, options.seed)
     run = command.make_run(

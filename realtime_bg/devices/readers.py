@@ -98,12 +98,12 @@ class OpenFiles:
 
     def any(self) -> bool | None:
         now = self._clock()
-        if self._told() or now - self._looked >= SCAN_SECONDS:
+        if self._has_events() or now - self._looked >= SCAN_SECONDS:
             self._looked = now
             self._holders = set(holders(self._device))
         return bool(self._holders)
 
-    def _told(self) -> bool:
+    def _has_events(self) -> bool:
         """Whether the device was opened or closed since the last call."""
         if self._events is None or not select.select([self._events], [], [], 0)[0]:
             return False

@@ -111,10 +111,11 @@ def check_changes(new: Settings, keys: Iterable[str], now: Settings) -> None:
 def prepare(settings: Settings, use: Use) -> Settings:
     """Check settings and fill in what they leave open, for ``use``.
 
-    * ``run``: the preview window if no output is named; * ``daemon``: no window, and the virtual
-      camera if no output is named; blur replaces a background that cannot be found, which must not
-      keep a service from starting; * ``page``: unchanged, because the page also converts photos and
-      videos; * ``program``: only the outputs that are named;
+    * ``run``: the preview window if no output is named;
+    * ``daemon``: no window, and the virtual camera if no output is named; blur replaces a
+      background that cannot be found, which must not keep a service from starting;
+    * ``page``: unchanged, because the page also converts photos and videos;
+    * ``program``: only the outputs that are named;
     * ``file``: no outputs.
 
     The quality ``auto`` is replaced by that of the use, except for ``page``.

@@ -76,5 +76,5 @@ def test_a_pipeline_runs_and_changes(tmp_path, capsys):
 def test_a_plugin_of_ones_own_keeps_the_contract():
     plugin = example("plugin")
     plugin.TestStripes().test_any_size_at_any_time()
-    with pytest.raises(BackgroundError, match="write the width"):
+    with pytest.raises(BackgroundError, match="give the width"):
         plugin.Stripes("x", BackgroundSettings(), True)

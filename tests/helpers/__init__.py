@@ -1,6 +1,6 @@
-"""What tests of several rooms use; see each module."""
+"""Helpers for the tests of several rooms."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-"""The repository."""
+"""The repository's root."""

@@ -1,4 +1,4 @@
-"""A daemon inside the test's process, for tests that steer or break it."""
+"""A daemon inside the test's process, for tests that control or break it."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ FLAGS = {
 
 
 class Running:
-    """A daemon on a thread of its own."""
+    """A daemon on its own thread."""
 
     def __init__(self, at, **options):
         self.at = at

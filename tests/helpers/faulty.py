@@ -1,8 +1,8 @@
-"""Devices that fail on command, at the contracts of source, engine, output and background.
+"""Sources, engines, outputs and backgrounds that fail on command.
 
-Every second column of the camera's picture has a colour that nothing else contains; the engine
-sees a white person in the middle. One pixel of that colour in an output is a leak; white in the
-middle says that all is well.
+Every second column of the camera's image has a colour that nothing else contains; the engine finds
+a white person in the middle. A pixel of that colour in an output is a leak; white in the middle
+means that everything works.
 """
 
 import errno
@@ -24,19 +24,19 @@ SIZE = (64, 36)
 
 
 class Bench:
-    """What is wrong at the moment, and what was seen."""
+    """The current faults, and what the outputs received."""
 
     def __init__(self):
         self.camera = ""  # gone, busy, silent, hanging, raising
-        self.engine = ""  # raising and lying, once; broken, hanging, oom
+        self.engine = ""  # raising and lying (once); broken, hanging, oom
         self.output = ""  # gone, blocked
         self.disk = self.stage = ""  # full; raising
         self.size = SIZE
-        self.healed = threading.Event()  # lets go whoever hangs
+        self.healed = threading.Event()  # releases whatever hangs
         self.healed.set()
         self.opened = set()  # cameras
-        self.tries = 0  # to open one
-        self.engines = []  # (name, device) of those that were opened
+        self.tries = 0  # attempts to open a camera
+        self.engines = []  # (name, device) of the engines opened
         self.leaks = 0
         self.model = None
         self.seen = {}
@@ -52,7 +52,8 @@ class Bench:
 
 
 class Seen:
-    """What one output was given: when last, the longest pause, and whether all is well in it."""
+    """What one output received: the last time, the longest pause, and whether the image was
+    right."""
 
     def __init__(self, at):
         self.at, self.gap, self.count, self.well, self.corner = at, 0.0, 0, False, None
@@ -72,11 +73,11 @@ class Camera(ReopeningSource):
         bench.opened.add(self)
 
     def _read(self):
-        time.sleep(0.005)  # its rate
-        if bench.camera == "hanging":  # in its driver: hears nothing
+        time.sleep(0.005)  # the frame interval
+        if bench.camera == "hanging":  # blocked in its driver
             bench.healed.wait(30)
         while bench.camera == "silent" and not self._closed.is_set():
-            time.sleep(0.005)  # as a driver that has nothing
+            time.sleep(0.005)  # as a driver without frames
         if bench.camera == "raising":
             raise ValueError("a JPEG nobody can read")
         if bench.camera in ("gone", "busy"):
@@ -86,11 +87,11 @@ class Camera(ReopeningSource):
         return image
 
     def _disconnect(self):
-        bench.opened.discard(self)  # by any thread: one that hung ends late
+        bench.opened.discard(self)  # may run on any thread: one that hung ends late
 
 
 class Network(Engine):
-    """Sees a white person in the middle."""
+    """Finds a white person in the middle."""
 
     description = "test"
 
@@ -118,7 +119,7 @@ class Network(Engine):
 
 
 class Output(Sink):
-    """A virtual camera, a window, whatever: it looks at what it is given."""
+    """A virtual camera or another output, which checks the images it receives."""
 
     def __init__(self, spec, size, fps):
         super().__init__(spec, size, fps)
@@ -148,7 +149,7 @@ class Recording(Output):
 
 
 class Room(ImageBackground):
-    """A picture file whose drawing can fail."""
+    """An image file whose rendering can fail."""
 
     def render(self, *arguments, **options):
         if bench.stage == "raising":

@@ -1,4 +1,4 @@
-"""Small ONNX files with the inputs and outputs of real exporters, for the engines' tests."""
+"""Writes small ONNX files with the inputs and outputs of real exports, for the engines' tests."""
 
 import numpy as np
 import onnx
@@ -23,8 +23,8 @@ def save(path, nodes, inputs, outputs, constants=None, opset=17):
 
 
 def person_map(path, layout="nchw", classes=1, person=0, logits=True, fixed=None, kind=FLOAT):
-    """A network whose person is what is brighter than half: the mean of the channels, as logits
-    or probabilities of ``classes`` classes."""
+    """A network that marks pixels brighter than one half as person: the mean of the channels, as
+    logits or probabilities of ``classes`` classes."""
     height, width = fixed or ("h", "w")
     first = layout == "nchw"
     shape = [1, 3, height, width] if first else [1, height, width, 3]
@@ -55,7 +55,8 @@ def person_map(path, layout="nchw", classes=1, person=0, logits=True, fixed=None
 
 
 def number_map(path, kind, number):
-    """A network that gives whole numbers: ``number`` where it is brighter than half, else 0."""
+    """A network with integer outputs: ``number`` where the input is brighter than one half,
+    otherwise 0."""
     nodes = [
         helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=1),
         helper.make_node("Greater", ["mean", "half"], ["person"]),
@@ -70,7 +71,8 @@ def number_map(path, kind, number):
 
 
 def whole_picture_detector(path):
-    """torchvision's outputs for one person: the picture's brightness is the mask."""
+    """A detector with torchvision's outputs for one person, whose mask is the image's
+    brightness."""
     nodes = [helper.make_node("ReduceMean", ["image"], ["masks"], axes=[1], keepdims=1)]
     constants = {
         "boxes": np.float32([[0, 0, 1e4, 1e4]]),
@@ -83,13 +85,14 @@ def whole_picture_detector(path):
 
 
 def constant_detector(path, outputs, shape=(1, 3, "h", "w"), kind=FLOAT):
-    """A detector that always gives ``outputs``: name -> array; shapes are left free in N. ``kind``
-    of its input and of its outputs of that kind."""
+    """A detector with constant ``outputs``: name -> array; shapes are free in N. ``kind``: the type
+    of its input and of its float outputs."""
     return _with_constants(path, [], list(shape), outputs, {}, kind)
 
 
 def rvm(path):
-    """RVM's ends: brightness is the alpha, the picture its own foreground, and the states stay."""
+    """A network with RVM's inputs and outputs: the alpha is the brightness times the ratio, the
+    foreground is the image, and the states are unchanged."""
     nodes = [
         helper.make_node("ReduceMean", ["src"], ["mean"], axes=[1], keepdims=1),
         helper.make_node("Mul", ["mean", "downsample_ratio"], ["pha"]),
@@ -105,8 +108,8 @@ def rvm(path):
 
 
 def yunet(path, colour, face=160, side=640):
-    """YuNet's ends: its 12 maps for strides 8, 16 and 32. A face, ``face`` pixels wide and high,
-    is where a cell of 32 pixels has ``colour`` (BGR)."""
+    """A network with YuNet's 12 outputs for strides 8, 16 and 32. It finds a face, ``face`` pixels
+    wide and high, where a cell of 32 pixels has ``colour`` (BGR)."""
     constants = {"colour": np.float32(colour).reshape(1, 3, 1, 1), "steep": np.float32(-0.2)}
     nodes = [
         helper.make_node("Sub", ["input", "colour"], ["away"]),
@@ -143,7 +146,7 @@ def yunet(path, colour, face=160, side=640):
 def _with_constants(path, nodes, shape, constants, more, real=FLOAT):
     outputs = dict(more)
     weights = {}
-    # The input has to matter to the graph: nothing is added to every float output.
+    # The outputs must depend on the input: a zero computed from it is added to each.
     nodes = [
         *nodes,
         helper.make_node("ReduceMax", ["image"], ["top"], keepdims=0),
@@ -170,7 +173,8 @@ def _with_constants(path, nodes, shape, constants, more, real=FLOAT):
 
 
 def painter(path, value=1.0):
-    """An inpainting network's contract; it fills with one grey."""
+    """A network with an inpainting network's inputs and outputs, which fills with one grey
+    level."""
     nodes = [
         helper.make_node("Sub", ["one", "mask"], ["hole"]),
         helper.make_node("Mul", ["image", "mask"], ["kept"]),
@@ -183,7 +187,8 @@ def painter(path, value=1.0):
 
 
 def remembering(path):
-    """RVM's ends, with a memory: each look brings the alpha half way to the brightness."""
+    """A network with RVM's inputs and outputs and a memory: each call moves the alpha halfway to
+    the brightness."""
     nodes = [
         helper.make_node("ReduceMean", ["src"], ["bright"], axes=[1], keepdims=1),
         helper.make_node("Sub", ["bright", "r1i"], ["missing"]),

@@ -1,4 +1,4 @@
-"""Running a script of the repository inside the test's process."""
+"""Runs a script of the repository inside the test's process."""
 
 import importlib.util
 from functools import cache
@@ -8,7 +8,7 @@ from helpers import ROOT
 
 @cache
 def module(name):
-    """The script ``scripts/NAME.py`` as a module; its `main` takes a list of arguments."""
+    """Import ``scripts/NAME.py`` as a module; its `main` takes a list of arguments."""
     spec = importlib.util.spec_from_file_location(f"script_{name}", ROOT / f"scripts/{name}.py")
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
@@ -16,5 +16,5 @@ def module(name):
 
 
 def run(name, *arguments):
-    """The exit code of a script."""
+    """Run a script and return its exit code."""
     return module(name).main([str(argument) for argument in arguments])

@@ -1,4 +1,4 @@
-"""A real server on a free port, for the tests of the web page."""
+"""Runs a real server on a free port, for the tests of the web page."""
 
 import contextlib
 import socket
@@ -16,7 +16,7 @@ TOKEN = "t" * 43
 
 
 class Client(requests.Session):
-    """Asks the server, with the token."""
+    """A session that sends requests to the server, with the token."""
 
     def __init__(self, port, app, token):
         super().__init__()

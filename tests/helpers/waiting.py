@@ -1,19 +1,19 @@
-"""Waiting for what another thread or process does: one loop, which always ends."""
+"""Waits for another thread or process, with a time limit."""
 
 import time
 
-PATIENCE = 30.0  # seconds; far more than a loaded machine needs, far less than a test may take
+PATIENCE = 30.0  # seconds; far more than a loaded machine needs, far less than a test's limit
 
 
 def until(condition, what="it did not happen in time", *, timeout=PATIENCE):
-    """The first true answer of ``condition()``; it is an error after ``timeout`` seconds.
+    """Return the first true result of ``condition()``; fail after ``timeout`` seconds.
 
-    ``what`` says then what was waited for; it may be a function, which is asked only then.
+    ``what`` is the error's text; it may be a function, which is called only then.
     """
     end, pause = time.monotonic() + timeout, 0.002
     while not (answer := condition()):
         if time.monotonic() > end:
             raise AssertionError(what() if callable(what) else what)
         time.sleep(pause)
-        pause = min(1.5 * pause, 0.03)  # what takes long is asked less often
+        pause = min(1.5 * pause, 0.03)  # long waits poll less often
     return answer

@@ -29,7 +29,7 @@ def test_the_drawing_is_that_of_the_present_code():
     script = module("draw_rooms")
     heights, said = rooms_and_arrows(ROOT / "docs/rooms.svg")
     assert layers_of(heights) == [set(layer) for layer in script.layers()], COMMAND
-    assert said == script.told(script.arrows()).splitlines(), COMMAND
+    assert said == script.as_text(script.arrows()).splitlines(), COMMAND
 
 
 def test_arrows_point_down():

@@ -180,7 +180,7 @@ def test_results_that_cannot_be_written_are_known_before(capsys, photos, network
         tmp_path / "none/a.csv",
     )
     assert code == 2
-    assert "none: no such folder; make it first" in said
+    assert "none: no such folder; create it first" in said
 
 
 @linux
@@ -264,7 +264,7 @@ def test_a_videos_faint_noise_is_no_mask_of_0_and_1(capsys, clips, network):
         ),
         (
             lambda root: [path.write_bytes(b"") for path in (root / "images").iterdir()],
-            "not one file could be measured",
+            "no file could be evaluated",
         ),
     ],
 )

@@ -53,7 +53,7 @@ def test_photos_and_frames_become_a_labelled_folder(tmp_path, photos, network, c
     )
     said = capsys.readouterr().err
     assert code == 0, said
-    assert "3 pictures labelled" in said
+    assert "3 images labelled" in said
     assert "1 left out" in said
     found = pairs(out)
     assert [pair.image.name for pair in found] == [
@@ -76,9 +76,9 @@ def test_masks_that_are_there_are_never_written_over(tmp_path, photos, network, 
     drawn = (own / "masks/somebody.png").read_bytes()
     engine = ("--engine", "semantic", "--model", network, "--device", "cpu")
     assert scripts.run("label", own, *engine, "--out", own) == 2
-    assert "is in --out, whose masks would be lost" in capsys.readouterr().err
+    assert "is in --out, whose masks would be overwritten" in capsys.readouterr().err
     assert scripts.run("label", photos, *engine, "--out", own) == 0
-    assert "1 were there and stay" in capsys.readouterr().err
+    assert "1 kept from before" in capsys.readouterr().err
     assert (own / "masks/somebody.png").read_bytes() == drawn
 
 
@@ -107,7 +107,7 @@ def test_a_picture_that_cannot_be_read_is_left_out(tmp_path, photos, network, ca
     )
     said = capsys.readouterr().err
     assert "broken.jpg: not a readable image; left out" in said
-    assert "1 pictures labelled" in said
+    assert "1 images labelled" in said
     assert "2 left out" in said
 
 

@@ -110,7 +110,7 @@ def test_evaluate_reads_it(made, capsys):
     ("arguments", "said"),
     [
         (["--people", "folder:nowhere", "--rooms", "."], "no such folder"),
-        (["--rooms", "."], "nobody to show"),
+        (["--rooms", "."], "no people"),
         (["--rooms", "nowhere", "--people", "PEOPLE"], "nowhere"),
     ],
 )

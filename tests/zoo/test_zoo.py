@@ -260,7 +260,7 @@ def test_a_row_whose_file_the_engine_cannot_read_names_those_it_can(rows):
     put(zoo.cache_folder(), "first.onnx")
     message = refused(zoo.resolve, "rvm", EngineSettings(model=Path("first")), (".pth",))
     assert "'first' is not a .pth file" in message
-    assert "take second" in message
+    assert "use second" in message
 
 
 # fetching
