@@ -76,6 +76,13 @@ def open_background(spec: str, settings: BackgroundSettings, wait: bool) -> Back
     return background
 
 
+def check(spec: str) -> None:
+    """Check that ``spec`` names a background that can work, as far as can be told without opening
+    it. Raises BackgroundError."""
+    kind, target = classify(spec)
+    background_class(kind).check_target(target)
+
+
 def classify(spec: str) -> tuple[str, str]:
     """The registry name for ``spec`` and the target its class gets. Raises BackgroundError."""
     spec = spec.strip()
@@ -88,7 +95,7 @@ def classify(spec: str) -> tuple[str, str]:
         return "colour", spec
     try:
         path = Path(spec).expanduser()
-        is_there, is_folder = path.exists(), path.is_dir()
+        is_there, is_folder, is_file = path.exists(), path.is_dir(), path.is_file()
     # Unknown user, no permission, or a name that is too long
     except (OSError, RuntimeError) as error:
         raise BackgroundError(f"background {spec!r}: {reason(error)}; give {_kinds()}") from None
@@ -96,6 +103,8 @@ def classify(spec: str) -> tuple[str, str]:
         raise _unknown(spec)
     if is_folder:
         return "folder", str(path)
+    if not is_file:  # a pipe or a device could block whoever opens it
+        raise BackgroundError(f"background {spec!r}: not a regular file; give {_kinds()}")
     return ("image" if is_still(path) else "video"), str(path)
 
 

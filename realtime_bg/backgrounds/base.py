@@ -32,6 +32,10 @@ class Background(ABC):
         BackgroundError."""
         self.target, self.settings, self.wait = target, settings, wait
 
+    @classmethod  # noqa: B027 - most targets need no check
+    def check_target(cls, target: str) -> None:
+        """Raise BackgroundError for a ``target`` that cannot work, without opening anything."""
+
     @abstractmethod
     def render(
         self, size: Size, time: float, frame: Image | None = None, alpha: Alpha | None = None

@@ -40,25 +40,12 @@ class BlurBackground(Background):
 
     def __init__(self, target: str, settings: BackgroundSettings, wait: bool) -> None:
         super().__init__(target, settings, wait)
-        radius, *ways = target.strip().split(":")
-        if radius in WAYS:  # blur:bokeh
-            radius, ways = "", [radius, *ways]
-        try:
-            self.radius = float(radius) if radius.strip() else 24.0
-        except ValueError:
-            self.radius = 0.0
-        unknown = [way for way in ways if way not in WAYS]
-        if unknown:
-            raise BackgroundError(
-                f"background 'blur:{target}': {unknown[0]!r} is unknown; after the radius there "
-                f"may be {' and '.join(WAYS)}, for example blur:24:bokeh"
-            )
+        self.radius, ways = _parsed(target)
         self.bokeh, self.depth = "bokeh" in ways, "depth" in ways
-        if not 1.0 <= self.radius <= 200.0:
-            raise BackgroundError(
-                f"background 'blur:{target}': the radius must be a number of pixels from 1 to "
-                "200; write for example blur:24"
-            )
+
+    @classmethod
+    def check_target(cls, target: str) -> None:
+        _parsed(target)
 
     def render(
         self, size: Size, time: float, frame: Image | None = None, alpha: Alpha | None = None
@@ -105,6 +92,29 @@ class BlurBackground(Background):
         light = cv2.filter2D(light, -1, disc(2 * sigma), borderType=cv2.BORDER_REFLECT)
         levels = np.power(np.clip(light, 0, 1), np.float32(1 / LIGHT)) * 255
         return np.rint(levels).astype(np.uint8)
+
+
+def _parsed(target: str) -> tuple[float, list[str]]:
+    """The radius and the further words of ``RADIUS:WAY:...``. Raises BackgroundError."""
+    radius, *ways = target.strip().split(":")
+    if radius in WAYS:  # blur:bokeh
+        radius, ways = "", [radius, *ways]
+    try:
+        pixels = float(radius) if radius.strip() else 24.0
+    except ValueError:
+        pixels = 0.0
+    unknown = [way for way in ways if way not in WAYS]
+    if unknown:
+        raise BackgroundError(
+            f"background 'blur:{target}': {unknown[0]!r} is unknown; after the radius there "
+            f"may be {' and '.join(WAYS)}, for example blur:24:bokeh"
+        )
+    if not 1.0 <= pixels <= 200.0:
+        raise BackgroundError(
+            f"background 'blur:{target}': the radius must be a number of pixels from 1 to "
+            "200; write for example blur:24"
+        )
+    return pixels, ways
 
 
 def disc(radius: float) -> NDArray[np.float32]:

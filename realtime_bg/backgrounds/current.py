@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from realtime_bg.backgrounds import open_background
 from realtime_bg.backgrounds.base import Background
-from realtime_bg.errors import RealtimeBgError
+from realtime_bg.errors import RealtimeBgError, reason
 from realtime_bg.settings import BackgroundSettings
 from realtime_bg.stats import Stats
 
@@ -76,16 +76,17 @@ class CurrentBackground:
     def _replace(self, settings: BackgroundSettings) -> None:
         try:
             new = open_background(settings.current, settings, self._wait)
-        except RealtimeBgError as error:
+        except (RealtimeBgError, OSError, MemoryError) as error:
+            why = str(error) if isinstance(error, RealtimeBgError) else reason(error)
             kept = stays(self.spec)
-            text = f"{error}; {kept} {'stays' if kept == self.spec else 'is used instead'}"
+            text = f"{why}; {kept} {'stays' if kept == self.spec else 'is used instead'}"
             log.warning("%s", text)
             self._stats.notice(text)
             if kept != settings.current:
                 self._refused = settings
                 if kept == self.spec:
                     self._settings = self._opened
-                self._answer(settings.current, kept, str(error))
+                self._answer(settings.current, kept, why)
             return
         with self._lock:
             self._opened = settings

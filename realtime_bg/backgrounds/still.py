@@ -15,6 +15,7 @@ from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.imaging.colours import parse_colour
 from realtime_bg.imaging.geometry import fit
 from realtime_bg.imaging.orientation import UPRIGHT, upright
+from realtime_bg.media.pictures import HEAD, is_picture
 from realtime_bg.settings import BackgroundSettings
 
 LONGEST_SIDE = 4096  # larger pictures are reduced to this many pixels: more than any output shows
@@ -54,6 +55,10 @@ class ColourBackground(StillBackground):
         super().__init__(target, settings, wait)
         self._colour = parse_colour(target)
 
+    @classmethod
+    def check_target(cls, target: str) -> None:
+        parse_colour(target)
+
     def draw(self, size: Size) -> Image:
         return np.full((size[1], size[0], 3), self._colour, np.uint8)
 
@@ -73,17 +78,9 @@ def is_still(path: Path) -> bool:
     """Whether the first bytes of a file are those of a still picture."""
     try:
         with path.open("rb") as file:
-            head = file.read(64)
-        animated = head[:4] == b"GIF8" or is_animated_webp(head)
-        return not animated and bool(cv2.haveImageReader(str(path)))
-    except (OSError, cv2.error):
+            return is_picture(file.read(HEAD))
+    except OSError:
         return False
-
-
-def is_animated_webp(head: bytes) -> bool:
-    """Whether the first bytes of a file (at least 21) are those of an animated WebP."""
-    moves = any(flag & 2 for flag in head[20:21])
-    return moves and head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X"
 
 
 def _decoded(data: NDArray[np.uint8]) -> Image | None:

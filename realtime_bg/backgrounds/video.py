@@ -13,11 +13,13 @@ import cv2
 import numpy as np
 
 from realtime_bg.backgrounds.base import Background
-from realtime_bg.backgrounds.still import is_animated_webp, over_black
-from realtime_bg.errors import BackgroundError
+from realtime_bg.backgrounds.still import over_black
+from realtime_bg.errors import BackgroundError, SourceError
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.imaging.geometry import Fit, fit, scaled_size
+from realtime_bg.media.av import open_video
 from realtime_bg.media.decoding import to_bgr
+from realtime_bg.media.pictures import HEAD, is_animated_webp
 from realtime_bg.settings import BackgroundSettings
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 PREFETCH = 3  # pictures decoded in advance
 LATE = 8  # successive late pictures that are skipped before one is shown anyway
 PAUSE = 1.0  # seconds without a render after which the clip resumes where it was
+ADVICE = "give a picture (JPEG, PNG, WebP) or a clip (MP4, WebM, GIF) that a player can open"
 CLOSE = 1e-4  # seconds; timestamps are rounded to their time base
 ENDLESS = float("inf")
 
@@ -63,6 +66,8 @@ def decode(path: Path) -> Iterator[Picture]:
         for picture in _animated_webp(path) if _is_webp(path) else _with_av(path):
             yielded = True
             yield picture
+    except SourceError as error:
+        raise BackgroundError(f"background {error}; {ADVICE}") from None
     except (av.FFmpegError, cv2.error, OSError) as error:
         if not yielded:
             reason = getattr(error, "strerror", None) or error
@@ -72,15 +77,12 @@ def decode(path: Path) -> Iterator[Picture]:
 
 
 def _unreadable(path: Path, reason: str) -> BackgroundError:
-    return BackgroundError(
-        f"background {str(path)!r}: {reason}; give a picture (JPEG, PNG, WebP) or a clip "
-        "(MP4, WebM, GIF) that a player can open"
-    )
+    return BackgroundError(f"background {str(path)!r}: {reason}; {ADVICE}")
 
 
 def _is_webp(path: Path) -> bool:
     with path.open("rb") as file:
-        return is_animated_webp(file.read(21))
+        return is_animated_webp(file.read(HEAD))
 
 
 def _animated_webp(path: Path) -> Iterator[Picture]:
@@ -95,11 +97,8 @@ def _animated_webp(path: Path) -> Iterator[Picture]:
 
 
 def _with_av(path: Path) -> Iterator[Picture]:
-    with av.open(str(path.absolute())) as container:
-        if not container.streams.video:
-            return
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
+    container, stream = open_video(str(path))
+    with container:
         stream.codec_context.thread_count = 2  # leave the cores to the network
         usual = 1.0 / float(stream.average_rate or 25)
         first: float | None = None

@@ -1,5 +1,6 @@
 """The entry point: registers the commands, and turns errors into one line and an exit code."""
 
+import io
 import logging
 import os
 import sys
@@ -79,6 +80,8 @@ def main() -> None:
     """The console script: any error that the user can fix becomes one line and exit code 2."""
     # OpenCV would print its own warnings beside our one line; --verbose keeps them.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files in any encoding, as they are
+        sys.stdout.reconfigure(errors="surrogateescape")
     usage_error: Any = typer.BadParameter.__mro__[1]  # typer does not export this class
     try:
         code = app(standalone_mode=False)

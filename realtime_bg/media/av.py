@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import av
+from av.stream import Disposition
 
 from realtime_bg.errors import SourceError, reason
 from realtime_bg.system.urls import without_password
@@ -12,29 +13,66 @@ from realtime_bg.system.urls import without_password
 Number = TypeVar("Number", int, float)
 
 
-def open_video(target: str, **options: Any) -> tuple[Any, Any]:
-    """The container and its first video stream, decoding on several threads.
+# What files are opened as, by FFmpeg's names of demuxers. Playlists, lists of files (concat, image
+# sequences) and anything that opens other files or addresses are left out on purpose: a file of 33
+# bytes that names itself would use up every file handle.
+FORMATS = (
+    "aac,ac3,aiff,apng,asf,av1,avi,dv,flac,flv,gif,h261,h263,h264,hevc,ivf,m4v,matroska,webm,"
+    "mjpeg,mov,mp4,mp3,mpeg,mpegts,mpegvideo,mxf,nsv,nut,obu,ogg,rawvideo,rm,swf,vc1,vivo,wav,wtv,"
+    "yuv4mpegpipe,yuv4"
+)
 
-    Raises SourceError if it cannot be read or contains no video.
+
+def open_video(target: str, pixels: int | None = None, **options: Any) -> tuple[Any, Any]:
+    """The container and its video stream, decoding on several threads.
+
+    The stream is the default one, or the first; cover pictures do not count. ``pixels``: a video
+    with more pixels in a frame is refused before one is decoded. Files are opened only in the
+    formats of `FORMATS`, and cannot refer to other files. Raises SourceError if it cannot be read
+    or contains no video.
     """
     shown = without_password(target)
+    is_file = os.path.isfile(target)
+    limits = {"max_pixels": str(pixels)} if pixels is not None else {}
+    if is_file:
+        only = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+        options["options"] = options.get("options", {}) | only | limits
     try:
         # FFmpeg would take the part of a bare file name before a colon for a protocol.
-        name = os.path.abspath(target) if os.path.isfile(target) else target
-        container = av.open(name, **options)
+        container = av.open(os.path.abspath(target) if is_file else target, **options)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(
-            f"{shown}: cannot be read as video ({without_password(reason(error))})"
-        ) from None
-    if not container.streams.video:
+        why = without_password(reason(error))
+        if is_file and isinstance(error, av.ArgumentError):
+            why = "not a video file; playlists and lists of files are not opened"
+        raise SourceError(f"{shown}: cannot be read as video ({why})") from None
+    stream = _video_stream(container)
+    if stream is None:
         container.close()
         raise SourceError(f"{shown}: contains no video")
-    stream = container.streams.video[0]
     if stream.codec_context is None:
         container.close()
         raise SourceError(f"{shown}: no decoder for its video format is available")
+    codec = stream.codec_context
+    # With a limit, FFmpeg does not even look at larger frames, and states no size.
+    if pixels is not None and not 0 < codec.width * codec.height <= pixels:
+        container.close()
+        raise SourceError(
+            f"{shown}: its frames have more than {pixels / 1e6:g} million pixels; reduce its size"
+        )
+    codec.options = limits
     stream.thread_type = "AUTO"
     return container, stream
+
+
+def _video_stream(container: Any) -> Any:
+    """The default video stream, or the first; None if there are only cover pictures."""
+    moving = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    default = (stream for stream in moving if stream.disposition & Disposition.default)
+    return next(default, moving[0] if moving else None)
 
 
 def in_order(at: Number | None, last: Number, step: Number, tick: Number, second: Number) -> Number:

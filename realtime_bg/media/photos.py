@@ -98,6 +98,15 @@ def read_photo(data: bytes | Path, pixels: int = PIXELS, name: str = "the pictur
         ) from None
 
 
+def pixels_of(data: bytes) -> int:
+    """How many pixels an encoded picture has by its header; 0 if that cannot be read."""
+    try:
+        with Pillow.open(io.BytesIO(data), formats=_formats()) as file:
+            return file.width * file.height
+    except Exception:  # `read_photo` reports what is wrong
+        return 0
+
+
 def _learn_heic(name: str) -> None:
     try:
         import pillow_heif

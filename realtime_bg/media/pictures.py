@@ -1,5 +1,9 @@
-"""Reading plain pictures with OpenCV; `photos.py` reads photos, whose colour profile and EXIF data
-matter."""
+"""Recognising and reading plain pictures with OpenCV, always from bytes.
+
+OpenCV is never given a path: it cannot open every path on Windows, and a name that is not UTF-8
+makes any of its functions crash the process. `photos.py` reads photos, whose colour profile and
+EXIF data matter.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -7,11 +11,44 @@ from typing import Any
 import cv2
 import numpy as np
 
+HEAD = 32  # bytes that `is_picture` needs
+# The first bytes of the formats that OpenCV decodes, except GIF, which is a clip: JPEG, PNG, BMP,
+# TIFF and BigTIFF, JPEG 2000, OpenEXR, Radiance, Sun raster, Netpbm.
+SIGNATURES = (
+    b"\xff\xd8\xff",
+    b"\x89PNG\r\n\x1a\n",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+    b"II+\0",
+    b"MM\0+",
+    b"\0\0\0\x0cjP  \r\n",
+    b"\xff\x4f\xff\x51",
+    b"\x76\x2f\x31\x01",
+    b"#?R",
+    b"\x59\xa6\x6a\x95",
+    *(b"P" + kind for kind in (b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"F", b"f")),
+)
+
+
+def is_picture(head: bytes) -> bool:
+    """Whether a file with these first bytes (`HEAD` or more) is a picture that does not move."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return not is_animated_webp(head)
+    if head[4:8] == b"ftyp":
+        return b"avif" in head and b"avis" not in head
+    return head.startswith(SIGNATURES)
+
+
+def is_animated_webp(head: bytes) -> bool:
+    """Whether the first bytes of a file (at least 21) are those of an animated WebP."""
+    moves = any(flag & 2 for flag in head[20:21])
+    return moves and head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X"
+
 
 def read_picture(path: Path, how: int = cv2.IMREAD_COLOR) -> Any:
     """Read the picture in a file, upright, in the form that OpenCV's flag ``how`` selects (by
     default BGR ``uint8 (H, W, 3)``); None if the file is not a picture. Raises OSError, and
     cv2.error for more than 2**30 pixels."""
-    # OpenCV only decodes: its own reader cannot open every path on Windows.
     data = np.fromfile(path, np.uint8)
     return cv2.imdecode(data, how) if data.size else None

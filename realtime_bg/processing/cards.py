@@ -8,9 +8,16 @@ import numpy as np
 from realtime_bg.frames import Image, Size
 
 
+def drawable(text: str) -> str:
+    """``text`` with everything that OpenCV's fonts do not have as ``?``. Text that is not valid
+    Unicode, such as a file name in another encoding, would crash OpenCV."""
+    return text.encode("ascii", "replace").decode()
+
+
 @lru_cache(maxsize=8)
 def card(size: Size, text: str) -> Image:
-    """A dark card at ``size`` with ``text`` (ASCII) in its middle, BGR ``uint8 (H, W, 3)``."""
+    """A dark card at ``size`` with ``text`` in its middle, BGR ``uint8 (H, W, 3)``."""
+    text = drawable(text)
     width, height = size
     shade = np.linspace(58, 30, height, dtype=np.float32)[:, None, None]
     image = np.ascontiguousarray(

@@ -5,6 +5,7 @@ import time
 import cv2
 
 from realtime_bg.frames import Alpha, Image
+from realtime_bg.processing.cards import drawable
 from realtime_bg.settings import ViewSettings
 from realtime_bg.settings.shortcuts import HELP
 from realtime_bg.stats import STAGES, Stats
@@ -69,6 +70,7 @@ def _recording_sign(image: Image, seconds: float) -> None:
 def _panel(image: Image, rows: list[tuple[str, str]], top: bool) -> None:
     """Write rows of two columns (the first one may be empty) on a darkened box at the top or bottom
     of ``image``, in place."""
+    rows = [(drawable(left), drawable(right)) for left, right in rows]
     height, width = image.shape[:2]
     first, second = (
         max(cv2.getTextSize(row[column], FONT, 1.0, 1)[0][0] for row in rows) for column in (0, 1)

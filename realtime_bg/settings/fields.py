@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -10,10 +10,13 @@ from pydantic import (
     Field,
     PlainSerializer,
     StringConstraints,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 
 from realtime_bg.errors import SettingsError
 from realtime_bg.frames import Size
+from realtime_bg.system.file_names import is_unicode, readable
 
 LARGEST_SIDE = 16384
 
@@ -136,7 +139,17 @@ def check_screen(text: str) -> str:
     return text
 
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+def _any_encoding(value: object, check: ValidatorFunctionWrapHandler) -> Any:
+    """Accept the names of files that are not UTF-8, which Python writes with lone surrogates."""
+    return check(value) if not isinstance(value, str) or is_unicode(value) else value.strip()
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1),
+    WrapValidator(_any_encoding),
+    PlainSerializer(readable, when_used="json"),
+]
 
 
 def _as_list(value: object) -> object:

@@ -14,6 +14,7 @@ from realtime_bg.frames import Composite, Size
 from realtime_bg.settings import Point
 from realtime_bg.sinks._x11 import WindowWatch
 from realtime_bg.sinks.base import Sink
+from realtime_bg.system.file_names import readable
 
 NAME = "realtime-bg"
 LOOK_SECONDS = 0.5  # between checks whether the window was destroyed from outside
@@ -66,7 +67,7 @@ class WindowSink(Sink):
     def title(self, text: str) -> None:
         """Set the window's title."""
         if self.is_open():
-            cv2.setWindowTitle(NAME, text)
+            cv2.setWindowTitle(NAME, readable(text))
 
     def typed(self) -> Iterator[str]:
         """The characters typed since the last call; also lets the window repaint."""

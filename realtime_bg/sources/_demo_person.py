@@ -11,6 +11,7 @@ import numpy as np
 from realtime_bg.frames import Alpha, Image
 from realtime_bg.imaging.drawing import Points, Sheet, ellipse, step
 from realtime_bg.imaging.fill import fill
+from realtime_bg.media.pictures import read_picture
 
 BOTTOM = 338  # row of a figure that lies on the lower edge of the frame
 MIDDLE = 212  # column of a figure below its head
@@ -138,7 +139,7 @@ _HEAD_END = 146  # row; above it, the edge is hair and skin in front of a plain 
 def portrait() -> Figure | None:
     """The astronaut, cut out of her picture; None without scikit-image."""
     path = _astronaut()
-    picture = None if path is None else cv2.imread(str(path), cv2.IMREAD_COLOR)
+    picture = None if path is None else read_picture(path)
     if picture is None or picture.shape != (512, 512, 3):
         return None
     shown: Image = picture[:352, :400].astype(np.uint8)

@@ -69,7 +69,7 @@ def _check_model(model: Any) -> None:
 
 def _check_backgrounds(settings: Settings) -> None:
     for item in settings.background.items:
-        backgrounds.classify(item)
+        backgrounds.check(item)
 
 
 # Setting -> a check that what it names exists and can be used. Raises RealtimeBgError.
@@ -78,7 +78,7 @@ CHECKS: Mapping[str, Callable[[Settings], object]] = {
     "engine.combine.engine": lambda s: _check_engine(s.engine.combine.engine),
     "engine.model": lambda s: _check_model(s.engine.model),
     "engine.combine.model": lambda s: _check_model(s.engine.combine.model),
-    "background.current": lambda s: backgrounds.classify(s.background.current),
+    "background.current": lambda s: backgrounds.check(s.background.current),
     "background.items": _check_backgrounds,
     "source.spec": lambda s: sources.classify(s.source.spec),
     "output.sinks": check_sinks,

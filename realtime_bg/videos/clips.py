@@ -42,10 +42,10 @@ class Clip:
     file, or an estimate, or None. ``length``: seconds from its start to the end of the video
     according to the file (0: unknown). ``sound``: the codecs of its audio tracks."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises SourceError."""
+    def __init__(self, path: Path, pixels: int | None = None) -> None:
+        """``pixels``: see `open_video`. Raises SourceError."""
         self.path = path
-        container, stream = open_video(str(path))
+        container, stream = open_video(str(path), pixels)
         with container:
             first = next(pictures(container, stream), None)
             if first is None:

@@ -1,6 +1,7 @@
 """Every background keeps the contract of `backgrounds/base.py`, and its own promises."""
 
 import logging
+import os
 import threading
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from helpers.waiting import until
 from PIL import Image as Pillow
 from PIL import ImageOps
 
+from realtime_bg import backgrounds
 from realtime_bg.backgrounds import BACKGROUNDS, cycle, open_background, scenes
 from realtime_bg.backgrounds import video as video_module
 from realtime_bg.backgrounds.blur import BlurBackground
+from realtime_bg.backgrounds.current import CurrentBackground
 from realtime_bg.backgrounds.folder import media
 from realtime_bg.backgrounds.still import read_image
 from realtime_bg.errors import BackgroundError
@@ -22,6 +25,7 @@ from realtime_bg.imaging.colours import parse_colour
 from realtime_bg.imaging.geometry import fit, scaled_size
 from realtime_bg.imaging.orientation import upright
 from realtime_bg.settings import BackgroundSettings
+from realtime_bg.stats import Stats
 from realtime_bg.testing import BackgroundContract
 
 SETTINGS = BackgroundSettings()
@@ -573,3 +577,33 @@ def test_a_turned_picture_keeps_its_transparency_where_it_is(tmp_path, suffix, o
     expected = turned[..., :3] * (turned[..., 3:] > 0)
     assert seen.shape == expected.shape
     assert np.abs(seen[..., ::-1].astype(int) - expected).max() <= 2
+
+
+@pytest.mark.parametrize("spec", ["blur:nan", "blur:0", "blur:24:shiny", "#12345", "#nonsense"])
+def test_a_target_that_cannot_work_is_known_without_opening_it(spec):
+    with pytest.raises(BackgroundError):
+        backgrounds.check(spec)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_is_no_background(tmp_path):
+    """Opening it would wait for somebody to write into it."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BackgroundError, match="not a regular file"):
+        backgrounds.classify(str(tmp_path / "pipe"))
+
+
+def test_a_lack_of_handles_is_a_failure_to_open(monkeypatch):
+    """What `ctl` and the page are told, instead of a thread that ends with an OSError."""
+    answers = []
+    current = CurrentBackground(
+        BackgroundSettings(), Stats(), False, lambda *answer: answers.append(answer)
+    )
+    monkeypatch.setattr(
+        "realtime_bg.backgrounds.current.open_background",
+        lambda *_: (_ for _ in ()).throw(OSError(24, "Too many open files")),
+    )
+    current.get(BackgroundSettings(current="beach"))
+    until(lambda: answers)
+    assert answers == [("beach", "blur", "Too many open files")]
+    current.close()

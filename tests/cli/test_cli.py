@@ -521,3 +521,22 @@ def test_the_console_script_is_the_same_program(place):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes only on POSIX")
+def test_names_of_files_need_not_be_utf8(tmp_path, monkeypatch, capfd):
+    """A background and an output whose names are Latin-1, as from an old disk."""
+    import cv2
+    import numpy as np
+
+    monkeypatch.chdir(tmp_path)
+    name = os.fsdecode(b"caf\xe9")
+    picture = cv2.imencode(".png", np.full((36, 64, 3), (0, 200, 0), np.uint8))[1]
+    (tmp_path / f"{name}.png").write_bytes(picture.tobytes())
+    words = ["-s", "demo", "--size", "64x36", "--engine", "threshold", "--duration", "0.1"]
+    words += ["-b", f"{name}.png", "-o", f"{name}.mp4"]
+    monkeypatch.setattr(sys, "argv", ["realtime-bg", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0, capfd.readouterr().err
+    assert (tmp_path / f"{name}.mp4").stat().st_size > 0

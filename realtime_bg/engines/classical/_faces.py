@@ -32,9 +32,17 @@ class Faces:
         """Load the ONNX file and try it once. Raises EngineError."""
         self._path = path
         try:
-            self._detector = cv2.FaceDetectorYN.create(str(path), "", (SIDE, SIDE), SCORE, OVERLAP)
+            # From bytes: OpenCV crashes on a path that is not UTF-8.
+            self._detector = cv2.FaceDetectorYN.create(
+                "onnx",
+                np.fromfile(path, np.uint8),
+                np.empty(0, np.uint8),
+                (SIDE, SIDE),
+                SCORE,
+                OVERLAP,
+            )
             self._detector.detect(np.zeros((SIDE, SIDE, 3), np.uint8))
-        except cv2.error:
+        except (cv2.error, OSError):
             raise EngineError(
                 f"{path}: not a face detector that OpenCV can run; to get YuNet, run "
                 "realtime-bg models fetch yunet"

@@ -1,0 +1,65 @@
+"""Plain pictures are recognised and read from bytes, whatever their file is called."""
+
+import os
+
+import cv2
+import numpy as np
+import pytest
+
+from realtime_bg.backgrounds.folder import FolderBackground
+from realtime_bg.engines.classical._faces import Faces
+from realtime_bg.errors import EngineError
+from realtime_bg.media.pictures import HEAD, is_picture, read_picture
+from realtime_bg.processing.cards import card
+from realtime_bg.processing.overlays import preview
+from realtime_bg.settings import BackgroundSettings, ViewSettings
+from realtime_bg.stats import Stats
+
+LATIN = "caf\udce9"  # how Python shows the bytes of "café" in Latin-1
+GREEN = np.full((72, 96, 3), (0, 200, 0), np.uint8)
+
+needs_bytes = pytest.mark.skipif(os.name != "posix", reason="names are bytes only on POSIX")
+
+
+@pytest.mark.parametrize(
+    "suffix", [".jpg", ".png", ".bmp", ".tiff", ".webp", ".jp2", ".ppm", ".hdr", ".ras", ".avif"]
+)
+def test_what_opencv_decodes_is_a_picture(suffix):
+    if not cv2.haveImageWriter(f"a{suffix}"):
+        pytest.skip(f"this OpenCV writes no {suffix}")
+    data = cv2.imencode(suffix, GREEN)[1].tobytes()
+    assert is_picture(data[:HEAD])
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is not None
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"GIF89a", b"<svg xmlns=", b"\0\0\0\x20ftypisom", b"ffconcat version 1.0\n"]
+)
+def test_what_is_no_still_picture_is_none(head):
+    assert not is_picture(head + bytes(HEAD))
+
+
+@needs_bytes
+def test_a_name_that_is_not_utf8_is_read_like_any_other(tmp_path):
+    path = tmp_path / f"{LATIN}.png"
+    path.write_bytes(cv2.imencode(".png", GREEN)[1].tobytes())
+    assert (read_picture(path) == GREEN).all()
+    shown = FolderBackground(str(tmp_path), BackgroundSettings(), True).render((96, 72), 0.0)
+    assert (shown == GREEN).all()
+
+
+@needs_bytes
+def test_a_face_detector_may_have_any_name(tmp_path):
+    path = tmp_path / f"{LATIN}.onnx"
+    path.write_bytes(b"nonsense")
+    with pytest.raises(EngineError, match="not a face detector"):
+        Faces(path)
+
+
+def test_names_that_are_not_utf8_can_be_drawn():
+    assert card((320, 180), f"{LATIN}.png").shape == (180, 320, 3)
+    stats = Stats()
+    stats.notice(f"background {LATIN}.png: damaged")
+    shown = preview(np.zeros((180, 320, 3), np.uint8), None, None, ViewSettings(), stats)
+    assert shown is not None
+    assert shown.any()
