@@ -1,5 +1,6 @@
 """A webcam through OpenCV: V4L2, DirectShow or AVFoundation."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -9,9 +10,13 @@ from realtime_bg.devices.cameras import Camera, cameras, held_by
 from realtime_bg.errors import SourceError
 from realtime_bg.frames import Image, Size
 from realtime_bg.sources.reopening import ReopeningSource
+from realtime_bg.system.file_names import is_unicode
+
+log = logging.getLogger(__name__)
 
 DEFAULT_SIZE: Size = (1280, 720)
 DEFAULT_FPS = 30.0
+SLOWEST, FASTEST = 1.0, 1000.0  # frames per second that are believed
 SLICE_MILLISECONDS = 300  # how long one read may wait; requests to close are noticed in between
 READS = 5  # after this many reads without a picture the device counts as gone
 BACKENDS = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
@@ -43,7 +48,8 @@ class CameraSource(ReopeningSource):
             self._disconnect()
             raise SourceError(self._why_not(device))
         self.size = image.shape[1], image.shape[0]
-        self.fps = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
+        stated = capture.get(cv2.CAP_PROP_FPS)  # drivers also state 0, NaN or infinity
+        self.fps = stated if SLOWEST <= stated <= FASTEST else self.settings.fps or DEFAULT_FPS
         code = int(capture.get(cv2.CAP_PROP_FOURCC))
         four = bytes((code >> shift) & 0xFF for shift in (0, 8, 16, 24))
         name = four.decode("ascii", "replace") if all(32 < c < 127 for c in four) else "raw"
@@ -54,9 +60,13 @@ class CameraSource(ReopeningSource):
 
     def _read(self) -> Image | None:
         for _ in range(READS):
-            ok, image = self._capture.read()
+            try:
+                ok, image = self._capture.read()
+            except cv2.error as error:  # as if the device were gone: it is opened again
+                log.debug("%s: %s", self.spec, error)
+                return None
             if ok and image is not None and image.size:
-                return image
+                return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
             if self.closed.is_set() or not self._capture.isOpened():
                 break
         return None
@@ -75,6 +85,10 @@ class CameraSource(ReopeningSource):
             return int(self.target or 0)
         if self.target:
             path = self.target if self.target.startswith("/dev/") else f"/dev/video{self.target}"
+            if not is_unicode(path):
+                raise SourceError(
+                    f"{path}: OpenCV opens no name that is not UTF-8; give its number"
+                )
             if not Path(path).exists():
                 raise SourceError(f"{path} does not exist; {_those_that_do()}")
             return path

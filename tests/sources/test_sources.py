@@ -1,7 +1,9 @@
 """Every source keeps the contract of `sources/base.py`, and its own promises."""
 
+import contextlib
 import gc
 import http.server
+import itertools
 import logging
 import struct
 import threading
@@ -140,6 +142,40 @@ def device(monkeypatch):
 
 def open_camera(target="", **settings):
     return CameraSource(target, SourceSettings(spec=f"camera:{target}", **settings), True)
+
+
+@pytest.mark.parametrize("stated", [float("nan"), float("inf"), 0.01, 0.0, -5.0, 1e9])
+def test_a_rate_that_cannot_be_is_not_believed(device, stated):
+    device.fps = stated
+    with contextlib.closing(open_camera()) as source:
+        assert source.fps == 30.0
+    with contextlib.closing(open_camera(fps=15)) as source:
+        assert source.fps == 15.0
+
+
+def test_a_read_that_raises_is_a_device_that_went_away_for_a_moment(device):
+    count = itertools.count(1)
+
+    def sometimes():
+        if next(count) % 7 == 0:
+            raise cv2.error("boom")
+
+    device.on_read = sometimes
+    source = open_camera()
+    source.closed = Waits()
+    frames = list(itertools.islice(source, 20))
+    source.close()
+    assert len(frames) == 20
+    assert frames[-1].epoch > 0
+
+
+def test_grey_pictures_become_colour(device, monkeypatch):
+    monkeypatch.setattr(
+        Capture, "read", lambda self: (True, np.full((SIZE[1], SIZE[0]), 90, np.uint8))
+    )
+    with contextlib.closing(open_camera()) as source:
+        frame = next(iter(source))
+    assert frame.image.shape == (SIZE[1], SIZE[0], 3)
 
 
 # a stream without a network
