@@ -226,9 +226,10 @@ class Capture:
 
     # on the main thread
 
-    def supervise(self) -> None:
+    def supervise(self, running_since: float = 0.0) -> None:
         """Interrupt a source that has stalled, or that is waiting although it is no longer wanted.
-        If that does not help, abandon it together with its thread."""
+        If that does not help, abandon it together with its thread. Only the time after
+        ``running_since`` (monotonic seconds, see `Standstill`) counts."""
         now = time.monotonic()
         unwanted = self._resting() or self._live.now.source != self.source_settings
         if self.source is not None and unwanted and now - self._last_frame_at > STALLED:
@@ -238,7 +239,7 @@ class Capture:
             thread.active_at = now
             return
         patience = thread.patience(self.source, self._live.now.source.stall)
-        if now - thread.active_at < patience:
+        if now - max(thread.active_at, running_since) < patience:
             return
         if thread.interrupted_at is None:
             thread.interrupted_at, self.problem = now, "it sends no frames"
@@ -246,7 +247,7 @@ class Capture:
             log.warning("%s has sent no frames for %g s; reopening it", spec, patience)
             self._stats.notice("the camera has stalled")
             self.reopen()
-        elif now - thread.interrupted_at > STALLED:
+        elif now - max(thread.interrupted_at, running_since) > STALLED:
             self._abandon_thread()
 
     def _abandon_thread(self) -> None:

@@ -52,12 +52,12 @@ class Inference:
                     raise Closed
             self._items.put(item)
 
-    def supervise(self, hang: float) -> None:
+    def supervise(self, hang: float, running_since: float = 0.0) -> None:
         """Abandon an engine that has worked on one frame for more than ``hang`` seconds, together
-        with its thread, which cannot be killed; another engine takes over. Runs on the main
-        thread."""
+        with its thread, which cannot be killed; another engine takes over. Only the time after
+        ``running_since`` (monotonic seconds, see `Standstill`) counts. Runs on the main thread."""
         matting = self._processor.matting
         since = matting.busy_since
-        if since is not None and time.monotonic() - since > hang:
+        if since is not None and time.monotonic() - max(since, running_since) > hang:
             self._processor.matting = matting.abandoned(f"has returned nothing for {hang:g} s")
             self.start()

@@ -57,6 +57,7 @@ class Outlets:
         only if it has worked before. ``keep``, for callers that open the same outputs repeatedly:
         no video file is replaced; if talk.mp4 exists, talk-2.mp4 is written."""
         self._live, self._stats, self._fps, self._stop = live, stats, fps, stop
+        self.running_since = 0.0  # monotonic seconds, see `Standstill`; set by the watchdog
         self._persistent, self._extra, self._keep = persistent, dict(extra or {}), keep
         self._retries: dict[str, Retry] = {}
         self._settings: OutputSettings | None = None
@@ -118,7 +119,11 @@ class Outlets:
         now = time.monotonic()
         for outlet in outlets:
             since = outlet.busy_since
-            if since is not None and now - since > BLOCKED and self._is_camera(outlet.spec):
+            if (
+                since is not None
+                and now - max(since, self.running_since) > BLOCKED
+                and self._is_camera(outlet.spec)
+            ):
                 outlet.close()
                 self._sink_failed(outlet, SinkError(f"output {outlet.spec} takes no pictures"))
 

@@ -21,6 +21,7 @@ from realtime_bg.live.lifecycle import Lifecycle
 from realtime_bg.live.outlet import OpenSink
 from realtime_bg.live.outlets import Outlets
 from realtime_bg.live.slot import Slot
+from realtime_bg.live.standstill import Standstill
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings.live import Live
 from realtime_bg.sinks.window import WindowSink
@@ -84,7 +85,7 @@ class Pipeline:
         self._inference = Inference(
             run, processor, self._frames, self._items, lambda: self.composing.holding
         )
-        self._asked_to_stop = False
+        self._asked_to_stop, self._standstill = False, Standstill()
 
     @property
     def asleep(self) -> bool:
@@ -186,8 +187,11 @@ class Pipeline:
     def _supervise(self) -> None:
         """The watchdog, see `Inference.supervise` and `Capture.supervise`."""
         now = self._live.now
-        self._inference.supervise(now.engine.hang)
-        self.capture.supervise()
+        if self._standstill.update():
+            self.composing.composed_at = time.monotonic()
+        since = self.outlets.running_since = self._standstill.since
+        self._inference.supervise(now.engine.hang, since)
+        self.capture.supervise(since)
         if self._demand is not None:
             before = self._demand.awake
             awake = self._demand.update(not now.output.on_demand or self.outlets.has_viewers())
