@@ -16,10 +16,12 @@ from typing import Any
 
 from realtime_bg.daemon.endpoint import CLIENTS, PATIENCE, Endpoint, LoopbackEndpoint, endpoint
 from realtime_bg.errors import DaemonError, RealtimeBgError, reason
+from realtime_bg.system.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
 LONGEST = 1_000_000  # bytes of one line
+ACCEPT_PAUSES = (0.1, 0.5, 2.0)  # seconds after failures to accept a client
 SETTING = 60.0  # seconds for a change, which may load an engine's library first
 START = "start it with: realtime-bg daemon"
 
@@ -41,26 +43,31 @@ class ControlServer:
         self._token = at.token()
         self._free = threading.Semaphore(CLIENTS)
         self._open: set[socket.socket] = set()
-        self._closed = False
+        self._closed, self._ended = False, threading.Event()
         self._thread = threading.Thread(target=self._accept, name="control", daemon=True)
         self._thread.start()
 
     def _accept(self) -> None:
+        backoff = Backoff(*ACCEPT_PAUSES)
         while not self._closed:
             self._free.acquire()
+            client: socket.socket | None = None
             try:
                 client = self._socket.accept()[0]
-            except OSError:
+                self._open.add(client)
+                threading.Thread(
+                    target=self._serve, args=(client,), name="control-client", daemon=True
+                ).start()
+            except (OSError, RuntimeError) as error:  # no handle or thread is free now
+                if client is not None:
+                    self._open.discard(client)
+                    client.close()
                 self._free.release()
                 if not self._closed:
-                    log.error(
-                        "the control socket failed; realtime-bg ctl can no longer reach this daemon"
-                    )
-                return
-            self._open.add(client)
-            threading.Thread(
-                target=self._serve, args=(client,), name="control-client", daemon=True
-            ).start()
+                    log.error("the control socket cannot accept (%s); trying again", reason(error))
+                    self._ended.wait(backoff.failed())
+            else:
+                backoff.succeeded()
 
     def _serve(self, client: socket.socket) -> None:
         try:
@@ -103,6 +110,7 @@ class ControlServer:
     def close(self) -> None:
         """Stop handling requests. Idempotent."""
         self._closed = True
+        self._ended.set()
         for own in (self._socket, *self._open):
             with suppress(OSError):
                 own.shutdown(socket.SHUT_RDWR)  # wakes threads that wait in accept or read

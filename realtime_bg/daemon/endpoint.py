@@ -14,6 +14,7 @@ import platformdirs
 
 from realtime_bg.errors import DaemonError, reason
 from realtime_bg.system.files import write_private
+from realtime_bg.system.locking import lock
 
 PATIENCE = 5.0  # seconds for which a client waits for the next line, and the server for a request
 CLIENTS = 16  # handled at a time
@@ -142,7 +143,7 @@ class Lock:
         """Raises DaemonError if another daemon holds it."""
         self._file: IO[str] = (folder / "daemon.lock").open("a+")
         try:
-            _lock(self._file)
+            lock(self._file)
         except OSError:
             self._file.seek(0)
             number = self._file.read().strip()
@@ -158,15 +159,3 @@ class Lock:
     def close(self) -> None:
         """Release it. Idempotent."""
         self._file.close()
-
-
-def _lock(file: IO[str]) -> None:
-    if os.name == "nt":
-        import msvcrt
-
-        file.seek(1000)  # beyond the content, because a locked range cannot be read on Windows
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,6 +15,7 @@ from realtime_bg.web.limits import Limits
 from realtime_bg.web.live_picture import LivePicture
 from realtime_bg.web.metrics import Metrics
 from realtime_bg.web.photo_desk import PhotoDesk
+from realtime_bg.web.pixel_gate import PixelGate
 from realtime_bg.web.server_picture import ServerPicture
 
 Background = Annotated[
@@ -39,9 +40,10 @@ class Server:
         picture: LivePicture | None = None,
     ) -> None:
         self.limits = limits
-        self.gallery = Gallery(folder, limits.pixels, limits.backgrounds)
-        self.photos = PhotoDesk(settings, limits)
-        self.jobs = Jobs(settings, limits, lambda: None)
+        gate = PixelGate(limits.pixels)
+        self.gallery = Gallery(folder, limits.pixels, limits.backgrounds, gate)
+        self.photos = PhotoDesk(settings, limits, gate)
+        self.jobs = Jobs(settings, limits, gate, lambda: None)
         self.picture: LivePicture = picture or ServerPicture(settings)
         self.metrics = Metrics(self.picture)
         self.viewers = 0

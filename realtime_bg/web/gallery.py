@@ -18,10 +18,11 @@ from realtime_bg.backgrounds.still import read_image
 from realtime_bg.errors import BackgroundError, DataError
 from realtime_bg.frames import Image, Size
 from realtime_bg.imaging.geometry import fit, resize, shrunk
-from realtime_bg.media.photos import encode, read_photo
+from realtime_bg.media.photos import encode, pixels_of, read_photo
 from realtime_bg.settings import BackgroundSettings
 from realtime_bg.system.files import write_whole
 from realtime_bg.web.answers import busy, missing, unusable
+from realtime_bg.web.pixel_gate import PixelGate
 
 THUMBNAIL: Size = (256, 144)
 LARGEST = 3840  # larger pictures are reduced to this many pixels on the longer side
@@ -31,8 +32,9 @@ UPLOAD = "upload:"
 class Gallery:
     """The uploaded pictures in a folder."""
 
-    def __init__(self, folder: Path | None, pixels: int, most: int) -> None:
+    def __init__(self, folder: Path | None, pixels: int, most: int, gate: PixelGate) -> None:
         """``folder``: None means the user's data folder."""
+        self._gate = gate
         base = Path(platformdirs.user_data_dir("realtime-bg", appauthor=False))
         self._folder = folder or base / "backgrounds"
         self._pixels, self._most = pixels, most
@@ -62,11 +64,13 @@ class Gallery:
         """Decode a picture to BGR ``uint8 (H, W, 3)`` with a longer side of at most `LARGEST`.
         Raises Refusal."""
         try:
-            image = read_photo(data, self._pixels).in_srgb().image
+            with self._gate.admit(pixels_of(data)):
+                image = read_photo(data, self._pixels).in_srgb().image
+                height, width = image.shape[:2]
+                scale = min(1.0, LARGEST / max(width, height))
+                return resize(image, shrunk((width, height), scale))
         except DataError as error:
             raise unusable(str(error)) from None
-        height, width = image.shape[:2]
-        return resize(image, shrunk((width, height), min(1.0, LARGEST / max(width, height))))
 
     def spec(self, name: str) -> str:
         """The spec of a background: ``upload:ID`` becomes a path. Raises Refusal."""
@@ -82,10 +86,11 @@ class Gallery:
         if name in scenes():
             return _drawn(name)
         try:
-            image = read_image(self.path(name))
+            with self._gate.admit(LARGEST * LARGEST):
+                small = fit(read_image(self.path(name)), THUMBNAIL, "cover")
         except BackgroundError:
             raise missing("background") from None
-        return encode(fit(image, THUMBNAIL, "cover"), "jpg", quality=80)
+        return encode(small, "jpg", quality=80)
 
     def path(self, name: str) -> Path:
         """The file of an upload. Raises Refusal."""

@@ -5,7 +5,6 @@ import logging
 import os
 import secrets
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +25,9 @@ from realtime_bg.videos.convert import VideoOptions, convert
 from realtime_bg.videos.joining import holding, unheld
 from realtime_bg.web.answers import Refusal, busy, missing, too_large, unusable
 from realtime_bg.web.form_checks import FormChoice
+from realtime_bg.web.job_folders import JobFolder, remove_abandoned
 from realtime_bg.web.limits import Limits
+from realtime_bg.web.pixel_gate import PixelGate
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Job:
     """One video. ``done`` and ``total`` count frames; ``total`` may be unknown."""
 
     id: str
-    folder: Path
+    own: JobFolder
     target: Path
     state: State = "queued"
     done: int = 0
@@ -52,6 +53,11 @@ class Job:
     timer: threading.Timer | None = None  # deletes the job
     stop: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def folder(self) -> Path:
+        """The folder of its files."""
+        return self.own.path
+
     def as_json(self) -> dict[str, Any]:
         """The representation sent to clients."""
         shown = ("id", "state", "done", "total", "fps", "error")
@@ -61,9 +67,13 @@ class Job:
 class Jobs:
     """All jobs of a server, each with a temporary folder that is deleted with it."""
 
-    def __init__(self, settings: Settings, limits: Limits, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, limits: Limits, gate: PixelGate, changed: Callable[[], None]
+    ) -> None:
         """``changed`` is called from any thread whenever a job changes."""
         self._settings, self._limits, self._changed = settings, limits, changed
+        self._gate = gate
+        remove_abandoned()
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, "videos")
@@ -76,12 +86,13 @@ class Jobs:
         with self._lock:
             if len(self._jobs) >= self._limits.jobs:
                 raise busy(f"there are {self._limits.jobs} videos; delete one")
-            # Accessible only to this user. One folder per job: systems delete old folders in /tmp.
-            folder = Path(tempfile.mkdtemp(prefix="realtime-bg-"))
-            job = Job(name, folder, folder / ("result.webm" if transparent else "result.mp4"))
+            # One folder per job, because systems delete old folders in /tmp.
+            own = JobFolder()
+            folder = own.path
+            job = Job(name, own, folder / ("result.webm" if transparent else "result.mp4"))
             self._jobs[name] = job
         try:
-            source = folder / "source"
+            source = folder / secrets.token_hex(8)  # a name that the file cannot refer to
             with source.open("wb") as file:
                 shutil.copyfileobj(video, file, CHUNK)
             self._check(source, job, options)
@@ -95,14 +106,14 @@ class Jobs:
 
     def _check(self, source: Path, job: Job, options: VideoOptions) -> None:
         try:
-            clip = Clip(source)
+            with self._gate.admit(self._limits.pixels):
+                clip = Clip(source, self._limits.pixels)
         except RealtimeBgError as error:
-            raise unusable(str(error).replace(str(source), "the video")) from None
+            text = str(error).replace(str(source), "the video")
+            raise (too_large if "million pixels" in text else unusable)(text) from None
         job.total, job.most = clip.frames, round(self._limits.seconds * clip.rate)
         if clip.frames is not None and clip.frames > job.most:
             raise too_large(self._too_long())
-        if clip.size[0] * clip.size[1] > self._limits.pixels:
-            raise too_large(f"{clip.size[0]}x{clip.size[1]} is too large")
         if left := unheld(job.target.suffix, clip, job.folder):
             suffix = holding(clip, job.folder, SUFFIXES[options.alpha])
             if suffix is None:
@@ -194,7 +205,7 @@ class Jobs:
         if job.timer is not None:
             job.timer.cancel()
         if job.state != "running":
-            shutil.rmtree(job.folder, ignore_errors=True)
+            job.own.remove()
 
     def close(self) -> None:
         """Stop and delete all jobs."""

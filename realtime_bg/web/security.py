@@ -22,6 +22,7 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 API = "/api/"
 PUBLIC = "/static/"  # the files of the page, which are the same for everybody
 METRICS = "/metrics"
+SMALL = 64_000  # bytes of a body that is not an upload, such as JSON, which parsing multiplies
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; "
@@ -72,7 +73,7 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, sending)
             return
-        await self._limited(scope, receive, sending)
+        await self._limited(scope, receive, sending, headers)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """The response to a request that is refused; None if it may pass."""
@@ -100,8 +101,8 @@ class Guard:
         if not self._is_token(presented):
             return _refused(scope, HTTPStatus.UNAUTHORIZED, f"no valid token; {HINT}")
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self._largest:
-            return self._too_large(scope)
+        if not length.isdecimal() or int(length) > self._limit(headers):
+            return self._too_large(scope, headers)
         return None
 
     def _welcome(self, headers: Headers) -> Response:
@@ -125,32 +126,38 @@ class Guard:
             return False
         return name in self._hosts or _is_address(name)
 
-    def _too_large(self, scope: Scope) -> Response:
-        limit = f"{self._largest / 1e6:g} MB"
-        return _refused(scope, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"larger than {limit}")
+    def _limit(self, headers: Headers) -> int:
+        """The largest body of a request, in bytes."""
+        is_upload = headers.get("content-type", "").lower().startswith("multipart/form-data")
+        return self._largest if is_upload else min(SMALL, self._largest)
 
-    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _too_large(self, scope: Scope, headers: Headers) -> Response:
+        limit = self._limit(headers)
+        text = f"{limit / 1e6:g} MB" if limit >= 1e6 else f"{limit / 1e3:g} kB"
+        return _refused(scope, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"larger than {text}")
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         """Count the bytes of the body, because clients may omit its length or lie about it."""
-        count, begun = 0, False
+        count, begun, largest = 0, False, self._limit(headers)
 
         async def receiving() -> Message:
             nonlocal count
             message = await receive()
             count += len(message.get("body", b""))
-            if count > self._largest:
+            if count > largest:
                 raise TooLarge
             return message
 
         async def sending(message: Message) -> None:
             nonlocal begun
-            if count <= self._largest or begun:  # otherwise it is the parser's response to TooLarge
+            if count <= largest or begun:  # otherwise it is the parser's response to TooLarge
                 begun = True
                 await send(message)
 
         with suppress(TooLarge):
             await self._app(scope, receiving, sending)
-        if count > self._largest and not begun:
-            await self._too_large(scope)(scope, receive, send)
+        if count > largest and not begun:
+            await self._too_large(scope, headers)(scope, receive, send)
 
 
 def new_token() -> str:

@@ -13,6 +13,7 @@ try:
     import uvicorn
 
     from realtime_bg.web.app import create_app
+    from realtime_bg.web.connections import LimitedProtocol
     from realtime_bg.web.metrics import scrape_token
     from realtime_bg.web.security import new_token
 except ModuleNotFoundError as missing:
@@ -51,6 +52,7 @@ def configuration(app: Any) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        http=LimitedProtocol,
         ws="websockets-sansio",
         lifespan="on",
         timeout_graceful_shutdown=STOP_SECONDS,

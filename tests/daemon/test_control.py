@@ -1,5 +1,6 @@
 """The line between `ctl` and the daemon, over each of its transports; its lock and its logs."""
 
+import errno
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ import threading
 import pytest
 from helpers.waiting import until
 
-from realtime_bg.daemon import endpoint
+from realtime_bg.daemon import control, endpoint
 from realtime_bg.daemon.control import ControlServer, ask, ask_once
 from realtime_bg.daemon.endpoint import Lock, LoopbackEndpoint, UnixEndpoint
 from realtime_bg.daemon.logs import BURST, PERIOD, RateLimit, Ring, as_json, daemon_logs
@@ -59,6 +60,33 @@ def test_a_daemon_that_ends_without_an_answer_is_said(at):
     with pytest.raises(DaemonError, match="ended before it replied"):
         ask_once({"command": "status"}, at)
     server.close()
+
+
+def test_it_is_heard_again_after_it_had_no_handle_left(at, monkeypatch, caplog):
+    """EMFILE in accept: it waits, and never leaves its loop."""
+    monkeypatch.setattr(control, "ACCEPT_PAUSES", (0.01,))
+    real, left = at.listen, [3]
+
+    class Exhausted:
+        def __init__(self):
+            self._own = real()
+
+        def accept(self):
+            if left[0]:
+                left[0] -= 1
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            return self._own.accept()
+
+        def __getattr__(self, name):
+            return getattr(self._own, name)
+
+    monkeypatch.setattr(type(at), "listen", lambda self: Exhausted())
+    server = ControlServer(at, answer)
+    try:
+        assert list(ask({"command": "x"}, at))[-1] == "end"
+        assert "Too many open files" in caplog.text
+    finally:
+        server.close()
 
 
 def test_a_defect_is_an_answer_too(server, caplog):

@@ -37,10 +37,9 @@ def image(
     wanted = check_form(here.gallery, style, color, engine)
     if (image.size or 0) > here.limits.photo:
         raise too_large(f"a photo may have at most {here.limits.photo / 1e6:g} MB")
-    behind = here.behind(background)
-    return Response(
-        here.photos.process(image.file.read(), wanted, behind), 200, media_type="image/png"
-    )
+    data = image.file.read()
+    result = here.photos.process(data, wanted, lambda: here.behind(background))
+    return Response(result, 200, media_type="image/png")
 
 
 @router.post("/api/jobs", status_code=201, responses=BUSY)

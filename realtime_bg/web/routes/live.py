@@ -149,9 +149,11 @@ async def _pictures(here: Server, request: Request) -> AsyncIterator[bytes]:
 
 
 async def _listen(socket: WebSocket) -> None:
-    """Wait until the browser disconnects, which raises WebSocketDisconnect."""
-    while True:
-        await socket.receive_text()  # messages from the browser are ignored
+    """Wait until the browser disconnects, and raise WebSocketDisconnect. Its messages, of whatever
+    kind, are ignored."""
+    while (message := await socket.receive())["type"] != "websocket.disconnect":
+        pass
+    raise WebSocketDisconnect(message.get("code", 1000))
 
 
 async def _tell(here: Server, socket: WebSocket) -> None:
