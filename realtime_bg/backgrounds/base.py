@@ -1,4 +1,5 @@
-"""The contract of a background: what is shown where the person is not."""
+"""The contract of a background, and what each one declares about itself: whether it is made from
+the camera's picture (`needs_frame`), shows it unchanged (`passthrough`) or erases the person."""
 
 from abc import ABC, abstractmethod
 

@@ -9,11 +9,11 @@ import typer
 
 from realtime_bg.cli.options import (
     Background,
+    ConfigOrDefault,
     Device,
     Engine,
     Model,
     Offline,
-    OwnConfig,
     Size,
     Source,
     Verbose,
@@ -59,7 +59,7 @@ def daemon(
             help=("File with a token that grants access to /metrics only; created if missing."),
         ),
     ] = None,
-    config: OwnConfig = None,
+    config: ConfigOrDefault = None,
     offline: Offline = False,
     log_json: Annotated[bool, typer.Option("--log-json", help="Write log lines as JSON.")] = False,
     verbose: Verbose = False,

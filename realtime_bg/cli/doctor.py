@@ -4,7 +4,15 @@ from typing import Annotated
 
 import typer
 
-from realtime_bg.cli.options import Device, Engine, Model, OwnConfig, Size, Source, engine_flags
+from realtime_bg.cli.options import (
+    ConfigOrDefault,
+    Device,
+    Engine,
+    Model,
+    Size,
+    Source,
+    engine_flags,
+)
 from realtime_bg.system.console import out
 from realtime_bg.version import __version__
 
@@ -25,7 +33,7 @@ def doctor(
     model: Model = None,
     device: Device = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
-    config: OwnConfig = None,
+    config: ConfigOrDefault = None,
 ) -> None:
     """Check this machine: packages, providers, cameras, virtual camera, display, models, speed.
 

@@ -79,7 +79,8 @@ Size = Annotated[
 Config = Annotated[
     Path | None, typer.Option(help="A YAML file of settings; see config.yaml in the repository.")
 ]
-OwnConfig = Annotated[
+# For commands that otherwise use the user's own config.yaml: they pass it to `chosen_config`.
+ConfigOrDefault = Annotated[
     Path | None,
     typer.Option(
         "--config",

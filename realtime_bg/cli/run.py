@@ -10,12 +10,12 @@ from realtime_bg.cli.options import (
     Classes,
     Combine,
     CombineModel,
+    ConfigOrDefault,
     Device,
     Engine,
     Instances,
     Model,
     Offline,
-    OwnConfig,
     Pick,
     Score,
     Size,
@@ -67,7 +67,7 @@ def run(
             "--loop/--no-loop", show_default="no-loop", help="Repeat a video source endlessly."
         ),
     ] = None,
-    config: OwnConfig = None,
+    config: ConfigOrDefault = None,
     duration: Annotated[
         float | None,
         typer.Option(

@@ -7,11 +7,11 @@ import typer
 
 from realtime_bg.cli.options import (
     Background,
+    ConfigOrDefault,
     Device,
     Engine,
     Model,
     Offline,
-    OwnConfig,
     Size,
     Source,
     Verbose,
@@ -48,7 +48,7 @@ def serve(
     model: Model = None,
     device: Device = None,
     work_size: WorkSize = None,
-    config: OwnConfig = None,
+    config: ConfigOrDefault = None,
     offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:

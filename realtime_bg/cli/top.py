@@ -22,6 +22,6 @@ def top(
     once: Annotated[bool, typer.Option("--once", help="Show it once and exit.")] = False,
 ) -> None:
     """Watch a running realtime-bg: rates, latency, and the time of each stage. Ctrl-C ends it."""
-    from realtime_bg.cli.top_screen import instance, show
+    from realtime_bg.cli.top_screen import reporter, show
 
-    show(instance(address), out, once)
+    show(reporter(address), out, once)

@@ -1,7 +1,7 @@
 """The screen of `realtime-bg top`: shows the state of a running realtime-bg in a terminal.
 
 It shows a report, a dict as returned by `/api/stats`; missing keys are left out. A function without
-arguments obtains the report from a server or a daemon, see `instance`.
+arguments obtains the report from a server or a daemon, see `reporter`.
 """
 
 import time
@@ -34,7 +34,7 @@ HOW = f"give the address that `realtime-bg serve` printed, or set {VARIABLE} to 
 DAEMON = "the daemon"
 
 
-def instance(address: str | None) -> Ask:
+def reporter(address: str | None) -> Ask:
     """A function that obtains reports from the server at ``address``, as it printed it, or from
     this user's daemon if None. Raises SettingsError."""
     if not address:

@@ -1,5 +1,5 @@
-"""Where a daemon listens: a Unix socket, or TCP on the loopback address with a token; and the lock
-that keeps it single."""
+"""Where a daemon listens and its clients (`ctl`, `top`) find it: a Unix socket, or TCP on the
+loopback address with a token; and the lock that keeps it single."""
 
 import json
 import os

@@ -22,8 +22,8 @@ MARGIN = 1.0  # seconds before the start to which the audio is sought
 def check_sound(target: Path, clip: Clip, folder: Path, suffixes: tuple[str, ...]) -> None:
     """Raise SinkError if the target's container cannot store the source's audio unchanged.
     ``folder``: a writable folder. ``suffixes``: the containers that may be suggested."""
-    if left := unheld(target.suffix, clip, folder):
-        other = holding(clip, folder, suffixes)
+    if left := unsupported_audio(target.suffix, clip, folder):
+        other = container_for(clip, folder, suffixes)
         advice = f"use {other} for the output, or leave" if other else "leave"
         raise SinkError(
             f"{target}: {target.suffix} cannot store the sound of {clip.path} ({left}); {advice} "
@@ -31,13 +31,13 @@ def check_sound(target: Path, clip: Clip, folder: Path, suffixes: tuple[str, ...
         )
 
 
-def holding(clip: Clip, folder: Path, suffixes: tuple[str, ...]) -> str | None:
+def container_for(clip: Clip, folder: Path, suffixes: tuple[str, ...]) -> str | None:
     """Return the first container that can store the source's audio unchanged, or None."""
     ordered = sorted(set(suffixes) & set(KEEPERS), key=KEEPERS.index)
-    return next((suffix for suffix in ordered if not unheld(suffix, clip, folder)), None)
+    return next((suffix for suffix in ordered if not unsupported_audio(suffix, clip, folder)), None)
 
 
-def unheld(suffix: str, clip: Clip, folder: Path) -> str | None:
+def unsupported_audio(suffix: str, clip: Clip, folder: Path) -> str | None:
     """Return the codec of an audio track that a container cannot store, or None."""
     with av.open(str(folder / f"trial{suffix}"), "w") as trial:
         return next((codec for codec in clip.sound if codec not in trial.supported_codecs), None)

@@ -22,7 +22,7 @@ from realtime_bg.system.files import write_whole
 from realtime_bg.videos.clips import Clip
 from realtime_bg.videos.codings import SUFFIXES
 from realtime_bg.videos.convert import VideoOptions, convert
-from realtime_bg.videos.joining import holding, unheld
+from realtime_bg.videos.joining import container_for, unsupported_audio
 from realtime_bg.web.answers import Refusal, busy, missing, too_large, unusable
 from realtime_bg.web.form_checks import FormChoice
 from realtime_bg.web.job_folders import JobFolder, remove_abandoned
@@ -114,8 +114,8 @@ class Jobs:
         job.total, job.most = clip.frames, round(self._limits.seconds * clip.rate)
         if clip.frames is not None and clip.frames > job.most:
             raise too_large(self._too_long())
-        if left := unheld(job.target.suffix, clip, job.folder):
-            suffix = holding(clip, job.folder, SUFFIXES[options.alpha])
+        if left := unsupported_audio(job.target.suffix, clip, job.folder):
+            suffix = container_for(clip, job.folder, SUFFIXES[options.alpha])
             if suffix is None:
                 raise unusable(
                     f"no output format can hold its sound ({left}); "

@@ -1,4 +1,5 @@
-"""`realtime-bg serve`: serves the application on a socket until it is asked to stop."""
+"""`realtime-bg serve`: binds the port, makes the token, prints the address with it, and serves the
+application until it is asked to stop."""
 
 import ipaddress
 import socket

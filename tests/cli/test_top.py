@@ -108,7 +108,7 @@ def test_problems_and_dangers_are_told():
 )
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(SettingsError, match="realtime-bg serve"):
-        top.instance(address)()
+        top.reporter(address)()
 
 
 def answering(status, body):
@@ -144,7 +144,7 @@ def test_answers_of_whoever_is_there(status, body, words, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # nobody else gets the token
     server, asked = answering(status, body)
     try:
-        ask = top.instance(f"http://127.0.0.1:{server.server_port}/?token=abc")
+        ask = top.reporter(f"http://127.0.0.1:{server.server_port}/?token=abc")
         if words is None:
             assert ask()["fps"] == 3
         else:
