@@ -35,6 +35,9 @@ EXIF_IFD, GPS_IFD, MAKER_NOTE = 0x8769, 0x8825, 0x927C
 # describe its pixels or contain a copy of them.
 KEPT = {270, 271, 272, 282, 283, 296, 305, 306, 315, 33432, EXIF_IFD, GPS_IFD}
 
+# With Pillow's usual blocks of 16 MB, the memory of large pictures would stay with each thread that
+# has decoded one: the C library returns only larger blocks to the system.
+Pillow.core.set_block_size(64 << 20)  # type: ignore[attr-defined]
 # Sizes are checked here, by the header, before anything is decompressed.
 Pillow.MAX_IMAGE_PIXELS = None
 
@@ -68,10 +71,18 @@ class Photo:
         return cutout._replace(alpha=cutout.alpha * self.alpha)
 
 
-def read_photo(data: bytes | Path, pixels: int = PIXELS, name: str = "the picture") -> Photo:
-    """Read the (first) picture of a file or of its bytes, called ``name`` in errors. Raises
+def read_photo(
+    data: bytes | Path,
+    pixels: int = PIXELS,
+    name: str = "the picture",
+    longest: int | None = None,
+) -> Photo:
+    """Read the (first) picture of a file or of its bytes, called ``name`` in errors.
+
+    With ``longest``, a larger picture is reduced to that many pixels on its longer side. Raises
     DataError if it is unreadable, damaged, or has more than ``pixels`` pixels, and
-    MissingPackageError for HEIC without its package."""
+    MissingPackageError for HEIC without its package.
+    """
     name = str(data) if isinstance(data, Path) else name
     try:
         raw = data.read_bytes() if isinstance(data, Path) else data
@@ -86,7 +97,11 @@ def read_photo(data: bytes | Path, pixels: int = PIXELS, name: str = "the pictur
                     f"{name}: {file.width}x{file.height} is more than {pixels / 1e6:g} million "
                     "pixels; reduce its size"
                 )
+            if longest is not None:
+                file.draft("RGB", (longest, longest))  # JPEG: decodes fewer pixels
             file.load()
+            if longest is not None:
+                file.thumbnail((longest, longest), reducing_gap=2.0)
             return _decoded(file)
     except RealtimeBgError:
         raise
@@ -123,7 +138,8 @@ def _formats() -> list[str]:
 
 
 def _decoded(file: Any) -> Photo:
-    picture = ImageOps.exif_transpose(file)
+    ImageOps.exif_transpose(file, in_place=True)
+    picture = file
     # Without the orientation, which has been applied
     icc, exif = file.info.get("icc_profile"), _exif(file)
     if picture.mode == "F":
@@ -143,7 +159,7 @@ def _decoded(file: Any) -> Photo:
         rgb = cv2.blendLinear(np.ascontiguousarray(full[..., :3]), white, alpha, 1 - alpha)
         alpha = None if alpha.min() == 1 else alpha
     else:
-        rgb = np.asarray(picture.convert("RGB"))
+        rgb = np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
     return Photo(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), alpha, icc, exif)
 
 

@@ -17,7 +17,7 @@ from realtime_bg.backgrounds import open_background, scenes
 from realtime_bg.backgrounds.still import read_image
 from realtime_bg.errors import BackgroundError, DataError
 from realtime_bg.frames import Image, Size
-from realtime_bg.imaging.geometry import fit, resize, shrunk
+from realtime_bg.imaging.geometry import fit
 from realtime_bg.media.photos import encode, pixels_of, read_photo
 from realtime_bg.settings import BackgroundSettings
 from realtime_bg.system.files import write_whole
@@ -65,10 +65,7 @@ class Gallery:
         Raises Refusal."""
         try:
             with self._gate.admit(pixels_of(data)):
-                image = read_photo(data, self._pixels).in_srgb().image
-                height, width = image.shape[:2]
-                scale = min(1.0, LARGEST / max(width, height))
-                return resize(image, shrunk((width, height), scale))
+                return read_photo(data, self._pixels, longest=LARGEST).in_srgb().image
         except DataError as error:
             raise unusable(str(error)) from None
 

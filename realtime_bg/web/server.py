@@ -2,6 +2,7 @@
 application until it is asked to stop."""
 
 import ipaddress
+import logging
 import socket
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from realtime_bg.errors import MissingPackageError, SinkError, reason
 from realtime_bg.settings import Settings
 from realtime_bg.system.console import out, say
+from realtime_bg.system.log_limits import RateLimit
 
 try:
     import uvicorn
@@ -42,6 +44,8 @@ def serve(
         )
     name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     out.print(f"http://{name}:{port}/?token={token}", soft_wrap=True, highlight=False)
+    for handler in logging.getLogger().handlers:  # a flood of requests must not become one of lines
+        handler.addFilter(RateLimit())
     uvicorn.Server(configuration(app)).run(sockets=[own])
 
 

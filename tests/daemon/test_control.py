@@ -16,8 +16,9 @@ from helpers.waiting import until
 from realtime_bg.daemon import control, endpoint
 from realtime_bg.daemon.control import ControlServer, ask, ask_once
 from realtime_bg.daemon.endpoint import Lock, LoopbackEndpoint, UnixEndpoint
-from realtime_bg.daemon.logs import BURST, PERIOD, RateLimit, Ring, as_json, daemon_logs
+from realtime_bg.daemon.logs import Ring, as_json, daemon_logs
 from realtime_bg.errors import DaemonError, SettingsError
+from realtime_bg.system.log_limits import BURST, PERIOD, RateLimit
 
 
 def answer(question):
