@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from realtime_bg import zoo
 from realtime_bg.engines import coco as _coco
 from realtime_bg.engines.base import Engine
-from realtime_bg.engines.detections import Detections, Dialect, overlap, read, recognise
+from realtime_bg.engines.detections import Detections, overlap, read
+from realtime_bg.engines.dialects import Dialect, recognise
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
 from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
