@@ -13,6 +13,8 @@ from realtime_bg.frames import Alpha, Size
 
 Floats = NDArray[np.float32]
 YOLO_OVERLAP = 0.6  # boxes that overlap more are the same thing
+EDGE = 3.0  # network pixels over which an alpha goes from 0 to 1
+SPILL = 0.04  # of a box's sides: so far a thing may reach out of a box that is a little too small
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,9 @@ class Detections:
             self.prototype_scale,
         )
 
-    def paste(self, index: int, size: Size) -> Alpha:
-        """One mask as ``float32 (h, w)`` in network pixels, cut to ``size`` (width, height)."""
+    def paste(self, index: int, size: Size) -> Floats:
+        """One mask in network pixels, cut to ``size`` (width, height): ``float32 (h, w)``, how
+        probable it is that a pixel is part of the thing, 0..1."""
         if self.prototypes is not None:
             return self._from_prototypes(index, size)
         mask = self.masks[index]
@@ -52,7 +55,7 @@ class Detections:
         matrix = np.array([[fx, 0, x1 + (fx - 1) / 2], [0, fy, y1 + (fy - 1) / 2]], np.float32)
         return cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_LINEAR)
 
-    def _from_prototypes(self, index: int, size: Size) -> Alpha:
+    def _from_prototypes(self, index: int, size: Size) -> Floats:
         assert self.prototypes is not None
         logits = np.tensordot(self.masks[index], self.prototypes, 1).astype(np.float32)
         scale = self.prototype_scale
@@ -60,11 +63,26 @@ class Detections:
         enlarged = cv2.warpAffine(
             logits, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        alpha = 1 / (1 + np.exp(-np.clip(enlarged, -30, 30)))
-        inside = np.zeros_like(alpha)
-        x1, y1, x2, y2 = np.round(self.boxes[index]).astype(int)
+        probable = 1 / (1 + np.exp(-np.clip(enlarged, -30, 30)))
+        inside = np.zeros_like(probable)
+        low, high = self.boxes[index, :2], self.boxes[index, 2:]
+        spill = SPILL * (high - low)
+        (x1, y1), (x2, y2) = (np.round(v).astype(int) for v in (low - spill, high + spill))
         inside[max(0, y1) : max(0, y2), max(0, x1) : max(0, x2)] = 1
-        return (alpha * inside).astype(np.float32)
+        return (probable * inside).astype(np.float32)
+
+
+def edged(probable: Floats) -> Alpha:
+    """The alpha of what is more probable than not: a soft edge, `EDGE` pixels wide, along the line
+    where ``probable``, ``float32 (h, w)`` in 0..1, is one half, and nothing half transparent apart
+    from it. A network that is not sure of an arm is not looking through it."""
+    above = probable - np.float32(0.5)
+    # How far it is to that line: the value over its slope, which ksize=1 gives for two pixels.
+    slope = cv2.magnitude(
+        cv2.Sobel(above, cv2.CV_32F, 1, 0, ksize=1), cv2.Sobel(above, cv2.CV_32F, 0, 1, ksize=1)
+    )
+    distance = above / np.maximum(slope * np.float32(EDGE / 2), np.float32(1e-6))
+    return np.clip(distance + np.float32(0.5), 0, 1)
 
 
 def read(dialect: Dialect, values: dict[str, NDArray[Any]], score: float, size: Size) -> Detections:
