@@ -1,35 +1,20 @@
-"""Outputs of detectors with masks, in five dialects, converted to one form.
-
-Told apart by the names and ranks of a graph's outputs:
-
-* torchvision Mask R-CNN: ``boxes`` (N, 4), ``labels`` (N), ``scores`` (N), ``masks`` (N, 1, H, W)
-  at the picture's size; classes numbered 1..90; takes RGB in 0..1.
-* Detectron2, traced: boxes (N, 4), classes (N) int, masks (N, 1, 28, 28) per box, scores (N) float
-  and the picture's size (2), under names that vary; takes BGR in 0..255, (3, H, W).
-* mmdetection: ``dets`` (1, N, 5) box and score, ``labels`` (1, N), ``masks`` (1, N, h, w), of the
-  picture or of the box; takes RGB normalised by ImageNet's mean and deviation.
-* YOLO-seg: boxes, class scores and 32 mask coefficients in one table, and 32 prototype masks;
-  v8 and later (1, 4+C+32, A), v5 (1, A, 5+C+32), end to end (1, N, 6+32); takes RGB in 0..1.
-* Detectron2 panoptic, its ``panoptic_seg`` pair with the second part as a table: ``panoptic_seg``
-  (H, W) int, the segment of each pixel, and ``segments_info`` (S, 3) int: id, category_id, isthing
-  (1 for a thing that can be counted, 0 for stuff); takes BGR in 0..255, (3, H, W).
-"""
+"""What detectors with masks found, in any of the dialects of `dialects.py`, in one form."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime_bg.engines.dialects import COEFFICIENTS, Dialect, check_shapes
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Size
 
 Floats = NDArray[np.float32]
-Dialect = Literal["torchvision", "detectron2", "mmdet", "yolo", "panoptic"]
-COEFFICIENTS = 32  # of YOLO's prototype masks
 YOLO_OVERLAP = 0.6  # boxes that overlap more are the same thing
+EDGE = 3.0  # network pixels over which an alpha goes from 0 to 1
+SPILL = 0.04  # of a box's sides: so far a thing may reach out of a box that is a little too small
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +40,9 @@ class Detections:
             self.prototype_scale,
         )
 
-    def paste(self, index: int, size: Size) -> Alpha:
-        """One mask as ``float32 (h, w)`` in network pixels, cut to ``size`` (width, height)."""
+    def paste(self, index: int, size: Size) -> Floats:
+        """One mask in network pixels, cut to ``size`` (width, height): ``float32 (h, w)``, how
+        probable it is that a pixel is part of the thing, 0..1."""
         if self.prototypes is not None:
             return self._from_prototypes(index, size)
         mask = self.masks[index]
@@ -69,7 +55,7 @@ class Detections:
         matrix = np.array([[fx, 0, x1 + (fx - 1) / 2], [0, fy, y1 + (fy - 1) / 2]], np.float32)
         return cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_LINEAR)
 
-    def _from_prototypes(self, index: int, size: Size) -> Alpha:
+    def _from_prototypes(self, index: int, size: Size) -> Floats:
         assert self.prototypes is not None
         logits = np.tensordot(self.masks[index], self.prototypes, 1).astype(np.float32)
         scale = self.prototype_scale
@@ -77,58 +63,33 @@ class Detections:
         enlarged = cv2.warpAffine(
             logits, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        alpha = 1 / (1 + np.exp(-np.clip(enlarged, -30, 30)))
-        inside = np.zeros_like(alpha)
-        x1, y1, x2, y2 = np.round(self.boxes[index]).astype(int)
+        probable = 1 / (1 + np.exp(-np.clip(enlarged, -30, 30)))
+        inside = np.zeros_like(probable)
+        low, high = self.boxes[index, :2], self.boxes[index, 2:]
+        spill = SPILL * (high - low)
+        (x1, y1), (x2, y2) = (np.round(v).astype(int) for v in (low - spill, high + spill))
         inside[max(0, y1) : max(0, y2), max(0, x1) : max(0, x2)] = 1
-        return (alpha * inside).astype(np.float32)
+        return (probable * inside).astype(np.float32)
 
 
-class Dialects(NamedTuple):
-    """A dialect and, by role, the names of the graph's outputs."""
-
-    dialect: Dialect
-    names: dict[str, str]
-
-
-def recognise(outputs: list[Any], path: Path) -> Dialects:
-    """The dialect of a graph by its outputs (``name``, ``shape``, ``type``). Raises EngineError."""
-    named = {value.name.lower(): value for value in outputs}
-    if {"panoptic_seg", "segments_info"} <= set(named):
-        names = {key: named[key].name for key in ("panoptic_seg", "segments_info")}
-        return Dialects("panoptic", names)
-    if {"dets", "labels", "masks"} <= set(named):
-        return Dialects("mmdet", {key: named[key].name for key in ("dets", "labels", "masks")})
-    if {"boxes", "labels", "scores", "masks"} <= set(named):
-        names = {key: named[key].name for key in ("boxes", "labels", "scores", "masks")}
-        return Dialects("torchvision", names)
-    by_rank = {rank: [v for v in outputs if len(v.shape) == rank] for rank in (1, 2, 3, 4)}
-    if len(by_rank[3]) >= 1 and any(v.shape[1] == COEFFICIENTS for v in by_rank[4]):
-        prototypes = next(v for v in by_rank[4] if v.shape[1] == COEFFICIENTS)
-        return Dialects("yolo", {"table": by_rank[3][0].name, "prototypes": prototypes.name})
-    boxes = [v for v in by_rank[2] if v.shape[1] == 4]
-    whole = [v for v in by_rank[1] if "int" in v.type and v.shape[0] != 2]
-    scores = [v for v in by_rank[1] if "float" in v.type]
-    if boxes and by_rank[4] and whole and scores:
-        return Dialects(
-            "detectron2",
-            {
-                "boxes": boxes[0].name,
-                "labels": whole[0].name,
-                "scores": scores[0].name,
-                "masks": by_rank[4][0].name,
-            },
-        )
-    shapes = [(value.name, value.shape) for value in outputs]
-    raise EngineError(
-        f"{path}: not a detector with masks that is known (torchvision, Detectron2, mmdetection, "
-        f"YOLO-seg); its outputs are {shapes}; try another --engine"
+def edged(probable: Floats) -> Alpha:
+    """The alpha of what is more probable than not: a soft edge, `EDGE` pixels wide, along the line
+    where ``probable``, ``float32 (h, w)`` in 0..1, is one half, and nothing half transparent apart
+    from it. A network that is not sure of an arm is not looking through it."""
+    above = probable - np.float32(0.5)
+    # How far it is to that line: the value over its slope, which ksize=1 gives for two pixels.
+    slope = cv2.magnitude(
+        cv2.Sobel(above, cv2.CV_32F, 1, 0, ksize=1), cv2.Sobel(above, cv2.CV_32F, 0, 1, ksize=1)
     )
+    distance = above / np.maximum(slope * np.float32(EDGE / 2), np.float32(1e-6))
+    return np.clip(distance + np.float32(0.5), 0, 1)
 
 
 def read(dialect: Dialect, values: dict[str, NDArray[Any]], score: float, size: Size) -> Detections:
     """Bring a graph's outputs, by role, to one form; weaker detections than ``score`` go.
-    ``size`` is the (width, height) the network saw."""
+    ``size`` is the (width, height) the network saw. Raises EngineError for arrays that are not the
+    dialect's, or do not fit each other."""
+    check_shapes(dialect, values)
     if dialect == "yolo":
         found = _yolo(values["table"], values["prototypes"], score)
         return replace(found, prototype_scale=size[0] / values["prototypes"].shape[-1])

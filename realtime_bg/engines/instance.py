@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from realtime_bg import zoo
 from realtime_bg.engines import coco as _coco
 from realtime_bg.engines.base import Engine
-from realtime_bg.engines.detections import Detections, Dialect, overlap, read, recognise
+from realtime_bg.engines.detections import Detections, edged, overlap, read
+from realtime_bg.engines.dialects import Dialect, recognise
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
 from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
@@ -138,11 +139,11 @@ class Instance(Engine):
 
     def _alpha(self, found: Detections, chosen: list[int], others: list[int]) -> Alpha:
         """The union of the chosen masks, minus where another person's mask is stronger."""
-        alpha = np.zeros(self.work_size[::-1], np.float32)
+        probable = np.zeros(self.work_size[::-1], np.float32)
         for index in chosen:
-            np.maximum(alpha, found.paste(index, self.work_size), out=alpha)
-        if not np.isfinite(alpha).all():
+            np.maximum(probable, found.paste(index, self.work_size), out=probable)
+        if not np.isfinite(probable).all():
             raise EngineError(f"{self._path}: gives masks with NaN or infinity")
         for index in others:
-            alpha[found.paste(index, self.work_size) > alpha] = 0
-        return np.clip(alpha, 0, 1)
+            probable[found.paste(index, self.work_size) > probable] = 0
+        return edged(np.clip(probable, 0, 1))

@@ -1,4 +1,4 @@
-"""Detectors with masks: four dialects read alike, and the right instances kept."""
+"""Detectors with masks: every dialect read alike, and the right instances kept."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from helpers import graphs
 
 from realtime_bg.engines import coco as _coco
-from realtime_bg.engines.detections import Detections, overlap
+from realtime_bg.engines.detections import EDGE, Detections, edged, overlap
 from realtime_bg.engines.instance import PATIENCE, Instance
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Frame, check_matte
@@ -215,6 +215,46 @@ def test_box_masks_are_pasted_with_sub_pixel_alignment():
     assert weight == pytest.approx(np.pi * 20**2, rel=0.02)
 
 
+def test_what_a_network_is_unsure_of_is_not_half_transparent(tmp_path):
+    """A body of 0.95, a raised arm of 0.6 and a haze of 0.3 in one box, as YOLO's prototypes
+    give them."""
+    prototypes = np.full((1, 32, 24, 32), np.log(0.3 / 0.7), np.float32)
+    prototypes[0, 0, 12:24, 4:12] = np.log(0.95 / 0.05)
+    prototypes[0, 0, 2:14, 10:16] = np.log(0.6 / 0.4)
+    table, _ = yolo(np.float32([[8, 4, 72, 96]]), np.float32([0.9]), ("person",))
+    table = np.concatenate([table, np.zeros((1, table.shape[1], 300), np.float32)], axis=2)
+    outputs = {"output0": table, "output1": prototypes}
+    net = engine(graphs.constant_detector(tmp_path / "net.onnx", outputs, (1, 3, 96, 128)))
+    alpha = net.matte(FRAME).alpha
+    assert alpha[12:52, 44:60].min() > 0.99  # the arm
+    assert alpha[12:40, 12:34].max() < 0.01  # the haze
+
+
+def test_an_edge_is_soft_and_lies_where_the_mask_is_one_half():
+    """A ramp of 20 pixels, as a coarse mask gives it, and a step, as a certain one does."""
+    x = np.arange(128, dtype=np.float32)
+    for width in (20, 1e-3):
+        probable = np.tile(np.clip((x - 63.75) / width + 0.5, 0, 1).astype(np.float32), (96, 1))
+        alpha = edged(probable)
+        assert alpha.dtype == np.float32
+        assert alpha.min() == 0
+        assert alpha.max() == 1
+        assert (128 - alpha[50].sum()) == pytest.approx(64.25, abs=0.3)
+        soft = (alpha[50] > 0) & (alpha[50] < 1)
+        assert 2 <= soft.sum() <= EDGE + 1
+
+
+def test_a_head_that_reaches_a_little_out_of_its_box_is_kept(tmp_path):
+    table, prototypes = yolo(np.float32([[32, 24, 96, 96]]), np.float32([0.9]), ("person",))
+    table = np.concatenate([table, np.zeros((1, table.shape[1], 300), np.float32)], axis=2)
+    prototypes[0, 0, 4:6, 12:20] = 8  # from y=16 on: 2 pixels of it are near enough
+    outputs = {"output0": table, "output1": prototypes}
+    net = engine(graphs.constant_detector(tmp_path / "net.onnx", outputs, (1, 3, 96, 128)))
+    alpha = net.matte(FRAME).alpha
+    assert alpha[22:30, 52:76].min() > 0.5
+    assert alpha[:20].max() < 0.01
+
+
 def test_overlapping_boxes_of_one_thing_become_one(tmp_path):
     boxes = np.float32([BOXES[0], BOXES[0] + 1, BOXES[1]])
     table, prototypes = yolo(boxes, np.float32([0.9, 0.85, 0.8]), ("person",) * 3)
@@ -258,7 +298,7 @@ def test_what_another_person_covers_is_not_mine(tmp_path):
     found.masks[0] *= 0.8
     alpha = net._alpha(found, [0], [1])
     assert alpha[50, 50] == 0
-    assert alpha[50, 20] == pytest.approx(0.8)
+    assert alpha[50, 20] == 1
 
 
 def test_reset_lets_another_person_be_chosen(tmp_path):

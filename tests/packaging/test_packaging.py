@@ -93,6 +93,13 @@ def test_the_wheel_has_what_the_program_and_the_desktop_read(built):
         assert "realtime-bg = realtime_bg.cli.main:main" in entry
 
 
+def test_the_sdist_leaves_the_networks_of_tests_out(built):
+    with tarfile.open(next(built[0].glob("*.tar.gz"))) as sdist:
+        names = [name.partition("/")[2] for name in sdist.getnames()]
+    assert [name for name in names if name.endswith(".onnx")] == ["models/embedded.onnx"]
+    assert "tests/assets/README.md" in names
+
+
 def test_a_wheel_can_be_built_from_the_sdist_alone(built, tmp_path):
     with tarfile.open(next(built[0].glob("*.tar.gz"))) as sdist:
         sdist.extractall(tmp_path, filter="data")

@@ -1,5 +1,6 @@
 """The export scripts: what each says of itself, and where its tool is not installed."""
 
+import os
 import subprocess
 import sys
 
@@ -9,8 +10,11 @@ from helpers import ROOT
 SCRIPTS = ROOT / "scripts"
 # script -> (arguments, the packages it cannot do without, its install command)
 TOOLS = {
-    "export_detectron2": (("x.yaml", "out.onnx"), ("detectron2",), "pip install"),
-    "export_mmdet": (("x.py", "x.pth", "out.onnx", "x.jpg"), ("mmdet", "mmdeploy"), "mim install"),
+    "export_detectron2": (
+        ("x.yaml", "out.onnx", "--photo", "x.jpg"),
+        ("detectron2", "torchvision"),
+        "pip install",
+    ),
     "export_torchvision": (
         ("lraspp_mobilenet_v3_large", "out.onnx"),
         ("torchvision",),
@@ -19,17 +23,22 @@ TOOLS = {
     "export_yolo_seg": (("x.pt", "out.onnx"), ("ultralytics",), "pip install ultralytics"),
 }
 WITHOUT = """
-import runpy, sys
+import os, runpy, sys
+sys.path.insert(0, os.path.dirname(sys.argv[2]))  # as Python does for a script
 sys.modules.update(dict.fromkeys(sys.argv[1].split(",")))
 sys.argv[:] = sys.argv[2:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def run(name, *arguments, folder, without="-"):
-    """A script in a process of its own in which the packages ``without`` are not installed."""
+def run(name, *arguments, folder, without="-", path=None):
+    """A script in a process of its own in which the packages ``without`` are not installed, and
+    those in the folder ``path`` are."""
     command = [sys.executable, "-c", WITHOUT, without, str(SCRIPTS / f"{name}.py"), *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    environment = os.environ | ({"PYTHONPATH": str(path)} if path else {})
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
+    )
 
 
 def test_every_export_script_is_tested():
@@ -58,6 +67,60 @@ def test_a_missing_package_is_one_line_with_its_command(name, tmp_path):
         (line,) = said.stderr.strip().splitlines()
         assert install in line
         assert not list(tmp_path.iterdir())
+
+
+def package(folder, name, source=""):
+    """A package that holds nothing but ``source``."""
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py").write_text(source)
+
+
+@pytest.mark.parametrize(
+    ("without", "command"),
+    [
+        ("torch", "pip install torch torchvision"),
+        ("torchvision", "pip install torch torchvision"),
+        ("pkg_resources", 'pip install "setuptools<81"'),
+        ("detectron2", 'pip install --no-build-isolation "git+https://github.com/facebook'),
+    ],
+)
+def test_what_detectron2_lacks_is_named_with_its_command(without, command, tmp_path):
+    for name in ("torch", "torchvision", "pkg_resources", "detectron2"):
+        package(tmp_path / "fakes", name)
+    (tmp_path / "fakes/detectron2/model_zoo.py").write_text("import pkg_resources")
+    (tmp_path / "work").mkdir()
+    arguments = TOOLS["export_detectron2"][0]
+    said = run(
+        "export_detectron2",
+        *arguments,
+        folder=tmp_path / "work",
+        without=without,
+        path=tmp_path / "fakes",
+    )
+    assert said.returncode == 2
+    (line,) = said.stderr.strip().splitlines()
+    assert command in line
+    assert line.startswith(without)
+
+
+@pytest.mark.parametrize("name", ["export_detectron2", "export_torchvision"])
+def test_a_torchvision_that_does_not_fit_is_one_line(name, tmp_path):
+    package(tmp_path / "fakes", "torch")
+    reason = "operator torchvision::nms\\ndoes not exist"
+    package(tmp_path / "fakes", "torchvision", f'raise RuntimeError("{reason}")')
+    (tmp_path / "work").mkdir()
+    said = run(name, *TOOLS[name][0], folder=tmp_path / "work", path=tmp_path / "fakes")
+    assert said.returncode == 2
+    (line,) = said.stderr.strip().splitlines()
+    assert "operator torchvision::nms does not exist" in line
+    assert "pip install torch torchvision" in line
+
+
+def test_detectron2_is_not_traced_without_a_photo(tmp_path):
+    said = run("export_detectron2", "x.yaml", "out.onnx", folder=tmp_path)
+    assert said.returncode == 2
+    assert "--photo" in said.stderr
+    assert "Traceback" not in said.stderr
 
 
 @pytest.mark.parametrize("name", sorted(TOOLS))
