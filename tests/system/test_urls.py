@@ -10,6 +10,7 @@ from realtime_bg.sources import open_source
 from realtime_bg.system.urls import without_password
 from realtime_bg.web import remote
 from realtime_bg.web.gallery import Gallery
+from realtime_bg.web.pixel_gate import PixelGate
 
 URL = "rtsp://me:s3cret@127.0.0.1:9/1"
 
@@ -39,5 +40,5 @@ def test_an_address_that_cannot_be_reached_does_not_tell_it():
 
 def test_the_page_does_not_see_it(tmp_path):
     live = Live(load(flags={"source.spec": URL}))
-    shown = remote.shown(live, Gallery(tmp_path, 10**6, 5))
+    shown = remote.shown(live, Gallery(tmp_path, 10**6, 5, PixelGate(10**6)))
     assert "s3cret" not in str(shown)
