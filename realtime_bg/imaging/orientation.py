@@ -1,4 +1,5 @@
-"""Turning pictures upright by the orientation stored in their files."""
+"""Turning video frames and background pictures upright by the orientation stored in their files;
+`media/photos.py` turns photos."""
 
 import numpy as np
 
