@@ -5,6 +5,7 @@ import asyncio
 import logging
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from realtime_bg.system.handles import most_handles
@@ -24,6 +25,7 @@ class LimitedProtocol(H11Protocol):
     """HTTP/1.1 that closes connections beyond the limit, and those whose request never arrives."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _upgraded = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -41,9 +43,14 @@ class LimitedProtocol(H11Protocol):
         self._unwatch()
         super().connection_lost(exc)
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        super().handle_websocket_upgrade(event)
+        self._upgraded = True
+
     def _busy(self) -> bool:
+        """Whether no request is awaited: one is being answered, or this became a WebSocket."""
         cycle: Any = self.cycle
-        return cycle is not None and not cycle.response_complete
+        return self._upgraded or (cycle is not None and not cycle.response_complete)
 
     def _watch(self) -> None:
         """Start the deadline unless it runs already; end it once a request is being answered."""

@@ -101,6 +101,16 @@ def test_messages_of_any_kind_do_not_end_the_events(web):
             assert events.recv(timeout=10)
 
 
+def test_an_open_websocket_is_no_half_request(web, monkeypatch):
+    """The deadline of a request does not close what has become a WebSocket."""
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    address = f"ws://127.0.0.1:{web.port}/api/events"
+    headers = {"Authorization": web.headers["Authorization"]}
+    with connect(address, additional_headers=headers) as events, half_requests(web.port, 1) as half:
+        until(lambda: is_closed(half[0]))  # its deadline began after that of the WebSocket
+        assert events.ping().wait(10)
+
+
 def test_a_list_of_files_is_no_video(web):
     for name in ("x.mp4", "source"):
         data = b"ffconcat version 1.0\nfile " + name.encode() + b"\n"
