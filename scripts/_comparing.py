@@ -1,9 +1,9 @@
-"""How far an exported file may be from its network: little further than the network from itself.
+"""Comparing an exported file with its network, by how well the network repeats its own results.
 
 What PyTorch computes depends, in its last digits, on how many threads add up and on whether oneDNN
 does, and a detector magnifies that: with random weights its boxes move by a third of a pixel. So a
-tolerance that is right for one network is wrong for the next one. Here the network looks at a
-picture several times, and its own differences are the measure.
+tolerance that is right for one network is wrong for the next one. Here the network runs
+on a picture several times, and its own differences set the tolerance.
 """
 
 import warnings
@@ -106,7 +106,8 @@ def difference(one: NDArray[Any], other: NDArray[Any], mean: bool) -> float:
 def read_photo(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     """A photo as BGR ``uint8 (h, w, 3)`` of ``size`` (width, height); ends the program for what is
     no picture."""
-    pixels = cv2.imread(str(path))
+    data = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0, np.uint8)
+    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None  # from any path
     if pixels is None:
         raise SystemExit(f"{path}: not a picture; give --photo another one")
     resized: NDArray[np.uint8] = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)

@@ -170,7 +170,6 @@ class Daemon:
         slept = self._sleeping.slept()
         if slept:
             log.info("the computer slept for %.0f s; reopening the camera", slept)
-            pipeline.composing.composed_at = time.monotonic()
             self.live.modify(lambda s: {"resets": s.resets + 1})
             pipeline.capture.reopen()
         elif time.monotonic() - pipeline.composing.composed_at > HUNG:

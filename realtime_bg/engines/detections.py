@@ -1,4 +1,5 @@
-"""What detectors with masks found, in any of the dialects of `dialects.py`, in one form."""
+"""The detections of a network with masks, converted to one form from any of the dialects of
+`dialects.py`."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ from realtime_bg.frames import Alpha, Size
 Floats = NDArray[np.float32]
 YOLO_OVERLAP = 0.6  # boxes that overlap more are the same thing
 EDGE = 3.0  # network pixels over which an alpha goes from 0 to 1
-SPILL = 0.04  # of a box's sides: so far a thing may reach out of a box that is a little too small
+SPILL = 0.04  # fraction of a box's sides by which an object may extend beyond a tight box
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class Detections:
         )
 
     def paste(self, index: int, size: Size) -> Floats:
-        """One mask in network pixels, cut to ``size`` (width, height): ``float32 (h, w)``, how
-        probable it is that a pixel is part of the thing, 0..1."""
+        """One mask in network pixels, cropped to ``size`` (width, height): ``float32 (h, w)``, the
+        probability in 0..1 that a pixel belongs to the object."""
         if self.prototypes is not None:
             return self._from_prototypes(index, size)
         mask = self.masks[index]
@@ -73,11 +74,11 @@ class Detections:
 
 
 def edged(probable: Floats) -> Alpha:
-    """The alpha of what is more probable than not: a soft edge, `EDGE` pixels wide, along the line
-    where ``probable``, ``float32 (h, w)`` in 0..1, is one half, and nothing half transparent apart
-    from it. A network that is not sure of an arm is not looking through it."""
+    """The alpha of a mask of probabilities, ``float32 (h, w)`` in 0..1: a soft edge, `EDGE` pixels
+    wide, along the line where ``probable`` is 0.5, and opaque inside. An uncertain network does not
+    mean that an arm is transparent."""
     above = probable - np.float32(0.5)
-    # How far it is to that line: the value over its slope, which ksize=1 gives for two pixels.
+    # The distance to that line is the value divided by its slope; ksize=1 gives twice the slope.
     slope = cv2.magnitude(
         cv2.Sobel(above, cv2.CV_32F, 1, 0, ksize=1), cv2.Sobel(above, cv2.CV_32F, 0, 1, ksize=1)
     )

@@ -1,4 +1,4 @@
-"""Dialects of detectors with masks: which one a graph speaks, by its outputs.
+"""The output formats ("dialects") of detectors with masks, and recognising the one of a graph.
 
 * torchvision Mask R-CNN: ``boxes`` (N, 4), ``labels`` (N), ``scores`` (N), ``masks`` (N, 1, H, W)
   at the picture's size; classes numbered 1..90; takes RGB in 0..1.
@@ -29,8 +29,8 @@ COEFFICIENTS = 32  # of YOLO's prototype masks
 
 
 class Role(NamedTuple):
-    """What an output of a dialect is like: ``shape``, an axis of any length as None, and ``kind``,
-    a part of its type's name in ONNX Runtime, such as ``tensor(int64)``."""
+    """The form of an output: ``shape``, with None for an axis of any length, and ``kind``, a part
+    of the name of its type in ONNX Runtime, such as ``tensor(int64)``."""
 
     shape: tuple[int | None, ...]
     kind: Literal["float", "int"]
@@ -43,19 +43,15 @@ class Role(NamedTuple):
         )
 
 
+MASK_RCNN = {
+    "boxes": Role((None, 4), "float"),
+    "labels": Role((None,), "int"),
+    "scores": Role((None,), "float"),
+    "masks": Role((None, 1, None, None), "float"),
+}
 ROLES: dict[Dialect, dict[str, Role]] = {
-    "torchvision": {
-        "boxes": Role((None, 4), "float"),
-        "labels": Role((None,), "int"),
-        "scores": Role((None,), "float"),
-        "masks": Role((None, 1, None, None), "float"),
-    },
-    "detectron2": {
-        "boxes": Role((None, 4), "float"),
-        "labels": Role((None,), "int"),
-        "scores": Role((None,), "float"),
-        "masks": Role((None, 1, None, None), "float"),
-    },
+    "torchvision": MASK_RCNN,
+    "detectron2": MASK_RCNN,
     "mmdet": {
         "dets": Role((None, None, 5), "float"),
         "labels": Role((None, None), "int"),
@@ -97,8 +93,8 @@ def recognise(outputs: list[Any], path: Path) -> Recognised:
     """The dialect of the graph ``path`` by its ``outputs``, each with ``name``, ``shape`` (sizes as
     numbers, names or None) and ``type``, as ONNX Runtime gives them.
 
-    Names decide. Without names that are known, ranks and types do, and only where each role is
-    filled by exactly one output of one dialect. Raises EngineError for any other graph.
+    Known names decide. Otherwise ranks and types do, but only if exactly one dialect fits and each
+    of its roles fits exactly one output. Raises EngineError for any other graph.
     """
     named = {value.name.lower(): value for value in outputs}
     for dialect, names in NAMED:
@@ -120,7 +116,7 @@ def recognise(outputs: list[Any], path: Path) -> Recognised:
 
 
 def _by_form(dialect: Dialect, outputs: list[Any]) -> dict[str, str]:
-    """The outputs' names by role; empty where a role is filled by none of them, or by several."""
+    """The names of the outputs by role; empty if a role fits none of them, or several."""
     sizes = [v for v in outputs if tuple(v.shape) == PICTURE_SIZE and "int" in v.type]
     if len(sizes) != (1 if dialect == "detectron2" else 0):
         return {}
@@ -138,8 +134,8 @@ def _by_form(dialect: Dialect, outputs: list[Any]) -> dict[str, str]:
 
 
 def check_shapes(dialect: Dialect, values: dict[str, NDArray[Any]]) -> None:
-    """Raises EngineError for arrays, by role, of other shapes than the dialect's; those of nothing
-    at all pass."""
+    """Raise EngineError for arrays, given by role, whose shapes are not those of the dialect. Empty
+    arrays pass."""
     for role, wanted in ROLES[dialect].items():
         shape = values[role].shape
         if values[role].size and not wanted.agrees(shape):

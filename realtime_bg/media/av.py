@@ -19,7 +19,7 @@ Number = TypeVar("Number", int, float)
 FORMATS = (
     "aac,ac3,aiff,apng,asf,av1,avi,dv,flac,flv,gif,h261,h263,h264,hevc,ivf,m4v,matroska,webm,"
     "mjpeg,mov,mp4,mp3,mpeg,mpegts,mpegvideo,mxf,nsv,nut,obu,ogg,rawvideo,rm,swf,vc1,vivo,wav,wtv,"
-    "yuv4mpegpipe,yuv4"
+    "yuv4mpegpipe"
 )
 
 

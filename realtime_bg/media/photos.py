@@ -88,10 +88,8 @@ def read_photo(
         raw = data.read_bytes() if isinstance(data, Path) else data
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({reason(error)})") from None
-    if raw[4:8] == b"ftyp" and raw[8:12] in HEIC:
-        _learn_heic(name)
     try:
-        with Pillow.open(io.BytesIO(raw), formats=_formats()) as file:
+        with _opened(raw, name) as file:
             if file.width * file.height > pixels:
                 raise DataError(
                     f"{name}: {file.width}x{file.height} is more than {pixels / 1e6:g} million "
@@ -116,10 +114,17 @@ def read_photo(
 def pixels_of(data: bytes) -> int:
     """How many pixels an encoded picture has by its header; 0 if that cannot be read."""
     try:
-        with Pillow.open(io.BytesIO(data), formats=_formats()) as file:
+        with _opened(data, "") as file:
             return file.width * file.height
     except Exception:  # `read_photo` reports what is wrong
         return 0
+
+
+def _opened(data: bytes, name: str) -> Any:
+    """The picture by its header; its pixels are decoded when they are used."""
+    if data[4:8] == b"ftyp" and data[8:12] in HEIC:
+        _learn_heic(name)
+    return Pillow.open(io.BytesIO(data), formats=_formats())
 
 
 def _learn_heic(name: str) -> None:

@@ -182,8 +182,10 @@ class _Conversion:
         # frames are mirrored here, before the background is added
         processor.live.update(output__mirror=False)
 
-    def encode(self, this: dict[str, Any], progress: Progress, stop: threading.Event) -> bool:
-        """Encode the remaining frames of the job ``this``; return False if ``stop`` came first.
+    def encode(
+        self, current_job: dict[str, Any], progress: Progress, stop: threading.Event
+    ) -> bool:
+        """Encode the remaining frames of ``current_job``; return False if ``stop`` came first.
         Raises RealtimeBgError."""
         span = self._span
         first = next(self._clip.shots(span.start if span.cut else None), None)
@@ -193,7 +195,7 @@ class _Conversion:
             )
         # Starts the background's clock, and selects the engine, which may fall back to another.
         self._processor.process(self._frame(first, 0, epoch=0))
-        at = resume(self._parts, this, self._processor)
+        at = resume(self._parts, current_job, self._processor)
         at = first.pts if at is None else at
         done = sum(len(part.pts) for part in self._parts.done)
         for index, shot in enumerate(self._lead(at)):

@@ -50,14 +50,14 @@ def _state(path: Path) -> list[Any]:
     return [str(path.absolute()), status.st_size, status.st_mtime_ns]
 
 
-def resume(parts: Parts, this: dict[str, Any], processor: Processor) -> int | None:
-    """Take over the finished ``parts`` of an earlier run of the job ``this``.
+def resume(parts: Parts, current_job: dict[str, Any], processor: Processor) -> int | None:
+    """Take over the finished ``parts`` of an earlier run of ``current_job``.
 
     Returns the tick from which the conversion continues, or None if it starts at the beginning.
     ``processor`` must have processed a frame, so that its engine is known.
     """
     stats = processor.stats
-    if parts.resume(this | {"engine": [stats.engine, Path(stats.model).name]}):
+    if parts.resume(current_job | {"engine": [stats.engine, Path(stats.model).name]}):
         log.warning("the parts in %s are from another job; starting again", parts.folder)
     if _has_long_memory(processor):
         parts.done.clear()

@@ -29,3 +29,9 @@ def busy(text: str) -> Refusal:
 def unusable(text: str) -> Refusal:
     """422."""
     return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, text)
+
+
+def unreadable(text: str) -> Refusal:
+    """The refusal of a photo or video that cannot be read, by the reader's error: 413 if it has too
+    many pixels, otherwise 422."""
+    return (too_large if "million pixels" in text else unusable)(text)

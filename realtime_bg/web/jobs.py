@@ -23,7 +23,7 @@ from realtime_bg.videos.clips import Clip
 from realtime_bg.videos.codings import SUFFIXES
 from realtime_bg.videos.convert import VideoOptions, convert
 from realtime_bg.videos.joining import container_for, unsupported_audio
-from realtime_bg.web.answers import Refusal, busy, missing, too_large, unusable
+from realtime_bg.web.answers import Refusal, busy, missing, too_large, unreadable, unusable
 from realtime_bg.web.form_checks import FormChoice
 from realtime_bg.web.job_folders import JobFolder, remove_abandoned
 from realtime_bg.web.limits import Limits
@@ -42,7 +42,7 @@ class Job:
     """One video. ``done`` and ``total`` count frames; ``total`` may be unknown."""
 
     id: str
-    own: JobFolder
+    temporary: JobFolder
     target: Path
     state: State = "queued"
     done: int = 0
@@ -56,7 +56,7 @@ class Job:
     @property
     def folder(self) -> Path:
         """The folder of its files."""
-        return self.own.path
+        return self.temporary.path
 
     def as_json(self) -> dict[str, Any]:
         """The representation sent to clients."""
@@ -87,9 +87,9 @@ class Jobs:
             if len(self._jobs) >= self._limits.jobs:
                 raise busy(f"there are {self._limits.jobs} videos; delete one")
             # One folder per job, because systems delete old folders in /tmp.
-            own = JobFolder()
-            folder = own.path
-            job = Job(name, own, folder / ("result.webm" if transparent else "result.mp4"))
+            temporary = JobFolder()
+            folder = temporary.path
+            job = Job(name, temporary, folder / ("result.webm" if transparent else "result.mp4"))
             self._jobs[name] = job
         try:
             source = folder / secrets.token_hex(8)  # a name that the file cannot refer to
@@ -109,8 +109,7 @@ class Jobs:
             with self._gate.admit(self._limits.pixels):
                 clip = Clip(source, self._limits.pixels)
         except RealtimeBgError as error:
-            text = str(error).replace(str(source), "the video")
-            raise (too_large if "million pixels" in text else unusable)(text) from None
+            raise unreadable(str(error).replace(str(source), "the video")) from None
         job.total, job.most = clip.frames, round(self._limits.seconds * clip.rate)
         if clip.frames is not None and clip.frames > job.most:
             raise too_large(self._too_long())
@@ -205,7 +204,7 @@ class Jobs:
         if job.timer is not None:
             job.timer.cancel()
         if job.state != "running":
-            job.own.remove()
+            job.temporary.remove()
 
     def close(self) -> None:
         """Stop and delete all jobs."""

@@ -11,7 +11,7 @@ from realtime_bg.media.photos import Photo, encode, encode_rgba, pixels_of, read
 from realtime_bg.photos.photo_matting import PhotoMatting
 from realtime_bg.processing.compositor import blend
 from realtime_bg.settings import Settings
-from realtime_bg.web.answers import busy, too_large, unusable
+from realtime_bg.web.answers import busy, too_large, unreadable
 from realtime_bg.web.form_checks import FormChoice
 from realtime_bg.web.limits import Limits
 from realtime_bg.web.pixel_gate import PixelGate
@@ -78,8 +78,7 @@ class PhotoDesk:
         try:
             return read_photo(data, self._limits.pixels)
         except (DataError, MissingPackageError) as error:
-            text = str(error)
-            raise (too_large if "million pixels" in text else unusable)(text) from None
+            raise unreadable(str(error)) from None
 
     def _matter(self, engine: str) -> PhotoMatting:
         if engine not in self._open:

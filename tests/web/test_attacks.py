@@ -6,7 +6,6 @@ import os
 import socket
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -156,20 +155,22 @@ def test_a_picture_is_not_decoded_before_it_has_a_place(web):
 
 def test_the_gate_bounds_the_pixels_in_flight():
     gate, inside, most = PixelGate(100), [], []
-    lock = threading.Lock()
+    lock, leave = threading.Lock(), threading.Event()
 
     def decode(pixels):
         with gate.admit(pixels):
             with lock:
                 inside.append(pixels)
                 most.append(sum(inside))
-            time.sleep(0.005)
+            leave.wait(10)
             with lock:
                 inside.remove(pixels)
 
     threads = [threading.Thread(target=decode, args=(40,)) for _ in range(8)]
     for thread in threads:
         thread.start()
+    until(lambda: len(inside) == 2)  # there is no place for a third one
+    leave.set()
     for thread in threads:
         thread.join(10)
     assert len(most) == 8
