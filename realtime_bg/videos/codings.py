@@ -29,7 +29,8 @@ MATRICES = {
 
 class Coding(NamedTuple):
     """How a track is encoded. ``codec`` and ``options`` are FFmpeg's; ``pixels`` is the encoder's
-    pixel format, ``given`` that of the arrays: bgr24 and bgra ``uint8``, rgba64le ``uint16``."""
+    pixel format, ``given`` that of the arrays: bgr24 and bgra ``uint8``, rgb48le and rgba64le
+    ``uint16``."""
 
     codec: str
     pixels: str
@@ -49,6 +50,15 @@ PRORES = Coding(
 )
 PNG = Coding("png", "rgba", "bgra", {"compression_level": "4", "pred": "mixed"})
 PNG_OPAQUE = PNG._replace(pixels="rgb24", given="bgr24")
+
+# HDR and wide gamut: 10 bits, and no B-frames, for the same reason as in `opaque`.
+DEEP = Coding(
+    "libx265",
+    "yuv420p10le",
+    "rgb48le",
+    {"preset": "fast", "crf": "18", "x265-params": "bframes=0:log-level=error"},
+)
+DEEP_VP9 = Coding("libvpx-vp9", "yuv420p10le", "rgb48le", CODECS[".webm"][1])
 
 SUFFIXES: dict[AlphaKind | None, tuple[str, ...]] = {
     None: (".mp4", ".mkv", ".mov", ".webm", ".gif"),
@@ -70,8 +80,22 @@ def opaque(suffix: str) -> Coding:
     return Coding(codec, "yuv420p", "bgr24", options | ({"bf": "0"} if codec == "libx264" else {}))
 
 
-def codings(alpha: AlphaKind | None, suffix: str) -> dict[str, Coding]:
-    """Return the tracks of a result by name: one, or foreground and matte."""
+def keeps_depth(alpha: AlphaKind | None, suffix: str) -> bool:
+    """Whether such a result can have HDR or wide-gamut colours with more than 8 bits."""
+    return alpha == "prores4444" or (alpha is None and suffix != ".gif")
+
+
+def says_aspect(alpha: AlphaKind | None, suffix: str) -> bool:
+    """Whether such a result can say that its pixels are not square. Matroska and WebM can only
+    where the encoded pictures say it."""
+    return suffix in (".mp4", ".mov") or (suffix == ".mkv" and alpha in (None, "matte"))
+
+
+def codings(alpha: AlphaKind | None, suffix: str, deep: bool = False) -> dict[str, Coding]:
+    """Return the tracks of a result by name: one, or foreground and matte. ``deep``: with 10 bits
+    if `keeps_depth`."""
+    if deep and alpha is None:
+        return {"video": DEEP_VP9 if suffix == ".webm" else DEEP}
     if alpha == "matte":
         return {"foreground": opaque(suffix), "matte": opaque(suffix)}
     if alpha == "prores4444":
@@ -88,9 +112,9 @@ class PartWriter:
     true times, which the encoder receives, are kept beside it (see `Parts`).
     """
 
-    def __init__(self, path: Path, coding: Coding, clip: Clip) -> None:
-        """Raises SinkError."""
-        self._path, self._coding, self._colour = path, coding, clip.colour
+    def __init__(self, path: Path, coding: Coding, clip: Clip, target: Path) -> None:
+        """``target``: the result, which errors name. Raises SinkError."""
+        self._target, self._coding, self._colour = target, coding, clip.colour
         self._size = clip.size if coding.codec == "png" else even(clip.size)
         self._indices: dict[int, int] = {}
         try:
@@ -105,6 +129,8 @@ class PartWriter:
         context = stream.codec_context
         context.time_base = clip.time_base
         context.sample_aspect_ratio = clip.aspect
+        if coding.codec == "libx265":
+            context.codec_tag = "hvc1"  # the tag that Apple's players want
         if coding.pixels.startswith("yuv"):
             context.color_range = FULL if clip.colour.full else STUDIO
             context.colorspace = clip.colour.matrix
@@ -149,7 +175,7 @@ class PartWriter:
         self._container.close()
 
     def _failed(self, error: Exception) -> SinkError:
-        return SinkError(f"{self._path}: cannot be written ({reason(error)})")
+        return SinkError(f"{self._target}: cannot be written ({reason(error)})")
 
 
 def _reformatted(picture: Any, pixels: str, colour: Colour) -> Any:
