@@ -48,7 +48,7 @@ def to_bgr_and_alpha(picture: Any, size: Size | None = None) -> tuple[Image, Alp
 
 
 def to_deep(picture: Any, size: Size | None = None) -> Deep:
-    """A picture in its own colours and with 16 bits, RGB ``uint16 (H, W, 3)``, full range, upright;
+    """A picture in its own colours and with 16 bits, RGB ``uint16 (H, W, 3)``, upright;
     its alpha is ignored."""
     deep: Deep = upright(_converted(picture, size, "rgb48le"), orientation_of(picture))
     return deep

@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 
 from realtime_bg.frames import Image
 
-Deep: TypeAlias = NDArray[np.uint16]  # RGB (H, W, 3), full range
+Deep: TypeAlias = NDArray[np.uint16]  # RGB (H, W, 3) in [0, DEEP_WHITE]
 Curve: TypeAlias = Literal["pq", "hlg", "sdr"]
 
 WHITE = 203.0  # cd/m2
 HLG_PEAK, HLG_GAMMA = 1000.0, 1.2
 KNEE = 0.8  # of SDR white in linear light; brighter values are compressed, see `Grade.to_sdr`
 SDR_GAMMA = 2.4
+MARGIN = 0.007  # of the brightest channel, see `_deepen`
 TOP = 65535
+DEEP_WHITE = 255 << 8  # what FFmpeg's scaler takes for white in RGB with 16 bits
 
 CURVES: dict[int, Curve] = {16: "pq", 18: "hlg"}  # transfer characteristics of H.273
 # Chromaticities of red, green and blue by the colour primaries of H.273: BT.709, BT.2020, P3 (D65)
@@ -72,7 +74,10 @@ class Grade:
     def from_sdr(self, image: Image) -> Deep:
         """An SDR picture, BGR ``uint8 (H, W, 3)`` in BT.709, in these colours."""
         rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        light = cv2.transform(np.take(_sdr_light(), rgb), _matrix(BT709_PRIMARIES, self.primaries))
+        light = np.take(_sdr_light(), rgb)
+        if self.is_hdr:
+            _deepen(light)
+        light = cv2.transform(light, _matrix(BT709_PRIMARIES, self.primaries))
         np.maximum(light, 0, out=light)
         if self.curve == "hlg":
             light *= WHITE / HLG_PEAK
@@ -87,7 +92,7 @@ class Grade:
         difference = deep.astype(np.float32) - self.from_sdr(sdr)
         difference *= alpha[..., None]
         difference += self.from_sdr(composite)
-        return np.rint(difference).clip(0, TOP).astype(np.uint16)
+        return np.rint(difference).clip(0, DEEP_WHITE).astype(np.uint16)
 
 
 def grade_of(transfer: int, primaries: int) -> Grade | None:
@@ -99,6 +104,14 @@ def grade_of(transfer: int, primaries: int) -> Grade | None:
     return None if curve == "sdr" and primaries == BT709_PRIMARIES else Grade(curve, primaries)
 
 
+def _deepen(light: NDArray[Any]) -> None:
+    """Move channels close to 0 a little below it, outside BT.709 but inside wider primaries. There
+    one step of a 10-bit code is up to 20 levels of SDR; what is below 0 is clipped on the way
+    back."""
+    margin = MARGIN * light.max(axis=2, keepdims=True)
+    light -= np.maximum(margin - light / 2, 0)
+
+
 def _root(light: NDArray[Any]) -> Deep:
     """The index of linear light in [0, 1] into the tables below, which are finer in the dark."""
     return np.rint(np.sqrt(np.minimum(light, 1)) * TOP).astype(np.uint16)
@@ -108,7 +121,7 @@ def _root(light: NDArray[Any]) -> Deep:
 def _decoding(curve: Curve) -> NDArray[np.float32]:
     """Linear light by 16-bit code, 1 at SDR white; for HLG that of the scene, scaled like the
     display's."""
-    code = np.arange(TOP + 1) / TOP
+    code = np.minimum(np.arange(TOP + 1) / DEEP_WHITE, 1)
     if curve == "pq":
         return (_pq_light(code) / WHITE).astype(np.float32)
     if curve == "hlg":
@@ -126,7 +139,7 @@ def _encoding(curve: Curve) -> Deep:
         code = _hlg_code(light)
     else:
         code = light ** (1 / SDR_GAMMA)
-    return np.rint(code * TOP).astype(np.uint16)
+    return np.rint(code * DEEP_WHITE).astype(np.uint16)
 
 
 @cache

@@ -51,14 +51,18 @@ PRORES = Coding(
 PNG = Coding("png", "rgba", "bgra", {"compression_level": "4", "pred": "mixed"})
 PNG_OPAQUE = PNG._replace(pixels="rgb24", given="bgr24")
 
-# HDR and wide gamut: 10 bits, and no B-frames, for the same reason as in `opaque`.
+# HDR and wide gamut: 10 bits, no B-frames for the same reason as in `opaque`, and finer chroma, of
+# which one step is many levels of a dark channel.
 DEEP = Coding(
     "libx265",
     "yuv420p10le",
     "rgb48le",
-    {"preset": "fast", "crf": "18", "x265-params": "bframes=0:log-level=error"},
+    {
+        "preset": "fast",
+        "crf": "18",
+        "x265-params": "bframes=0:cbqpoffs=-12:crqpoffs=-12:log-level=error",
+    },
 )
-DEEP_VP9 = Coding("libvpx-vp9", "yuv420p10le", "rgb48le", CODECS[".webm"][1])
 
 SUFFIXES: dict[AlphaKind | None, tuple[str, ...]] = {
     None: (".mp4", ".mkv", ".mov", ".webm", ".gif"),
@@ -81,8 +85,9 @@ def opaque(suffix: str) -> Coding:
 
 
 def keeps_depth(alpha: AlphaKind | None, suffix: str) -> bool:
-    """Whether such a result can have HDR or wide-gamut colours with more than 8 bits."""
-    return alpha == "prores4444" or (alpha is None and suffix != ".gif")
+    """Whether such a result can have HDR or wide-gamut colours with more than 8 bits. PyAV's VP9
+    encoder has 8."""
+    return alpha == "prores4444" or (alpha is None and suffix not in (".gif", ".webm"))
 
 
 def says_aspect(alpha: AlphaKind | None, suffix: str) -> bool:
@@ -95,7 +100,7 @@ def codings(alpha: AlphaKind | None, suffix: str, deep: bool = False) -> dict[st
     """Return the tracks of a result by name: one, or foreground and matte. ``deep``: with 10 bits
     if `keeps_depth`."""
     if deep and alpha is None:
-        return {"video": DEEP_VP9 if suffix == ".webm" else DEEP}
+        return {"video": DEEP}
     if alpha == "matte":
         return {"foreground": opaque(suffix), "matte": opaque(suffix)}
     if alpha == "prores4444":
@@ -145,6 +150,9 @@ class PartWriter:
         picture = av.VideoFrame.from_ndarray(cropped(pixels, self._size), self._coding.given)
         if self._coding.pixels.startswith("yuv"):
             picture = _reformatted(picture, self._coding.pixels, self._colour)
+            # ProRes says it in each picture.
+            picture.color_primaries = self._colour.primaries
+            picture.color_trc = self._colour.transfer
         picture.pts, picture.time_base = pts, self._time_base
         self._indices[pts] = len(self._indices)
         self._write(picture)

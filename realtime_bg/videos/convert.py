@@ -19,6 +19,7 @@ import av
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from realtime_bg.errors import SettingsError, SinkError, SourceError, reason
+from realtime_bg.media.pictures import first_bytes, is_animated_webp
 from realtime_bg.media.reading import Notes
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings
@@ -156,6 +157,10 @@ def _check(settings: Settings, source: Path, target: Path, options: VideoOptions
     background = settings.background.model_copy(update={"items": ()})
     parts = {"source": spec, "output": output, "background": background}
     check(settings.model_copy(update=parts))
+    if is_animated_webp(first_bytes(source)):
+        raise SourceError(
+            f"{source}: animated WebP cannot be read as video; save it as GIF or APNG"
+        )
     if classify(spec.spec)[0] == "image":
         raise SourceError(f"{source} is a still picture; use: realtime-bg image")
     taken = {

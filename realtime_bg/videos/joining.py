@@ -88,6 +88,7 @@ def _video_stream(out: Any, part: Path, span: Span) -> Any:
         if {"alpha_mode", "ALPHA_MODE"} & set(encoded.metadata):  # tells players of the alpha
             video.metadata["alpha_mode"] = "1"
     video.time_base = clip.time_base
+    video.sample_aspect_ratio = clip.aspect
     video.codec_context.framerate = clip.rate.limit_denominator(1001)
     return video
 

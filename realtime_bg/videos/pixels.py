@@ -97,9 +97,10 @@ class PixelMaker:
         return background.needs_frame or background.passthrough
 
     def _deep(self, seen: Cutout, deep: Deep | None) -> NDArray[Any]:
-        """The person's colours, RGB ``uint16``; in the clip's own colours if ``deep`` is given."""
+        """The person's colours, RGB ``uint16`` up to `DEEP_WHITE`; in the clip's own colours if
+        ``deep`` is given."""
         if deep is None or self._clip.grade is None:
-            return person_colours(seen)[..., ::-1] * np.uint16(257)
+            return person_colours(seen)[..., ::-1] * np.uint16(256)
         whole: Alpha = np.ones(seen.alpha.shape, np.float32)
         colours = self._clip.grade.over(deep, seen.image, seen.foreground, whole)
         shown = _steps(seen.alpha) > 0

@@ -42,7 +42,7 @@ def announce(
         log.warning("%s: interlaced; the result is progressive", clip.path)
     if clip.was_converted and not sdr and not keeps_depth(alpha, suffix):
         log.warning(
-            "%s: HDR or wide-gamut colours; this kind of result has those of BT.709", clip.path
+            "%s: HDR or wide gamut; this kind of result has the colours of BT.709", clip.path
         )
     if suffix not in ("", ".gif") and (gone := what_is_left_out(suffix, span, folder)):
         log.warning("%s: left out of the result: %s", clip.path, ", ".join(gone))

@@ -970,7 +970,7 @@ def test_a_still_picture_comes_again_and_again_at_its_rate(tmp_path):
     "image",
     [
         np.full((5, 7), 90, np.uint8),
-        np.full((5, 7, 4), 90, np.uint8),
+        np.dstack([np.full((5, 7, 3), 90, np.uint8), np.full((5, 7), 255, np.uint8)]),
         np.full((5, 7, 3), 90 * 257, np.uint16),
     ],
     ids=["grey", "alpha", "16-bit"],
