@@ -38,6 +38,8 @@ class Stats:
         self.model = ""
         self.recording_since: float | None = None  # monotonic seconds
         self.work_size: tuple[int, int] = (0, 0)
+        # Engines that failed too often: name -> reason, monotonic time at which it is tried again
+        self.given_up: dict[str, tuple[str, float]] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -24,12 +24,17 @@ SHARED = Path(os.environ.get("REALTIME_BG_SHARED", ROOT.parent / "shared")).abso
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible():
-    """What the tests start hears Ctrl-C, also where a shell has started them in the background."""
-    before = signal.getsignal(signal.SIGINT)
-    if before == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """What the tests start receives Ctrl-C and SIGHUP, also where a shell has started the tests in
+    the background, or ``nohup`` has: a signal with a handler is not ignored in a new program."""
+    before = {}
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hang_up is not None and signal.getsignal(hang_up) == signal.SIG_IGN:
+        before[hang_up] = signal.signal(hang_up, lambda *_: None)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)
@@ -83,12 +88,26 @@ def shared_path(shared):
 
 
 @pytest.fixture(scope="session")
-def real_checkpoint(shared):
-    """A checkpoint of RVM's MobileNetV3 with trained weights, whichever is there."""
-    found = sorted((shared / "models").glob("rvm_mobilenetv3*.safetensors"))
+def real_checkpoints(shared):
+    """All checkpoints of RVM's MobileNetV3 with trained weights and without a refiner of their own,
+    which are those for the fast guided filter. There is at least one."""
+    from safetensors import safe_open
+
+    def is_plain(path):
+        with safe_open(path, "np") as tensors:
+            return not any(name.startswith("refiner.") for name in tensors.keys())  # noqa: SIM118
+
+    named = sorted((shared / "models").glob("rvm_mobilenetv3*.safetensors"))
+    found = [path for path in named if is_plain(path)]
     if not found:
-        pytest.skip(f"no rvm_mobilenetv3*.safetensors in {shared / 'models'}")
-    return found[0]
+        pytest.skip(f"no rvm_mobilenetv3*.safetensors without a refiner in {shared / 'models'}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def real_checkpoint(real_checkpoints):
+    """One of them, whichever is there."""
+    return real_checkpoints[0]
 
 
 @pytest.fixture(scope="session")

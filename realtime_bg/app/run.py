@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,14 +96,17 @@ def _run_live(
     log.info("%s", source.description)
     pipeline = Pipeline(live, stats, processor, source, opener, demand=Demand(awake=True))
     with ExitStack() as stack:
+        reload = None
         if config is not None:
 
             def start(path: Path | None) -> Settings:
                 return with_virtual_camera(load(path, flags=flags))
 
             file = ConfigFile(config, live, stats, start)
-            stack.enter_context(closing(FileWatch(lambda: in_use(file, live, stats, processor))))
-        stack.enter_context(stop_signals(pipeline.ask_to_stop))
+            watch = FileWatch(lambda: in_use(file, live, stats, processor))
+            stack.enter_context(closing(watch))
+            reload = partial(watch.read_again, file.path)
+        stack.enter_context(stop_signals(pipeline.ask_to_stop, reload))
         pipeline.run(window, duration)
 
 

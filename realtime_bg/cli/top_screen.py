@@ -143,6 +143,8 @@ def about(report: Report) -> Table:
         size = "x".join(map(str, report.get("work_size", ())))
         at = f" at {size}" if size not in ("", "0x0") else ""
         table.add_row("engine", Text(f"{report['engine']}{where}{at}"))
+    for name, why in report.get("given_up", {}).items():
+        table.add_row("given up", Text(f"{name}: {why}", "yellow"))
     for key in ("source", "background", "outputs"):
         value = report.get(key)
         if value:

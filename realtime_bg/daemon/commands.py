@@ -9,6 +9,7 @@ from realtime_bg.daemon.control import Question
 from realtime_bg.daemon.logs import Ring
 from realtime_bg.errors import DaemonError
 from realtime_bg.live.pipeline import Pipeline
+from realtime_bg.processing.given_up import described
 from realtime_bg.settings import Settings
 from realtime_bg.settings.live import Live
 from realtime_bg.settings.loading import value_of
@@ -108,6 +109,7 @@ class Commands:
             "camera_open": pipeline is not None and pipeline.camera_open,
             "background": now.background.current,
             "engine": stats.engine,
+            "given_up": described(stats),
             "provider": stats.provider,
             "fps": round(stats.fps, 1),
             "latency_ms": round(stats.median("latency"), 1),

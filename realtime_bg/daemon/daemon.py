@@ -103,7 +103,7 @@ class Daemon:
                 stack.callback(self.page.close)
             stack.callback(self.ring.close)
             if threading.current_thread() is threading.main_thread():
-                stack.enter_context(stop_signals(self.stop))
+                stack.enter_context(stop_signals(self.stop, self._reload))
             log.info("realtime-bg %s is running as a daemon (pid %d)", __version__, os.getpid())
             self._notify.ready()
             try:
@@ -177,6 +177,11 @@ class Daemon:
             return
         self._notify.status(pipeline.state)
         self._notify.alive()
+
+    def _reload(self) -> None:
+        """For SIGHUP: apply config.yaml as after an edit."""
+        if self.files is not None:
+            self.files.read_again(self.config.path)
 
     def _files(self) -> Wanted:
         return in_use(self.config, self.live, self.stats, self.processor)

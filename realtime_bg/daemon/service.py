@@ -33,6 +33,7 @@ StartLimitBurst=10
 Type=notify
 NotifyAccess=main
 ExecStart={command}
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2
 # Invalid settings: a restart would not help.

@@ -7,6 +7,7 @@ import av
 from av.stream import Disposition
 
 from realtime_bg.errors import SourceError, reason
+from realtime_bg.media.codecs import VIDEO, WHITELIST
 from realtime_bg.system.urls import without_password
 
 # What files are opened as, by FFmpeg's names of demuxers. Playlists, lists of files (concat, image
@@ -24,15 +25,16 @@ def open_video(target: str, pixels: int | None = None, **options: Any) -> tuple[
 
     The stream is the default one, or the first; cover pictures do not count. ``pixels``: a video
     with more pixels in a frame is refused before one is decoded. Files are opened only in the
-    formats of `FORMATS`, and cannot refer to other files. Raises SourceError if it cannot be read
-    or contains no video.
+    formats of `FORMATS`, and cannot refer to other files. Only the decoders in `codecs.py` run,
+    also while the file is examined. Raises SourceError if it cannot be read or contains no video.
     """
     shown = without_password(target)
     is_file = os.path.isfile(target)
-    limits = {"max_pixels": str(pixels)} if pixels is not None else {}
-    if is_file:
-        only = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-        options["options"] = options.get("options", {}) | only | limits
+    limits = {"codec_whitelist": WHITELIST}
+    if pixels is not None:
+        limits["max_pixels"] = str(pixels)
+    only = {"format_whitelist": FORMATS, "protocol_whitelist": "file"} if is_file else {}
+    options["options"] = options.get("options", {}) | only | limits
     try:
         # FFmpeg would take the part of a bare file name before a colon for a protocol.
         container = av.open(os.path.abspath(target) if is_file else target, **options)
@@ -49,6 +51,12 @@ def open_video(target: str, pixels: int | None = None, **options: Any) -> tuple[
         container.close()
         raise SourceError(f"{shown}: no decoder for its video format is available")
     codec = stream.codec_context
+    if codec.codec.name not in VIDEO:
+        container.close()
+        raise SourceError(
+            f"{shown}: its video codec {codec.codec.name} is not allowed; convert it, for example "
+            "to H.264"
+        )
     # With a limit, FFmpeg does not even look at larger frames, and states no size.
     if pixels is not None and not 0 < codec.width * codec.height <= pixels:
         container.close()

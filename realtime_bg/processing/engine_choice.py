@@ -1,11 +1,13 @@
 """The choice of the engine: the first one that opens; when it fails, it is reopened and finally
-replaced by a fallback.
+given up and replaced by a fallback, until it works again.
 
 Every failed attempt is logged with its reason. A failing engine never ends the program as long as
 there is another one to fall back to.
 """
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +16,8 @@ from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError, RealtimeBgError
 from realtime_bg.frames import Frame, Size
 from realtime_bg.imaging.geometry import shrunk
+from realtime_bg.processing.engine_trial import Retries
+from realtime_bg.processing.given_up import GivenUp
 from realtime_bg.runtimes.input_size import InputSizeController, strided
 from realtime_bg.runtimes.memory import out_of_memory
 from realtime_bg.settings import CombineSettings, EngineSettings
@@ -26,20 +30,43 @@ LAST_RESORTS = ("embedded", "grabcut")  # need nothing but the installation; in 
 AUTO = ("rvm", *LAST_RESORTS)  # what `auto` tries, in order
 GOOD_RUN = 100  # frames without a failure after which earlier failures no longer count
 
+RESIZED = "to maintain the frame rate, the network now runs at %dx%d instead of %dx%d"
+
+
+def named(settings: EngineSettings) -> tuple[str, ...]:
+    """The engines that the settings name, the best first."""
+    if settings.name != "auto":
+        return (settings.name,)
+    return AUTO if settings.model is None else AUTO[:1]  # weights that were named are not skipped
+
+
+def asked(settings: EngineSettings, name: str, cpu: bool) -> EngineSettings:
+    """The settings with which the engine ``name`` is opened; ``cpu``: without the GPU."""
+    changes: dict[str, Any] = {"name": name}
+    # A fallback must not be given another engine's weights.
+    wanted, with_model = settings.name, settings.model is not None
+    if name != wanted and not (wanted == "auto" and (not with_model or name == AUTO[0])):
+        changes |= {"model": None, "combine": CombineSettings()}
+    if cpu:
+        changes["device"] = "cpu"
+    return settings.model_copy(update=changes)
+
 
 class EngineChoice:
     """Opens engines for one stream of frames. ``engine`` is the one in use, None before the first
     frame and after a failure; ``name`` is its name in the settings."""
 
-    def __init__(self, live: Live, stats: Stats) -> None:
-        self._live, self._stats = live, stats
+    def __init__(self, live: Live, stats: Stats, in_time: bool = False) -> None:
+        """``in_time``: for a live run, in which engines that were given up are tried again."""
+        self._live, self._stats, self._in_time = live, stats, in_time
         self.engine: Engine | None = None
         self.name = ""
         self._settings: EngineSettings | None = None
         self._size: Size = (0, 0)
         self._cpu = False  # whether the GPU must no longer be used
         self._failures = self._good_frames = 0
-        self._barred: set[str] = set()  # engines that have failed too often
+        self._why = ""  # the last failure of the engine
+        self._given_up, self._retries = GivenUp(stats, in_time), Retries()
         self._input_size: InputSizeController | None = None
         self._first_size: Size = (0, 0)  # initial work size of the engine, before any reduction
         self._stride = 1  # stride of its sides
@@ -53,9 +80,11 @@ class EngineChoice:
         previous, keep = self._settings, self.engine is not None and size == self._size
         self._input_size = None
         self._settings, self._size = settings, size
-        if previous is not None and settings != previous:
-            self._barred.clear()  # the user has made a new choice
-            self._cpu = False
+        self._retries.cancel()  # of an engine for other settings, or for another size
+        before = self._given_up, self._cpu
+        if previous is not None and settings != previous:  # the user has made a new choice
+            self._given_up, self._cpu = self._given_up.copy(), False
+            self._given_up.clear()
         try:
             engine, name = self._first_of(self._candidates(settings))
         except RealtimeBgError as error:
@@ -66,6 +95,8 @@ class EngineChoice:
             log.warning("%s; %s stays in use", error, self.name)
             self._stats.notice(f"{error}; {self.name} stays in use")
             self._settings = previous
+            self._given_up, self._cpu = before
+            self._given_up.show()
             tried = {"engine": settings.model_dump()}
             self._live.take_back(tried, {"engine": previous.model_dump()}, str(error))
             return
@@ -73,15 +104,8 @@ class EngineChoice:
         self._live.confirm("engine.name", settings.name)
 
     def _candidates(self, settings: EngineSettings) -> list[str]:
-        names: tuple[str, ...] = AUTO if settings.name == "auto" else (settings.name,)
-        if settings.name == "auto" and settings.model is not None:
-            names = AUTO[:1]  # explicitly named weights are not skipped
-        names = tuple(name for name in names if name not in self._barred)
-        return list(names) or [self._last_resort() or LAST_RESORTS[-1]]
-
-    def _last_resort(self) -> str | None:
-        """The next fallback engine, or None if all have failed."""
-        return next((name for name in LAST_RESORTS if name not in self._barred), None)
+        names = [name for name in named(settings) if name not in self._given_up]
+        return names or [self._given_up.first_other(LAST_RESORTS) or LAST_RESORTS[-1]]
 
     def _first_of(self, names: list[str]) -> tuple[Engine, str]:
         """The first engine that opens; the reason why any other did not is logged."""
@@ -94,18 +118,10 @@ class EngineChoice:
 
     def _open(self, name: str) -> Engine:
         assert self._settings is not None
-        # A fallback must not be given another engine's weights.
-        wanted, named = self._settings.name, self._settings.model is not None
-        own = name == wanted or (wanted == "auto" and (not named or name == AUTO[0]))
-        changes: dict[str, Any] = {"name": name}
         work_size = None
         if self._input_size is not None and self._input_size.step:
             work_size = strided(shrunk(self._first_size, self._input_size.scale), self._stride)
-        if not own:
-            changes |= {"model": None, "combine": CombineSettings()}
-        if self._cpu:
-            changes["device"] = "cpu"
-        settings = self._settings.model_copy(update=changes)
+        settings = asked(self._settings, name, self._cpu)
         try:
             return open_engine(settings, self._size, self._stats, work_size)
         except Exception as error:
@@ -137,7 +153,8 @@ class EngineChoice:
         self._failures += 1
         self._stats.failures += 1
         self._good_frames = 0
-        log.error("engine %s failed: %s: %s", self.name, type(error).__name__, error)
+        self._why = f"{type(error).__name__}: {error}"
+        log.error("engine %s failed: %s", self.name, self._why)
         if self.engine is not None and self.engine.provider != "CPU" and out_of_memory(error):
             self._failures -= 1  # on the CPU it may still work
             self._leave_gpu(self.name)
@@ -153,12 +170,12 @@ class EngineChoice:
         """After a failure: reopen the same engine while it has retries left, then fall back to
         others. Raises EngineError if all have failed."""
         assert self._settings is not None
-        if self._failures <= self._settings.retries and self.name not in self._barred:
+        if self._failures <= self._settings.retries and self.name not in self._given_up:
             log.warning("reopening engine %s", self.name)
             self._try(self.name)
         while self.engine is None:
-            self._barred.add(self.name)
-            name = self._last_resort()
+            self._given_up.add(self.name, self._why)
+            name = self._given_up.first_other(LAST_RESORTS)
             if name is None:
                 raise EngineError(
                     f"engine {self.name} keeps failing and there is no other engine left"
@@ -173,16 +190,40 @@ class EngineChoice:
         try:
             self._use(self._open(name), name)
         except RealtimeBgError as error:
+            self._why = str(error)
             log.error("%s", error)
 
     def successor(self, reason: str) -> "EngineChoice":
-        """A new choice that never uses the current engine, which hangs in another thread."""
-        successor = EngineChoice(self._live, self._stats)
-        successor._barred = self._barred | {self.name}
+        """A new choice without the current engine, which hangs in another thread."""
+        successor = EngineChoice(self._live, self._stats, self._in_time)
         successor._settings = self._settings  # if they change, the engine is chosen again
+        successor._given_up = self._given_up.copy()
+        successor._retries, self._retries = self._retries, Retries()
         self._stats.failures += 1
         log.error("engine %s %s; it is abandoned", self.name or "(loading)", reason)
+        successor._given_up.add(self.name, reason)
         return successor
+
+    def retry(self, frame: Frame) -> bool:
+        """Try an engine that was given up again when it is due, in the background and with
+        ``frame``. Return whether one has just taken over from the current engine."""
+        assert self._settings is not None
+        order = [*named(self._settings), *LAST_RESORTS]
+        better = order[: order.index(self.name)] if self.name in order else order
+        settings, cpu, size, stats = self._settings, self._cpu, self._size, self._stats
+
+        def opener(name: str) -> Callable[[], Engine]:
+            return partial(open_engine, asked(settings, name, cpu), size, stats)
+
+        found = self._retries.update(self._given_up, better, opener, frame, settings.hang)
+        if found is None:
+            return False
+        name, engine = found
+        log.warning("engine %s works again and takes over from %s", name, self.name)
+        self._given_up.recovered(name, order[order.index(name) :])
+        self._failures, self._input_size = 0, None
+        self._use(engine, name)
+        return True
 
     def hold_rate(self, frame: Frame, seconds: float) -> None:
         """Reduce the work size if the network, which was busy with ``frame`` for ``seconds``, is
@@ -200,14 +241,15 @@ class EngineChoice:
             log.warning("%s; it stays at %dx%d", error, *before)
         now = self.engine.work_size
         if now != before:
-            log.info(
-                "to maintain the frame rate, the network now runs at %dx%d instead of %dx%d",
-                *now,
-                *before,
-            )
+            log.info(RESIZED, *now, *before)
 
     def close(self) -> None:
         """Release the engine. Idempotent."""
         if self.engine is not None:
             self.engine.close()
             self.engine = None
+
+    def stop(self) -> None:
+        """Release the engine and end an attempt to open another one. Idempotent."""
+        self._retries.cancel()
+        self.close()

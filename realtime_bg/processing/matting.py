@@ -22,11 +22,12 @@ class Matting:
         """``in_time``: frames arrive at the rate of a camera. Then a still picture is not matted
         again, and the work size is reduced if the network is too slow."""
         self._live, self.stats, self._in_time = live, stats, in_time
-        self._choice = EngineChoice(live, stats)
+        self._choice = EngineChoice(live, stats, in_time)
         self._resets, self._plates = live.now.resets, live.now.plates
         self._scene = SceneChangeDetector()
         self._last: Matte | None = None
         self._stale = False  # whether the engine has to be reopened
+        self._abandoned = False
         self._blamed: Exception | None = None  # the error of its last matte while it was blended
         # Since when the engine has worked on a frame, in monotonic seconds; loading does not count.
         self.busy_since: float | None = None
@@ -43,6 +44,8 @@ class Matting:
             self._stale = False
             self._scene.forget_matte()
             choice.follow(now.engine, frame.size)
+        elif self._in_time and choice.retry(frame):
+            self._scene.forget_matte()
         cut, still = self._scene.update(frame)
         cut |= now.resets != self._resets
         self._resets = now.resets
@@ -66,11 +69,13 @@ class Matting:
                 matte = check_matte(seen)
             except Exception as error:  # an engine may raise anything; nothing may escape
                 self.busy_since = None
+                if self._abandoned:
+                    raise
                 choice.failed(error)
             else:
                 self.busy_since = None
                 choice.succeeded()
-                if self._in_time and now.engine.work_size is None:
+                if self._in_time and now.engine.work_size is None and not self._abandoned:
                     choice.hold_rate(frame, time.monotonic() - start)
                 self._last = matte if isinstance(matte, Matte) else None
                 return matte
@@ -81,7 +86,9 @@ class Matting:
         return self._choice.engine
 
     def abandoned(self, reason: str) -> "Matting":
-        """A successor that never uses the current engine, which hangs in another thread."""
+        """A successor without the current engine, which hangs in another thread. That thread must
+        not continue with this object: if its engine raises after all, so does `matte`."""
+        self._abandoned = True
         successor = Matting(self._live, self.stats, self._in_time)
         successor._choice = self._choice.successor(reason)
         return successor
@@ -97,4 +104,4 @@ class Matting:
 
     def close(self) -> None:
         """Release the engine. Idempotent."""
-        self._choice.close()
+        self._choice.stop()

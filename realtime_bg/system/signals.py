@@ -1,28 +1,88 @@
-"""Handles requests to stop: Ctrl-C, SIGTERM and a closed terminal are equivalent."""
+"""Handles signals: requests to stop, to read the configuration again, and to say what the program
+is doing. docs/reliability.md has a table of them."""
 
+import faulthandler
+import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextmanager
-def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
+def stop_signals(
+    stop: Callable[[], None],
+    reload: Callable[[], None] | None = None,
+    names: Sequence[str] = STOPPING,
+) -> Iterator[None]:
     """Call ``stop`` on Ctrl-C, SIGTERM or a closed terminal; a second one ends the program at once.
 
-    A program started with ``nohup`` survives a closed terminal.
+    ``reload``: called on a SIGHUP that does not come from a closed terminal; None means that every
+    SIGHUP stops. Both functions run inside a signal handler and must not take locks. ``names``: the
+    signals to handle. SIGHUP stays ignored where it is ignored already, as for programs started
+    with ``nohup``. SIGUSR1 prints what each thread is doing, and SIGUSR2 does nothing.
+
+    Must be called on the main thread.
     """
+    had_terminal = _has_terminal()
 
     def first(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)
         stop()
 
-    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    def hung_up(number: int, frame: object) -> None:
+        if reload is None or (had_terminal and not _has_terminal()):
+            first(number, frame)
+        else:
+            reload()
+
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]  # Windows
+    if ignores_hang_up() and signal.SIGHUP in numbers:
         numbers.remove(signal.SIGHUP)
-    before = [signal.signal(number, first) for number in numbers]
+    hang_up = getattr(signal, "SIGHUP", None)
+    before = [
+        (number, signal.signal(number, hung_up if number == hang_up else first))
+        for number in numbers
+    ]
+    if hasattr(signal, "SIGUSR2"):
+        before.append((signal.SIGUSR2, signal.signal(signal.SIGUSR2, signal.SIG_IGN)))
+    try:
+        with _stacks_on_request():
+            yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def ignores_hang_up() -> bool:
+    """Whether SIGHUP is ignored, as for programs started with ``nohup``. False on Windows."""
+    hang_up = getattr(signal, "SIGHUP", None)
+    return hang_up is not None and signal.getsignal(hang_up) == signal.SIG_IGN
+
+
+def _has_terminal() -> bool:
+    """Whether the process has a controlling terminal that is still open."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _stacks_on_request() -> Iterator[None]:
+    """On SIGUSR1, print the stack of each thread to stderr, even if the program hangs."""
+    number = getattr(signal, "SIGUSR1", None)
+    if number is None:  # Windows
+        yield
+        return
+    before = signal.signal(number, signal.SIG_IGN)  # without stderr it must not end the program
+    with suppress(AttributeError, OSError, RuntimeError, ValueError):
+        faulthandler.register(number, sys.__stderr__, all_threads=True)  # type: ignore[arg-type]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+        faulthandler.unregister(number)
+        signal.signal(number, before)

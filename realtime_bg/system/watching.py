@@ -30,6 +30,7 @@ class FileWatch:
         is added or removed."""
         self._wanted = wanted
         self._stamps: dict[Path, Stamp] = {path: _stamp(path) for path in wanted()}
+        self._asked: set[Path] = set()  # to be reported whether they have changed or not
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="file-watch", daemon=True)
         self._thread.start()
@@ -67,8 +68,11 @@ class FileWatch:
         """Call back for every file that has changed; return the folders to watch."""
         wanted = self._wanted()
         for path, call in wanted.items():
-            stamp = _stamp(path)
-            if stamp != self._stamps.setdefault(path, stamp):
+            stamp, asked = _stamp(path), path in self._asked
+            if asked:
+                self._asked.discard(path)
+                log.info("%s is read again, as requested", path)
+            if stamp != self._stamps.setdefault(path, stamp) or asked:
                 self._stamps[path] = stamp
                 try:
                     call()
@@ -84,6 +88,11 @@ class FileWatch:
 
         folders = {name.parent for path in wanted for name in (path.absolute(), path.resolve())}
         return {folder for folder in folders | set(wanted) if folder.is_dir()}
+
+    def read_again(self, path: Path) -> None:
+        """Call back for a watched file within about a second, even if it has not changed. Callable
+        from a signal handler."""
+        self._asked.add(path)
 
     def watches(self, path: Path) -> bool:
         """Whether changes of ``path`` are reported."""

@@ -11,6 +11,7 @@ from realtime_bg.errors import MissingPackageError, SinkError, reason
 from realtime_bg.settings import Settings
 from realtime_bg.system.console import out, say
 from realtime_bg.system.log_limits import RateLimit
+from realtime_bg.system.signals import stop_signals
 
 try:
     import uvicorn
@@ -30,8 +31,8 @@ STOP_SECONDS = 2
 def serve(
     settings: Settings, host: str, port: int, hosts: tuple[str, ...], scraping: Path | None = None
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM. ``port`` 0 means a free one. ``hosts``: see `create_app`.
-    ``scraping``: a file with the token for /metrics. Raises RealtimeBgError."""
+    """Serve until Ctrl-C, SIGTERM or a closed terminal. ``port`` 0 means a free one. ``hosts``: see
+    `create_app`. ``scraping``: a file with the token for /metrics. Raises RealtimeBgError."""
     known = scrape_token(scraping) if scraping is not None else ""
     own, port = bind(host, port)
     token = new_token()
@@ -42,11 +43,17 @@ def serve(
             "anybody who reads the traffic gets the token",
             "yellow",
         )
-    name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    out.print(f"http://{name}:{port}/?token={token}", soft_wrap=True, highlight=False)
-    for handler in logging.getLogger().handlers:  # a flood of requests must not become one of lines
-        handler.addFilter(RateLimit())
-    uvicorn.Server(configuration(app)).run(sockets=[own])
+    server = uvicorn.Server(configuration(app))
+
+    def stop() -> None:
+        server.should_exit = True
+
+    with stop_signals(stop, names=("SIGHUP",)):  # uvicorn handles the others
+        name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+        out.print(f"http://{name}:{port}/?token={token}", soft_wrap=True, highlight=False)
+        for handler in logging.getLogger().handlers:  # a flood of requests is no flood of lines
+            handler.addFilter(RateLimit())
+        server.run(sockets=[own])
 
 
 def configuration(app: Any) -> uvicorn.Config:

@@ -270,6 +270,17 @@ def test_a_signal_leaves_nothing(place, name, answers, words):
     assert left(place) == ["settings", before, "temporary"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_what_nohup_started_is_not_ended_by_its_terminal():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with first_run._leaving():
+            signal.raise_signal(signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.usefixtures("untried")
 def test_an_existing_file_keeps_what_else_it_says(answered, place):
     path = place / "mine.yaml"

@@ -380,6 +380,24 @@ def test_a_killed_daemon_leaves_nothing_in_the_way(tmp_path, spawn):
     assert process.wait(5) == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_the_daemon_reloads_its_configuration_on_sighup_and_outlives_the_others(tmp_path, spawn):
+    config = tmp_path / "config.yaml"
+    config.write_text("refine: {feather: 1}\n")
+    options = ("-s", "demo", "--size", "160x90", "-e", "threshold", "-o", "null")
+    process = spawn(*options, "--config", config)
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
+        process.send_signal(number)
+    until(lambda: "config.yaml is read again, as requested" in process.log())
+    assert "most recent call first" in process.log()
+    assert command(tmp_path, "ctl", "status").returncode == 0
+    config.unlink()
+    process.send_signal(signal.SIGHUP)
+    until(lambda: "the settings stay" in process.log())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 0
+
+
 # everything at once
 
 

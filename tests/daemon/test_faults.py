@@ -22,6 +22,7 @@ from realtime_bg import backgrounds, engines, sources
 from realtime_bg.daemon.endpoint import UnixEndpoint
 from realtime_bg.daemon.supervisor import Sleeping
 from realtime_bg.live import outlets
+from realtime_bg.processing import given_up as given_up_engines
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts in /proc")
 LONGEST = 2.0  # seconds an output may be without a picture
@@ -104,6 +105,17 @@ def out_of_memory(rig):
     before = len(bench.engines)
     bench.engine = "oom"
     until(lambda: ("room", "cpu") in bench.engines[before:])
+
+
+def given_up(rig):
+    """Until it has been tried again in vain."""
+    before = len(bench.engines)
+    bench.engine = "sick"
+    until(lambda: bench.engines[before:].count(("room", "auto")) > 1)
+    rig.well()
+    status = rig.run.ask("status")
+    assert status["engine"] == "embedded"
+    assert "RuntimeError: bad weights; tried again" in status["given_up"]["room"]
 
 
 def no_engine(rig):
@@ -206,6 +218,7 @@ FAULTS = {
     "engine raises": (20, engine("raising")),
     "engine says NaN": (20, engine("lying")),
     "engine hangs": (4, engine("hanging")),
+    "engine given up and back": (3, given_up),
     "GPU out of memory": (10, out_of_memory),
     "no engine is left": (2, no_engine),
     "virtual camera removed and back": (4, output("gone")),
@@ -237,6 +250,8 @@ def rig(request, tmp_path, monkeypatch):
     bench.model = tmp_path / "model.onnx"
     bench.model.write_text("1")
     name = request.node.callspec.params["name"]
+    if name == "engine given up and back":
+        monkeypatch.setattr(given_up_engines, "PAUSES", (0.1,))
     flags = {
         "engine.name": "room",
         "background.current": str(room),
@@ -295,13 +310,16 @@ def test_it_survives(rig, name, monkeypatch):
         inject(*([rig, monkeypatch] if inject is wall_clock else [rig]))
         begin = time.monotonic()
         heal()
-        if name == "engine hangs":  # it is barred until somebody chooses anew
+        if name == "engine hangs":  # a choice of the user resets it at once
             rig.run.live.modify(
                 lambda s: {
                     "refine.feather": s.refine.feather,
                     "engine.retries": s.engine.retries + 1,
                 }
             )
+        if name == "engine given up and back":
+            until(lambda: rig.run.daemon.stats.engine == "room")
+            assert rig.run.ask("status")["given_up"] == {}
         rig.well()
         recoveries.append(time.monotonic() - begin)
     gap = bench.seen["null"].gap

@@ -28,7 +28,7 @@ class Bench:
 
     def __init__(self):
         self.camera = ""  # gone, busy, silent, hanging, raising
-        self.engine = ""  # raising and lying (once); broken, hanging, oom
+        self.engine = ""  # raising and lying (once); broken, hanging, oom, and sick: "room" only
         self.output = ""  # gone, blocked
         self.disk = self.stage = ""  # full; raising
         self.size = SIZE
@@ -104,6 +104,8 @@ class Network(Engine):
     def matte(self, frame):
         if bench.engine in ("raising", "broken"):
             bench.engine = "" if bench.engine == "raising" else bench.engine
+            raise RuntimeError("bad weights")
+        if bench.engine == "sick" and self.settings.name == "room":
             raise RuntimeError("bad weights")
         if bench.engine == "oom" and self.provider != "CPU":
             raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB")

@@ -8,7 +8,8 @@ import pytest
 
 from realtime_bg.backgrounds import open_background
 from realtime_bg.errors import BackgroundError, SourceError
-from realtime_bg.media.av import open_video
+from realtime_bg.media.av import open_video, pictures
+from realtime_bg.media.codecs import VIDEO, WHITELIST
 from realtime_bg.settings import BackgroundSettings
 
 
@@ -96,3 +97,92 @@ def test_a_cover_picture_is_not_the_video(tmp_path):
 def test_music_with_a_cover_contains_no_video(tmp_path):
     with pytest.raises(SourceError, match="contains no video"):
         open_video(str(covered(tmp_path / "song.mp4", moving=False)))
+
+
+# encoder -> suffix and pixel format
+USUAL = {
+    "libx264": (".mp4", "yuv420p"),
+    "libx265": (".mp4", "yuv420p"),
+    "libsvtav1": (".mp4", "yuv420p"),
+    "libvpx": (".webm", "yuv420p"),
+    "libvpx-vp9": (".webm", "yuv420p"),
+    "mpeg1video": (".mpg", "yuv420p"),
+    "mpeg2video": (".mpg", "yuv420p"),
+    "mpeg4": (".mp4", "yuv420p"),
+    "msmpeg4": (".avi", "yuv420p"),
+    "msmpeg4v2": (".avi", "yuv420p"),
+    "wmv1": (".asf", "yuv420p"),
+    "wmv2": (".asf", "yuv420p"),
+    "h263": (".3gp", "yuv420p"),
+    "flv": (".flv", "yuv420p"),
+    "mjpeg": (".avi", "yuvj420p"),
+    "prores_ks": (".mov", "yuv422p10le"),
+    "ffv1": (".mkv", "yuv420p"),
+    "ffvhuff": (".avi", "yuv420p"),
+    "huffyuv": (".avi", "yuv422p"),
+    "utvideo": (".avi", "yuv420p"),
+    "qtrle": (".mov", "rgb24"),
+    "png": (".mov", "rgb24"),
+    "apng": (".apng", "rgb24"),
+    "gif": (".gif", "rgb8"),
+    "cinepak": (".avi", "rgb24"),
+    "svq1": (".mov", "yuv410p"),
+    "rawvideo": (".avi", "bgr24"),
+    "v210": (".mov", "yuv422p10le"),
+    "cfhd": (".mov", "yuv422p10le"),
+}
+
+
+def coded(path: Path, encoder: str, pixels: str, frames: int = 3) -> Path:
+    """A clip of grey pictures, or a skipped test without this encoder."""
+    if encoder not in av.codecs_available:
+        pytest.skip(f"no encoder {encoder}")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(encoder, 25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, pixels
+        for _ in range(frames):
+            image = np.full((96, 128, 3), 90, np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, "bgr24").reformat(format=pixels)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("encoder", USUAL)
+def test_what_peoples_videos_contain_is_decoded(tmp_path, encoder):
+    suffix, pixels = USUAL[encoder]
+    container, stream = open_video(str(coded(tmp_path / f"a{suffix}", encoder, pixels)))
+    with container:
+        picture = next(pictures(container, stream))
+        assert abs(picture.to_ndarray(format="bgr24").mean() - 90) < 8
+
+
+RARE = {"flashsv": (".flv", "bgr24"), "zmbv": (".avi", "bgr0"), "snow": (".avi", "yuv420p")}
+
+
+@pytest.mark.parametrize("encoder", RARE)
+def test_a_codec_that_is_not_allowed_is_named(tmp_path, encoder):
+    suffix, pixels = RARE[encoder]
+    path = str(coded(tmp_path / f"a{suffix}", encoder, pixels))
+    with pytest.raises(SourceError, match=f"its video codec {encoder} is not allowed; convert it"):
+        open_video(path)
+    with pytest.raises(SourceError, match=f"codec {encoder} is not allowed"):
+        open_video(path, pixels=50_000_000)
+    with pytest.raises(BackgroundError, match=f"codec {encoder} is not allowed") as no:
+        open_background(path, BackgroundSettings(), wait=True)
+    assert "\n" not in str(no.value)
+
+
+def test_a_decoder_that_is_not_allowed_does_not_run_while_a_file_is_examined(tmp_path):
+    """FFmpeg decodes some frames to find out what a file contains: here, its pixel format."""
+    path = str(coded(tmp_path / "a.avi", "zmbv", "bgr0"))
+    with av.open(path) as container:
+        assert container.streams.video[0].pix_fmt
+    with av.open(path, options={"codec_whitelist": WHITELIST}) as container:
+        assert not container.streams.video[0].pix_fmt
+
+
+def test_every_allowed_decoder_is_called_as_ffmpeg_calls_it():
+    """A misspelt name would refuse what it should allow."""
+    elsewhere = {"libaom-av1", "libtheora", "libopenjpeg", "libwebp"}  # of other builds of FFmpeg
+    assert VIDEO - elsewhere <= av.codecs_available
