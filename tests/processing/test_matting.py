@@ -1,0 +1,388 @@
+"""Matting without threads: resets, plates, still pictures, and the way from engine to engine."""
+
+import time
+
+import numpy as np
+import pytest
+
+from realtime_bg import engines
+from realtime_bg.engines.base import Engine
+from realtime_bg.errors import EngineError
+from realtime_bg.frames import DeviceMatte, Frame, Matte
+from realtime_bg.processing import engine_choice
+from realtime_bg.processing.matting import Matting
+from realtime_bg.settings import load
+from realtime_bg.settings.live import Live
+from realtime_bg.stats import Stats
+
+SIZE = (64, 36)
+
+
+class Log:
+    """What happened to the engines of one test."""
+
+    def __init__(self):
+        self.opened, self.closed, self.calls = [], [], []
+        self.failing, self.missing = {}, set()  # name -> its next failures; what cannot be opened
+
+
+class Scripted(Engine):
+    """Does what the `Log` says."""
+
+    name, log = "", Log()
+    seconds = 0.0
+
+    def __init__(self, settings, size, stats):
+        super().__init__(settings, size, stats)
+        self.work_size = settings.work_size or size
+        if self.name in self.log.missing:
+            raise EngineError(f"{self.name} is not there")
+        self.log.opened.append((self.name, settings.device))
+        self.provider = "CPU" if settings.device == "cpu" else "CUDA:0"
+
+    def matte(self, frame):
+        self.log.calls.append(self.name)
+        time.sleep(self.seconds)
+        if self.log.failing.get(self.name):
+            raise self.log.failing[self.name].pop(0)
+        return Matte(frame, np.full(frame.image.shape[:2], 0.5, np.float32))
+
+    def matte_photo(self, frame, repeats):
+        self.log.calls.append(f"{self.name} {repeats}")
+        return Matte(frame, np.zeros(frame.image.shape[:2], np.float32))
+
+    def reset(self):
+        self.log.calls.append("reset")
+
+    def take_plate(self):
+        self.log.calls.append("plate")
+
+    def close(self):
+        self.log.closed.append(self.name)
+
+
+class First(Scripted):
+    name = "first"
+
+
+class Second(Scripted):
+    name = "second"
+
+
+class Third(Scripted):
+    name = "third"
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """`first` and two last resorts, `second` and `third`."""
+    log = Log()
+    monkeypatch.setattr(Scripted, "log", log)
+    for kind in (First, Second, Third):
+        monkeypatch.setitem(engines.ENGINES, kind.name, f"{__name__}:{kind.__name__}")
+    monkeypatch.setattr(engine_choice, "LAST_RESORTS", ("second", "third"))
+    monkeypatch.setattr(engine_choice, "AUTO", ("first", "second", "third"))
+    return log
+
+
+def matting(in_time=False, **flags):
+    flags = {"engine.name": "first", "engine.retries": 1} | {
+        key.replace("__", "."): value for key, value in flags.items()
+    }
+    return Matting(Live(load(flags=flags)), Stats(), in_time)
+
+
+def frame(index=0, seed=1, epoch=0, size=SIZE):
+    """A frame of one scene for each seed."""
+    rng = np.random.default_rng(seed)
+    image = np.kron(rng.integers(0, 256, (9, 16, 3), np.uint8), np.ones((4, 4, 1), np.uint8))
+    image = np.ascontiguousarray(image[: size[1], : size[0]])
+    return Frame(image, index, index / 30, epoch)
+
+
+def bad(count):
+    return [RuntimeError("bad") for _ in range(count)]
+
+
+# History
+
+
+def test_a_reset_that_is_asked_for_happens_once(log):
+    used = matting()
+    for index in range(6):
+        if index == 2:
+            used._live.modify(lambda s: {"resets": s.resets + 1})
+        used.matte(frame(index))
+    assert log.calls == ["first"] * 2 + ["reset"] + ["first"] * 4
+
+
+def test_a_plate_that_is_asked_for_is_taken_once(log):
+    used = matting(in_time=True)
+    for index in range(4):
+        if index == 2:
+            used._live.modify(lambda s: {"plates": s.plates + 1})
+        used.matte(frame(index))
+    # The picture is still; it is matted again for the plate only
+    assert log.calls == ["first", "plate", "first"]
+
+
+def test_what_was_asked_for_before_the_first_frame_is_no_request(log):
+    live = Live(load(flags={"engine.name": "first"}))
+    live.modify(lambda s: {"plates": 3, "resets": 2})
+    used = Matting(live, Stats())
+    used.matte(frame())
+    assert log.calls == ["first"]
+
+
+def test_a_jump_that_the_source_tells_of_resets_the_engine(log):
+    used = matting()
+    for index, epoch in enumerate((0, 0, 1, 1, 2)):
+        used.matte(frame(index, epoch=epoch))
+    assert log.calls == ["first"] * 2 + ["reset"] + ["first"] * 2 + ["reset", "first"]
+
+
+def test_a_still_picture_keeps_its_matte_with_the_new_frame(log):
+    used = matting(in_time=True)
+    first = used.matte(frame(0))
+    shown = frame(1)
+    second = used.matte(shown)
+    assert second.frame is shown
+    assert second.alpha is first.alpha
+    assert log.calls == ["first"]
+    assert used.stats.held == 1
+
+
+def test_a_new_engine_sees_a_picture_even_if_it_is_still(log):
+    """The matte of the old one would go on."""
+    used = matting(in_time=True)
+    used.matte(frame(0))
+    used.matte(frame(1))
+    used._live.update(engine__name="second")
+    used.matte(frame(2))
+    assert log.calls == ["first", "second"]
+    used.reload()
+    used.matte(frame(3))
+    assert log.calls == ["first", "second", "second"]
+
+
+def test_a_jump_is_never_still(log):
+    used = matting(in_time=True)
+    used.matte(frame(0))
+    used.matte(frame(1, epoch=1))
+    used._live.modify(lambda s: {"resets": s.resets + 1})
+    used.matte(frame(2, epoch=1))
+    assert log.calls == ["first", "reset", "first", "reset", "first"]
+
+
+def test_a_matte_on_a_device_is_not_kept_for_a_still_picture(log, monkeypatch):
+    class Held(DeviceMatte):
+        def downloaded(self):
+            raise AssertionError
+
+        over = downloaded
+
+    monkeypatch.setattr(First, "matte", lambda self, shown: log.calls.append(1) or Held(shown))
+    used = matting(in_time=True)
+    for index in range(3):
+        assert isinstance(used.matte(frame(index)), Held)
+    assert log.calls == [1, 1, 1]
+
+
+def test_a_photo_is_matted_as_one(log):
+    used = matting()
+    used.matte(frame(), repeats=7)
+    assert log.calls == ["first 7"]
+
+
+# Failures
+
+
+def test_an_engine_that_fails_is_reopened_and_asked_again(log):
+    log.failing["first"] = bad(1)
+    used = matting()
+    used.matte(frame())
+    assert log.calls == ["first", "first"]
+    assert [name for name, _ in log.opened] == ["first", "first"]
+    assert log.closed == ["first"]
+    assert used.stats.failures == 1
+
+
+@pytest.mark.parametrize("retries", [0, 1, 3])
+def test_after_its_retries_another_engine_takes_over(log, retries):
+    log.failing["first"] = bad(retries + 1)
+    used = matting(engine__retries=retries)
+    used.matte(frame())
+    assert log.calls == ["first"] * (retries + 1) + ["second"]
+    assert used.stats.engine == "second"
+    assert used.stats.failures == retries + 1
+    assert used.stats.current_notice() == "first failed, using second"
+
+
+def test_failures_long_ago_are_forgiven(log, monkeypatch):
+    monkeypatch.setattr(engine_choice, "GOOD_RUN", 3)
+    log.failing["first"] = bad(1)
+    used = matting()
+    for index in range(3):
+        used.matte(frame(index))
+    log.failing["first"] = bad(1)
+    used.matte(frame(3))
+    assert set(log.calls) == {"first"}
+    log.failing["first"] = bad(1)  # too soon after the last one
+    used.matte(frame(4))
+    assert log.calls[-1] == "second"
+
+
+def test_where_every_engine_fails_it_ends_with_a_reason(log):
+    for name in ("first", "second", "third"):
+        log.failing[name] = bad(9)
+    used = matting()
+    with pytest.raises(EngineError, match="third keeps failing and there is no other engine left"):
+        used.matte(frame())
+    # Each has as many retries as the first
+    assert log.calls == ["first"] * 2 + ["second"] * 2 + ["third"] * 2
+    assert used.engine is None
+
+
+def test_a_last_resort_that_cannot_be_opened_is_passed_over(log):
+    log.failing["first"], log.missing = bad(9), {"second"}
+    used = matting()
+    used.matte(frame())
+    assert log.calls == ["first", "first", "third"]
+
+
+def test_a_failed_engine_is_used_again_when_the_user_chooses_anew(log):
+    log.failing["first"] = bad(2)
+    used = matting()
+    used.matte(frame())
+    assert log.calls[-1] == "second"
+    used._live.update(engine__gate=False)
+    used.matte(frame(1))
+    assert log.calls[-1] == "first"
+
+
+def test_a_failed_engine_stays_barred_when_the_picture_changes_its_size(log):
+    log.failing["first"] = bad(2)
+    used = matting()
+    used.matte(frame())
+    used.matte(frame(1, size=(32, 36)))
+    assert [call for call in log.calls if call != "reset"] == ["first"] * 2 + ["second"] * 2
+    assert [name for name, _ in log.opened] == ["first", "first", "second", "second"]
+
+
+def test_the_old_engine_is_closed_on_a_switch(log):
+    used = matting()
+    used.matte(frame())
+    assert log.closed == []
+    used._live.update(engine__name="second")
+    used.matte(frame(1))
+    assert log.closed == ["first"]
+    assert used.engine.name == "second"
+    used.close()
+    used.close()
+    assert log.closed == ["first", "second"]
+
+
+def test_an_engine_that_cannot_be_opened_leaves_the_old_one_and_the_setting(log):
+    used = matting()
+    used.matte(frame())
+    log.missing = {"second"}
+    used._live.update(engine__name="second")
+    used.matte(frame(1))
+    assert log.calls == ["first", "first"]
+    assert log.closed == []
+    assert used._live.now.engine.name == "first"
+    assert used._live.refusals == {"engine.name": "second is not there"}
+    assert used._live.unusable_engines == {"second"}
+    assert used.stats.current_notice() == "second is not there; first stays in use"
+    used.matte(frame(2))
+    assert [name for name, _ in log.opened] == ["first"]  # it is not tried with every frame
+    log.missing = set()
+    used._live.update(engine__name="second")
+    used.matte(frame(3))
+    assert used._live.wait_for_answer("engine.name", 0) == ""
+    assert used._live.unusable_engines == set()
+
+
+def test_the_first_engine_must_open(log):
+    log.missing = {"first"}
+    with pytest.raises(EngineError, match="first is not there"):
+        matting().matte(frame())
+
+
+def test_auto_takes_the_first_that_opens(log, caplog):
+    log.missing = {"first", "second"}
+    used = matting(engine__name="auto")
+    used.matte(frame())
+    assert log.calls == ["third"]
+    assert "first is not available, using second: first is not there" in caplog.text
+
+
+def test_auto_with_weights_of_its_own_passes_over_none(log, tmp_path):
+    log.missing = {"first"}
+    (tmp_path / "a.onnx").write_bytes(b"")
+    used = matting(engine__name="auto", engine__model=str(tmp_path / "a.onnx"))
+    with pytest.raises(EngineError, match="first is not there"):
+        used.matte(frame())
+
+
+def test_a_full_gpu_is_left_without_counting_as_a_failure(log):
+    log.failing["first"] = [RuntimeError("CUDA out of memory")]
+    used = matting(engine__retries=0)
+    used.matte(frame())
+    assert log.opened == [("first", "auto"), ("first", "cpu")]
+    used._live.update(engine__gate=False)  # a new choice tries the GPU again
+    used.matte(frame(1))
+    assert log.opened[-1] == ("first", "auto")
+
+
+def test_an_error_while_blending_counts_at_the_next_frame(log):
+    used = matting(engine__retries=0)
+    used.matte(frame())
+    used.blame(RuntimeError("bad"))
+    used.matte(frame(1))
+    used.matte(frame(2))
+    assert log.calls == ["first", "second", "second"]
+    assert used.stats.failures == 1
+
+
+# Hanging
+
+
+def test_a_successor_uses_none_of_the_engines_that_were_given_up(log):
+    log.failing["first"] = bad(2)
+    used = matting()
+    used.matte(frame())
+    assert used.stats.engine == "second"
+    after = used.abandoned("has returned nothing for 10 s")
+    after.matte(frame(1))
+    assert log.calls[-1] == "third"
+    assert after._choice._barred == {"first", "second"}
+    assert used.stats.failures == 3
+
+
+def test_it_is_known_how_long_the_engine_has_been_busy(log, monkeypatch):
+    used, seen = matting(), []
+    usual = First.matte
+    monkeypatch.setattr(
+        First, "matte", lambda self, shown: seen.append(used.busy_since) or usual(self, shown)
+    )
+    before = time.monotonic()
+    used.matte(frame())
+    assert before <= seen[0] <= time.monotonic()
+    assert used.busy_since is None
+    log.failing["first"] = bad(1)
+    used.matte(frame(1))
+    assert used.busy_since is None
+
+
+def test_loading_is_no_work(log, monkeypatch):
+    used, seen = matting(), []
+    usual = First.__init__
+    monkeypatch.setattr(
+        First,
+        "__init__",
+        lambda self, *given: seen.append(used.busy_since) or usual(self, *given),
+    )
+    log.failing["first"] = bad(1)
+    used.matte(frame())
+    assert seen == [None, None]
