@@ -36,8 +36,14 @@ SPEAKING = ("debug", "info", "warning", "error", "notice", "print")  # calls tha
 LABELS = ("name", "daemon")  # arguments that only name a thread, or matter at exit only
 SKIPPED = (ast.JoinedStr, ast.Import, ast.ImportFrom, ast.Assert, ast.Global, ast.Nonlocal)
 
-# Changes that make no difference, and why.
-EQUIVALENT: dict[str, str] = {}
+# (file, line, change) of changes that make no difference, and why.
+EQUIVALENT = {
+    (
+        "realtime_bg/processing/compositor.py",
+        "image = cv2.flip(image, 1) if settings.output.mirror else image",
+        "1 -> (2)",
+    ): "OpenCV mirrors for every positive number",
+}
 
 
 class Mutant(NamedTuple):
@@ -69,6 +75,7 @@ def mutants(path: Path, name: str) -> list[Mutant]:
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
+    lines = source.decode().splitlines()
     found = set()
     for node, after in _faults(ast.parse(source), ""):
         start = starts[node.lineno - 1] + node.col_offset
@@ -76,7 +83,7 @@ def mutants(path: Path, name: str) -> list[Mutant]:
         assert node.end_col_offset is not None
         end = starts[node.end_lineno - 1] + node.end_col_offset
         one = Mutant(name, node.lineno, start, end, ast.unparse(node), after)
-        if f"{name}: {one.change}" not in EQUIVALENT:
+        if (name, lines[one.line - 1].strip(), one.change) not in EQUIVALENT:
             found.add(one)
     return sorted(found)
 
