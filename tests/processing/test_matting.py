@@ -386,3 +386,70 @@ def test_loading_is_no_work(log, monkeypatch):
     log.failing["first"] = bad(1)
     used.matte(frame())
     assert seen == [None, None]
+
+
+def test_after_the_last_failure_the_last_engine_is_tried_with_the_next_size(log):
+    for name in ("first", "second", "third"):
+        log.failing[name] = bad(2)
+    used = matting()
+    with pytest.raises(EngineError, match="no other engine left"):
+        used.matte(frame())
+    log.calls.clear()
+    used.matte(frame(1, size=(32, 36)))
+    assert [call for call in log.calls if call != "reset"] == ["third"]
+
+
+def test_without_an_engine_in_use_a_choice_that_cannot_be_opened_is_an_error(log):
+    for name in ("first", "second", "third"):
+        log.failing[name] = bad(2)
+    used = matting()
+    with pytest.raises(EngineError, match="no other engine left"):
+        used.matte(frame())
+    log.missing = {"second"}
+    used._live.update(engine__name="second")
+    with pytest.raises(EngineError, match="second is not there"):
+        used.matte(frame(1))
+
+
+class Full(Scripted):
+    """Finds no memory when it is opened, except on the CPU; there only ``on_cpu`` times not."""
+
+    name, on_cpu = "full", 0
+
+    def __init__(self, settings, size, stats):
+        super().__init__(settings, size, stats)
+        if settings.device != "cpu" or Full.on_cpu:
+            Full.on_cpu -= settings.device == "cpu"
+            raise MemoryError("out of memory")
+
+
+def test_an_engine_that_finds_no_memory_on_the_gpu_opens_on_the_cpu(log, monkeypatch):
+    monkeypatch.setitem(engines.ENGINES, "full", f"{__name__}:Full")
+    monkeypatch.setattr(Full, "on_cpu", 0)
+    used = matting(engine__name="full")
+    used.matte(frame())
+    assert [device for _, device in log.opened] == ["auto", "cpu"]
+    assert used.stats.current_notice() == "the GPU is out of memory, using the CPU"
+
+
+def test_an_engine_that_finds_no_memory_on_the_cpu_is_not_opened_twice(log, monkeypatch):
+    monkeypatch.setitem(engines.ENGINES, "full", f"{__name__}:Full")
+    monkeypatch.setattr(Full, "on_cpu", 1)
+    with pytest.raises(Exception, match="out of memory"):
+        matting(engine__name="full", engine__device="cpu").matte(frame())
+    assert [device for _, device in log.opened] == ["cpu"]
+
+
+def test_what_is_blamed_without_an_engine_counts_for_nothing(log):
+    used = matting()
+    used.blame(RuntimeError("CUDA out of memory"))
+    used.matte(frame())  # the error belonged to an engine that is gone
+    assert used.stats.failures in (0, 1)
+    assert used.stats.engine == "first"
+
+
+def test_an_engine_on_the_cpu_that_finds_no_memory_has_failed(log):
+    log.failing["first"] = [MemoryError("out of memory")]
+    used = matting(engine__retries=0, engine__device="cpu")
+    used.matte(frame())
+    assert log.calls == ["first", "second"]

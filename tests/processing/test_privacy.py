@@ -1,6 +1,7 @@
 """The privacy promise, guard by guard: no pixel of the camera passes unless the user wants it."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -234,3 +235,44 @@ def test_pixels_that_come_in_are_made_contiguous():
     for bad in (np.zeros((4, 4, 4), np.uint8), np.zeros((4, 0, 3), np.uint8)):
         with pytest.raises(ValueError, match="expected the shape"):
             as_image(bad, "photo")
+
+
+# What a composite says of itself
+
+
+def test_composites_carry_the_number_and_the_time_of_their_frame():
+    maker, settings = compositor("#00ff00")
+    frame = raw(index=7)
+    for item in (matte(1.0, frame), matte(1.0, frame, lost=True), frame):
+        made = maker.compose(item, settings)
+        assert (made.index, made.time) == (7, frame.time)
+    before = time.monotonic()
+    made = maker.without_camera(SIZE, 3, settings)
+    assert made.index == 3
+    assert before <= made.time <= time.monotonic()
+    assert maker.without_camera(SIZE, 3, settings, at=0.0).time == 0
+    again = maker.again(maker.compose(matte(1.0, frame), settings), settings)
+    assert again.index == 7
+    assert again.time >= before
+    assert (again.image == RAW).all()
+    maker.close()
+
+
+@pytest.mark.parametrize("view", ["alpha", "split"])
+def test_the_plain_camera_picture_can_be_mirrored_and_previewed(view):
+    changes = {"output": {"mirror": True}, "view": {view: True}}
+    maker, settings = compositor("none", **changes)
+    frame = raw()
+    frame.image[:, :9] = 0
+    shown = maker.compose(frame, settings)
+    np.testing.assert_array_equal(shown.image, frame.image[:, ::-1])
+    maker.close()
+
+
+def test_a_processor_that_is_closed_has_released_engine_and_background(monkeypatch):
+    processor = Processor(Live(load(flags={"background.current": "red"})), Stats(), wait=True)
+    closed = []
+    monkeypatch.setattr(processor.matting, "close", lambda: closed.append("engine"))
+    monkeypatch.setattr(processor.compositor, "close", lambda: closed.append("background"))
+    processor.close()
+    assert closed == ["engine", "background"]
