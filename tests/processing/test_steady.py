@@ -99,3 +99,14 @@ def test_a_frame_follows_soon_after_and_in_the_same_scene(later, epoch, expected
     steady(matte(flat(1), time=2.0), 0.5)
     after = steady(matte(flat(0), time=2.0 + later, epoch=epoch), 0.5)
     assert bool(after.any()) is expected
+
+
+@pytest.mark.parametrize("difference", [0, 4, 8, 16, 60])
+def test_the_share_falls_with_the_square_of_the_difference(difference):
+    """At 8 grey levels to 1/e of the weight."""
+    steady = Steady()
+    before, now = (np.full((*SHAPE, 3), level, np.uint8) for level in (100, 100 + difference))
+    steady(matte(flat(1), 0, before), 0.9)
+    expected = 0.9 * np.exp(-((difference / 8) ** 2))
+    after = steady(matte(flat(0), 1, now), 0.9)
+    np.testing.assert_allclose(after, expected if expected > FAINTEST else 0, atol=1e-3)
