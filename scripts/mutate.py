@@ -50,7 +50,13 @@ ROOMS = {
         ),
     ),
     "live": Room(
-        ("realtime_bg/live/*.py",), ("tests/live/test_{name}.py", "tests/live/test_pipeline.py")
+        ("realtime_bg/live/*.py",),
+        (
+            "tests/live/test_{name}.py",
+            "tests/live/test_watchdog.py",
+            "tests/live/test_pipeline_state.py",
+            "tests/live/test_pipeline.py",
+        ),
     ),
     "web": Room(
         tuple(

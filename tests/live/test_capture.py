@@ -166,3 +166,48 @@ def test_a_thread_that_hangs_in_its_driver_is_left_behind(rig, monkeypatch):
     until(supervised)
     until(lambda: len(used.frames) > 1)
     deaf.closed.set()  # it comes back late, and hands nothing on
+
+
+def test_what_was_opened_is_told_to_all(rig):
+    used = rig(Scripted(1, "hang"), first=Scripted(10**6))
+    until(lambda: used.frames)
+    before = used.live.now.resets
+    used.live.update(source__spec="camera:3")
+    until(lambda: used.live.now.resets > before)
+    assert used.live.now.resets == before + 1  # history of the old source is void
+    assert used.capture.size == (4, 2)
+
+
+def test_a_bad_source_is_not_tried_again_and_again_while_the_old_one_runs(rig):
+    used = rig(SourceError("no such camera"), first=Scripted(10**6))
+    until(lambda: used.frames)
+    used.live.update(source__spec="camera:7")
+    until(lambda: used.live.now.source.spec == "demo")
+    count = len(used.frames)
+    until(lambda: len(used.frames) > count + 50)
+    assert used.opened == ["camera:7"]
+    assert used.capture.problem == ""  # frames arrive
+
+
+def test_a_source_that_is_asked_to_reopen_is_opened_without_a_pause(rig, monkeypatch):
+    monkeypatch.setattr(module, "REOPEN_PAUSES", (60.0,))
+    used = rig(Scripted(1, "hang"), first=Scripted(1, "hang"))
+    until(lambda: len(used.frames) == 1)
+    used.capture.reopen()
+    until(lambda: len(used.frames) == 2)
+    assert not used.run.stopping.is_set()
+    assert not used.capture._interrupted
+
+
+def test_a_persistent_run_opens_a_source_that_ended(rig):
+    used = rig(Scripted(2), Scripted(1, "hang"), persistent=True, first=Scripted(1))
+    until(lambda: len(used.frames) == 4)
+    assert [frame.epoch for frame in used.frames] == [0, 1, 1, 2]
+    assert not used.run.finished.is_set()
+
+
+def test_a_source_that_cannot_be_opened_at_all_is_tried_again(rig):
+    used = rig(SourceError("busy"), SourceError("busy"), Scripted(1, "hang"))
+    until(lambda: used.frames)
+    assert used.opened == ["demo"] * 3
+    assert used.run.error is None

@@ -42,7 +42,7 @@ class Rig:
 
 @pytest.fixture
 def rig(tmp_path, monkeypatch):
-    monkeypatch.setattr(module.time, "strftime", lambda pattern: pattern)  # a second that lasts
+    monkeypatch.setattr(module.time, "strftime", lambda pattern, *_: pattern)  # a second that lasts
     return Rig(tmp_path / "own")
 
 
