@@ -43,6 +43,11 @@ EQUIVALENT = {
         "image = cv2.flip(image, 1) if settings.output.mirror else image",
         "1 -> (2)",
     ): "OpenCV mirrors for every positive number",
+    (
+        "realtime_bg/processing/engine_choice.py",
+        "self._size: Size = (0, 0)",
+        "0 -> (1)",
+    ): "never compared before there are settings",
 }
 
 

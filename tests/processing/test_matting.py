@@ -453,3 +453,13 @@ def test_an_engine_on_the_cpu_that_finds_no_memory_has_failed(log):
     used = matting(engine__retries=0, engine__device="cpu")
     used.matte(frame())
     assert log.calls == ["first", "second"]
+
+
+def test_a_model_that_changed_is_loaded_once(log):
+    used = matting()
+    used.matte(frame())
+    used.reload()
+    for index in range(1, 4):
+        used.matte(frame(index))
+    assert [name for name, _ in log.opened] == ["first", "first"]
+    assert log.closed == ["first"]

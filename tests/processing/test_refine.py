@@ -232,3 +232,28 @@ def test_a_predicted_foreground_is_spread_and_not_corrected():
     result = decontaminated(Cutout(image, alpha, own))
     np.testing.assert_allclose(result.astype(int), own, rtol=0.1)
     np.testing.assert_allclose(result[alpha > 0.2].astype(int), own[alpha > 0.2], atol=1)
+
+
+def test_what_is_mixed_at_the_edge_is_unmixed():
+    """A plain person before a plain room: the person's colour at every alpha."""
+    _, alpha = outline()
+    person, room = np.array((200, 180, 90.0)), np.array((20, 60, 30.0))
+    share = alpha[..., None]
+    image = np.rint(share * person + (1 - share) * room).astype(np.uint8)
+    result = decontaminated(Cutout(image, alpha, image))
+    edge = (alpha > 0.1) & (alpha < 0.98)
+    assert edge.sum() > 1000
+    assert np.abs(result[edge] - person).mean() < 10
+    assert np.abs(image[edge] - person).mean() > 40
+
+
+def test_a_picture_around_the_person_is_enough():
+    """Cut to 56 pixels around the person, it gives the same colours."""
+    image, alpha = outline()
+    rows, columns = person_box(alpha, alpha.shape, 56)
+    cut = np.ascontiguousarray(image[rows, columns])
+    part = decontaminated(Cutout(cut, np.ascontiguousarray(alpha[rows, columns]), cut))
+    assert max(part.shape) <= 320  # so that it is not reduced any more
+    whole = decontaminated(Cutout(image, alpha, image))
+    edge = ((alpha > 0) & (alpha < 0.98))[rows, columns]
+    np.testing.assert_allclose(whole[rows, columns][edge].astype(int), part[edge], atol=1)
