@@ -63,7 +63,12 @@ ROOMS = {
             f"realtime_bg/web/{name}.py"
             for name in ("security", "limits", "connections", "pixel_gate", "remote", "form_checks")
         ),
-        ("tests/web/test_security.py", "tests/web/test_attacks.py", "tests/web/test_api.py"),
+        (
+            "tests/web/test_guards.py",
+            "tests/web/test_security.py",
+            "tests/web/test_attacks.py",
+            "tests/web/test_api.py",
+        ),
     ),
     "videos": Room(
         ("realtime_bg/videos/joining.py", "realtime_bg/videos/sequences.py"),
