@@ -211,3 +211,50 @@ def test_a_source_that_cannot_be_opened_at_all_is_tried_again(rig):
     until(lambda: used.frames)
     assert used.opened == ["demo"] * 3
     assert used.run.error is None
+
+
+class Deaf(Scripted):
+    """Hangs in its driver until it is released, and then fails or goes on."""
+
+    def __init__(self, then):
+        super().__init__(1, then)
+        self.release, self.closes = threading.Event(), 0
+
+    def __iter__(self):
+        yield Frame(np.zeros((2, 4, 3), np.uint8), 0, time.monotonic())
+        self.release.wait(10)
+        if self.then == "fail":
+            raise SourceError("the driver has crashed")
+        yield Frame(np.zeros((2, 4, 3), np.uint8), 99, time.monotonic())
+
+    def close(self):
+        self.closes += 1
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize("then", ["fail", "go on"])
+def test_an_abandoned_thread_that_comes_back_disturbs_nobody(rig, monkeypatch, then, persistent):
+    monkeypatch.setattr(module.CaptureThread, "patience", lambda *_: 0.05)
+    monkeypatch.setattr(module, "STALLED", 0.05)
+    deaf, later = Deaf(then), Scripted(1, "hang")
+    used = rig(later, first=deaf, persistent=persistent)
+    until(lambda: used.frames)
+    old = used.run._threads["capture"]
+
+    def supervised():
+        used.capture.supervise()
+        return used.capture.abandoned_threads
+
+    until(supervised)
+    until(lambda: len(used.frames) == 2)
+    closes = deaf.closes
+    deaf.release.set()
+    old.join(5)
+    assert not old.is_alive()
+    assert used.run.error is None
+    assert used.capture.source is later
+    assert not later.closed.is_set()
+    assert used.capture.problem == ""
+    assert [frame.index for frame in used.frames] == [0, 0]
+    if then == "go on":
+        assert deaf.closes > closes  # its device is released at last
