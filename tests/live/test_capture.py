@@ -258,3 +258,10 @@ def test_an_abandoned_thread_that_comes_back_disturbs_nobody(rig, monkeypatch, t
     assert [frame.index for frame in used.frames] == [0, 0]
     if then == "go on":
         assert deaf.closes > closes  # its device is released at last
+
+
+def test_pauses_begin_anew_after_every_frame(rig, monkeypatch):
+    monkeypatch.setattr(module, "REOPEN_PAUSES", (0.01, 60.0))
+    failing = [Scripted(1, "fail") for _ in range(3)]
+    used = rig(*failing, Scripted(1, "hang"), persistent=True, first=Scripted(1, "fail"))
+    until(lambda: len(used.frames) == 5)

@@ -141,6 +141,17 @@ def test_a_change_of_the_settings_closes_and_opens(rig):
     assert len(Told.made) == 2  # what stays is not opened anew
 
 
+def test_settings_are_followed_only_when_they_have_changed(rig, monkeypatch):
+    used, usual, asked = rig("null"), module.wanted_sinks, []
+    monkeypatch.setattr(module, "wanted_sinks", lambda s: asked.append(s) or usual(s))
+    for _ in range(5):
+        used.send()
+    assert len(asked) == 1
+    used.live.update(output__mirror=True)
+    used.send()
+    assert len(asked) == 2
+
+
 def test_additional_outputs_are_always_there(rig):
     opened = []
 

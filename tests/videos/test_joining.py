@@ -125,6 +125,7 @@ def test_every_picture_has_its_time_and_the_sound_is_the_same(tmp_path, parts, c
     own, joined = packets(clip.path, "audio"), packets(path, "audio")
     assert b"".join(data for _, data in joined) == b"".join(data for _, data in own)
     with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate == RATE
         assert container.duration == pytest.approx(2_000_000, abs=60_000)
         assert len(container.streams.audio) == 1
 
@@ -268,6 +269,11 @@ def test_a_folder_that_is_not_there_is_told_with_its_reason(tmp_path):
 
 
 # GIFs
+
+
+def test_a_gif_that_cannot_be_written_is_told_with_its_reason(tmp_path, clip, pngs):
+    with pytest.raises(SinkError, match=r"gone.*cannot be written \(No such file"):
+        write_gif(tmp_path / "gone/a.gif", pngs, Span(clip, None, None), threading.Event())
 
 
 def test_a_gif_is_transparent_below_one_half():
