@@ -33,7 +33,8 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
 }
 SPEAKING = ("debug", "info", "warning", "error", "notice", "print")  # calls that only say something
-LABELS = ("name", "daemon")  # arguments that only name a thread, or matter at exit only
+# Arguments that name a thread, that matter at exit only, or that only check lengths.
+LABELS = ("name", "daemon", "strict")
 SKIPPED = (ast.JoinedStr, ast.Import, ast.ImportFrom, ast.Assert, ast.Global, ast.Nonlocal)
 
 # (file, part of the line, change) of changes that make no difference, and why.

@@ -26,13 +26,20 @@ def shown(*views, stats=None, before=None, alpha=None):
 
 
 @pytest.fixture
-def written(monkeypatch):
+def styles():
+    """The (colour, thickness) of everything that is written."""
+    return []
+
+
+@pytest.fixture
+def written(monkeypatch, styles):
     """The (text, place) of everything that is written."""
     usual, calls = cv2.putText, []
 
-    def put(image, text, place, *rest):
+    def put(image, text, place, font, scale, colour, thickness, line):
         calls.append((text, place))
-        return usual(image, text, place, *rest)
+        styles.append((colour, thickness))
+        return usual(image, text, place, font, scale, colour, thickness, line)
 
     monkeypatch.setattr(overlays.cv2, "putText", put)
     return calls
@@ -128,11 +135,12 @@ def test_the_statistics_are_those_of_the_run():
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.5, "REC 00:00"), (61.5, "REC 01:01"), (3599.5, "REC 59:59")]
 )
-def test_a_recording_shows_a_red_dot_before_its_time(written, seconds, text):
+def test_a_recording_shows_a_red_dot_before_its_time(written, styles, seconds, text):
     stats = Stats()
     stats.recording_since = time.monotonic() - seconds
     image = shown(stats=stats).astype(int)
     assert {one for one, _ in written} == {text}
+    assert styles == [((0, 0, 0), 3), ((255, 255, 255), 1)]  # white with a black rim
     red = (image[..., 2] > 200) & (image[..., 1] < 80)
     rows, columns = np.nonzero(red)
     white_columns = np.nonzero((image > 240).all(2))[1]

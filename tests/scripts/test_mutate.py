@@ -99,6 +99,7 @@ def test_each_kind_of_fault(tmp_path, code, expected):
         "a = f'{b:.2f} and {c + 1}'",
         "assert a is not None",
         "a = Thread(target=b, name='reader', daemon=True)",
+        "for a, b in zip(c, d, strict=True): ...",
         "from a import b",
         "@dataclass(frozen=True)\nclass A: ...",
         "class A:\n    def __init__(self, b): self.b = b",
