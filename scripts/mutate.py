@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -64,6 +64,7 @@ ROOMS = {
             for name in ("security", "limits", "connections", "pixel_gate", "remote", "form_checks")
         ),
         (
+            "tests/web/test_{name}.py",
             "tests/web/test_guards.py",
             "tests/web/test_security.py",
             "tests/web/test_attacks.py",
@@ -72,7 +73,11 @@ ROOMS = {
     ),
     "videos": Room(
         ("realtime_bg/videos/joining.py", "realtime_bg/videos/sequences.py"),
-        ("tests/videos/test_joining.py", "tests/videos/test_videos.py"),
+        (
+            "tests/videos/test_joining.py",
+            "tests/videos/test_joining_sound.py",
+            "tests/videos/test_videos.py",
+        ),
     ),
 }
 
@@ -120,7 +125,7 @@ def survivors(root: Path, room: Room, sample: Sequence[Mutant], jobs: int = 1) -
                     trees.put(tree)
 
         def survives(one: Mutant) -> bool:
-            tree, tests = trees.get(), list(chosen_tests(root, room, one.file))
+            tree, tests = trees.get(), chosen_tests(root, room, one.file)
             longest = 3 * sum(usual[test] for test in tests) + MARGIN
             place = tree / one.file
             before = place.read_bytes()
@@ -139,12 +144,10 @@ def survivors(root: Path, room: Room, sample: Sequence[Mutant], jobs: int = 1) -
     return [one for one, survived in zip(sample, kept, strict=True) if survived]
 
 
-def chosen_tests(root: Path, room: Room, file: str) -> Iterator[str]:
-    """The tests that are to notice a fault in ``file``."""
-    for pattern in room.tests:
-        name = pattern.format(name=Path(file).stem)
-        if (root / name).exists():
-            yield name
+def chosen_tests(root: Path, room: Room, file: str) -> list[str]:
+    """The tests that are to notice a fault in ``file``, in order."""
+    named = dict.fromkeys(pattern.format(name=Path(file).stem) for pattern in room.tests)
+    return [name for name in named if (root / name).exists()]
 
 
 def run_tests(tree: Path, tests: Sequence[str], seconds: float) -> int | None:
