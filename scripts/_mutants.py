@@ -41,7 +41,7 @@ SKIPPED = (ast.JoinedStr, ast.Import, ast.ImportFrom, ast.Assert, ast.Global, as
 EQUIVALENT = {
     (
         "realtime_bg/processing/compositor.py",
-        "image = cv2.flip(image, 1) if settings.output.mirror else image",
+        "cv2.flip(",
         "1 -> (2)",
     ): "OpenCV mirrors for every positive number",
     (
@@ -49,6 +49,16 @@ EQUIVALENT = {
         "self._size: Size = (0, 0)",
         "0 -> (1)",
     ): "never compared before there are settings",
+    (
+        "realtime_bg/web/security.py",
+        'headers.get("host", "")',
+        "'' -> ('x')",
+    ): "either is no name of this server, so that the request is refused",
+    (
+        "realtime_bg/web/security.py",
+        'headers.get("authorization", "").partition',
+        "'' -> ('x')",
+    ): "either is not the scheme Bearer",
     (
         "realtime_bg/videos/joining.py",
         "packet.stream = stream",

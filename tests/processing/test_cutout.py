@@ -10,6 +10,8 @@ from realtime_bg import engines
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import BackgroundError, EngineError
 from realtime_bg.frames import Cutout, Frame, Matte
+from realtime_bg.processing import cutout as cutouts
+from realtime_bg.processing.compositor import Compositor
 from realtime_bg.processing.cutout import CutoutCompositor, PictureMatter, cutout
 from realtime_bg.processing.steady import Steady
 from realtime_bg.settings import RefineSettings, load
@@ -100,8 +102,8 @@ def test_a_photo_is_no_part_of_a_clip(matter):
     matter.matte_next(IMAGE, 0)
     np.testing.assert_allclose(matter.matte_photo(IMAGE, 3).alpha, 0.5, atol=1e-3)
     np.testing.assert_allclose(matter.matte_photo(IMAGE, 3).alpha, 0.2, atol=1e-3)
-    epochs = [call[3] for call in Given.calls if call[0] == "matte"]
-    assert epochs == [0, 1, 1, 2, 2]
+    places = [call[2:] for call in Given.calls if call[0] == "matte"]  # time and epoch
+    assert places == [(0.0, 0), (0.0, 1), (0.0, 1), (0.0, 2), (0.0, 2)]
 
 
 def test_an_engine_that_fails_is_an_error_and_is_tried_anew_with_the_next_picture(matter):
@@ -172,6 +174,19 @@ def test_the_background_stays_open_until_another_is_named(over, tmp_path):
     assert over._compositor is not first
     over.close()
     over.close()
+    assert (over.over(half(), "blue", 5, 0)[:, 16:] == (255, 0, 0)).all()  # it is opened again
+
+
+def test_moving_backgrounds_are_exact_and_nobody_looks_at_a_preview(over, monkeypatch):
+    made = []
+
+    def compositor(*arguments, **options):
+        made.append(options)
+        return Compositor(*arguments, **options)
+
+    monkeypatch.setattr(cutouts, "Compositor", compositor)
+    over.over(half(), "beach", 0, 0)
+    assert made == [{"wait": True, "previews": False}]
 
 
 def test_the_frame_it_belongs_to_has_its_number_time_and_epoch(over, monkeypatch):

@@ -188,3 +188,16 @@ def test_a_small_map_is_lit_as_its_full_size():
         refined = refine(matte, RefineSettings(decontaminate=False))
         images.append(Harmony()(refined, matte, plain(50, 120, 240), settings).foreground)
     np.testing.assert_allclose(images[0][INSIDE].astype(int), images[1][INSIDE], atol=2)
+
+
+@pytest.mark.parametrize("ambient", [0.5, 1.0])
+def test_ambient_light_is_the_blurred_background_by_its_exponent(ambient):
+    behind = plain(20, 20, 20)
+    behind[:, :160] = (240, 200, 160)
+    small = cv2.resize(behind, (96, 54), interpolation=cv2.INTER_AREA).astype(np.float64)
+    around = cv2.GaussianBlur(small, (0, 0), 12, borderType=cv2.BORDER_REPLICATE) + 8
+    light = np.clip((around / around.mean((0, 1))) ** (0.6 * ambient), 1 / 1.6, 1.6)
+    light = cv2.resize(light, SIZE)
+    before, after, _ = lit(behind, ambient=ambient)
+    expected = np.clip(before * light, 0, 255)
+    np.testing.assert_allclose(after[INSIDE], expected[INSIDE], atol=1.5)

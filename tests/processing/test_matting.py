@@ -463,3 +463,48 @@ def test_a_model_that_changed_is_loaded_once(log):
         used.matte(frame(index))
     assert [name for name, _ in log.opened] == ["first", "first"]
     assert log.closed == ["first"]
+
+
+def test_weights_that_are_named_are_for_the_engine_that_they_belong_to(log, monkeypatch, tmp_path):
+    given = {}
+    usual = Scripted.__init__
+
+    def opened(self, settings, size, stats):
+        given[self.name] = settings.model
+        usual(self, settings, size, stats)
+
+    monkeypatch.setattr(Scripted, "__init__", opened)
+    path = tmp_path / "a.onnx"
+    path.write_bytes(b"")
+    for name in ("auto", "first"):
+        given.clear()
+        log.failing["first"] = bad(2)
+        matting(engine__name=name, engine__model=str(path)).matte(frame())
+        assert given == {"first": path, "second": None}
+
+
+def test_a_second_engine_is_not_given_to_a_fallback(log, monkeypatch):
+    given = {}
+    usual = engine_choice.open_engine
+
+    def opened(settings, *rest):
+        given[settings.name] = settings.combine.engine
+        return usual(settings, *rest)
+
+    monkeypatch.setattr(engine_choice, "open_engine", opened)
+    log.failing["first"] = bad(2)
+    matting(engine__combine__engine="third").matte(frame())
+    assert given == {"first": "third", "second": None}
+    given.clear()
+    log.missing = {"first"}  # what `auto` takes next is no fallback
+    matting(engine__name="auto", engine__combine__engine="third").matte(frame())
+    assert given == {"first": "third", "second": "third"}
+
+
+def test_an_engine_that_hung_is_used_again_when_the_user_chooses_anew(log):
+    used = matting()
+    used.matte(frame())
+    after = used.abandoned("has returned nothing for 10 s")
+    after._live.update(engine__gate=False)
+    after.matte(frame(1))
+    assert log.calls == ["first", "first"]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from realtime_bg.frames import Cutout, Frame, Matte
+from realtime_bg.processing import decontamination
 from realtime_bg.processing import refine as refining
 from realtime_bg.processing.decontamination import decontaminated
 from realtime_bg.processing.refine import (
@@ -257,3 +258,18 @@ def test_a_picture_around_the_person_is_enough():
     whole = decontaminated(Cutout(image, alpha, image))
     edge = ((alpha > 0) & (alpha < 0.98))[rows, columns]
     np.testing.assert_allclose(whole[rows, columns][edge].astype(int), part[edge], atol=1)
+
+
+@pytest.mark.parametrize(("size", "largest"), [((1280, 720), 320), ((200, 120), 200)])
+def test_colours_are_spread_in_a_picture_of_limited_size(monkeypatch, size, largest):
+    sides, usual = [], decontamination.fused
+
+    def fused(part, weight, windows):
+        sides.append(max(weight.shape))
+        return usual(part, weight, windows)
+
+    monkeypatch.setattr(decontamination, "fused", fused)
+    image, alpha = outline(size)
+    alpha[:] = np.maximum(alpha, 0.5)  # all of the picture counts
+    decontaminated(Cutout(image, alpha, image))
+    assert sides == [largest]
