@@ -17,9 +17,11 @@ from realtime_bg.backgrounds.still import over_black
 from realtime_bg.errors import BackgroundError, SourceError
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.imaging.geometry import Fit, fit, scaled_size
+from realtime_bg.imaging.orientation import is_turned, upright
 from realtime_bg.media.av import open_video
-from realtime_bg.media.decoding import to_bgr
+from realtime_bg.media.decoding import has_alpha, orientation_of, to_bgr
 from realtime_bg.media.pictures import HEAD, is_animated_webp
+from realtime_bg.media.reading import pictures
 from realtime_bg.settings import BackgroundSettings
 
 log = logging.getLogger(__name__)
@@ -46,10 +48,10 @@ def fitted(native: Any, size: Size, mode: Fit) -> Image:
     """A decoded picture, upright and fitted to ``size``: BGR ``uint8 (H, W, 3)``."""
     if isinstance(native, np.ndarray):
         return fit(native, size, mode)
-    if native.format.has_palette or any(one.is_alpha for one in native.format.components):
-        full = native.to_ndarray(format="bgra")
+    if has_alpha(native):
+        full = upright(native.to_ndarray(format="bgra"), orientation_of(native))
         return fit(over_black(np.ascontiguousarray(full[..., :3]), full), size, mode)
-    stored = (size[1], size[0]) if round(native.rotation / 90) % 2 else size
+    stored = (size[1], size[0]) if is_turned(orientation_of(native)) else size
     shape = scaled_size((native.width, native.height), stored, mode)
     if shape[0] * shape[1] > native.width * native.height:
         shape = (native.width, native.height)
@@ -103,7 +105,7 @@ def _with_av(path: Path) -> Iterator[Picture]:
         usual = 1.0 / float(stream.average_rate or 25)
         first: float | None = None
         end = 0.0
-        for frame in container.decode(stream):
+        for frame in pictures(container, stream):
             stamp = frame.time
             if first is None:
                 first = stamp or 0.0

@@ -194,9 +194,12 @@ def video(
         typer.Option(metavar="TIME", help=("Start at this time: seconds, or 1:02:03.5.")),
     ] = None,
     end: Annotated[str | None, typer.Option(metavar="TIME", help="End there.")] = None,
-    sound: Annotated[
-        bool, typer.Option("--sound/--no-sound", help=("Copy the sound unchanged."))
-    ] = True,
+    sound: Annotated[bool, typer.Option("--sound/--no-sound", help=("Keep the sound."))] = True,
+    sdr: Annotated[
+        bool,
+        typer.Option("--sdr", help="Convert HDR (PQ, HLG) and wide-gamut colours to BT.709."),
+    ] = False,
+    keep_interlaced: Annotated[bool, typer.Option("--keep-interlaced", hidden=True)] = False,
     overwrite: Overwrite = False,
     engine: Engine = None,
     model: Model = None,
@@ -216,12 +219,18 @@ def video(
     show_logs(verbose)
     if alpha is not None and background is not None:
         raise SettingsError("--alpha makes the result transparent; leave --background out")
+    if keep_interlaced:
+        raise SettingsError(
+            "--keep-interlaced: a matte belongs to one moment, and the two fields of an interlaced "
+            "picture to two; leave the option out, and the result is progressive"
+        )
     options = _options(
         videos.VideoOptions,
         alpha=alpha,
         start=_seconds("--start", start),
         end=_seconds("--end", end),
         sound=sound,
+        sdr=sdr,
     )
     settings = _settings(
         config,

@@ -59,7 +59,11 @@ def open_engine(
     second = settings.combine
     if second.engine is not None:
         changes = {"name": second.engine, "model": second.model, "combine": CombineSettings()}
-        beside = open_engine(settings.model_copy(update=changes), size, _SecondStats(stats))
+        try:
+            beside = open_engine(settings.model_copy(update=changes), size, _SecondStats(stats))
+        except Exception:
+            engine.close()
+            raise
         engine = Combined(engine, beside, settings, size, stats)
     return engine
 

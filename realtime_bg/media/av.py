@@ -1,8 +1,7 @@
-"""Opening and decoding video files and streams with PyAV."""
+"""Opening video files and streams with PyAV, and the times of their pictures."""
 
 import os
-from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import av
 from av.stream import Disposition
@@ -10,9 +9,6 @@ from av.stream import Disposition
 from realtime_bg.errors import SourceError, reason
 from realtime_bg.media.codecs import VIDEO, WHITELIST
 from realtime_bg.system.urls import without_password
-
-Number = TypeVar("Number", int, float)
-
 
 # What files are opened as, by FFmpeg's names of demuxers. Playlists, lists of files (concat, image
 # sequences) and anything that opens other files or addresses are left out on purpose: a file of 33
@@ -83,25 +79,35 @@ def _video_stream(container: Any) -> Any:
     return next(default, moving[0] if moving else None)
 
 
-def in_order(at: Number | None, last: Number, step: Number, tick: Number, second: Number) -> Number:
-    """The time of a picture that follows ``last``; its own time ``at`` may be missing or wrong.
+class Timeline:
+    """The times of pictures that follow each other, in ticks or seconds, for files whose own times
+    are missing or step back.
 
-    A time slightly before ``last`` becomes ``last`` plus one ``tick``, so that the following
-    pictures stay on time. A time that is missing, or a second or more before ``last`` as in joined
-    files, becomes ``last`` plus one ``step``.
+    ``step``: the usual time between two pictures. ``tick``: the least one. ``second``: one second.
+    ``offsets``: what has been added to the file's times, first 0, then one value for each place
+    where they step back by a second or more, as in joined files.
     """
-    if at is None or at <= last - second:
-        return last + step
-    return max(at, last + tick)
 
+    def __init__(self, step: float, tick: float, second: float) -> None:
+        self._step, self._tick, self._second = step, tick, second
+        self.last: Any = None
+        self.offsets: list[Any] = [0]
 
-def pictures(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield decoded pictures in order. Damaged ones are left out; a truncated file simply ends."""
-    while True:
-        try:
-            yield from container.decode(stream)
-        except av.InvalidDataError:
-            continue
-        except (av.FFmpegError, OSError):
-            return
-        return
+    def place(self, at: Any, first: Any = 0) -> Any:
+        """The time of the next picture, whose own time is ``at``, or None if that is missing;
+        ``first`` replaces a missing first time.
+
+        A time slightly before the last one becomes the last one plus a tick, so that the following
+        pictures stay on time. After a larger step back the pictures continue one step after the
+        last one, at their own distances.
+        """
+        if self.last is None:
+            self.last = first if at is None else at
+            return self.last
+        following = self.last + self._step
+        shifted = following if at is None else at + self.offsets[-1]
+        if shifted <= self.last - self._second:
+            self.offsets.append(following - at)
+            shifted = following
+        self.last = max(shifted, self.last + self._tick)
+        return self.last

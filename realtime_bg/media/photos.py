@@ -120,6 +120,15 @@ def pixels_of(data: bytes) -> int:
         return 0
 
 
+def is_animated(data: bytes) -> bool:
+    """Whether the bytes of a file hold several pictures that are shown one after the other."""
+    try:
+        with _opened(data, "") as file:
+            return bool(getattr(file, "is_animated", False)) and file.format != "MPO"
+    except Exception:  # `read_photo` reports what is wrong
+        return False
+
+
 def _opened(data: bytes, name: str) -> Any:
     """The picture by its header; its pixels are decoded when they are used."""
     if data[4:8] == b"ftyp" and data[8:12] in HEIC:
@@ -146,7 +155,7 @@ def _decoded(file: Any) -> Photo:
     ImageOps.exif_transpose(file, in_place=True)
     picture = file
     # Without the orientation, which has been applied
-    icc, exif = file.info.get("icc_profile"), _exif(file)
+    icc, exif = _profile(file), _exif(file)
     if picture.mode == "F":
         raise DataError("its pixels are floating-point numbers; save it with 8 or 16 bits")
     if picture.mode.startswith("I"):  # 16-bit grey, which Pillow would clip
@@ -166,6 +175,15 @@ def _decoded(file: Any) -> Photo:
     else:
         rgb = np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
     return Photo(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), alpha, icc, exif)
+
+
+def _profile(file: Any) -> bytes | None:
+    """The colour profile, unless it is damaged: viewers would show anything."""
+    icc = file.info.get("icc_profile")
+    try:
+        return icc if icc and ImageCms.ImageCmsProfile(io.BytesIO(icc)) else None
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
 
 
 def _as_srgb(picture: Any, icc: bytes) -> Any:

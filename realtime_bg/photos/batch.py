@@ -21,6 +21,7 @@ from realtime_bg.errors import (
     RealtimeBgError,
     SinkError,
     SourceError,
+    reason,
 )
 from realtime_bg.media.photos import (
     FORMATS,
@@ -29,6 +30,7 @@ from realtime_bg.media.photos import (
     Photo,
     encode,
     encode_rgba,
+    is_animated,
     person_colours,
     read_photo,
 )
@@ -283,13 +285,22 @@ def run(
 
 def _do(job: Job, studio: "Studio") -> None:
     name = str(job.source or "standard input")
-    data = job.source if job.source is not None else sys.stdin.buffer.read()
+    data = sys.stdin.buffer.read() if job.source is None else _bytes(job.source)
+    if is_animated(data):
+        say(f"{name}: animated; only its first picture is used (all: realtime-bg video)", "yellow")
     result = studio.develop(read_photo(data, name=name), job.format, name)
     if job.target is not None:
         write_whole(job.target, result)
         return
     sys.stdout.buffer.write(result)
     sys.stdout.buffer.flush()
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({reason(error)})") from None
 
 
 class Studio:

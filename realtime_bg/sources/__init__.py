@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from realtime_bg.errors import SourceError, reason
+from realtime_bg.media.pictures import first_bytes, is_animated_png
 from realtime_bg.media.suffixes import PICTURES
 from realtime_bg.registry import load_class, open_plugin, split_name, with_plugins
 from realtime_bg.settings import SourceSettings
@@ -65,7 +66,8 @@ def classify(spec: str) -> tuple[str, str]:
         )
     if path.is_dir():
         raise SourceError(f"source {spec!r} is a folder; give one video or image file")
-    return ("image" if path.suffix.lower() in PICTURES else "video"), str(path)
+    still = path.suffix.lower() in PICTURES and not is_animated_png(first_bytes(path))
+    return ("image" if still else "video"), str(path)
 
 
 def _names() -> list[str]:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import cv2
 
-from realtime_bg.errors import SourceError
+from realtime_bg.errors import DataError, SourceError
 from realtime_bg.frames import Frame, as_image
 from realtime_bg.imaging.geometry import fit
+from realtime_bg.media.photos import read_photo
 from realtime_bg.media.pictures import read_picture
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.base import Source
@@ -18,12 +19,17 @@ DEFAULT_FPS = 10.0
 
 class ImageSource(Source):
     """An endless source. ``target`` is the path of a file; the picture is turned upright by its
-    EXIF data."""
+    EXIF data, and its transparent parts are white."""
 
     def __init__(self, target: str, settings: SourceSettings, paced: bool) -> None:
         super().__init__(target, settings, paced)
         try:
             image = read_picture(Path(target))
+            full = None if image is None else read_picture(Path(target), cv2.IMREAD_UNCHANGED)
+            if full is not None and full.ndim == 3 and full.shape[2] == 4:
+                image = read_photo(Path(target)).image  # what is transparent stays hidden
+        except DataError as error:
+            raise SourceError(str(error)) from None
         except (OSError, cv2.error) as error:  # deleted in the meantime, or far too large
             reason = getattr(error, "strerror", None) or getattr(error, "err", error)
             raise SourceError(f"{target}: cannot be read ({reason})") from None

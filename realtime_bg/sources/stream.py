@@ -6,8 +6,9 @@ from typing import Any
 from realtime_bg.errors import SourceError
 from realtime_bg.frames import Image
 from realtime_bg.imaging.geometry import fit
-from realtime_bg.media.av import open_video, pictures
+from realtime_bg.media.av import open_video
 from realtime_bg.media.decoding import to_bgr
+from realtime_bg.media.reading import pictures
 from realtime_bg.sources.reopening import ReopeningSource
 from realtime_bg.system.urls import without_password
 

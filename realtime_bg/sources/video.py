@@ -7,8 +7,9 @@ from typing import Any
 from realtime_bg.errors import SourceError
 from realtime_bg.frames import Frame, Image
 from realtime_bg.imaging.geometry import fit
-from realtime_bg.media.av import in_order, open_video, pictures
+from realtime_bg.media.av import Timeline, open_video
 from realtime_bg.media.decoding import to_bgr
+from realtime_bg.media.reading import pictures
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.base import Source
 
@@ -86,16 +87,14 @@ class VideoSource(Source):
         while not self.closed.is_set():
             container, stream = open_video(self.target)
             with container:
-                step = self._step
-                first, last = None, -step
+                line, first = Timeline(self._step, TICK, 1.0), None
                 for picture in pictures(container, stream):
                     first = picture.time if first is None else first
                     at = None if picture.time is None else picture.time - first
-                    last = in_order(at, last, step, TICK, 1.0)
-                    yield picture, offset + last, epoch
+                    yield picture, offset + line.place(at), epoch
             if not self.settings.loop:
                 return
-            offset += last + step
+            offset += (line.last or 0.0) + self._step
             epoch += 1
 
     def close(self) -> None:

@@ -163,8 +163,9 @@ def _pictures(path: Path, masks: bool = False) -> Iterator[tuple[str, Image]]:
         for stem, file in _by_stem(path).items():
             yield stem, read_mask(file) if masks else read_image(file)
         return
-    from realtime_bg.media.av import open_video, pictures
+    from realtime_bg.media.av import open_video
     from realtime_bg.media.decoding import to_bgr
+    from realtime_bg.media.reading import pictures
 
     try:
         container, stream = open_video(str(path))

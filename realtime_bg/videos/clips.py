@@ -7,11 +7,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
+from av.format import Flags
 
 from realtime_bg.errors import SourceError
-from realtime_bg.frames import Size
-from realtime_bg.media.av import in_order, open_video, pictures
-from realtime_bg.media.decoding import HD_HEIGHT, UNSPECIFIED, to_bgr
+from realtime_bg.frames import Alpha, Image, Size
+from realtime_bg.imaging.geometry import fit
+from realtime_bg.imaging.orientation import is_turned
+from realtime_bg.media.av import Timeline, open_video
+from realtime_bg.media.decoding import (
+    HD_HEIGHT,
+    UNSPECIFIED,
+    orientation_of,
+    picture_grade,
+    to_bgr_and_alpha,
+    to_deep,
+)
+from realtime_bg.media.grading import Deep
+from realtime_bg.media.reading import Notes, pictures
 
 RGB, BT709, SMPTE170M = 0, 1, 6  # matrix coefficients (H.273)
 STUDIO, FULL = 1, 2  # AVColorRange
@@ -28,6 +40,9 @@ class Colour:
     transfer: int
 
 
+SDR = Colour(full=False, matrix=BT709, primaries=BT709, transfer=BT709)
+
+
 class Shot(NamedTuple):
     """A decoded frame and its time in ticks of the clip's ``time_base``."""
 
@@ -40,16 +55,23 @@ class Clip:
     average ticks per frame. ``origin``: the tick of time 0. ``size``: (width, height) upright.
     ``aspect``: a pixel's width divided by its height. ``frames``: their number according to the
     file, or an estimate, or None. ``length``: seconds from its start to the end of the video
-    according to the file (0: unknown). ``sound``: the codecs of its audio tracks."""
+    according to the file (0: unknown). ``sound``: whether it has an audio track that can be read.
+    ``grade``: the colours of HDR and wide-gamut video, or None; ``was_converted``: whether they
+    are converted to BT.709. ``offsets``: see `Timeline`, as far as the clip was read. ``stream``:
+    the index of the video stream. ``notes``: what was noticed while reading its first frame."""
 
-    def __init__(self, path: Path, pixels: int | None = None) -> None:
-        """``pixels``: see `open_video`. Raises SourceError."""
-        self.path = path
+    def __init__(
+        self, path: Path, pixels: int | None = None, *, sdr: bool = False, square: bool = False
+    ) -> None:
+        """``pixels``: see `open_video`. ``sdr``: convert HDR and wide gamut to BT.709. ``square``:
+        enlarge frames whose pixels are not square until they are. Raises SourceError."""
+        self.path, self.notes = path, Notes()
         container, stream = open_video(str(path), pixels)
         with container:
-            first = next(pictures(container, stream), None)
+            first = next(pictures(container, stream, self.notes), None)
             if first is None:
                 raise SourceError(f"{path}: contains no readable frames; is the file complete?")
+            self.stream: int = stream.index
             self.time_base = Fraction(stream.time_base)
             self.rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
             self.step = max(1, round(1 / (self.rate * self.time_base)))
@@ -61,17 +83,41 @@ class Clip:
                 last = (stream.start_time or 0) + stream.duration
                 self.length = float((last - self.origin) * self.time_base)
             self.frames = stream.frames or round(length * self.rate) or None
-            self.sound = tuple(
-                track.codec_context.name
-                for track in container.streams.audio
-                if track.codec_context is not None
-            )
-            self._first = first.pts
-            self.colour = _colour(first)
+            self.sound = any(track.codec_context for track in container.streams.audio)
+            # Where times may step back, a seek may end in the wrong place.
+            self._seekable = not container.format.flags & Flags.ts_discont.value
             aspect = Fraction(stream.sample_aspect_ratio or 1)
-        height, width = to_bgr(first).shape[:2]
-        self.size: Size = width, height
-        self.aspect = 1 / aspect if round(first.rotation / 90) % 2 else aspect
+        self.offsets: list[int] = [0]
+        self._first = first.pts
+        grade = picture_grade(first)
+        self.was_converted = sdr and grade is not None
+        self.grade = None if sdr else grade
+        self.colour = SDR if self.was_converted else _colour(first)
+        stored = first.width, first.height
+        self._stored, self._scaled = stored, stored
+        if square:
+            width, height = stored
+            self._scaled = round(width * max(1, aspect)), round(height / min(1, aspect))
+            aspect = Fraction(1)
+        turned = is_turned(orientation_of(first))
+        self.size: Size = self._scaled[::-1] if turned else self._scaled
+        self.aspect = 1 / aspect if turned else aspect
+
+    def image(self, shot: Shot) -> tuple[Image, Alpha | None]:
+        """A frame upright at the clip's size: BGR ``uint8 (H, W, 3)``, SDR, and its own alpha,
+        ``float32 (H, W)``, if it has one."""
+        image, alpha = to_bgr_and_alpha(shot.picture, self._scale(shot))
+        if alpha is not None:
+            alpha = fit(alpha, self.size, "contain")
+        return fit(image, self.size, "contain"), alpha
+
+    def deep(self, shot: Shot) -> Deep:
+        """A frame in the clip's own colours at its size: RGB ``uint16 (H, W, 3)``."""
+        return fit(to_deep(shot.picture, self._scale(shot)), self.size, "contain")
+
+    def _scale(self, shot: Shot) -> Size | None:
+        is_usual = (shot.picture.width, shot.picture.height) == self._stored
+        return self._scaled if is_usual and self._scaled != self._stored else None
 
     def ticks(self, seconds: float) -> int:
         """Convert seconds from the start of the clip to a tick."""
@@ -81,25 +127,27 @@ class Clip:
         """Convert a tick to seconds from the start of the clip."""
         return float((pts - self.origin) * self.time_base)
 
-    def shots(self, start: int | None = None) -> Generator[Shot, None, None]:
-        """Yield all frames from the tick ``start`` on, in order, with strictly increasing times."""
-        seek = start is not None and self._first is not None and start > self._first
-        if seek:
-            found = False
-            for shot in self._decoded(start):
-                if not found and shot.pts > start:  # type: ignore[operator]
+    def shots(
+        self, start: int | None = None, notes: Notes | None = None
+    ) -> Generator[Shot, None, None]:
+        """Yield all frames from the tick ``start`` on, in order, with strictly increasing times.
+        ``notes``: takes down what is noticed."""
+        if start is not None and self._seekable and self._first is not None and start > self._first:
+            found = yielded = False
+            for shot in self._decoded(start, notes):
+                if not found and shot.pts > start:
                     break  # the file's index is wrong: the frame lies before this one
                 found = True
-                if shot.pts >= start:  # type: ignore[operator]
+                if shot.pts >= start:
+                    yielded = True
                     yield shot
-            else:
-                if found:
-                    return
-        for shot in self._decoded(None):
+            if yielded:
+                return
+        for shot in self._decoded(None, notes):
             if start is None or shot.pts >= start:
                 yield shot
 
-    def _decoded(self, seek: int | None) -> Generator[Shot, None, None]:
+    def _decoded(self, seek: int | None, notes: Notes | None) -> Generator[Shot, None, None]:
         container, stream = open_video(str(self.path))
         with container:
             if seek is not None:
@@ -107,15 +155,12 @@ class Clip:
                     container.seek(seek, stream=stream)
                 except (av.FFmpegError, OSError):
                     return  # not seekable
-            last: int | None = None
-            second = round(1 / self.time_base)
-            for picture in pictures(container, stream):
-                pts: int | None = picture.pts
-                if last is None:
-                    last = self.origin if pts is None else pts
-                else:
-                    last = in_order(pts, last, self.step, 1, second)
-                yield Shot(last, picture)
+            line = Timeline(self.step, 1, round(1 / self.time_base))
+            for picture in pictures(container, stream, notes):
+                at = line.place(picture.pts, self.origin)
+                if len(line.offsets) > len(self.offsets):
+                    self.offsets = line.offsets
+                yield Shot(at, picture)
 
 
 def _colour(picture: Any) -> Colour:

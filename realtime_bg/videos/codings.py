@@ -29,7 +29,8 @@ MATRICES = {
 
 class Coding(NamedTuple):
     """How a track is encoded. ``codec`` and ``options`` are FFmpeg's; ``pixels`` is the encoder's
-    pixel format, ``given`` that of the arrays: bgr24 and bgra ``uint8``, rgba64le ``uint16``."""
+    pixel format, ``given`` that of the arrays: bgr24 and bgra ``uint8``, rgb48le and rgba64le
+    ``uint16``."""
 
     codec: str
     pixels: str
@@ -49,6 +50,19 @@ PRORES = Coding(
 )
 PNG = Coding("png", "rgba", "bgra", {"compression_level": "4", "pred": "mixed"})
 PNG_OPAQUE = PNG._replace(pixels="rgb24", given="bgr24")
+
+# HDR and wide gamut: 10 bits, no B-frames for the same reason as in `opaque`, and finer chroma, of
+# which one step is many levels of a dark channel.
+DEEP = Coding(
+    "libx265",
+    "yuv420p10le",
+    "rgb48le",
+    {
+        "preset": "fast",
+        "crf": "18",
+        "x265-params": "bframes=0:cbqpoffs=-12:crqpoffs=-12:log-level=error",
+    },
+)
 
 SUFFIXES: dict[AlphaKind | None, tuple[str, ...]] = {
     None: (".mp4", ".mkv", ".mov", ".webm", ".gif"),
@@ -70,8 +84,23 @@ def opaque(suffix: str) -> Coding:
     return Coding(codec, "yuv420p", "bgr24", options | ({"bf": "0"} if codec == "libx264" else {}))
 
 
-def codings(alpha: AlphaKind | None, suffix: str) -> dict[str, Coding]:
-    """Return the tracks of a result by name: one, or foreground and matte."""
+def keeps_depth(alpha: AlphaKind | None, suffix: str) -> bool:
+    """Whether such a result can have HDR or wide-gamut colours with more than 8 bits. PyAV's VP9
+    encoder has 8."""
+    return alpha == "prores4444" or (alpha is None and suffix not in (".gif", ".webm"))
+
+
+def says_aspect(alpha: AlphaKind | None, suffix: str) -> bool:
+    """Whether such a result can say that its pixels are not square. Matroska and WebM can only
+    where the encoded pictures say it."""
+    return suffix in (".mp4", ".mov") or (suffix == ".mkv" and alpha in (None, "matte"))
+
+
+def codings(alpha: AlphaKind | None, suffix: str, deep: bool = False) -> dict[str, Coding]:
+    """Return the tracks of a result by name: one, or foreground and matte. ``deep``: with 10 bits
+    if `keeps_depth`."""
+    if deep and alpha is None:
+        return {"video": DEEP}
     if alpha == "matte":
         return {"foreground": opaque(suffix), "matte": opaque(suffix)}
     if alpha == "prores4444":
@@ -88,9 +117,9 @@ class PartWriter:
     true times, which the encoder receives, are kept beside it (see `Parts`).
     """
 
-    def __init__(self, path: Path, coding: Coding, clip: Clip) -> None:
-        """Raises SinkError."""
-        self._path, self._coding, self._colour = path, coding, clip.colour
+    def __init__(self, path: Path, coding: Coding, clip: Clip, target: Path) -> None:
+        """``target``: the result, which errors name. Raises SinkError."""
+        self._target, self._coding, self._colour = target, coding, clip.colour
         self._size = clip.size if coding.codec == "png" else even(clip.size)
         self._indices: dict[int, int] = {}
         try:
@@ -105,6 +134,8 @@ class PartWriter:
         context = stream.codec_context
         context.time_base = clip.time_base
         context.sample_aspect_ratio = clip.aspect
+        if coding.codec == "libx265":
+            context.codec_tag = "hvc1"  # the tag that Apple's players want
         if coding.pixels.startswith("yuv"):
             context.color_range = FULL if clip.colour.full else STUDIO
             context.colorspace = clip.colour.matrix
@@ -119,6 +150,9 @@ class PartWriter:
         picture = av.VideoFrame.from_ndarray(cropped(pixels, self._size), self._coding.given)
         if self._coding.pixels.startswith("yuv"):
             picture = _reformatted(picture, self._coding.pixels, self._colour)
+            # ProRes says it in each picture.
+            picture.color_primaries = self._colour.primaries
+            picture.color_trc = self._colour.transfer
         picture.pts, picture.time_base = pts, self._time_base
         self._indices[pts] = len(self._indices)
         self._write(picture)
@@ -149,7 +183,7 @@ class PartWriter:
         self._container.close()
 
     def _failed(self, error: Exception) -> SinkError:
-        return SinkError(f"{self._path}: cannot be written ({reason(error)})")
+        return SinkError(f"{self._target}: cannot be written ({reason(error)})")
 
 
 def _reformatted(picture: Any, pixels: str, colour: Colour) -> Any:

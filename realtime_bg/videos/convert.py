@@ -15,20 +15,13 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+import av
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from realtime_bg.errors import SettingsError, SinkError, SourceError, reason
-from realtime_bg.frames import Frame
-from realtime_bg.imaging.geometry import fit
-from realtime_bg.media.decoding import to_bgr
-from realtime_bg.media.photos import person_colours
-from realtime_bg.processing.cutout import cutout
-from realtime_bg.processing.decontamination import decontaminated
+from realtime_bg.media.pictures import first_bytes, is_animated_webp
+from realtime_bg.media.reading import Notes
 from realtime_bg.processing.processor import Processor
-from realtime_bg.processing.steady import Steady
 from realtime_bg.settings import Settings
 from realtime_bg.settings.live import Live
 from realtime_bg.sources import classify
@@ -36,10 +29,20 @@ from realtime_bg.stats import Stats
 from realtime_bg.steering.checks import check
 from realtime_bg.videos import joining
 from realtime_bg.videos.clips import Clip, Shot, Span
-from realtime_bg.videos.codings import SUFFIXES, AlphaKind, PartWriter, codings
+from realtime_bg.videos.codings import (
+    SUFFIXES,
+    AlphaKind,
+    PartWriter,
+    codings,
+    keeps_depth,
+    says_aspect,
+)
 from realtime_bg.videos.parts import Parts, Stopped, parts_folder
+from realtime_bg.videos.pixels import PixelMaker
+from realtime_bg.videos.reporting import announce, report_losses, warn_of_short
 from realtime_bg.videos.resuming import job, resume
 from realtime_bg.videos.sequences import not_of_a_sequence, write_gif, write_sequence
+from realtime_bg.videos.sound import Plan, plan_sound
 
 __all__ = ["VideoOptions", "convert", "outputs", "parts_folder"]
 
@@ -48,14 +51,14 @@ log = logging.getLogger(__name__)
 PART = 250  # frames; a stopped run loses fewer than these
 LEAD = 8  # frames a recurrent engine processes as a warm-up before a part
 LEAD_SECONDS = 1.0  # before the part, in which those frames are searched
-SHORT = 1.0  # seconds that may be missing at the end without a warning
 
 Progress = Callable[[int, int | None, float], None]
 
 
 class VideoOptions(BaseModel):
     """What to make of a video. ``alpha``: a format with transparency (None: over the background).
-    ``start``, ``end``: seconds from its start. ``sound``: whether its sound is copied."""
+    ``start``, ``end``: seconds from its start. ``sound``: whether its sound is copied. ``sdr``:
+    whether HDR and wide-gamut colours are converted to BT.709."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,6 +66,7 @@ class VideoOptions(BaseModel):
     start: Annotated[float, Field(ge=0)] | None = None
     end: Annotated[float, Field(gt=0)] | None = None
     sound: bool = True
+    sdr: bool = False
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -102,21 +106,28 @@ def convert(
     if target.name in ("", ".."):  # such a path has no name beside which the parts could be put
         target = Path(os.path.abspath(target))
     _check(settings, source, target, options)
-    clip = Clip(source)
+    suffix = target.suffix.lower()
+    clip = Clip(
+        source,
+        sdr=options.sdr or not keeps_depth(options.alpha, suffix),
+        square=not says_aspect(options.alpha, suffix),
+    )
     span = Span(clip, options.start, options.end)
-    sound = options.sound and target.suffix.lower() not in ("", ".gif") and bool(clip.sound)
     stats = Stats()
     with ExitStack() as stack:
         parts = Parts(target, tuple(outputs(target, options)))
         stack.callback(parts.close)
-        if sound:
-            joining.check_sound(target, clip, parts.folder, SUFFIXES[options.alpha])
+        sound = None
+        if options.sound and suffix not in ("", ".gif"):
+            sound = plan_sound(target, clip, parts.folder, SUFFIXES[options.alpha])
+        announce(target, span, options.alpha, options.sdr, sound, parts.folder)
         processor = Processor(Live(settings), stats, wait=True)
         stack.enter_context(closing(processor))
-        conversion = _Conversion(processor, span, options, parts, target.suffix.lower())
+        conversion = _Conversion(processor, span, options, parts, target)
         if not conversion.encode(job(settings, source, options), progress, stop):
             return False
-        _warn_of_short(clip, span, parts)
+        report_losses(clip, conversion.notes)
+        warn_of_short(clip, span, parts)
         return _finish(parts, outputs(target, options), options, span, sound, stop)
 
 
@@ -146,6 +157,10 @@ def _check(settings: Settings, source: Path, target: Path, options: VideoOptions
     background = settings.background.model_copy(update={"items": ()})
     parts = {"source": spec, "output": output, "background": background}
     check(settings.model_copy(update=parts))
+    if is_animated_webp(first_bytes(source)):
+        raise SourceError(
+            f"{source}: animated WebP cannot be read as video; save it as GIF or APNG"
+        )
     if classify(spec.spec)[0] == "image":
         raise SourceError(f"{source} is a still picture; use: realtime-bg image")
     taken = {
@@ -172,15 +187,14 @@ class _Conversion:
     """Converts the frames of one run into parts."""
 
     def __init__(
-        self, processor: Processor, span: Span, options: VideoOptions, parts: Parts, suffix: str
+        self, processor: Processor, span: Span, options: VideoOptions, parts: Parts, target: Path
     ) -> None:
         self._processor, self._span, self._clip = processor, span, span.clip
-        self._steady = Steady()
-        self._alpha, self._parts = options.alpha, parts
-        self._codings = codings(options.alpha, suffix)
-        self._mirror = processor.live.now.output.mirror
-        # frames are mirrored here, before the background is added
-        processor.live.update(output__mirror=False)
+        self._maker = PixelMaker(processor, span.clip, options.alpha)
+        self._parts, self._target = parts, target
+        deep = span.clip.grade is not None
+        self._codings = codings(options.alpha, target.suffix.lower(), deep)
+        self.notes = Notes()
 
     def encode(
         self, current_job: dict[str, Any], progress: Progress, stop: threading.Event
@@ -194,12 +208,12 @@ class _Conversion:
                 f"{self._clip.path}: no frames in this time span; is the video that long?"
             )
         # Starts the background's clock, and selects the engine, which may fall back to another.
-        self._processor.process(self._frame(first, 0, epoch=0))
+        self._processor.process(self._maker.picture(first, 0, epoch=0).frame)
         at = resume(self._parts, current_job, self._processor)
         at = first.pts if at is None else at
         done = sum(len(part.pts) for part in self._parts.done)
         for index, shot in enumerate(self._lead(at)):
-            self._processor.process(self._frame(shot, index, epoch=1))
+            self._processor.process(self._maker.picture(shot, index, epoch=1).frame)
         return self._encode(at, done, progress, stop)
 
     def _lead(self, at: int) -> list[Shot]:
@@ -214,12 +228,6 @@ class _Conversion:
                     continue
                 return list(before) or [shot, *islice(shots, LEAD - 1)][::-1]
         return list(before)
-
-    def _frame(self, shot: Shot, index: int, epoch: int) -> Frame:
-        image = fit(to_bgr(shot.picture), self._clip.size, "contain")
-        if self._mirror:
-            image = cv2.flip(image, 1)
-        return Frame(image, index, self._clip.seconds(shot.pts), epoch)
 
     def _encode(self, at: int, done: int, progress: Progress, stop: threading.Event) -> bool:
         stats, total = self._processor.stats, self._total()
@@ -245,7 +253,7 @@ class _Conversion:
         files = self._parts.files(len(self._parts.done))
         with ExitStack() as stack:
             writers = {
-                name: stack.enter_context(PartWriter(files[name], coding, self._clip))
+                name: stack.enter_context(PartWriter(files[name], coding, self._clip, self._target))
                 for name, coding in self._codings.items()
             }
             while True:
@@ -253,7 +261,7 @@ class _Conversion:
                     shot = next(shots, None)
                 if shot is None:
                     break
-                pixels = self._pixels(self._frame(shot, len(pts), epoch=1))
+                pixels = self._maker.pixels(self._maker.picture(shot, len(pts), epoch=1))
                 with stats.stage("hand-over"):
                     for name, writer in writers.items():
                         writer.add(pixels[name], shot.pts)
@@ -265,7 +273,7 @@ class _Conversion:
         return end
 
     def _within(self, at: int) -> Generator[Shot, None, None]:
-        with closing(self._clip.shots(at)) as shots:
+        with closing(self._clip.shots(at, self.notes)) as shots:
             for shot in shots:
                 if self._span.end is not None and shot.pts >= self._span.end:
                     return
@@ -280,41 +288,9 @@ class _Conversion:
         cut = (span.start - clip.origin) * clip.time_base * clip.rate if span.cut else 0
         return max(1, clip.frames - round(cut))
 
-    def _pixels(self, frame: Frame) -> dict[str, NDArray[Any]]:
-        """Process one frame and return its pixels for each track, in the format of the `Coding`."""
-        if self._alpha is None:
-            return {"video": self._processor.process(frame).image}
-        stats = self._processor.stats
-        matte = self._processor.matte(frame)
-        assert not isinstance(matte, Frame)  # the background is not "none"
-        with stats.stage("upsample"):
-            seen = cutout(matte, self._processor.live.now.refine, self._steady)
-            seen = seen._replace(foreground=decontaminated(seen))
-        with stats.stage("composite"):
-            if self._alpha == "prores4444":  # with 16 bits the alpha keeps its fine steps
-                rgb = person_colours(seen)[..., ::-1] * np.uint16(257)
-                return {"video": np.dstack([rgb, np.rint(seen.alpha * 65535).astype(np.uint16)])}
-            colour, alpha = person_colours(seen), np.rint(seen.alpha * 255).astype(np.uint8)
-            if self._alpha == "matte":
-                return {"foreground": colour, "matte": cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR)}
-            return {"video": np.dstack([colour, alpha])}
-
 
 def _until(shots: Iterator[Shot], stop: threading.Event) -> Iterator[Shot]:
     return takewhile(lambda _: not stop.is_set(), shots)
-
-
-def _warn_of_short(clip: Clip, span: Span, parts: Parts) -> None:
-    """Warn if a file is shorter than its header says, because it is truncated or damaged."""
-    promised = clip.length if span.end is None else min(clip.length, clip.seconds(span.end))
-    found = clip.seconds(parts.done[-1].end)
-    if found < promised - SHORT:
-        log.warning(
-            "%s: the video ends at %.1f s, but its header says %.1f s; is the file complete?",
-            clip.path,
-            found,
-            promised,
-        )
 
 
 def _finish(
@@ -322,30 +298,36 @@ def _finish(
     targets: dict[str, Path],
     options: VideoOptions,
     span: Span,
-    sound: bool,
+    sound: list[Plan] | None,
     stop: threading.Event,
 ) -> bool:
     """Join the parts under temporary names, then rename the results; return False if it was
     stopped. Raises SinkError."""
     made = {track: parts.folder / f"joined.{track}{path.suffix}" for track, path in targets.items()}
-    try:
-        for track, path in targets.items():
+    for track, path in targets.items():
+        try:
             if options.alpha == "png-sequence":
                 write_sequence(made[track], parts.done, span, stop)
             elif path.suffix.lower() == ".gif":
                 write_gif(made[track], parts.done, span, stop)
             else:
-                with_sound = sound and track != "matte"
-                joining.join_video(made[track], parts.done, track, span, with_sound, stop)
-    except Stopped:
-        return False
+                beside = sound if track != "matte" else None
+                joining.join_video(made[track], parts.done, track, span, beside, stop)
+        except Stopped:
+            return False
+        except (OSError, av.FFmpegError, ValueError) as error:
+            raise _failed(path, error) from None
     for track, path in targets.items():
         try:
             _replace(made[track], path)
         except OSError as error:
-            raise SinkError(f"{path}: cannot be written ({reason(error)})") from None
+            raise _failed(path, error) from None
     parts.remove()
     return True
+
+
+def _failed(path: Path, error: Exception) -> SinkError:
+    return SinkError(f"{path}: cannot be written ({reason(error)})")
 
 
 def _replace(made: Path, path: Path) -> None:

@@ -40,6 +40,7 @@ class Parts:
         """Raises SinkError if the folder is not writable or another process uses it."""
         # Absolute: FFmpeg takes text before a colon in a bare name for a protocol.
         self._tracks, self.folder = tracks, parts_folder(target).absolute()
+        self._target = target
         self.done: list[Part] = []
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,7 @@ class Parts:
                 if path.name != OWNER and not path.is_dir():
                     path.unlink()
         except OSError as error:
-            raise SinkError(f"{self.folder}: cannot be emptied ({reason(error)})") from None
+            raise self._failed(f"its parts cannot be deleted: {reason(error)}") from None
 
     def _part(self, number: int) -> Part | None:
         files = self.files(number)
@@ -115,7 +116,7 @@ class Parts:
                     os.fsync(file.fileno())
             sizes = _sizes(files)
         except OSError as error:
-            raise SinkError(f"{self.folder}: cannot be written ({reason(error)})") from None
+            raise self._failed(reason(error)) from None
         self._write(self._list(number), {"pts": pts, "end": end, "bytes": sizes})
         self.done.append(Part(files, pts, end))
 
@@ -124,7 +125,10 @@ class Parts:
             with whole(path) as partial:
                 partial.write_text(json.dumps(values))
         except OSError as error:
-            raise SinkError(f"{path}: cannot be written ({reason(error)})") from None
+            raise self._failed(reason(error)) from None
+
+    def _failed(self, why: str) -> SinkError:
+        return SinkError(f"{self._target}: cannot be written ({why})")
 
     def remove(self) -> None:
         """Delete the parts."""

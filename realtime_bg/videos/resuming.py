@@ -36,7 +36,7 @@ def job(settings: Settings, source: Path, options: BaseModel) -> dict[str, Any]:
     return {
         "version": __version__,
         "settings": settings.model_dump(mode="json", include=keys),
-        "options": options.model_dump(mode="json"),
+        "options": options.model_dump(mode="json", exclude={"sound"}),  # joined at the end
         "files": [_state(path) for path in named if path is not None],
     }
 

@@ -26,22 +26,19 @@ GIF_LEAST = 2  # smallest duration of a frame, in these units; browsers show sho
 
 def write_sequence(folder: Path, parts: list[Part], span: Span, stop: threading.Event) -> None:
     """Write a PNG for each frame, and a list of times for FFmpeg (``ffmpeg -i frames.ffconcat``).
-    Raises SinkError and Stopped."""
+    Raises OSError and Stopped."""
     lines = ["ffconcat version 1.0"]
-    try:
-        shutil.rmtree(folder, ignore_errors=True)  # left over from a run that was killed
-        folder.mkdir()
-        for number, (packet, start, end) in enumerate(packets(parts, "video")):
-            if stop.is_set():
-                raise Stopped
-            name = f"{number:06d}.png"
-            # a packet of this codec is a complete PNG file
-            (folder / name).write_bytes(bytes(packet))
-            seconds = float((end - start) * span.clip.time_base)
-            lines += [f"file {name}", f"duration {seconds:.6f}"]
-        (folder / "frames.ffconcat").write_text("\n".join(lines) + "\n")
-    except OSError as error:
-        raise SinkError(f"{folder}: cannot be written ({reason(error)})") from None
+    shutil.rmtree(folder, ignore_errors=True)  # left over from a run that was killed
+    folder.mkdir()
+    for number, (packet, start, end) in enumerate(packets(parts, "video")):
+        if stop.is_set():
+            raise Stopped
+        name = f"{number:06d}.png"
+        # a packet of this codec is a complete PNG file
+        (folder / name).write_bytes(bytes(packet))
+        seconds = float((end - start) * span.clip.time_base)
+        lines += [f"file {name}", f"duration {seconds:.6f}"]
+    (folder / "frames.ffconcat").write_text("\n".join(lines) + "\n")
 
 
 def not_of_a_sequence(folder: Path) -> str | None:
@@ -55,31 +52,28 @@ def not_of_a_sequence(folder: Path) -> str | None:
 
 
 def write_gif(path: Path, parts: list[Part], span: Span, stop: threading.Event) -> None:
-    """Write an animated GIF that loops, with a palette for each frame. Raises SinkError and
-    Stopped."""
+    """Write an animated GIF that loops, with a palette for each frame. Raises Stopped,
+    FFmpegError and OSError."""
     clip = span.clip
-    try:
-        with av.open(str(path), "w", options={"loop": "0"}) as out:
-            stream: Any = out.add_stream("gif", rate=clip.rate.limit_denominator(1001))
-            stream.width, stream.height = clip.size
-            stream.pix_fmt = "pal8"
-            stream.codec_context.time_base = GIF_CLOCK
-            last = -GIF_LEAST
-            for packet, start, _ in packets(parts, "video"):
-                if stop.is_set():
-                    raise Stopped
-                at = round((start - span.start) * clip.time_base / GIF_CLOCK)
-                if at < last + GIF_LEAST:
-                    continue
-                png = np.frombuffer(bytes(packet), np.uint8)
-                full: Any = cv2.imdecode(png, cv2.IMREAD_UNCHANGED)
-                picture = av.VideoFrame.from_ndarray(paletted(full), "pal8")
-                last = picture.pts = at
-                picture.time_base = GIF_CLOCK
-                out.mux(stream.encode(picture))
-            out.mux(stream.encode(None))
-    except (OSError, av.FFmpegError) as error:
-        raise SinkError(f"{path}: cannot be written ({reason(error)})") from None
+    with av.open(str(path), "w", options={"loop": "0"}) as out:
+        stream: Any = out.add_stream("gif", rate=clip.rate.limit_denominator(1001))
+        stream.width, stream.height = clip.size
+        stream.pix_fmt = "pal8"
+        stream.codec_context.time_base = GIF_CLOCK
+        last = -GIF_LEAST
+        for packet, start, _ in packets(parts, "video"):
+            if stop.is_set():
+                raise Stopped
+            at = round((start - span.start) * clip.time_base / GIF_CLOCK)
+            if at < last + GIF_LEAST:
+                continue
+            png = np.frombuffer(bytes(packet), np.uint8)
+            full: Any = cv2.imdecode(png, cv2.IMREAD_UNCHANGED)
+            picture = av.VideoFrame.from_ndarray(paletted(full), "pal8")
+            last = picture.pts = at
+            picture.time_base = GIF_CLOCK
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
 
 
 def paletted(full: Image) -> tuple[Image, Image]:

@@ -20,9 +20,8 @@ from realtime_bg.media.photos import encode
 from realtime_bg.settings import Settings
 from realtime_bg.system.files import write_whole
 from realtime_bg.videos.clips import Clip
-from realtime_bg.videos.codings import SUFFIXES
 from realtime_bg.videos.convert import VideoOptions, convert
-from realtime_bg.videos.joining import container_for, unsupported_audio
+from realtime_bg.videos.sound import plan_sound
 from realtime_bg.web.answers import Refusal, busy, missing, too_large, unreadable, unusable
 from realtime_bg.web.form_checks import FormChoice
 from realtime_bg.web.job_folders import JobFolder, remove_abandoned
@@ -113,14 +112,12 @@ class Jobs:
         job.total, job.most = clip.frames, round(self._limits.seconds * clip.rate)
         if clip.frames is not None and clip.frames > job.most:
             raise too_large(self._too_long())
-        if left := unsupported_audio(job.target.suffix, clip, job.folder):
-            suffix = container_for(clip, job.folder, SUFFIXES[options.alpha])
-            if suffix is None:
-                raise unusable(
-                    f"no output format can hold its sound ({left}); "
-                    "remove the sound from the video first"
-                )
-            job.target = job.target.with_suffix(suffix)
+        try:
+            plan_sound(job.target, clip, job.folder, ())
+        except RealtimeBgError:
+            raise unusable(
+                "its sound cannot be converted; remove the sound from the video first"
+            ) from None
 
     def _too_long(self) -> str:
         return f"a video may be at most {self._limits.seconds / 60:g} minutes long"

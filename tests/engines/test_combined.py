@@ -5,7 +5,9 @@ import pytest
 
 from realtime_bg.engines import open_engine
 from realtime_bg.engines.base import Engine
+from realtime_bg.engines.classical.threshold import Threshold
 from realtime_bg.engines.combined import Combined
+from realtime_bg.errors import EngineError
 from realtime_bg.frames import Frame, Matte, check_matte
 from realtime_bg.settings import CombineSettings, EngineSettings
 from realtime_bg.stats import Stats
@@ -121,3 +123,12 @@ def test_it_opens_from_the_settings(how, tmp_path, portrait):
     matte = check_matte(engine.matte(portrait))
     assert matte.alpha.shape == engine.work_size[::-1]
     engine.close()
+
+
+def test_the_first_engine_is_closed_if_the_second_cannot_be_opened(monkeypatch):
+    closed = []
+    monkeypatch.setattr(Threshold, "close", lambda _: closed.append("first"), raising=False)
+    settings = EngineSettings(name="threshold", combine=CombineSettings(engine="nobody"))
+    with pytest.raises(EngineError, match="unknown engine 'nobody'"):
+        open_engine(settings, SIZE, Stats())
+    assert closed == ["first"]

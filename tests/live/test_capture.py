@@ -166,3 +166,102 @@ def test_a_thread_that_hangs_in_its_driver_is_left_behind(rig, monkeypatch):
     until(supervised)
     until(lambda: len(used.frames) > 1)
     deaf.closed.set()  # it comes back late, and hands nothing on
+
+
+def test_what_was_opened_is_told_to_all(rig):
+    used = rig(Scripted(1, "hang"), first=Scripted(10**6))
+    until(lambda: used.frames)
+    before = used.live.now.resets
+    used.live.update(source__spec="camera:3")
+    until(lambda: used.live.now.resets > before)
+    assert used.live.now.resets == before + 1  # history of the old source is void
+    assert used.capture.size == (4, 2)
+
+
+def test_a_bad_source_is_not_tried_again_and_again_while_the_old_one_runs(rig):
+    used = rig(SourceError("no such camera"), first=Scripted(10**6))
+    until(lambda: used.frames)
+    used.live.update(source__spec="camera:7")
+    until(lambda: used.live.now.source.spec == "demo")
+    count = len(used.frames)
+    until(lambda: len(used.frames) > count + 50)
+    assert used.opened == ["camera:7"]
+    assert used.capture.problem == ""  # frames arrive
+
+
+def test_a_source_that_is_asked_to_reopen_is_opened_without_a_pause(rig, monkeypatch):
+    monkeypatch.setattr(module, "REOPEN_PAUSES", (60.0,))
+    used = rig(Scripted(1, "hang"), first=Scripted(1, "hang"))
+    until(lambda: len(used.frames) == 1)
+    used.capture.reopen()
+    until(lambda: len(used.frames) == 2)
+    assert not used.run.stopping.is_set()
+    assert not used.capture._interrupted
+
+
+def test_a_persistent_run_opens_a_source_that_ended(rig):
+    used = rig(Scripted(2), Scripted(1, "hang"), persistent=True, first=Scripted(1))
+    until(lambda: len(used.frames) == 4)
+    assert [frame.epoch for frame in used.frames] == [0, 1, 1, 2]
+    assert not used.run.finished.is_set()
+
+
+def test_a_source_that_cannot_be_opened_at_all_is_tried_again(rig):
+    used = rig(SourceError("busy"), SourceError("busy"), Scripted(1, "hang"))
+    until(lambda: used.frames)
+    assert used.opened == ["demo"] * 3
+    assert used.run.error is None
+
+
+class Deaf(Scripted):
+    """Hangs in its driver until it is released, and then fails or goes on."""
+
+    def __init__(self, then):
+        super().__init__(1, then)
+        self.release, self.closes = threading.Event(), 0
+
+    def __iter__(self):
+        yield Frame(np.zeros((2, 4, 3), np.uint8), 0, time.monotonic())
+        self.release.wait(10)
+        if self.then == "fail":
+            raise SourceError("the driver has crashed")
+        yield Frame(np.zeros((2, 4, 3), np.uint8), 99, time.monotonic())
+
+    def close(self):
+        self.closes += 1
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize("then", ["fail", "go on"])
+def test_an_abandoned_thread_that_comes_back_disturbs_nobody(rig, monkeypatch, then, persistent):
+    monkeypatch.setattr(module.CaptureThread, "patience", lambda *_: 0.05)
+    monkeypatch.setattr(module, "STALLED", 0.05)
+    deaf, later = Deaf(then), Scripted(1, "hang")
+    used = rig(later, first=deaf, persistent=persistent)
+    until(lambda: used.frames)
+    old = used.run._threads["capture"]
+
+    def supervised():
+        used.capture.supervise()
+        return used.capture.abandoned_threads
+
+    until(supervised)
+    until(lambda: len(used.frames) == 2)
+    closes = deaf.closes
+    deaf.release.set()
+    old.join(5)
+    assert not old.is_alive()
+    assert used.run.error is None
+    assert used.capture.source is later
+    assert not later.closed.is_set()
+    assert used.capture.problem == ""
+    assert [frame.index for frame in used.frames] == [0, 0]
+    if then == "go on":
+        assert deaf.closes > closes  # its device is released at last
+
+
+def test_pauses_begin_anew_after_every_frame(rig, monkeypatch):
+    monkeypatch.setattr(module, "REOPEN_PAUSES", (0.01, 60.0))
+    failing = [Scripted(1, "fail") for _ in range(3)]
+    used = rig(*failing, Scripted(1, "hang"), persistent=True, first=Scripted(1, "fail"))
+    until(lambda: len(used.frames) == 5)

@@ -122,3 +122,18 @@ def test_lowest_latency_moves_the_last_matte_to_the_newest_frame(rig):
     until(moved)
     shown = next(one for one in rig.sent if one.index == 2)
     assert tuple(map(int, shown.image[0, 0])) == RAW
+
+
+def test_the_card_says_why_there_is_no_camera(rig, monkeypatch):
+    usual, texts = rig.composing._processor.without_camera, []
+
+    def without(size, index, text=""):
+        texts.append(text)
+        return usual(size, index, text)
+
+    monkeypatch.setattr(rig.composing._processor, "without_camera", without)
+    until(lambda: texts and texts[-1] == "")  # the background alone
+    rig.state.asleep = True
+    until(lambda: texts[-1] == "One moment")
+    rig.live.update(paused=True)
+    until(lambda: texts[-1] == "Camera paused")

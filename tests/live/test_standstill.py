@@ -36,5 +36,7 @@ def test_an_engine_is_not_blamed_for_a_process_that_stood_still(monkeypatch):
     monkeypatch.setattr("realtime_bg.live.inference.time.monotonic", lambda: 113.0)
     inference.supervise(10.0, running_since=112.0)
     assert not abandoned
+    inference.supervise(10.0, running_since=103.0)  # exactly as long as it may
+    assert not abandoned
     inference.supervise(10.0, running_since=102.0)
     assert len(abandoned) == 1

@@ -5,11 +5,20 @@ import os
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from realtime_bg.backgrounds.folder import FolderBackground
 from realtime_bg.engines.classical._faces import Faces
 from realtime_bg.errors import EngineError
-from realtime_bg.media.pictures import HEAD, is_picture, read_picture
+from realtime_bg.media.photos import is_animated
+from realtime_bg.media.pictures import (
+    HEAD,
+    first_bytes,
+    is_animated_png,
+    is_picture,
+    read_picture,
+)
 from realtime_bg.processing.cards import card
 from realtime_bg.processing.overlays import preview
 from realtime_bg.settings import BackgroundSettings, ViewSettings
@@ -63,3 +72,26 @@ def test_names_that_are_not_utf8_can_be_drawn():
     shown = preview(np.zeros((180, 320, 3), np.uint8), None, None, ViewSettings(), stats)
     assert shown is not None
     assert shown.any()
+
+
+def animated(path, kind, **options):
+    shades = [Image.new("RGB", (8, 6), (40 * n, 0, 0)) for n in range(4)]
+    shades[0].save(path, kind, save_all=True, append_images=shades[1:], duration=100, **options)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF"])
+def test_animated_pictures_are_told_from_still_ones(tmp_path, kind):
+    moving = animated(tmp_path / "a", kind)
+    Image.new("RGB", (8, 6)).save(tmp_path / "b", kind)
+    assert is_animated(moving.read_bytes())
+    assert not is_animated((tmp_path / "b").read_bytes())
+    assert not is_picture(first_bytes(moving))
+    assert not is_animated_png(first_bytes(moving)[:20])  # cut off
+
+
+def test_a_png_with_text_before_its_animation_is_animated(tmp_path):
+    text = PngInfo()
+    text.add_text("Comment", "x" * 900)
+    assert is_animated_png(first_bytes(animated(tmp_path / "a.png", "PNG", pnginfo=text)))
+    assert first_bytes(tmp_path / "gone.png") == b""

@@ -340,6 +340,21 @@ def test_colour_profile_and_camera_data(image, place, name):
     assert MAKE not in dropped.getexif()
 
 
+def test_a_damaged_profile_is_not_copied_on(image, place):
+    photo(place / "me.png", icc_profile=SRGB[:60] + b"damaged")
+    assert image("me.png", "-o", "out.png")[0] == 0
+    assert "icc_profile" not in read(place / "out.png").info
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp"])
+def test_an_animated_picture_says_so(image, place, kind):
+    still = Pillow.fromarray(IMAGE[..., ::-1])
+    other = Pillow.fromarray(IMAGE[:, ::-1, ::-1])
+    still.save(place / f"me.{kind}", save_all=True, append_images=[other], duration=100)
+    result = image(f"me.{kind}", "-o", "out.png")
+    assert (result[0], "animated; only its first picture is used" in str(result[1:])) == (0, True)
+
+
 def test_a_background_keeps_its_colours_beside_a_photo_of_another_profile(image, place):
     """The profile here has the greens and reds of sRGB in each other's place."""
     swapped = bytearray(SRGB)

@@ -126,3 +126,78 @@ def test_the_room_itself_needs_no_harmony(background, same):
         images.append(compositor.compose(Matte(frame, alpha), settings).image)
         compositor.close()
     assert (images[0] == images[1]).all() == same
+
+
+@pytest.mark.parametrize("level", [40, 90, 140, 250])
+def test_brightness_is_matched_by_the_square_root_of_its_ratio(level):
+    """Of person and background, each raised by 8 levels, and by no more than 1.6."""
+    frame, alpha = person()
+    share = alpha / alpha.sum()
+    mean = float((frame.image[..., 0] * share).sum())
+    gain = np.clip(np.sqrt((level + 8) / (mean + 8)), 1 / 1.6, 1.6)
+    before, after, _ = lit(plain(level, level, level), match=1)
+    np.testing.assert_allclose(after[INSIDE], np.clip(before[INSIDE] * gain, 0, 255), atol=1.5)
+
+
+def test_colour_is_matched_by_the_ratio_of_the_whole_pictures():
+    frame, alpha = person()
+    behind = np.array([60, 110, 170], float)
+    share = (alpha / alpha.sum())[..., None]
+    mean, here = (frame.image * share).sum((0, 1)), frame.image.mean((0, 1)) + 8
+    there = behind + 8
+    tint = there / there.mean() / (here / here.mean())
+    gain = (there.mean() / (mean.mean() + 8)) ** 0.5 * tint**0.35
+    before, after, _ = lit(plain(60, 110, 170), match=1)
+    np.testing.assert_allclose(after[INSIDE], before[INSIDE] * gain, atol=1.5)
+
+
+def test_gains_of_a_steady_picture_follow_the_last_ones_by_an_exponential():
+    """Of the way to the new gain, 8 % are taken with every frame."""
+    dark, bright = (lit_in_turn([(level, 0, 0.0)])[0] for level in (20, 240))
+    levels = lit_in_turn([(20, 0, 0.0)] + [(240, 0, (n + 1) / 30) for n in range(4)])
+    expected = [bright + (dark - bright) * 0.92**n for n in range(5)]
+    np.testing.assert_allclose(levels, expected, atol=1)
+
+
+def test_nobody_is_not_lit():
+    frame, alpha = person()
+    matte = Matte(frame, alpha * 0)
+    refined = refine(matte, RefineSettings())
+    assert Harmony()(refined, matte, plain(9, 9, 9), HarmoniseSettings(match=1)) is refined
+
+
+def test_another_background_is_seen_at_once():
+    """Its small copy is kept for the same picture only."""
+    frame, alpha = person()
+    harmony, matte = Harmony(), Matte(frame, alpha)
+    settings = HarmoniseSettings(light_wrap=1)
+    refined = refine(matte, RefineSettings())
+    first = plain(20, 20, 20)
+    dark = harmony(refined, matte, first, settings).foreground
+    bright = harmony(refined, matte, plain(250, 250, 250), settings).foreground
+    assert bright.mean() > dark.mean() + 1
+    np.testing.assert_array_equal(harmony(refined, matte, first, settings).foreground, dark)
+
+
+def test_a_small_map_is_lit_as_its_full_size():
+    frame, alpha = person()
+    small, guide = cv2.resize(alpha, (160, 90)), cv2.resize(frame.image, (160, 90))
+    settings = HarmoniseSettings(match=1, ambient=1, light_wrap=1)
+    images = []
+    for matte in (Matte(frame, alpha), Matte(frame, small, guide=guide)):
+        refined = refine(matte, RefineSettings(decontaminate=False))
+        images.append(Harmony()(refined, matte, plain(50, 120, 240), settings).foreground)
+    np.testing.assert_allclose(images[0][INSIDE].astype(int), images[1][INSIDE], atol=2)
+
+
+@pytest.mark.parametrize("ambient", [0.5, 1.0])
+def test_ambient_light_is_the_blurred_background_by_its_exponent(ambient):
+    behind = plain(20, 20, 20)
+    behind[:, :160] = (240, 200, 160)
+    small = cv2.resize(behind, (96, 54), interpolation=cv2.INTER_AREA).astype(np.float64)
+    around = cv2.GaussianBlur(small, (0, 0), 12, borderType=cv2.BORDER_REPLICATE) + 8
+    light = np.clip((around / around.mean((0, 1))) ** (0.6 * ambient), 1 / 1.6, 1.6)
+    light = cv2.resize(light, SIZE)
+    before, after, _ = lit(behind, ambient=ambient)
+    expected = np.clip(before * light, 0, 255)
+    np.testing.assert_allclose(after[INSIDE], expected[INSIDE], atol=1.5)

@@ -21,7 +21,7 @@ from helpers.waiting import PATIENCE, until
 
 from realtime_bg.devices.cameras import Camera
 from realtime_bg.errors import SourceError
-from realtime_bg.media.av import in_order
+from realtime_bg.media.av import Timeline
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources import SOURCES, classify, open_source, reopening
 from realtime_bg.sources import camera as camera_module
@@ -970,7 +970,7 @@ def test_a_still_picture_comes_again_and_again_at_its_rate(tmp_path):
     "image",
     [
         np.full((5, 7), 90, np.uint8),
-        np.full((5, 7, 4), 90, np.uint8),
+        np.dstack([np.full((5, 7, 3), 90, np.uint8), np.full((5, 7), 255, np.uint8)]),
         np.full((5, 7, 3), 90 * 257, np.uint16),
     ],
     ids=["grey", "alpha", "16-bit"],
@@ -1046,13 +1046,10 @@ def test_a_picture_out_of_order_delays_no_other():
     """Its neighbours keep their times; where a clock begins anew, or is missing, steps are made."""
 
     def times(*given, step=40, tick=1, second=1000):
-        last, shown = -step, []
-        for at in given:
-            last = in_order(at, last, step, tick, second)
-            shown.append(last)
-        return shown
+        line = Timeline(step, tick, second)
+        return [line.place(at) for at in given]
 
     assert times(0, 40, 120, 80, 160, 200) == [0, 40, 120, 121, 160, 200]
     assert times(0, 40, None, 120) == [0, 40, 80, 120]
-    assert times(5000, 5040, 0, 40, 80) == [5000, 5040, 5080, 5120, 5160]
+    assert times(5000, 5040, 0, 33, 80) == [5000, 5040, 5080, 5113, 5160]
     assert times(0, 0, 0) == [0, 1, 2]

@@ -279,3 +279,12 @@ def test_a_click_is_nothing_to_other_engines_and_reaches_a_second_one():
     both = Live(validated({"engine": {"name": "rvm", "combine": {"engine": "chroma"}}}))
     click(both, (0.2, 0.7))
     assert both.now.engine.chroma.pick == (0.2, 0.7)
+
+
+def test_an_engine_in_use_that_cannot_be_opened_again_keeps_its_place():
+    """Otherwise the walk would begin anew at the first one and never come past it."""
+    names = installed()
+    live = Live(Settings(engine={"name": names[2]}))
+    live.note_engine(names[2], usable=False)
+    press(live, "e")
+    assert live.now.engine.name == names[3]

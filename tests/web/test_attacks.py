@@ -56,6 +56,16 @@ def test_half_requests_are_closed_after_a_while(web, monkeypatch):
         until(lambda: all(is_closed(own) for own in opened))
 
 
+def test_half_a_second_request_is_closed_like_the_first(web, monkeypatch):
+    """Of a connection that was kept alive; no token is needed for an answer."""
+    with socket.create_connection(("127.0.0.1", web.port), timeout=10) as own:
+        own.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert own.recv(100_000).startswith(b"HTTP/1.1 401")
+        monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+        own.send(b"GET / HTTP/1.1\r\nX: ")
+        until(lambda: is_closed(own))
+
+
 def test_there_is_a_limit_of_connections_and_the_page_comes_back(web, monkeypatch):
     monkeypatch.setattr(connections, "MOST", 16)
     with half_requests(web.port, 40) as opened:

@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from realtime_bg.web.limits import Limits
+from realtime_bg.web.security import new_token
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +195,171 @@ def test_the_page_asks_nobody_else(web):
         text = web.get("/" if name == "index.html" else f"/static/{name}").text
         assert "https://" not in text.replace('location.protocol === "https:"', "")
         assert "http://" not in text.replace("http://www.w3.org", "")
+
+
+HEADERS = {
+    "Content-Security-Policy": {
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob: data:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    },
+    "X-Content-Type-Options": {"nosniff"},
+    "X-Frame-Options": {"DENY"},
+    "Referrer-Policy": {"no-referrer"},
+    "Cross-Origin-Opener-Policy": {"same-origin"},
+    "Cross-Origin-Resource-Policy": {"same-origin"},
+    "Permissions-Policy": {"camera=(), microphone=(), geolocation=()"},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "shown", "status"),
+    [
+        ("/api/stats", {}, 200),
+        ("/", {}, 200),
+        ("/static/app.js", {}, 200),
+        ("/nowhere", {}, 404),
+        ("/api/stats", {"Authorization": None}, 401),
+        ("/api/stats", {"Host": "evil.example"}, 421),
+        (f"/?token={TOKEN}", {}, 303),
+    ],
+)
+def test_each_header_has_exactly_this_value(web, path, shown, status):
+    answer = raw(web, path=path, **shown)
+    assert answer.status == status
+    found = {name: set(answer.headers.get_all(name, [])) for name in HEADERS}
+    policy = "Content-Security-Policy"
+    (text,) = found.pop(policy)
+    assert set(text.split("; ")) == HEADERS[policy]
+    assert found == {name: value for name, value in HEADERS.items() if name != policy}
+    kept = answer.headers["Cache-Control"]
+    assert (kept != "no-store") if path.startswith("/static/") else (kept == "no-store")
+
+
+def test_a_refusal_says_how_to_identify_oneself(web):
+    assert raw(web, Authorization=None).headers["WWW-Authenticate"] == "Bearer"
+    assert raw(web, Host="evil.example").headers["WWW-Authenticate"] is None
+    plain = raw(web, path="/", Authorization=None)
+    assert plain.headers["Content-Type"].startswith("text/plain")
+    assert plain.text.startswith("realtime-bg: no valid token; ")
+    assert raw(web, Authorization=None).headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("site", "status"),
+    [
+        ("same-origin", 200),
+        ("none", 200),
+        ("same-site", 403),
+        ("cross-site", 403),
+        ("", 403),
+        ("anything", 403),
+    ],
+)
+def test_a_change_comes_from_the_own_page_or_from_the_user(web, site, status):
+    answer = raw(
+        web, "PATCH", "/api/settings", "{}", Sec_Fetch_Site=site, Content_Type="application/json"
+    )
+    assert answer.status == status
+    assert raw(web, Sec_Fetch_Site=site).status == 200  # reading changes nothing
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "BREW"])
+def test_every_method_that_changes_is_refused_to_other_sites(web, method):
+    for shown in ({"Origin": "https://evil.example"}, {"Sec_Fetch_Site": "cross-site"}):
+        answer = raw(web, method, "/api/settings", "{}", **shown)
+        assert (answer.status, "another site may not" in answer.text) == (403, True)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_reading_is_no_change(web, method):
+    assert raw(web, method, Origin="https://evil.example").status in (200, 405)
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    """A server that is also called MyBox.lan, and has a token for metrics alone."""
+    folder = tmp_path_factory.mktemp("named")
+    with served(folder, hosts=("MyBox.lan",), scrape_token="s" * 43) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("mybox.lan:5003", 200),
+        ("MYBOX.LAN", 200),
+        ("MyBox.lan", 200),
+        ("other.lan", 421),
+        ("x.mybox.lan", 421),
+        ("mybox.lan.evil.example", 421),
+    ],
+)
+def test_a_host_that_is_allowed_passes_in_any_case(named, host, status):
+    assert raw(named, Host=host).status == status
+
+
+def test_the_own_origin_is_compared_with_the_host_in_any_case(named):
+    for origin, status in (("http://MYBOX.lan:5003", 200), ("http://mybox.lan", 403)):
+        answer = raw(
+            named,
+            "PATCH",
+            "/api/settings",
+            "{}",
+            Host="MyBox.lan:5003",
+            Origin=origin,
+            Content_Type="application/json",
+        )
+        assert answer.status == status
+
+
+def test_the_token_for_metrics_opens_nothing_else(named, web):
+    scrape = f"Bearer {'s' * 43}"
+    assert raw(named, path="/metrics", Authorization=scrape).status == 200
+    assert raw(named, path="/metrics").status == 200  # the whole token does, too
+    for path in ("/", "/api/stats", "/metrics/", "/api/openapi.json", "/metrics2"):
+        assert raw(named, path=path, Authorization=scrape).status == 401, path
+    assert raw(named, "POST", "/metrics", Authorization=scrape).status == 401
+    for token in (scrape, "Bearer", "Bearer ", None):  # here there is no such token
+        assert raw(web, path="/metrics", Authorization=token).status == 401
+
+
+def test_the_cookie_is_the_token_for_this_port_only(web):
+    answer = raw(web, path=f"/?token={TOKEN}", Authorization=None)
+    assert answer.status == 303
+    cookie, *attributes = answer.headers["Set-Cookie"].split("; ")
+    assert cookie == f"realtime_bg_token_{web.port}={TOKEN}"
+    assert {one.lower() for one in attributes} == {"httponly", "samesite=strict", "path=/"}
+    for name, status in ((f"realtime_bg_token_{web.port}", 200), ("realtime_bg_token", 401)):
+        assert raw(web, Authorization=None, Cookie=f"{name}={TOKEN}").status == status
+    bare = raw(web, path=f"/?token={TOKEN}", Authorization=None, Host="localhost")
+    assert bare.headers["Set-Cookie"].startswith(f"realtime_bg_token={TOKEN}; ")
+    # Only the page itself takes the token from its address, and only when it is read
+    for method, path in (("POST", "/"), ("GET", "/api/stats"), ("GET", "/nowhere")):
+        assert raw(web, method, f"{path}?token={TOKEN}", Authorization=None).status in (401, 403)
+
+
+def test_a_token_is_long_and_never_the_same():
+    tokens = {new_token() for _ in range(20)}
+    assert len(tokens) == 20
+    assert {len(token) for token in tokens} == {43}  # 32 bytes as base64
+
+
+def test_the_limits_of_bodies_are_exact(web):
+    kind = {"Content_Type": "Multipart/Form-Data; boundary=x"}
+    for size, refused in ((200_000, False), (200_001, True)):
+        status = raw(web, "POST", "/api/image", b"x" * size, **kind).status
+        assert (status == 413) is refused, size
+    for size, refused in ((64_000, False), (64_001, True)):
+        kind = {"Content_Type": "application/json"}
+        answer = raw(web, "PATCH", "/api/settings", b"{" + b" " * (size - 2) + b"}", **kind)
+        assert (answer.status == 413) is refused, size
+    for length in ("-1", "+1", "1e3", "0x10"):
+        assert raw(web, "POST", "/api/image", b"", Content_Length=length).status in (400, 413)

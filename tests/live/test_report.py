@@ -1,0 +1,55 @@
+"""The status report: every value under its name."""
+
+import time
+
+from realtime_bg.live.report import reported
+from realtime_bg.settings import load
+from realtime_bg.stats import Stats
+
+
+def stats():
+    made = Stats()
+    made.engine, made.provider, made.work_size = "rvm", "CUDA:0", (512, 288)
+    made.dropped, made.held, made.failures = 1, 2, 3
+    for number, name in enumerate(
+        ("latency", "capture", "resize", "network", "upsample", "composite", "hand-over"), 1
+    ):
+        made.add(name, number / 1000)
+    return made
+
+
+def test_every_value_has_its_name():
+    assert reported(load(), stats(), True, "it sends no frames") == {
+        "running": True,
+        "problem": "it sends no frames",
+        "shows_camera": False,
+        "engine": "rvm",
+        "provider": "CUDA:0",
+        "work_size": [512, 288],
+        "fps": 0.0,
+        "latency_ms": 1.0,
+        "stages_ms": {
+            "capture": 2.0,
+            "resize": 3.0,
+            "network": 4.0,
+            "upsample": 5.0,
+            "composite": 6.0,
+            "hand-over": 7.0,
+        },
+        "dropped": 1,
+        "held": 2,
+        "failures": 3,
+        "recording": False,
+        "notice": "",
+    }
+
+
+def test_it_says_whether_the_camera_is_shown_and_recorded():
+    made = stats()
+    made.recording_since = time.monotonic()
+    made.notice("recording a.mp4")
+    report = reported(load(flags={"background.current": "none"}), made, False, "")
+    assert report["shows_camera"] is True
+    assert report["recording"] is True
+    assert report["notice"] == "recording a.mp4"
+    assert (report["running"], report["engine"]) == (False, "")

@@ -1,0 +1,112 @@
+"""Temporal smoothing: what is averaged, what is not, and within which bounds."""
+
+import cv2
+import numpy as np
+import pytest
+
+from realtime_bg.frames import Frame, Matte
+from realtime_bg.processing.steady import FAINTEST, GAP, Steady, follows
+
+SHAPE = 72, 128
+
+
+def texture(seed=1, shape=SHAPE):
+    picture = np.random.default_rng(seed).uniform(0, 255, (*shape, 3))
+    return cv2.GaussianBlur(picture, (0, 0), 2).astype(np.uint8)
+
+
+def matte(alpha, index=0, image=None, epoch=0, time=None):
+    """A matte of the same still picture, 30 times a second."""
+    image = texture(shape=alpha.shape) if image is None else image
+    shown = Frame(image, index, index / 30 if time is None else time, epoch)
+    return Matte(shown, alpha.astype(np.float32), guide=image)
+
+
+def flat(value, shape=SHAPE):
+    return np.full(shape, value, np.float32)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.25, 0.5, 0.9])
+def test_the_weight_is_the_share_of_the_last_alpha(weight):
+    steady = Steady()
+    np.testing.assert_array_equal(steady(matte(flat(0.8)), weight), flat(0.8))
+    after = steady(matte(flat(0.4), 1), weight)
+    np.testing.assert_allclose(after, 0.4 + weight * 0.4, atol=1e-3)
+    third = steady(matte(flat(0.4), 2), weight)  # the average goes on from what was shown
+    np.testing.assert_allclose(third, 0.4 + weight**2 * 0.4, atol=1e-3)
+
+
+def test_no_alpha_leaves_its_range_at_a_moving_edge():
+    """Cubic interpolation overshoots beside a hard edge."""
+    steady, picture = Steady(), texture()
+    seen = []
+    for index in range(8):
+        by = round(1.5 * index)
+        alpha = np.zeros(SHAPE, np.float32)
+        alpha[10:60, 20 + by : 80 + by] = 1
+        image = np.ascontiguousarray(np.roll(picture, by, axis=1))
+        seen.append(steady(matte(alpha, index, image), 0.9))
+    assert all(one.min() >= 0 for one in seen)
+    assert all(one.max() <= 1 for one in seen)
+    assert max(np.abs(one - np.round(one)).max() for one in seen) > 0.1  # something was averaged
+
+
+def test_a_faint_rest_is_cut_and_no_more_than_that():
+    steady = Steady()
+    steady(matte(flat(0.018)), 0.5)
+    assert not steady(matte(flat(0.0), 1), 0.5).any()  # 0.009
+    steady = Steady()
+    steady(matte(flat(0.024)), 0.5)
+    np.testing.assert_allclose(steady(matte(flat(0.0), 1), 0.5), 0.012, atol=1e-3)
+    assert FAINTEST == 0.01
+
+
+def test_what_changed_in_the_picture_is_not_averaged():
+    steady, first = Steady(), texture()
+    steady(matte(flat(1), 0, first), 0.9)
+    second = first.copy()
+    second[:, 64:] = 250
+    after = steady(matte(flat(0), 1, second), 0.9)
+    assert after[20:50, 8:40].min() > 0.8
+    assert after[20:50, 80:120].max() < 0.05
+
+
+def test_another_work_size_begins_anew():
+    """As when the picture of the network is made smaller to hold the rate."""
+    steady = Steady()
+    steady(matte(flat(1)), 0.9)
+    smaller = flat(0.2, (36, 64))
+    np.testing.assert_array_equal(steady(matte(smaller, 1), 0.9), smaller)
+    np.testing.assert_allclose(steady(matte(flat(0.2, (36, 64)), 2), 0.9), 0.2, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("later", "epoch", "expected"),
+    [
+        (1 / 30, 0, True),
+        (GAP - 0.01, 0, True),
+        (GAP, 0, False),
+        (0.0, 0, False),
+        (-1 / 30, 0, False),
+        (1 / 30, 1, False),
+    ],
+)
+def test_a_frame_follows_soon_after_and_in_the_same_scene(later, epoch, expected):
+    image = texture()
+    last, now = Frame(image, 5, 2.0), Frame(image, 6, 2.0 + later, epoch)
+    assert follows(now, last) is expected
+    steady = Steady()
+    steady(matte(flat(1), time=2.0), 0.5)
+    after = steady(matte(flat(0), time=2.0 + later, epoch=epoch), 0.5)
+    assert bool(after.any()) is expected
+
+
+@pytest.mark.parametrize("difference", [0, 4, 8, 16, 60])
+def test_the_share_falls_with_the_square_of_the_difference(difference):
+    """At 8 grey levels to 1/e of the weight."""
+    steady = Steady()
+    before, now = (np.full((*SHAPE, 3), level, np.uint8) for level in (100, 100 + difference))
+    steady(matte(flat(1), 0, before), 0.9)
+    expected = 0.9 * np.exp(-((difference / 8) ** 2))
+    after = steady(matte(flat(0), 1, now), 0.9)
+    np.testing.assert_allclose(after, expected if expected > FAINTEST else 0, atol=1e-3)

@@ -1,0 +1,365 @@
+"""The guards of the page one by one, without a server: what passes and what does not."""
+
+import asyncio
+import threading
+
+import pytest
+from helpers.waiting import until
+
+pytest.importorskip("fastapi")
+
+from realtime_bg.engines import ENGINES
+from realtime_bg.settings import flattened, load
+from realtime_bg.settings.live import Live
+from realtime_bg.web import connections, remote
+from realtime_bg.web.answers import Refusal
+from realtime_bg.web.form_checks import FormChoice, background_spec, check_engine, check_form
+from realtime_bg.web.gallery import Gallery
+from realtime_bg.web.limits import Limits
+from realtime_bg.web.pixel_gate import PixelGate
+from realtime_bg.web.security import Guard, TooLarge
+
+PIXELS = 1_000_000
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    return Gallery(tmp_path / "gallery", PIXELS, 10, PixelGate(PIXELS))
+
+
+@pytest.fixture
+def live():
+    return Live(load(flags={"background.current": "beach"}))
+
+
+def refused(call, *arguments):
+    """The status and the text of a refusal."""
+    with pytest.raises(Refusal) as raised:
+        call(*arguments)
+    return raised.value.status, raised.value.text
+
+
+def nested(key, value):
+    """``a.b`` -> ``{"a": {"b": value}}``."""
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    return value
+
+
+# What a browser may change
+
+
+FORBIDDEN = {
+    *("source.spec", "source.size", "source.fps", "source.loop", "source.stall"),
+    *("engine.model", "engine.combine.model", "engine.device", "engine.offline"),
+    *("engine.plate.file", "background.inpaint"),
+    *("output.sinks", "output.folder", "privacy.max_age"),
+}
+
+
+@pytest.mark.parametrize("key", sorted(flattened(load().model_dump())))
+def test_a_browser_changes_nothing_that_names_files_devices_or_outputs(live, gallery, key):
+    before = live.now
+    value = flattened(before.model_dump())[key]
+    change = nested(key, value)
+    if key not in FORBIDDEN:
+        remote.change(live, gallery, change)  # what it is already is no harm
+        return
+    status, text = refused(remote.change, live, gallery, change)
+    assert status == 403
+    assert text.startswith(f"{key}: can be set in config.yaml or on the command line")
+    assert live.now is before
+
+
+@pytest.mark.parametrize("section", ["source", "engine.plate", "engine", "output", "privacy"])
+def test_nor_a_whole_section_with_such_a_key_in_it(live, gallery, section):
+    for value in (None, "x", 3, ["x"]):
+        status, _ = refused(remote.change, live, gallery, nested(section, value))
+        assert status == 403
+    remote.change(live, gallery, nested(section, {}))  # says nothing
+
+
+@pytest.mark.parametrize("change", [{"a.b": 1}, {"output": {"sinks.x": 1}}, {"output.sinks": []}])
+def test_keys_with_dots_are_no_way_around(live, gallery, change):
+    status, text = refused(remote.change, live, gallery, change)
+    assert (status, "write sections as objects" in text) == (422, True)
+
+
+def test_a_name_that_only_begins_like_a_forbidden_one_is_another(live, gallery):
+    with pytest.raises(Refusal) as raised:
+        remote.change(live, gallery, {"sourcery": 1})
+    assert raised.value.status == 422
+    remote.change(live, gallery, {"output": {"mirror": True}})
+    assert live.now.output.mirror
+
+
+def test_all_changes_are_made_or_none(live, gallery):
+    before = live.now
+    both = {"refine": {"feather": 3}, "source": {"spec": "camera:1"}}
+    assert refused(remote.change, live, gallery, both)[0] == 403
+    assert live.now is before
+    assert refused(remote.change, live, gallery, {"refine": {"feather": 99}})[0] == 422
+    assert live.now is before
+
+
+def test_paths_are_no_backgrounds_from_a_browser(live, gallery, tmp_path):
+    own = tmp_path / "own.png"
+    own.write_bytes(b"x")
+    for spec in (str(own), "~/own.png", f"{tmp_path}", "../own.png", "gone.png"):
+        for change in ({"current": spec}, {"items": [spec]}, {"items": spec}):
+            assert refused(remote.change, live, gallery, {"background": change})[0] == 422
+    for spec in ("none", "blur", "blur:24", "#00ff00", "red", "office"):
+        remote.change(live, gallery, {"background": {"current": f" {spec} "}})
+        assert live.now.background.current == spec
+    remote.change(live, gallery, {"background": {"items": "red"}})
+    assert live.now.background.items == ("red",)
+
+
+def test_a_path_that_the_user_has_chosen_may_be_chosen_again(gallery, tmp_path):
+    own, other = tmp_path / "own.png", tmp_path / "other.png"
+    for path in (own, other):
+        path.write_bytes(b"x")
+    live = Live(load(flags={"background.current": "beach", "background.items": [str(own)]}))
+    remote.change(live, gallery, {"background": {"current": str(own)}})
+    assert live.now.background.current == str(own)
+    assert refused(remote.change, live, gallery, {"background": {"current": str(other)}})[0] == 422
+
+
+def test_values_that_are_no_text_are_left_to_the_settings(live, gallery):
+    for value in (3, None, ["beach"], {"x": 1}):
+        assert refused(remote.change, live, gallery, {"background": {"current": value}})[0] == 422
+    assert refused(remote.change, live, gallery, {"background": {"items": [3]}})[0] == 422
+
+
+def test_what_a_browser_sees_has_no_password(gallery):
+    live = Live(load(flags={"source.spec": "rtsp://me:secret@camera/1"}))
+    values = remote.shown(live, gallery)
+    assert values["source"]["spec"] == "rtsp://me:***@camera/1"
+    assert "secret" not in str(values)
+    assert flattened(values).keys() == flattened(load().model_dump()).keys()
+
+
+def test_a_background_that_is_deleted_is_let_go():
+    live = Live(load(flags={"background.current": "red", "background.items": ["red", "beach"]}))
+    remote.let_go(live, "office")
+    assert live.now.background.current == "red"
+    assert live.now.background.items == ("red", "beach")
+    remote.let_go(live, "red")
+    assert live.now.background.current == "blur"
+    assert live.now.background.items == ("beach",)
+
+
+# Forms
+
+
+@pytest.mark.parametrize(
+    ("background", "color", "engine", "expected"),
+    [
+        (None, None, None, (None, None)),
+        ("", "", "", (None, None)),
+        ("transparent", None, None, (None, None)),
+        (None, "transparent", "auto", (None, "auto")),
+        ("beach", None, "grabcut", ("beach", "grabcut")),
+        (None, "#00ff00", None, ("#00ff00", None)),
+        ("red", "", None, ("red", None)),
+        ("blur:24", None, None, ("blur:24", None)),
+        ("none", None, None, ("none", None)),
+    ],
+)
+def test_a_form_names_a_background_and_an_engine(gallery, background, color, engine, expected):
+    assert check_form(gallery, background, color, engine) == FormChoice(*expected)
+
+
+def test_a_form_that_contradicts_itself_is_refused(gallery):
+    assert refused(check_form, gallery, "beach", "red", None) == (
+        422,
+        "give background or color, not both",
+    )
+    status, text = refused(check_form, gallery, None, None, "rwm")
+    assert status == 422
+    assert text.startswith("unknown engine 'rwm'; there are auto, rvm, ")
+    for name in ("auto", *ENGINES):
+        check_engine(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/passwd",
+        "./beach",
+        "a.png",
+        "blur:/etc/passwd",
+        "blur:\\\\host\\share",
+        "image",
+        "image:/etc/passwd",
+        "video:a.mp4",
+        "folder:/",
+        "beach:x",
+        "upload:../x",
+        "upload:gone",
+        "",
+        "nocolour",
+        "x" * 5000,
+        "a\x00b",
+    ],
+)
+def test_no_name_of_a_background_reads_a_file(gallery, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"x")
+    (tmp_path / "image").write_bytes(b"x")
+    status, text = refused(background_spec, gallery, name)
+    assert status in (404, 422)
+    assert len(text) < 400
+
+
+# Memory
+
+
+def test_a_gate_counts_what_is_inside():
+    gate, entered = PixelGate(100), []
+    with gate.admit(60), gate.admit(40):  # exactly full
+        thread = threading.Thread(target=lambda: enter(gate, 1, entered))
+        thread.start()
+        thread.join(0.05)
+        assert entered == []
+    thread.join(10)
+    assert entered == [1]
+    assert gate._inside == 0
+
+
+def enter(gate, pixels, entered):
+    with gate.admit(pixels):
+        entered.append(pixels)
+
+
+def test_a_picture_that_cannot_be_decoded_leaves_its_place():
+    gate, entered = PixelGate(100), []
+    with pytest.raises(ZeroDivisionError), gate.admit(500):
+        raise ZeroDivisionError
+    assert gate._inside == 0
+    threads = [threading.Thread(target=enter, args=(gate, 100, entered)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(entered) == 3)
+    for thread in threads:
+        thread.join(10)
+
+
+def test_the_usual_limits():
+    assert Limits().model_dump() == {
+        "upload": 2_000_000_000,
+        "photo": 50_000_000,
+        "pixels": 50_000_000,
+        "seconds": 3600.0,
+        "photos": 4,
+        "jobs": 8,
+        "viewers": 8,
+        "backgrounds": 100,
+    }
+    with pytest.raises(ValueError, match="frozen"):
+        Limits().photo = 1
+
+
+@pytest.mark.parametrize(
+    ("handles", "expected"), [(10, 16), (64, 16), (68, 17), (1024, 256), (1028, 256), (10**6, 256)]
+)
+def test_connections_take_a_quarter_of_the_handles_at_most(monkeypatch, handles, expected):
+    monkeypatch.setattr(connections, "most_handles", lambda: handles)
+    assert connections.most_connections() == expected
+    assert connections.HEAD_SECONDS == 10.0
+
+
+# The body of a request, seen by the guard alone
+
+LARGEST = 1000
+UPLOAD_KIND = (b"content-type", b"multipart/form-data; boundary=x")
+
+
+def asked(app, pieces, *headers):
+    """What the guard answers to an upload that comes in pieces: (status or None, body)."""
+    kind = {"type": "http", "method": "POST", "path": "/api/image", "query_string": b""}
+    shown = [(b"host", b"localhost"), (b"authorization", b"Bearer secret"), UPLOAD_KIND]
+    scope = kind | {"headers": [*shown, *headers]}
+    waiting = [{"type": "http.request", "body": one, "more_body": True} for one in pieces]
+    waiting.append({"type": "http.request", "body": b"", "more_body": False})
+    sent = []
+
+    async def receive():
+        return waiting.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(Guard(app, "secret", (), LARGEST)(scope, receive, send))
+    status = next((one["status"] for one in sent if "status" in one), None)
+    return status, b"".join(one.get("body", b"") for one in sent)
+
+
+async def reads_all(scope, receive, send):
+    """Answers when it has the whole body, as the routes do."""
+    while (await receive())["more_body"]:
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"done"})
+
+
+async def answers_first(scope, receive, send):
+    """Begins to answer before it has the body."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    try:
+        await reads_all(scope, receive, lambda _: asyncio.sleep(0))
+    finally:
+        await send({"type": "http.response.body", "body": b"cut off"})
+
+
+async def hides_it(scope, receive, send):
+    """Answers by itself when reading fails, as a parser does."""
+    try:
+        await reads_all(scope, receive, send)
+    except TooLarge:
+        await send({"type": "http.response.start", "status": 400, "headers": []})
+        await send({"type": "http.response.body", "body": b"bad form"})
+
+
+async def says_nothing(scope, receive, send):
+    """Neither reads nor answers."""
+
+
+@pytest.mark.parametrize("app", [reads_all, hides_it])
+def test_a_body_without_a_length_is_counted_to_the_byte(app):
+    assert asked(app, [b"x" * 600, b"x" * 400]) == (200, b"done")
+    status, body = asked(app, [b"x" * 600, b"x" * 401])
+    assert (status, body) == (413, b'{"error":"larger than 1 kB"}')
+
+
+def test_a_length_that_lies_is_no_help():
+    assert asked(reads_all, [b"x" * 1001], (b"content-length", b"10"))[0] == 413
+    assert asked(reads_all, [b"x" * 10], (b"content-length", b"1001"))[0] == 413
+    assert asked(reads_all, [b"x" * 10], (b"content-length", b"1000"))[0] == 200
+
+
+def test_an_answer_that_has_begun_is_not_answered_again():
+    assert asked(answers_first, [b"x" * 2000]) == (200, b"cut off")
+
+
+def test_what_is_not_answered_is_not_called_too_large():
+    assert asked(says_nothing, [b"x"]) == (None, b"")
+
+
+@pytest.mark.parametrize(
+    ("largest", "text"), [(2_000_000_000, "2000 MB"), (1_000_000, "1 MB"), (999_000, "999 kB")]
+)
+def test_a_limit_is_named_in_its_unit(monkeypatch, largest, text):
+    monkeypatch.setattr(f"{__name__}.LARGEST", largest)
+    status, body = asked(reads_all, [], (b"content-length", str(largest + 1).encode()))
+    assert (status, body) == (413, f'{{"error":"larger than {text}"}}'.encode())
+
+
+def test_other_events_of_the_server_pass():
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append(scope["type"])
+
+    asyncio.run(Guard(app, "secret", (), LARGEST)({"type": "lifespan"}, None, None))
+    assert seen == ["lifespan"]
