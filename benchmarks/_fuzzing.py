@@ -50,6 +50,7 @@ def served(stderr: IO[str] | None = None) -> Iterator[tuple[str, str, psutil.Pro
         finally:
             process.terminate()
             process.wait(20)
+            process.stdout.close()
 
 
 def samples(folder: Path) -> dict[str, list[bytes]]:

@@ -13,6 +13,8 @@ from helpers.fuzzing import JSON, bounded, files, samples, served
 from helpers.waiting import until
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from realtime_bg.settings import Settings, flattened
 
@@ -189,3 +191,15 @@ def test_random_frames(web):
 
     send()
     assert web.ask("GET", "/api/about").ok
+
+
+def test_text_that_is_no_text_leaves_no_traceback(web):
+    """uvicorn's message about it had one."""
+    url = f"{web.address.replace('http', 'ws', 1)}/api/events"
+    headers = {"Authorization": f"Bearer {web.token}"}
+    with connect(url, additional_headers=headers, proxy=None) as own, suppress(ConnectionClosed):
+        own.send(b"\xd5\x00", text=True)
+        while own.recv(10):
+            pass
+    until(lambda: "Invalid UTF-8" in web.log.read_text())
+    assert "Traceback" not in web.log.read_text()
