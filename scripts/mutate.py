@@ -76,7 +76,7 @@ ROOMS = {
         ("realtime_bg/videos/joining.py", "realtime_bg/videos/sequences.py"),
         (
             "tests/videos/test_joining.py",
-            "tests/videos/test_joining_sound.py",
+            "tests/videos/test_video_sound.py",
             "tests/videos/test_videos.py",
         ),
     ),

@@ -8,8 +8,9 @@ import pytest
 
 from realtime_bg.backgrounds import open_background
 from realtime_bg.errors import BackgroundError, SourceError
-from realtime_bg.media.av import open_video, pictures
+from realtime_bg.media.av import open_video
 from realtime_bg.media.codecs import VIDEO, WHITELIST
+from realtime_bg.media.reading import pictures
 from realtime_bg.settings import BackgroundSettings
 
 
