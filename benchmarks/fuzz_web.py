@@ -7,7 +7,8 @@ videos.
 Starts `realtime-bg serve` on a free port with the built-in demo as its camera. The exit code is 1
 if a response was a 5xx, a request timed out after --timeout seconds, or the server ended. The
 tables show the responses, and the server's memory, threads and open files before and after. The
-schema's calls come last, because they change settings.
+schema's calls come last, because they change settings. tests/fuzz is a short version, which runs
+with the tests.
 """
 
 import argparse
@@ -17,107 +18,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import av
-import cv2
-import numpy as np
 import psutil
 import requests
-
-from realtime_bg.settings import SourceSettings
-from realtime_bg.sources.demo import DemoSource
+from _fuzzing import damaged, samples, served, state
 
 WARM_UP = 100  # requests before memory is measured: caches, the engine, thread pools
 BESIDE = Path(sys.executable).parent  # the folder of this environment's commands
 ENDLESS = "/api/live/stream"
-
-
-@contextmanager
-def served() -> Iterator[tuple[str, str, psutil.Process]]:
-    """Run a server; yield its address, token and process."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            BESIDE / "realtime-bg",
-            "serve",
-            "--port",
-            "0",
-            "--source",
-            "demo",
-            "--size",
-            "320x180",
-            "--engine",
-            "embedded",
-            "--offline",
-        ]
-        environment = {**psutil.Process().environ(), "XDG_DATA_HOME": folder, "TMPDIR": folder}
-        process = psutil.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
-        try:
-            address, _, token = process.stdout.readline().strip().partition("/?token=")
-            while True:
-                try:
-                    requests.get(address, timeout=5)
-                    break
-                except requests.ConnectionError:
-                    time.sleep(0.1)
-            yield address, token, process
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def samples(folder: Path) -> dict[str, list[bytes]]:
-    """Return intact files to damage: images in several formats, and videos."""
-    demo = DemoSource("", SourceSettings(spec="demo", size=(160, 90)), False)
-    image = demo.image(45)
-    cut_out = np.dstack([image, np.rint(demo.alpha(45) * 255).astype(np.uint8)])
-    suffixes = {".jpg": image, ".png": cut_out, ".webp": image, ".tiff": image, ".bmp": image}
-    pictures = [cv2.imencode(suffix, picture)[1].tobytes() for suffix, picture in suffixes.items()]
-    videos = []
-    for suffix, codec in ((".mp4", "h264"), (".webm", "libvpx-vp9"), (".avi", "mpeg4")):
-        path = folder / f"clip{suffix}"
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream(codec, rate=10, width=160, height=90)
-            stream.pix_fmt = "yuv420p"
-            for index in range(8):
-                frame = av.VideoFrame.from_ndarray(demo.image(index * 4), format="bgr24")
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
-        videos.append(path.read_bytes())
-    return {"/api/image": pictures, "/api/backgrounds": pictures, "/api/jobs": videos}
-
-
-def damaged(data: bytes, rng: random.Random) -> bytes:
-    """Return ``data`` with bytes changed, deleted, duplicated or truncated; sometimes unchanged."""
-    changed = bytearray(data)
-    for _ in range(rng.choice((0, 1, 1, 2, 8))):
-        at, length = rng.randrange(len(changed) + 1), rng.choice((1, 2, 4, 64, 512))
-        match rng.randrange(6):
-            case 0 | 1:
-                piece = rng.choice((rng.randbytes(length), b"\xff" * length, bytes(length)))
-                changed[at : at + length] = piece
-            case 2:
-                del changed[at : at + length]
-            case 3:
-                changed[at:at] = changed[max(0, at - length) : at]
-            case 4:
-                del changed[at:]
-            case 5:  # sizes are in the first bytes
-                changed[rng.randrange(min(64, len(changed) + 1)) :][:4] = rng.randbytes(4)
-                place = rng.randrange(64)
-                changed[place : place + 4] = rng.randbytes(4)
-    return bytes(changed)
-
-
-def state(process: psutil.Process) -> dict[str, float]:
-    """Return the resources that must not grow."""
-    return {
-        "memory, MB": process.memory_info().rss / 1e6,
-        "threads": process.num_threads(),
-        "open files": process.num_fds(),
-    }
 
 
 def main() -> int:
@@ -135,7 +44,12 @@ def main() -> int:
     answers: Counter[tuple[str, int]] = Counter()
     slowest: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, served() as (address, token, process):
-        kinds = samples(Path(folder))
+        found = samples(Path(folder))
+        kinds = {
+            "/api/image": found["picture"],
+            "/api/backgrounds": found["picture"],
+            "/api/jobs": found["video"],
+        }
         with requests.Session() as session:
             session.headers["Authorization"] = f"Bearer {token}"
             before = {}
@@ -159,10 +73,10 @@ def main() -> int:
             after = state(process)
         print("| upload | answers | slowest |\n|---|---|---|")
         for where in kinds:
-            found = ", ".join(
+            counts = ", ".join(
                 f"{n} x {code}" for (at, code), n in sorted(answers.items()) if at == where
             )
-            print(f"| `POST {where}` | {found} | {slowest.get(where, 0.0):.2f} s |")
+            print(f"| `POST {where}` | {counts} | {slowest.get(where, 0.0):.2f} s |")
         print("\n| the server | before | after |\n|---|---|---|")
         for name, value in before.items():
             print(f"| {name} | {value:.0f} | {after[name]:.0f} |")

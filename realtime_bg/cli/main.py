@@ -78,8 +78,8 @@ app.add_typer(models.models_app, name="models")
 
 def main() -> None:
     """The console script: any error that the user can fix becomes one line and exit code 2."""
-    # OpenCV would print its own warnings beside our one line; --verbose keeps them.
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    # OpenCV would print its own warnings and errors beside our one line.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files in any encoding, as they are
         sys.stdout.reconfigure(errors="surrogateescape")
     usage_error: Any = typer.BadParameter.__mro__[1]  # typer does not export this class

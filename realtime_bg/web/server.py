@@ -58,6 +58,7 @@ def serve(
 
 def configuration(app: Any) -> uvicorn.Config:
     """The configuration of uvicorn, without trusting proxy headers."""
+    logging.getLogger("uvicorn.error").addFilter(_no_stack_of_clients)
     return uvicorn.Config(
         app,
         log_level="warning",
@@ -69,6 +70,13 @@ def configuration(app: Any) -> uvicorn.Config:
         lifespan="on",
         timeout_graceful_shutdown=STOP_SECONDS,
     )
+
+
+def _no_stack_of_clients(record: logging.LogRecord) -> bool:
+    """Leave the traceback out of uvicorn's message about a client that sends invalid text."""
+    if str(record.msg).startswith("Invalid UTF-8"):
+        record.exc_info = None
+    return True
 
 
 def bind(host: str, port: int) -> tuple[socket.socket, int]:
