@@ -50,6 +50,11 @@ EQUIVALENT = {
         "0 -> (1)",
     ): "never compared before there are settings",
     (
+        "realtime_bg/processing/engine_choice.py",
+        "if previous is not None and settings != previous:",
+        "previous is not None and settings != previous -> (settings != previous)",
+    ): "before there are settings no engine is barred",
+    (
         "realtime_bg/web/security.py",
         'headers.get("host", "")',
         "'' -> ('x')",

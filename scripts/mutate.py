@@ -53,6 +53,7 @@ ROOMS = {
         ("realtime_bg/live/*.py",),
         (
             "tests/live/test_{name}.py",
+            "tests/live/test_standstill.py",
             "tests/live/test_watchdog.py",
             "tests/live/test_pipeline_state.py",
             "tests/live/test_pipeline.py",
@@ -75,7 +76,7 @@ ROOMS = {
         ("realtime_bg/videos/joining.py", "realtime_bg/videos/sequences.py"),
         (
             "tests/videos/test_joining.py",
-            "tests/videos/test_joining_sound.py",
+            "tests/videos/test_video_sound.py",
             "tests/videos/test_videos.py",
         ),
     ),

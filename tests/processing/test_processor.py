@@ -5,7 +5,8 @@ import pytest
 
 from realtime_bg import engines
 from realtime_bg.engines.base import Engine
-from realtime_bg.frames import DeviceMatte, Frame, Matte
+from realtime_bg.frames import Composite, DeviceMatte, Frame, Matte
+from realtime_bg.processing.compositor import fitted
 from realtime_bg.processing.matting import Matting
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import load
@@ -145,3 +146,14 @@ def test_previews_are_made_where_a_window_wants_them():
         processor = Processor(Live(load(flags=flags)), Stats(), True, previews)
         assert (processor.without_camera(SIZE, 0).preview is not None) is previews
         processor.close()
+
+
+def test_a_composite_of_another_size_is_fitted_and_loses_its_preview():
+    image = np.full((18, 32, 3), 90, np.uint8)
+    made = Composite(image, 4, 1.5, image)  # as after a change of the camera's size
+    assert fitted(made, (32, 18)) is made
+    small = fitted(made, (16, 16))
+    assert (small.index, small.time, small.preview) == (4, 1.5, None)
+    assert small.image.shape == (16, 16, 3)
+    assert (small.image[0] == 0).all()  # all of it is shown, between black bars
+    assert (small.image[8] == 90).all()
