@@ -77,7 +77,8 @@ def test_a_failed_engine_is_used_again_when_the_user_chooses_anew(log):
     used.matte(frame(1))
     assert log.calls[-1] == "first"
 
-    assert set(after.stats.given_up) == {"first", "second"}
+
+def test_a_failed_engine_stays_barred_when_the_picture_changes_its_size(log):
     log.failing["first"] = bad(2)
     used = matting()
     used.matte(frame())
