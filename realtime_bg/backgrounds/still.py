@@ -15,7 +15,7 @@ from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.imaging.colours import parse_colour
 from realtime_bg.imaging.geometry import fit
 from realtime_bg.imaging.orientation import UPRIGHT, upright
-from realtime_bg.media.pictures import HEAD, is_picture
+from realtime_bg.media.pictures import first_bytes, is_picture
 from realtime_bg.settings import BackgroundSettings
 
 LONGEST_SIDE = 4096  # larger pictures are reduced to this many pixels: more than any output shows
@@ -76,11 +76,7 @@ class ImageBackground(StillBackground):
 
 def is_still(path: Path) -> bool:
     """Whether the first bytes of a file are those of a still picture."""
-    try:
-        with path.open("rb") as file:
-            return is_picture(file.read(HEAD))
-    except OSError:
-        return False
+    return is_picture(first_bytes(path))
 
 
 def _decoded(data: NDArray[np.uint8]) -> Image | None:

@@ -32,7 +32,7 @@ from realtime_bg.sinks.window import WindowSink, display_problem
 from realtime_bg.sources import open_source
 from realtime_bg.stats import Stats
 from realtime_bg.steering.changes import absolute
-from realtime_bg.system.signals import STOPPING, ignores_hang_up
+from realtime_bg.system.signals import STOPPING, handled
 
 FRAMES = 20  # frames before the one that is used: cameras need some to adjust their exposure
 LOOK_SECONDS = 3.0  # how long the preview is shown
@@ -120,8 +120,7 @@ def _leaving() -> Iterator[Callable[[], None]]:
         if asked:
             raise KeyboardInterrupt
 
-    names = STOPPING[:2] if ignores_hang_up() else STOPPING
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]  # Windows
+    numbers = handled(STOPPING)
     before = [signal.signal(number, handler) for number in numbers]
     try:
         yield left

@@ -2,7 +2,7 @@
 
 import struct
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,39 +19,44 @@ HD_HEIGHT = 720
 _local = threading.local()
 
 
+class Pixels(NamedTuple):
+    """A decoded picture, upright. ``image``: BGR ``uint8 (H, W, 3)`` in BT.709; transparent parts
+    are white, whatever the file hides there. ``alpha``: the picture's own, ``float32 (H, W)`` in
+    [0, 1], if it has one. ``deep``: its own colours if they are HDR or wide gamut."""
+
+    image: Image
+    alpha: Alpha | None
+    deep: Deep | None
+
+
 def to_bgr(picture: Any, size: Size | None = None) -> Image:
-    """A decoded ``av.VideoFrame`` as BGR ``uint8 (H, W, 3)``, turned upright by its display matrix.
+    """The `Pixels.image` of a picture; ``size``: see `to_pixels`."""
+    return to_pixels(picture, size).image
 
-    HDR and wide-gamut pictures are converted to BT.709. Transparent parts are white, whatever the
-    file hides there. ``size`` (width, height), before turning, scales during the conversion, which
-    saves a pass over a large picture; None keeps the size.
+
+def to_pixels(picture: Any, size: Size | None = None) -> Pixels:
+    """The pixels of a decoded ``av.VideoFrame``, turned upright by its display matrix.
+
+    ``size`` (width, height), before turning, scales during the conversion, which saves a pass over
+    a large picture; None keeps the size.
     """
-    if has_alpha(picture):
-        return to_bgr_and_alpha(picture, size)[0]
-    if (grade := picture_grade(picture)) is not None:
-        return grade.to_sdr(to_deep(picture, size))
-    return upright(_converted(picture, size, "bgr24"), orientation_of(picture))
-
-
-def to_bgr_and_alpha(picture: Any, size: Size | None = None) -> tuple[Image, Alpha | None]:
-    """As `to_bgr`, with the picture's own alpha, ``float32 (H, W)`` in [0, 1], if it has one."""
+    orientation, grade = orientation_of(picture), picture_grade(picture)
+    deep: Deep | None = None
+    if grade is not None:
+        deep = upright(_converted(picture, size, "rgb48le"), orientation)
     if not has_alpha(picture):
-        return to_bgr(picture, size), None
-    full = upright(_converted(picture, size, "bgra"), orientation_of(picture))
+        if grade is not None and deep is not None:
+            return Pixels(grade.to_sdr(deep), None, deep)
+        return Pixels(upright(_converted(picture, size, "bgr24"), orientation), None, None)
+    full = upright(_converted(picture, size, "bgra"), orientation)
     alpha = np.divide(full[..., 3], np.float32(255), dtype=np.float32)
-    if (grade := picture_grade(picture)) is not None:
-        colours = grade.to_sdr(to_deep(picture, size))
+    if grade is not None and deep is not None:
+        colours = grade.to_sdr(deep)
     else:
         colours = np.ascontiguousarray(full[..., :3])
     white = np.full_like(colours, 255)
-    return cv2.blendLinear(colours, white, alpha, cv2.subtract(1.0, alpha)), alpha
-
-
-def to_deep(picture: Any, size: Size | None = None) -> Deep:
-    """A picture in its own colours and with 16 bits, RGB ``uint16 (H, W, 3)``, upright;
-    its alpha is ignored."""
-    deep: Deep = upright(_converted(picture, size, "rgb48le"), orientation_of(picture))
-    return deep
+    image = cv2.blendLinear(colours, white, alpha, cv2.subtract(1.0, alpha))
+    return Pixels(image, alpha, deep)
 
 
 def picture_grade(picture: Any) -> Grade | None:

@@ -5,6 +5,8 @@ from typing import Any
 
 from av.filter import Graph
 
+from realtime_bg.media.filtering import finished
+
 # One picture for each picture; those that are not marked as interlaced are passed on unchanged.
 OPTIONS = "mode=send_frame:parity=auto:deint=interlaced"
 
@@ -35,11 +37,7 @@ class Deinterlacer:
 
     def _pulled(self) -> Iterator[Any]:
         assert self._graph is not None
-        while True:
-            try:
-                picture: Any = self._graph.vpull()
-            except (BlockingIOError, EOFError):
-                return
+        for picture in finished(self._graph):
             # The filter counts fields, of which a picture has two.
             if picture.pts is not None:
                 picture.pts //= 2
@@ -55,8 +53,5 @@ def _graph(picture: Any) -> Graph:
         format=picture.format,
         time_base=picture.time_base,
     )
-    filter_, sink = graph.add("bwdif", OPTIONS), graph.add("buffersink")
-    source.link_to(filter_)
-    filter_.link_to(sink)
-    graph.configure()
+    graph.link_nodes(source, graph.add("bwdif", OPTIONS), graph.add("buffersink")).configure()
     return graph

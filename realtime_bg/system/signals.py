@@ -38,13 +38,10 @@ def stop_signals(
         else:
             reload()
 
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]  # Windows
-    if ignores_hang_up() and signal.SIGHUP in numbers:
-        numbers.remove(signal.SIGHUP)
     hang_up = getattr(signal, "SIGHUP", None)
     before = [
         (number, signal.signal(number, hung_up if number == hang_up else first))
-        for number in numbers
+        for number in handled(names)
     ]
     if hasattr(signal, "SIGUSR2"):
         before.append((signal.SIGUSR2, signal.signal(signal.SIGUSR2, signal.SIG_IGN)))
@@ -56,10 +53,12 @@ def stop_signals(
             signal.signal(number, handler)
 
 
-def ignores_hang_up() -> bool:
-    """Whether SIGHUP is ignored, as for programs started with ``nohup``. False on Windows."""
+def handled(names: Sequence[str]) -> list[signal.Signals]:
+    """The signals with these names that this system has, without a SIGHUP that is ignored, as for
+    programs started with ``nohup``."""
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     hang_up = getattr(signal, "SIGHUP", None)
-    return hang_up is not None and signal.getsignal(hang_up) == signal.SIG_IGN
+    return [n for n in numbers if n != hang_up or signal.getsignal(n) != signal.SIG_IGN]
 
 
 def _has_terminal() -> bool:

@@ -10,19 +10,18 @@ import av
 from av.format import Flags
 
 from realtime_bg.errors import SourceError
-from realtime_bg.frames import Alpha, Image, Size
+from realtime_bg.frames import Size
 from realtime_bg.imaging.geometry import fit
 from realtime_bg.imaging.orientation import is_turned
 from realtime_bg.media.av import Timeline, open_video
 from realtime_bg.media.decoding import (
     HD_HEIGHT,
     UNSPECIFIED,
+    Pixels,
     orientation_of,
     picture_grade,
-    to_bgr_and_alpha,
-    to_deep,
+    to_pixels,
 )
-from realtime_bg.media.grading import Deep
 from realtime_bg.media.reading import Notes, pictures
 
 RGB, BT709, SMPTE170M = 0, 1, 6  # matrix coefficients (H.273)
@@ -55,7 +54,7 @@ class Clip:
     average ticks per frame. ``origin``: the tick of time 0. ``size``: (width, height) upright.
     ``aspect``: a pixel's width divided by its height. ``frames``: their number according to the
     file, or an estimate, or None. ``length``: seconds from its start to the end of the video
-    according to the file (0: unknown). ``sound``: whether it has an audio track that can be read.
+    according to the file (0: unknown).
     ``grade``: the colours of HDR and wide-gamut video, or None; ``was_converted``: whether they
     are converted to BT.709. ``offsets``: see `Timeline`, as far as the clip was read. ``stream``:
     the index of the video stream. ``notes``: what was noticed while reading its first frame."""
@@ -83,7 +82,6 @@ class Clip:
                 last = (stream.start_time or 0) + stream.duration
                 self.length = float((last - self.origin) * self.time_base)
             self.frames = stream.frames or round(length * self.rate) or None
-            self.sound = any(track.codec_context for track in container.streams.audio)
             # Where times may step back, a seek may end in the wrong place.
             self._seekable = not container.format.flags & Flags.ts_discont.value
             aspect = Fraction(stream.sample_aspect_ratio or 1)
@@ -103,17 +101,15 @@ class Clip:
         self.size: Size = self._scaled[::-1] if turned else self._scaled
         self.aspect = 1 / aspect if turned else aspect
 
-    def image(self, shot: Shot) -> tuple[Image, Alpha | None]:
-        """A frame upright at the clip's size: BGR ``uint8 (H, W, 3)``, SDR, and its own alpha,
-        ``float32 (H, W)``, if it has one."""
-        image, alpha = to_bgr_and_alpha(shot.picture, self._scale(shot))
-        if alpha is not None:
-            alpha = fit(alpha, self.size, "contain")
-        return fit(image, self.size, "contain"), alpha
-
-    def deep(self, shot: Shot) -> Deep:
-        """A frame in the clip's own colours at its size: RGB ``uint16 (H, W, 3)``."""
-        return fit(to_deep(shot.picture, self._scale(shot)), self.size, "contain")
+    def pixels(self, shot: Shot) -> Pixels:
+        """The pixels of a frame at the clip's size; those in its own colours only if the clip has a
+        ``grade``."""
+        image, alpha, deep = to_pixels(shot.picture, self._scale(shot))
+        return Pixels(
+            fit(image, self.size, "contain"),
+            None if alpha is None else fit(alpha, self.size, "contain"),
+            None if deep is None or self.grade is None else fit(deep, self.size, "contain"),
+        )
 
     def _scale(self, shot: Shot) -> Size | None:
         is_usual = (shot.picture.width, shot.picture.height) == self._stored

@@ -120,14 +120,14 @@ def convert(
         sound = None
         if options.sound and suffix not in ("", ".gif"):
             sound = plan_sound(target, clip, parts.folder, SUFFIXES[options.alpha])
-        announce(target, span, options.alpha, options.sdr, sound, parts.folder)
+        announce(target, span, options.sdr, sound, parts.folder)
         processor = Processor(Live(settings), stats, wait=True)
         stack.enter_context(closing(processor))
         conversion = _Conversion(processor, span, options, parts, target)
         if not conversion.encode(job(settings, source, options), progress, stop):
             return False
         report_losses(clip, conversion.notes)
-        warn_of_short(clip, span, parts)
+        warn_of_short(span, parts)
         return _finish(parts, outputs(target, options), options, span, sound, stop)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 
+from realtime_bg.media.av import open_video
 from realtime_bg.media.reading import demuxed
 from realtime_bg.videos.clips import Span
 from realtime_bg.videos.parts import Part, Stopped, packets
@@ -37,7 +38,7 @@ def join_video(
     options = {"movflags": "+faststart"} if suffix in (".mp4", ".mov") else {}
     with ExitStack() as stack:
         out = stack.enter_context(av.open(str(path), "w", options=options))
-        source = stack.enter_context(av.open(str(clip.path.absolute())))
+        source = stack.enter_context(open_video(str(clip.path))[0])
         video = _video_stream(out, parts[0].files[track], span)
         keep_tags(source, out, span)
         keep_track_tags(source.streams[clip.stream], video, suffix)
@@ -69,7 +70,8 @@ def join_video(
 def what_is_left_out(suffix: str, span: Span, folder: Path) -> list[str]:
     """What of the source a result in such a container does not keep, in words for the user.
     ``folder``: a writable folder."""
-    with av.open(str(span.clip.path.absolute())) as source:
+    source, _ = open_video(str(span.clip.path))
+    with source:
         gone = left_out(source, span.cut)
         for stream in source.streams.subtitles:
             if not stores(suffix, stream, folder):

@@ -41,8 +41,7 @@ class PixelMaker:
 
     def picture(self, shot: Shot, index: int, epoch: int) -> Picture:
         """Read a frame; ``index`` and ``epoch``: see `Frame`."""
-        image, alpha = self._clip.image(shot)
-        deep = None if self._clip.grade is None else self._clip.deep(shot)
+        image, alpha, deep = self._clip.pixels(shot)
         if self._mirror:
             image = cv2.flip(image, 1)
             alpha = None if alpha is None else cv2.flip(alpha, 1)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from realtime_bg.media.reading import Notes
 from realtime_bg.videos.clips import Clip, Span
-from realtime_bg.videos.codings import AlphaKind, keeps_depth
 from realtime_bg.videos.joining import what_is_left_out
 from realtime_bg.videos.parts import Parts
 from realtime_bg.videos.sound import Plan
@@ -21,13 +20,12 @@ NAMES = {"libopus": "Opus", "libvorbis": "Vorbis", "flac": "FLAC", "aac": "AAC"}
 def announce(
     target: Path,
     span: Span,
-    alpha: AlphaKind | None,
     sdr: bool,
     sound: list[Plan] | None,
     folder: Path,
 ) -> None:
-    """Say what of the source the result will not have as it was; before the work is done.
-    ``folder``: a writable folder."""
+    """Warn, before the work is done, of everything in the source that the result will not keep as
+    it is. ``sdr``: whether the user asked for BT.709. ``folder``: a writable folder."""
     clip, suffix = span.clip, target.suffix.lower()
     for plan in sound or ():
         if plan.encoder is not None:
@@ -40,7 +38,7 @@ def announce(
             )
     if clip.notes.interlaced:
         log.warning("%s: interlaced; the result is progressive", clip.path)
-    if clip.was_converted and not sdr and not keeps_depth(alpha, suffix):
+    if clip.was_converted and not sdr:
         log.warning(
             "%s: HDR or wide gamut; this kind of result has the colours of BT.709", clip.path
         )
@@ -72,8 +70,9 @@ def _named(first: float, last: float) -> str:
     return f"{first:.1f} s" if last - first < 0.1 else f"{first:.1f} to {last:.1f} s"
 
 
-def warn_of_short(clip: Clip, span: Span, parts: Parts) -> None:
+def warn_of_short(span: Span, parts: Parts) -> None:
     """Warn if a file is shorter than its header says, because it is truncated or damaged."""
+    clip = span.clip
     promised = clip.length if span.end is None else min(clip.length, clip.seconds(span.end))
     found = clip.seconds(parts.done[-1].end)
     if found < promised - SHORT:

@@ -10,6 +10,8 @@ import av
 from av.filter import Graph
 
 from realtime_bg.errors import SinkError
+from realtime_bg.media.av import open_video
+from realtime_bg.media.filtering import finished
 from realtime_bg.videos.clips import Clip
 
 # containers with sound, those with the most codecs first
@@ -41,7 +43,8 @@ def plan_sound(target: Path, clip: Clip, folder: Path, suffixes: tuple[str, ...]
     """What is done with each audio track of ``clip``. ``folder``: a writable folder. ``suffixes``:
     the containers that may be suggested. Raises SinkError if nothing works."""
     suffix = target.suffix.lower()
-    with _opened(clip) as source:
+    source, _ = open_video(str(clip.path))
+    with source:
         tracks = [track for track in source.streams.audio if track.codec_context is not None]
         plans = []
         for track in tracks:
@@ -80,10 +83,6 @@ def _encoder(suffix: str, track: Any, folder: Path) -> str:
             continue
         return name
     return ""
-
-
-def _opened(clip: Clip) -> Any:
-    return av.open(str(clip.path.absolute()))
 
 
 class Copied:
@@ -139,11 +138,7 @@ class Encoded:
 
     def _pulled(self) -> Iterator[Any]:
         assert self._graph is not None
-        while True:
-            try:
-                frame: Any = self._graph.pull()
-            except (BlockingIOError, EOFError):
-                return
+        for frame in finished(self._graph):
             yield from self.stream.encode(frame)
 
     def _chain(self, frame: Any) -> Graph:
@@ -157,10 +152,7 @@ class Encoded:
             time_base=frame.time_base,
         )
         form, sink = graph.add("aformat", self._form), graph.add("abuffersink")
-        source.link_to(aligned)
-        aligned.link_to(form)
-        form.link_to(sink)
-        graph.configure()
+        graph.link_nodes(source, aligned, form, sink).configure()
         return graph
 
     def finish(self) -> Iterator[Any]:

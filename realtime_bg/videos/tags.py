@@ -45,7 +45,8 @@ def keep_track_tags(source: Any, target: Any, suffix: str) -> None:
     if language := source.metadata.get("language"):
         target.metadata["language"] = language
     name = source.metadata.get("handler_name", "")
-    # MP4 has the title as the name of the handler, which is otherwise a fixed one.
+    # In MP4 a track's title is stored as its handler's name, which writers otherwise set to a
+    # default such as "SoundHandler".
     if title := source.metadata.get("title") or (name if not name.endswith("Handler") else ""):
         target.metadata["handler_name" if suffix in (".mp4", ".mov") else "title"] = title
     target.disposition = source.disposition

@@ -1,10 +1,16 @@
 """Clips made by FFmpeg's own programs, and what those say about results."""
 
 import json
+import shutil
 import subprocess
 
 import cv2
 import numpy as np
+import pytest
+
+NEEDS_FFMPEG = pytest.mark.skipif(
+    not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="needs ffmpeg and ffprobe"
+)
 
 WIDTH, HEIGHT, COUNT = 96, 64, 24
 ROOM, PERSON = (45, 25, 15), (190, 225, 240)  # BGR; what is bright is the person to `network`

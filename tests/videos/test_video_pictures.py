@@ -9,6 +9,7 @@ import pytest
 from helpers.clips import (
     COUNT,
     HEIGHT,
+    NEEDS_FFMPEG,
     PERSON,
     WIDTH,
     clip,
@@ -26,12 +27,7 @@ from realtime_bg.imaging.orientation import upright
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources import open_source
 
-pytestmark = [
-    pytest.mark.usefixtures("place"),
-    pytest.mark.skipif(
-        not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="needs ffmpeg and ffprobe"
-    ),
-]
+pytestmark = [pytest.mark.usefixtures("place"), NEEDS_FFMPEG]
 
 
 # Damage

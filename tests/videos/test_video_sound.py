@@ -1,13 +1,13 @@
 """The sound of converted videos: with the pictures over every joint, converted where the container
 cannot store it, and with its names."""
 
-import shutil
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from helpers.clips import (
     HEIGHT,
+    NEEDS_FFMPEG,
     WIDTH,
     clip,
     decoded,
@@ -22,12 +22,7 @@ from helpers.clips import (
 from realtime_bg.videos import convert as videos
 from realtime_bg.videos.sound import Clock, Joints
 
-pytestmark = [
-    pytest.mark.usefixtures("place"),
-    pytest.mark.skipif(
-        not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="needs ffmpeg and ffprobe"
-    ),
-]
+pytestmark = [pytest.mark.usefixtures("place"), NEEDS_FFMPEG]
 RATE = 48000
 BEEP = "aevalsrc='if(between(mod(t,1),0.5,0.6),sin(6283*t),0)':s=48000:d={}"
 

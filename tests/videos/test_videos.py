@@ -7,7 +7,6 @@ import io
 import itertools
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from helpers import graphs
 from helpers.clips import (
     COUNT,
     HEIGHT,
+    NEEDS_FFMPEG,
     PERSON,
     ROOM,
     TONE,
@@ -45,12 +45,7 @@ from realtime_bg.videos import sound as sound_of_videos
 from realtime_bg.videos.codings import PartWriter
 from realtime_bg.videos.parts import parts_folder
 
-pytestmark = [
-    pytest.mark.usefixtures("place"),
-    pytest.mark.skipif(
-        not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="needs ffmpeg and ffprobe"
-    ),
-]
+pytestmark = [pytest.mark.usefixtures("place"), NEEDS_FFMPEG]
 
 PHONE = [
     0,
