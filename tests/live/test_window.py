@@ -24,10 +24,11 @@ pytestmark = [
 def display():
     """A virtual screen with a window manager; yields the environment to use it."""
     read, write = os.pipe()
+    # Without -noreset the server starts over whenever its last client leaves, as each
+    # xdotool below does, and a window manager that connects just then is refused.
+    command = ["Xvfb", "-displayfd", str(write), "-noreset", "-nolisten", "tcp"]
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1000x700x24", "-nolisten", "tcp"],
-        pass_fds=[write],
-        stderr=subprocess.DEVNULL,
+        [*command, "-screen", "0", "1000x700x24"], pass_fds=[write], stderr=subprocess.DEVNULL
     )
     os.close(write)
     with os.fdopen(read) as numbers:
