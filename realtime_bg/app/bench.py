@@ -13,6 +13,7 @@ from rich.table import Table
 
 from realtime_bg.errors import SettingsError
 from realtime_bg.frames import Image, Size
+from realtime_bg.imaging import kernels
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings
 from realtime_bg.settings.live import Live
@@ -31,8 +32,9 @@ def bench(settings: Settings, frames: int, seconds: float = math.inf) -> Report:
     into ``seconds``.
 
     Times in the report are in milliseconds, each with ``p50``, ``p95`` and ``min``: ``network_ms``
-    and ``stages_ms`` per stage, ``step_ms`` from frame to composite, ``latency_ms`` from capture to
-    output. ``fps`` is the rate including capture. ``cpu_percent`` counts one full core as 100. With
+    and ``stages_ms`` per stage, ``step_ms`` from frame to composite, ``cpu_ms`` the processor time
+    of all threads during that step, ``latency_ms`` from capture to output. ``fps`` is the rate
+    including capture. ``cpu_percent`` counts one full core as 100. With
     the engine `rvm-torch`, RVM's usual loop (`bench_baseline.py`) alternates with it on the same
     device: ``loop_ms`` is its time, and ``times_loop`` is how many times as fast the step is.
     Raises RealtimeBgError.
@@ -55,9 +57,9 @@ def bench(settings: Settings, frames: int, seconds: float = math.inf) -> Report:
                 wall, cpu = time.perf_counter(), sum(process.cpu_times()[:2])
             start = time.perf_counter()
             frame = next(pictures)
-            captured = time.perf_counter()
+            captured, captured_cpu = time.perf_counter(), time.process_time()
             composite = processor.process(frame)
-            composed = time.perf_counter()
+            composed, composed_cpu = time.perf_counter(), time.process_time()
             sink.send(composite)
             done = time.perf_counter()
             for stage, took in (
@@ -66,6 +68,7 @@ def bench(settings: Settings, frames: int, seconds: float = math.inf) -> Report:
                 ("hand-over", done - composed),
                 ("latency", done - captured),
                 ("frame", done - start),
+                ("step CPU", composed_cpu - captured_cpu),
             ):
                 stats.add(stage, took)
             if stats.engine == "rvm-torch":
@@ -102,10 +105,12 @@ def bench(settings: Settings, frames: int, seconds: float = math.inf) -> Report:
         "work_size": list(stats.work_size),
         "source": settings.source.spec,
         "background": settings.background.current,
+        "kernels": kernels.compiled,
         "frames": len(rate),
         "fps": _summary(rate),
         "network_ms": _summary(stats.milliseconds("network")),
         "step_ms": _summary(stats.milliseconds("step")),
+        "cpu_ms": _summary(stats.milliseconds("step CPU")),
         "latency_ms": _summary(stats.milliseconds("latency")),
         "stages_ms": {stage: _summary(stats.milliseconds(stage)) for stage in STAGES},
         "cpu_percent": round(100 * cpu / wall, 1),
@@ -154,7 +159,8 @@ def as_table(report: Report) -> Table:
     )
     table = Table("", "p50", "p95", "min", title=title)
     rows = {f"{stage} ms": values for stage, values in report["stages_ms"].items()}
-    rows |= {"step ms": report["step_ms"], "latency ms": report["latency_ms"], "fps": report["fps"]}
+    rows |= {"step ms": report["step_ms"], "step, CPU ms": report["cpu_ms"]}
+    rows |= {"latency ms": report["latency_ms"], "fps": report["fps"]}
     if "loop_ms" in report:
         rows["usual loop ms"] = report["loop_ms"]
     for name, values in rows.items():

@@ -7,14 +7,14 @@ frame (zeros if there is none). It returns ``pha`` (1, 1, H, W).
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg import zoo
 from realtime_bg.engines.base import Engine
-from realtime_bg.frames import Frame, Image, Matte, Size
+from realtime_bg.frames import Frame, Matte, Size
 from realtime_bg.imaging.geometry import resize
+from realtime_bg.imaging.reduction import reduced
 from realtime_bg.runtimes.input_size import fitting, work_size
 from realtime_bg.runtimes.onnx import check_names, open_session
 from realtime_bg.runtimes.openvino import PROVIDER, compiled
@@ -59,7 +59,7 @@ class Embedded(Engine):
 
     def matte(self, frame: Frame) -> Matte:
         with self.stats.stage("resize"):
-            small = _resized(frame.image, self.work_size, self._src)
+            small = reduced(frame.image, self.work_size, self._src[0])
         with self.stats.stage("network"):
             feed = {"src": self._src, "last": self._last}
             (alpha,) = self._network.run(["pha"], feed)
@@ -77,7 +77,7 @@ class Embedded(Engine):
         views, pictures = [], []
         for size in (fitting(frame.size, area) for area in AREAS):
             views.append(np.empty((1, 3, *size[::-1]), np.float32))
-            pictures.append(_resized(frame.image, size, views[-1]))
+            pictures.append(reduced(frame.image, size, views[-1][0]))
         guide = pictures[-2]
         first = self._averaged(views, np.zeros(guide.shape[:2], np.float32))
         known = _stretched(_sigmoid(first), REMEMBERED)
@@ -111,10 +111,3 @@ def _stretched(alpha: NDArray[np.float32], ends: float) -> NDArray[np.float32]:
     """A new array in which the range ``ends`` to 1 - ``ends`` is stretched to 0..1."""
     stretched = (alpha - np.float32(ends)) * np.float32(1 / (1 - 2 * ends))
     return np.clip(stretched, 0, 1, out=stretched)
-
-
-def _resized(image: Image, size: Size, src: NDArray[np.float32]) -> Image:
-    """The picture at ``size``; also written to ``src`` as the network's input."""
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    np.multiply(small[:, :, ::-1].transpose(2, 0, 1), np.float32(1 / 255), out=src[0])
-    return small

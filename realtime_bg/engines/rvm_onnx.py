@@ -17,6 +17,7 @@ from realtime_bg.engines._rvm_steps import STATES, OnnxSteps, OpenVinoSteps, Ste
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Frame, Image, Matte, Size
+from realtime_bg.imaging.reduction import reduced
 from realtime_bg.runtimes.input_size import work_size
 from realtime_bg.runtimes.onnx import check_names, open_session, running
 from realtime_bg.runtimes.openvino import PROVIDER, compiled
@@ -59,9 +60,7 @@ class RvmOnnx(Engine):
 
     def matte(self, frame: Frame) -> Matte:
         with self.stats.stage("resize"):
-            small = cv2.resize(frame.image, self.work_size, interpolation=cv2.INTER_AREA)
-            rgb = small[:, :, ::-1].transpose(2, 0, 1)
-            np.multiply(rgb, np.float32(1 / 255), out=self._steps.src[0])
+            small = reduced(frame.image, self.work_size, self._steps.src[0])
         with self.stats.stage("network"), running(self._path):
             fgr, pha = self._steps.step()
             if not np.isfinite(pha).all():

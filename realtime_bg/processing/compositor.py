@@ -5,13 +5,16 @@ import time
 
 import cv2
 
+from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.current import Answer, CurrentBackground
 from realtime_bg.frames import Alpha, Composite, DeviceMatte, Frame, Image, Item, Size
 from realtime_bg.imaging.geometry import fit
+from realtime_bg.processing.buffers import Buffers
 from realtime_bg.processing.cards import card
+from realtime_bg.processing.fusing import EdgeMaps, edge_maps
 from realtime_bg.processing.harmonise import Harmony
 from realtime_bg.processing.overlays import preview
-from realtime_bg.processing.refine import Refined, refine
+from realtime_bg.processing.refine import Refined, steadied, upsampled
 from realtime_bg.processing.steady import Steady
 from realtime_bg.settings import HarmoniseSettings, RefineSettings, Settings
 from realtime_bg.stats import Stats
@@ -39,6 +42,7 @@ class Compositor:
         self._steady, self._harmony = Steady(), Harmony()
         self._background = CurrentBackground(settings.background, stats, wait, answer)
         self._stats = stats
+        self._buffers = Buffers()
         self._epoch = 0
 
     def compose(self, item: Item, settings: Settings) -> Composite:
@@ -65,8 +69,13 @@ class Compositor:
                     return self._finish(image, frame, None, settings)
             item = item.downloaded()
         with self._stats.stage("upsample"):
-            person = refine(item, settings.refine, self._steady)
+            item = steadied(item, settings.refine, self._steady)
+            maps = None if background.needs_frame else edge_maps(item, settings)
+            person = upsampled(item, settings.refine) if maps is None else None
         with self._stats.stage("composite"):
+            if maps is not None:
+                return self._fused(maps, background, frame, settings)
+            assert person is not None
             alpha = person.alpha if background.needs_frame or settings.view.alpha else None
             if background.passthrough:  # the next background is still being opened
                 behind = card(frame.size, "")
@@ -77,6 +86,17 @@ class Compositor:
                 person = self._harmony(person, item, behind, settings.harmonise)
             image = behind if background.erases else over(person, behind)
             return self._finish(image, frame, alpha, settings)
+
+    def _fused(
+        self, maps: EdgeMaps, background: Background, frame: Frame, settings: Settings
+    ) -> Composite:
+        if background.passthrough:  # the next background is still being opened
+            behind = card(frame.size, "")
+        else:
+            behind = background.render(frame.size, frame.time)
+        mirror = settings.output.mirror
+        image = maps.over(behind, mirror, self._buffers.take(frame.image.shape))
+        return self._finish(image, frame, None, settings, mirrored=mirror)
 
     def without_camera(
         self, size: Size, index: int, settings: Settings, text: str = "", at: float | None = None
@@ -101,9 +121,14 @@ class Compositor:
         return Composite(image, index, at, shown)
 
     def _finish(
-        self, image: Image, frame: Frame, alpha: Alpha | None, settings: Settings
+        self,
+        image: Image,
+        frame: Frame,
+        alpha: Alpha | None,
+        settings: Settings,
+        mirrored: bool = False,
     ) -> Composite:
-        if settings.output.mirror:
+        if settings.output.mirror and not mirrored:
             image = cv2.flip(image, 1)
         before = frame.image
         if settings.output.mirror and settings.view.split:

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from realtime_bg.frames import Alpha, Image, Matte
+from realtime_bg.imaging import kernels
 from realtime_bg.imaging.foreground import estimate_foreground
 from realtime_bg.imaging.geometry import Box, enlarged, resize, shrunk
 from realtime_bg.imaging.shaping import certain_parts, large_parts, without_holes
@@ -62,12 +64,23 @@ def refine(matte: Matte, settings: RefineSettings, steady: Steady | None = None)
 
     ``steady``: the state of temporal smoothing from the previous mattes; None means no smoothing.
     """
+    return upsampled(steadied(matte, settings, steady), settings)
+
+
+def steadied(matte: Matte, settings: RefineSettings, steady: Steady | None = None) -> Matte:
+    """What happens at the network's size: dropping parts, filling holes, temporal smoothing."""
+    if matte.guide is None:  # the alpha does not come from a network of another size
+        return matte
+    matte = shaped(matte, settings)
+    if steady is not None:
+        matte = replace(matte, alpha=steady(matte, settings.steady))
+    return matte
+
+
+def upsampled(matte: Matte, settings: RefineSettings) -> Refined:
+    """What happens at the size of the frame."""
     frame = matte.frame.image
     shape = frame.shape[:2]
-    if matte.guide is not None:  # the alpha has the network's size
-        matte = shaped(matte, settings)
-        if steady is not None:
-            matte = replace(matte, alpha=steady(matte, settings.steady))
     box = person_box(matte.alpha, shape, 0 if matte.alpha.shape == shape else REACH)
     if box is None:
         return Refined(frame, NOWHERE, np.zeros((0, 0), np.float32), None)
@@ -84,9 +97,9 @@ def refine(matte: Matte, settings: RefineSettings, steady: Steady | None = None)
         alpha = shift_threshold(alpha, settings.threshold)
     if settings.feather:
         alpha = feather(alpha, settings.feather)
-    if matte.foreground is None and settings.decontaminate:
+    if matte.foreground is None and settings.decontaminate and matte.guide is None:
         matte = with_foreground(matte)
-    return Refined(frame, box, alpha, upsample_foreground(matte, box))
+    return Refined(frame, box, alpha, upsample_foreground(matte, box, settings.decontaminate))
 
 
 def shaped(matte: Matte, settings: RefineSettings) -> Matte:
@@ -135,20 +148,33 @@ def upsample_alpha(matte: Matte, box: Box, levels: tuple[float, float] = (0.0, 1
         return np.ascontiguousarray(alpha[box])
     if matte.guide is None:
         return np.ascontiguousarray(enlarged(alpha, frame.size, box))
-    grey = cv2.cvtColor(matte.guide, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    mean_grey, mean_alpha = _box(grey), _box(alpha)
-    slope = _box(grey * alpha) - mean_grey * mean_alpha
-    slope /= _box(grey * grey) - mean_grey * mean_grey + np.float32(EPS * 255 * 255)
-    offset = mean_alpha - slope * mean_grey
-    # Averaging and levels are linear, so they can be applied to the small maps at no cost.
-    low, high = levels
-    stretch = np.float32(1 / (high - low))
-    slope *= np.float32(GUIDED) * stretch
-    offset = (offset * np.float32(GUIDED) + alpha * np.float32(1 - GUIDED) - low) * stretch
+    slope, offset = linear_model(matte.guide, alpha, levels)
     fine = cv2.cvtColor(frame.image[box], cv2.COLOR_BGR2GRAY)
     fine = cv2.multiply(fine, enlarged(slope, frame.size, box), dtype=cv2.CV_32F)
     cv2.add(fine, enlarged(offset, frame.size, box), dst=fine)
     return np.clip(fine, 0.0, 1.0, out=fine)
+
+
+def linear_model(guide: Image, alpha: Alpha, levels: tuple[float, float]) -> tuple[Alpha, Alpha]:
+    """Slope and offset, ``float32 (h, w)`` each, with which the upsampled alpha is slope * grey +
+    offset before it is clipped; see `upsample_alpha`. Grey levels are in 0..255."""
+    eps = EPS * 255 * 255
+    if kernels.compiled:
+        slope, offset = kernels.fit_linear(guide, np.ascontiguousarray(alpha), eps)
+    else:
+        grey = cv2.cvtColor(guide, cv2.COLOR_BGR2GRAY).astype(np.float32)
+        mean_grey, mean_alpha = _box(grey), _box(alpha)
+        slope = _box(grey * alpha) - mean_grey * mean_alpha
+        slope /= _box(grey * grey) - mean_grey * mean_grey + np.float32(eps)
+        offset = mean_alpha - slope * mean_grey
+    # Averaging and levels are linear, so they can be applied to the small maps at no cost.
+    low, high = levels
+    stretch = np.float32(1 / (high - low))
+    slope *= np.float32(GUIDED) * stretch
+    offset = (
+        offset * np.float32(GUIDED) + alpha * np.float32(1 - GUIDED) - np.float32(low)
+    ) * stretch
+    return slope, offset
 
 
 def _box(x: Alpha) -> Alpha:
@@ -168,22 +194,38 @@ def with_foreground(matte: Matte) -> Matte:
     return Matte(matte.frame, alpha, estimate_foreground(guide, alpha), guide)
 
 
-def upsample_foreground(matte: Matte, box: Box) -> Image | None:
-    """The ``box`` of the foreground at the size of the frame; None means the colours of the frame.
+def colour_change(matte: Matte, decontaminate: bool) -> NDArray[np.int16] | None:
+    """What is to be added to the colours of the guide of a ``matte`` to get those of the person,
+    ``int16 (h, w, 3)``: from the engine's foreground, or estimated if it has none. 0 in the solid
+    interior, which keeps the colours of the frame; None if it is 0 everywhere."""
+    guide, alpha, colour = matte.guide, matte.alpha, matte.foreground
+    assert guide is not None
+    if colour is None:
+        if not decontaminate:
+            return None
+        if kernels.compiled:
+            return kernels.estimate_change(guide, np.ascontiguousarray(alpha), SOLID)
+        colour = estimate_foreground(guide, alpha)
+    change = cv2.subtract(colour, guide, dtype=cv2.CV_16S)
+    change[alpha > SOLID] = 0
+    return change
 
-    The engine's change of the colours (foreground minus guide) is upsampled and added to the
-    full-size frame, which preserves the camera's detail. The solid interior keeps the colours of
-    the frame.
+
+def upsample_foreground(matte: Matte, box: Box, decontaminate: bool = False) -> Image | None:
+    """The ``box`` of the foreground at the size of the frame; None means the colours of the frame.
+    ``decontaminate``: estimate it if the engine has none, from a guide.
+
+    The change of the colours is upsampled and added to the full-size frame, which preserves the
+    camera's detail.
     """
     frame, colour = matte.frame.image, matte.foreground
-    if colour is None:
-        return None
-    if colour.shape == frame.shape:
+    if colour is not None and colour.shape == frame.shape:
         return colour[box]
     if matte.guide is None:
-        return enlarged(colour, matte.frame.size, box)
-    change = cv2.subtract(colour, matte.guide, dtype=cv2.CV_16S)
-    change[matte.alpha > SOLID] = 0
+        return None if colour is None else enlarged(colour, matte.frame.size, box)
+    change = colour_change(matte, decontaminate)
+    if change is None:
+        return None
     fine: Image = cv2.add(frame[box], enlarged(change, matte.frame.size, box), dtype=cv2.CV_8U)
     return fine
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 
@@ -26,7 +27,18 @@ FILES = (
     "config.yaml",
     "constraints.txt",
     ".gitignore",
+    "hatch_build.py",
 )
+
+
+def expected_wheel():
+    """The name of the wheel, and the number of libraries in it."""
+    pytest.importorskip("hatchling")
+    build = module("../hatch_build")
+    if build.compiler() is None:
+        return f"realtime_bg-{__version__}-py3-none-any.whl", 0
+    system = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    return f"realtime_bg-{__version__}-py3-none-{system}.whl", len(build.LEVELS)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +48,7 @@ def built(tmp_path_factory):
     folders = []
     for mode, moment, language in ((0o644, 1_600_000_000, "C"), (0o664, 1_700_000_000, "C.UTF-8")):
         clone = tmp_path_factory.mktemp(f"clone{mode:o}")
-        skip = shutil.ignore_patterns("__pycache__", "*.pyc")
+        skip = shutil.ignore_patterns("__pycache__", "*.pyc", "compiled")
         for part in PARTS:
             shutil.copytree(ROOT / part, clone / part, ignore=skip)
         for name in FILES:
@@ -68,15 +80,14 @@ def hashes(folder):
 def test_two_builds_are_the_same_bytes(built):
     first, second = map(hashes, built)
     assert first == second
-    assert set(first) == {
-        f"realtime_bg-{__version__}-py3-none-any.whl",
-        f"realtime_bg-{__version__}.tar.gz",
-    }
+    assert set(first) == {expected_wheel()[0], f"realtime_bg-{__version__}.tar.gz"}
 
 
 def test_the_wheel_has_what_the_program_and_the_desktop_read(built):
     with zipfile.ZipFile(next(built[0].glob("*.whl"))) as wheel:
         names = wheel.namelist()
+        compiled = [name for name in names if "/imaging/compiled/kernels-" in name]
+        assert len(compiled) == expected_wheel()[1]
         data = f"realtime_bg-{__version__}.data/data/share"
         for name in (
             "realtime_bg/models/embedded.onnx",

@@ -147,6 +147,7 @@ def test_an_engines_own_colours_are_not_estimated_anew(matte, monkeypatch):
         raise AssertionError
 
     monkeypatch.setattr(refining, "estimate_foreground", never)
+    monkeypatch.setattr(refining.kernels, "estimate_change", never)
     colour = textured(SMALL, 3)
     refine(Matte(matte.frame, matte.alpha, colour, matte.guide), RefineSettings())
     refine(matte, RefineSettings(decontaminate=False))
