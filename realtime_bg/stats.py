@@ -38,6 +38,7 @@ class Stats:
         self.model = ""
         self.recording_since: float | None = None  # monotonic seconds
         self.work_size: tuple[int, int] = (0, 0)
+        self.threads = 0  # of the network; 0 if there is none
         # Engines that failed too often: name -> reason, monotonic time at which it is tried again
         self.given_up: dict[str, tuple[str, float]] = {}
 

@@ -103,6 +103,7 @@ def bench(settings: Settings, frames: int, seconds: float = math.inf) -> Report:
         "model": stats.model,
         "size": list(source.size),
         "work_size": list(stats.work_size),
+        "threads": stats.threads,
         "source": settings.source.spec,
         "background": settings.background.current,
         "kernels": kernels.compiled,

@@ -114,6 +114,7 @@ class Commands:
             "fps": round(stats.fps, 1),
             "latency_ms": round(stats.median("latency"), 1),
             "work_size": list(stats.work_size),
+            "threads": stats.threads,
             "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
             "outputs": outlets.specs() if outlets else [],
             "waiting_for": dict(outlets.problems) if outlets else {},

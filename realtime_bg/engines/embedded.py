@@ -41,7 +41,7 @@ class Embedded(Engine):
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
         self.model = zoo.resolve("embedded", settings, (".onnx",))
-        self._session, self.provider = open_session(self.model, settings.device)
+        self._session, self.provider = open_session(self.model, settings.device, settings.threads)
         check_names(self._session, {"src", "last"}, {"pha"}, "an embedded model", self.model)
         fine = settings.quality == "fine"
         self.work_size = work_size(settings.work_size, size, self.provider != "CPU", fine)

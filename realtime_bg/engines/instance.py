@@ -46,7 +46,7 @@ class Instance(Engine):
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
         self.model = self._path = zoo.resolve("instance", settings, (".onnx",))
-        self._session, self.provider = open_session(self._path, settings.device)
+        self._session, self.provider = open_session(self._path, settings.device, settings.threads)
         self._input = self._session.get_inputs()[0]
         self._dialect, self._names = recognise(self._session.get_outputs(), self._path)
         sparse = self._dialect == "torchvision"

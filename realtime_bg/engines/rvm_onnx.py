@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from realtime_bg import zoo
-from realtime_bg.engines._rvm_export import export_cached
+from realtime_bg.engines._rvm_export import export_cached, rebuilt_cached
 from realtime_bg.engines._rvm_steps import STATES, OnnxSteps, OpenVinoSteps, Steps
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
@@ -28,17 +28,16 @@ RATIO = {"downsample_ratio": 1.0}  # the frame is already reduced
 
 
 class RvmOnnx(Engine):
-    """RVM from an ONNX file, or from a checkpoint exported to one on first use."""
+    """RVM from an ONNX file, or from a checkpoint, from which one is made on first use."""
 
     description = "Robust Video Matting in ONNX Runtime (recurrent, hair-fine)"
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
         self.model = path = zoo.resolve("rvm", settings)
-        if path.suffix.lower() != ".onnx":
-            path = export_cached(path)
+        path = rebuilt_cached(path) if path.suffix.lower() == ".onnx" else export_cached(path)
         self._path = path
-        session, self.provider = open_session(path, settings.device)
+        session, self.provider = open_session(path, settings.device, settings.threads)
         check_names(
             session,
             {"src", "downsample_ratio", *(f"{r}i" for r in STATES)},

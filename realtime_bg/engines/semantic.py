@@ -51,7 +51,7 @@ class Semantic(Engine):
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
         self.model = self._path = zoo.resolve("semantic", settings, (".onnx",))
-        self._session, self.provider = open_session(self._path, settings.device)
+        self._session, self.provider = open_session(self._path, settings.device, settings.threads)
         known = settings.network.over(zoo.network_of(self._path))
         self._input, self._output = _ends(self._session, self._path)
         self._feed = Feed(known, dtype_of(self._input, self._path))

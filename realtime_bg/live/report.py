@@ -18,6 +18,7 @@ def reported(now: Settings, stats: Stats, running: bool, problem: str) -> dict[s
         "engine": stats.engine if running else "",
         "provider": stats.provider,
         "work_size": list(stats.work_size),
+        "threads": stats.threads,
         "fps": round(stats.fps, 1),
         "latency_ms": round(stats.median("latency"), 1),
         "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},

@@ -86,7 +86,7 @@ class _Graph:
         bias = self.tensors.get(f"{name}.bias", np.zeros(len(weight))).astype(np.float64)
         if scale is not None:
             weight = weight * scale[None, :, None, None]
-        if norm is not None:
+        if norm is not None and f"{norm}.weight" in self.tensors:  # else it is folded in already
             part = {
                 k: self.tensors[f"{norm}.{k}"].astype(np.float64)
                 for k in ("weight", "bias", "running_mean", "running_var")

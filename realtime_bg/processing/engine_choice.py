@@ -15,10 +15,9 @@ from realtime_bg.engines import open_engine
 from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError, RealtimeBgError
 from realtime_bg.frames import Frame, Size
-from realtime_bg.imaging.geometry import shrunk
 from realtime_bg.processing.engine_trial import Retries
 from realtime_bg.processing.given_up import GivenUp
-from realtime_bg.runtimes.input_size import InputSizeController, strided
+from realtime_bg.processing.workload import Workload, log_change
 from realtime_bg.runtimes.memory import out_of_memory
 from realtime_bg.settings import CombineSettings, EngineSettings
 from realtime_bg.settings.live import Live
@@ -30,8 +29,6 @@ LAST_RESORTS = ("embedded", "grabcut")  # need nothing but the installation; in 
 AUTO = ("rvm", *LAST_RESORTS)  # what `auto` tries, in order
 GOOD_RUN = 100  # frames without a failure after which earlier failures no longer count
 
-RESIZED = "to maintain the frame rate, the network now runs at %dx%d instead of %dx%d"
-
 
 def named(settings: EngineSettings) -> tuple[str, ...]:
     """The engines that the settings name, the best first."""
@@ -40,9 +37,10 @@ def named(settings: EngineSettings) -> tuple[str, ...]:
     return AUTO if settings.model is None else AUTO[:1]  # weights that were named are not skipped
 
 
-def asked(settings: EngineSettings, name: str, cpu: bool) -> EngineSettings:
-    """The settings with which the engine ``name`` is opened; ``cpu``: without the GPU."""
-    changes: dict[str, Any] = {"name": name}
+def asked(settings: EngineSettings, name: str, cpu: bool, count: int | None) -> EngineSettings:
+    """The settings with which the engine ``name`` is opened. ``cpu``: without the GPU. ``count``:
+    of threads, None for the engine's default."""
+    changes: dict[str, Any] = {"name": name, "threads": count}
     # A fallback must not be given another engine's weights.
     wanted, with_model = settings.name, settings.model is not None
     if name != wanted and not (wanted == "auto" and (not with_model or name == AUTO[0])):
@@ -67,9 +65,7 @@ class EngineChoice:
         self._failures = self._good_frames = 0
         self._why = ""  # the last failure of the engine
         self._given_up, self._retries = GivenUp(stats, in_time), Retries()
-        self._input_size: InputSizeController | None = None
-        self._first_size: Size = (0, 0)  # initial work size of the engine, before any reduction
-        self._stride = 1  # stride of its sides
+        self._workload = Workload(live.now.engine, in_time)
 
     def suits(self, settings: EngineSettings, size: Size) -> bool:
         """Whether the engine in use was chosen for these settings and this size of frames."""
@@ -78,7 +74,7 @@ class EngineChoice:
     def follow(self, settings: EngineSettings, size: Size) -> None:
         """Open the engine that the settings name. If that fails, keep the current one."""
         previous, keep = self._settings, self.engine is not None and size == self._size
-        self._input_size = None
+        before_load, self._workload = self._workload, Workload(settings, self._in_time)
         self._settings, self._size = settings, size
         self._retries.cancel()  # of an engine for other settings, or for another size
         before = self._given_up, self._cpu
@@ -94,7 +90,7 @@ class EngineChoice:
                 self._live.note_engine(settings.name, usable=False)
             log.warning("%s; %s stays in use", error, self.name)
             self._stats.notice(f"{error}; {self.name} stays in use")
-            self._settings = previous
+            self._settings, self._workload = previous, before_load
             self._given_up, self._cpu = before
             self._given_up.show()
             tried = {"engine": settings.model_dump()}
@@ -118,10 +114,8 @@ class EngineChoice:
 
     def _open(self, name: str) -> Engine:
         assert self._settings is not None
-        work_size = None
-        if self._input_size is not None and self._input_size.step:
-            work_size = strided(shrunk(self._first_size, self._input_size.scale), self._stride)
-        settings = asked(self._settings, name, self._cpu)
+        work_size = self._workload.work_size
+        settings = asked(self._settings, name, self._cpu, self._workload.threads)
         try:
             return open_engine(settings, self._size, self._stats, work_size)
         except Exception as error:
@@ -142,8 +136,7 @@ class EngineChoice:
         self.engine, self.name, self._good_frames = engine, name, 0
         self._stats.engine, self._stats.provider = name, engine.provider
         self._stats.work_size = engine.work_size
-        if self._input_size is None or not self._input_size.step:
-            self._first_size, self._stride = engine.work_size, engine.stride
+        self._stats.threads = self._workload.opened(engine)
         self._stats.model = str(engine.model or "")
         model = f", {engine.model}" if engine.model else ""
         log.info("engine %s on %s at %dx%d%s", name, engine.provider, *engine.work_size, model)
@@ -211,9 +204,10 @@ class EngineChoice:
         order = [*named(self._settings), *LAST_RESORTS]
         better = order[: order.index(self.name)] if self.name in order else order
         settings, cpu, size, stats = self._settings, self._cpu, self._size, self._stats
+        workload = Workload(settings, self._in_time)
 
         def opener(name: str) -> Callable[[], Engine]:
-            return partial(open_engine, asked(settings, name, cpu), size, stats)
+            return partial(open_engine, asked(settings, name, cpu, workload.threads), size, stats)
 
         found = self._retries.update(self._given_up, better, opener, frame, settings.hang)
         if found is None:
@@ -221,27 +215,23 @@ class EngineChoice:
         name, engine = found
         log.warning("engine %s works again and takes over from %s", name, self.name)
         self._given_up.recovered(name, order[order.index(name) :])
-        self._failures, self._input_size = 0, None
+        self._failures, self._workload = 0, workload
         self._use(engine, name)
         return True
 
     def hold_rate(self, frame: Frame, seconds: float) -> None:
-        """Reduce the work size if the network, which was busy with ``frame`` for ``seconds``, is
-        too slow for the camera; enlarge it again if there is time."""
+        """Give the network, which was busy with ``frame`` for ``seconds``, more threads or a
+        smaller work size if it is too slow for the camera; take that back if there is time."""
         assert self.engine is not None
-        if self._input_size is None:
-            self._input_size = InputSizeController(self.engine.least_scale)
         # The first frame includes warm-up.
-        if self._good_frames < 2 or not self._input_size.update(frame, seconds):
+        if self._good_frames < 2 or not self._workload.update(self.engine, frame, seconds):
             return
-        before = self.engine.work_size
+        before = self.engine.work_size, self._stats.threads
         try:
             self._use(self._open(self.name), self.name)
         except RealtimeBgError as error:
-            log.warning("%s; it stays at %dx%d", error, *before)
-        now = self.engine.work_size
-        if now != before:
-            log.info(RESIZED, *now, *before)
+            log.warning("%s; it stays at %dx%d", error, *before[0])
+        log_change(before, (self.engine.work_size, self._stats.threads))
 
     def close(self) -> None:
         """Release the engine. Idempotent."""

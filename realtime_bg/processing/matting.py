@@ -75,7 +75,7 @@ class Matting:
             else:
                 self.busy_since = None
                 choice.succeeded()
-                if self._in_time and now.engine.work_size is None and not self._abandoned:
+                if self._in_time and not self._abandoned:
                     choice.hold_rate(frame, time.monotonic() - start)
                 self._last = matte if isinstance(matte, Matte) else None
                 return matte

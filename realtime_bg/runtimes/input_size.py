@@ -1,11 +1,11 @@
-"""The size of the network's input: chosen at start, reduced while the network is too slow for the
-frame rate."""
+"""The size of the network's input, chosen at start; and in live runs, how much of the processor the
+network needs for the frame rate: more threads first, then a smaller input."""
 
 import math
 from collections import deque
 from pathlib import Path
 from statistics import median
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Frame, Size
@@ -27,6 +27,7 @@ WINDOW = 45  # frames that are judged together
 LATE = 1.0  # fraction of the frame interval above which the network is too slow,
 EASY = 0.7  # and below which the larger size would be fast enough
 PATIENCE = 8  # windows before the larger size is tried again; doubled after each failure
+EARLY = 10  # frames after which a network that takes twice the interval gets more threads at once
 
 
 def work_size(wanted: Size | None, size: Size, cuda: bool, fine: bool = False) -> Size:
@@ -76,18 +77,36 @@ def _stepped(side: float, limit: int) -> int:
     return max(1, min(limit, max(STEP, round(side / STEP) * STEP)))
 
 
+def thread_counts(most: int) -> tuple[int, ...]:
+    """The numbers of threads that are tried in succession: 1, 2, 4 and so on, then ``most``."""
+    return (*(2**power for power in range(most.bit_length()) if 2**power < most), most)
+
+
+class Level(NamedTuple):
+    """``threads`` of the network, None for its default; ``scale``: of the sides of its input."""
+
+    threads: int | None
+    scale: float
+
+
 class InputSizeController:
-    """Maintains the frame rate: reduces the work size while the network is too slow for the camera.
+    """Maintains the frame rate while the network is too slow for the camera: more threads, then a
+    smaller work size; and takes threads away while fewer would do, because each of them costs
+    processor time.
 
     Decides by how long the engine was busy with each frame, over `WINDOW` frames. ``step`` counts
-    the reductions; 0 is the size chosen at start.
+    the changes; 0 is the state at start.
     """
 
-    def __init__(self, smallest_scale: float = 0.0) -> None:
+    def __init__(self, smallest_scale: float = 0.0, threads: tuple[int, ...] = ()) -> None:
         """``smallest_scale``: the smallest factor of the sides at which the engine still finds
-        people."""
+        people. ``threads``: the numbers to try, ascending; empty for a network whose threads are
+        not to be changed."""
         self.step = 0
-        self._last_step = sum(scale >= smallest_scale for scale in SCALES) - 1
+        most = threads[-1] if threads else None
+        scales = [scale for scale in SCALES if scale >= smallest_scale]
+        self._levels = [Level(count, SCALES[0]) for count in threads[:-1]]
+        self._levels += [Level(most, scale) for scale in scales]
         self._busy: deque[float] = deque(maxlen=WINDOW)
         self._gaps: deque[float] = deque(maxlen=WINDOW)
         self._last: Frame | None = None
@@ -96,32 +115,60 @@ class InputSizeController:
     @property
     def scale(self) -> float:
         """The current factor of the sides of the size chosen at start."""
-        return SCALES[self.step]
+        return self._levels[self.step].scale
+
+    @property
+    def threads(self) -> int | None:
+        """The current number of the network's threads, None for its default."""
+        return self._levels[self.step].threads
 
     def update(self, frame: Frame, seconds: float) -> bool:
-        """Record that the engine was busy with ``frame`` for ``seconds``. Return whether `scale`
-        has changed."""
+        """Record that the engine was busy with ``frame`` for ``seconds``. Return whether `scale` or
+        `threads` has changed."""
         last, self._last = self._last, frame
         if last is not None and frame.index > last.index and frame.epoch == last.epoch:
             self._gaps.append((frame.time - last.time) / (frame.index - last.index))
         self._busy.append(seconds)
-        if len(self._busy) < WINDOW or not self._gaps:
+        if len(self._busy) < EARLY or not self._gaps:
+            return False
+        if len(self._busy) < WINDOW and not self._lacks_threads():
             return False
         busy, between = median(self._busy), median(self._gaps)
         self._busy.clear()
         if busy > LATE * between:
             self._easy = 0
-            return self._change_to(self.step + 1)
+            return self._change_to(self._next(busy / between))
         if self.step:
-            growth = (SCALES[self.step - 1] / self.scale) ** 2
-            self._easy = self._easy + 1 if busy * growth < EASY * between else 0
+            self._easy = self._easy + 1 if busy * self._growth() < EASY * between else 0
             if self._easy >= self._patience:
                 self._easy, self._patience = 0, 2 * self._patience
                 return self._change_to(self.step - 1)
         return False
 
+    def _lacks_threads(self) -> bool:
+        more = self.step + 1 < len(self._levels) and self._levels[self.step + 1].scale == 1.0
+        return more and median(self._busy) > 2 * LATE * median(self._gaps)
+
+    def _next(self, times: float) -> int:
+        """The next step for a network that takes ``times`` the interval: as many threads as would
+        be enough if they shared the work evenly."""
+        step = self.step + 1
+        now = self.threads or 1
+        while step + 1 < len(self._levels) and self._levels[step + 1].scale == 1.0:
+            if times * now <= (self._levels[step].threads or 1):
+                break
+            step += 1
+        return step
+
+    def _growth(self) -> float:
+        """How many times as long a frame would take at most, one step back."""
+        here, before = self._levels[self.step], self._levels[self.step - 1]
+        if here.scale == before.scale:
+            return (here.threads or 1) / (before.threads or 1)
+        return (before.scale / here.scale) ** 2
+
     def _change_to(self, step: int) -> bool:
-        if step > self._last_step:
+        if step >= len(self._levels):
             return False
         self.step = step
         return True

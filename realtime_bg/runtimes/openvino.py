@@ -31,9 +31,16 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 class Compiled:
     """A graph compiled for inputs of fixed shapes, called like an ONNX Runtime session."""
 
-    def __init__(self, path: Path, shapes: Shapes, constants: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        shapes: Shapes,
+        constants: Mapping[str, float],
+        count: int | None = None,
+    ) -> None:
         """``constants``: inputs with a constant value; everything that depends only on them is
-        computed once, here. Raises ModelError."""
+        computed once, here. ``count``: of threads, None for one for
+        each core. Raises ModelError."""
         self.shapes = {name: shape for name, shape in shapes.items() if name not in constants}
         try:
             core, opset = _core(), import_module("openvino.opset13")
@@ -46,7 +53,7 @@ class Compiled:
                     parameter.output(0).replace(opset.constant(full).output(0))
                     model.remove_parameter(parameter)
             model.validate_nodes_and_infer_types()
-            options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads()}
+            options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": count or threads()}
             self._request = core.compile_model(model, "CPU", options).create_infer_request()
             # Some graphs compile for a size but do not run at it.
             self.run((), {name: np.zeros(shape, np.float32) for name, shape in self.shapes.items()})
@@ -84,7 +91,7 @@ def compiled(
     if settings.runtime == "auto" and not _has_bfloat16():
         return None
     try:
-        return Compiled(path, shapes(), constants)
+        return Compiled(path, shapes(), constants, settings.threads)
     except ModelError as error:
         if settings.runtime != "auto":
             raise

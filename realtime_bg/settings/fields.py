@@ -56,6 +56,14 @@ WorkSizeField = Annotated[
 ]
 
 
+def parse_threads(text: object) -> object:
+    """``"auto"`` becomes None."""
+    return None if text == "auto" else text
+
+
+ThreadsField = Annotated[Annotated[int, Field(ge=1, le=256)] | None, BeforeValidator(parse_threads)]
+
+
 def check_device(text: str) -> str:
     """Check that it is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises ValueError."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):

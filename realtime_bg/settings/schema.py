@@ -22,6 +22,7 @@ from realtime_bg.settings.fields import (
     Point,
     Share,
     SizeField,
+    ThreadsField,
     Triple,
     WorkSizeField,
     check_box,
@@ -186,6 +187,7 @@ class EngineSettings(Section):
     work_size: WorkSizeField = None
     quality: Literal["auto", "fast", "fine"] = "auto"
     runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    threads: ThreadsField = None
     gate: bool = True
     offline: bool = False
     network: NetworkSettings = NetworkSettings()

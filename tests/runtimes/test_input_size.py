@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from realtime_bg.frames import Frame
-from realtime_bg.runtimes.input_size import PATIENCE, SCALES, WINDOW, InputSizeController
+from realtime_bg.runtimes.input_size import (
+    EARLY,
+    PATIENCE,
+    SCALES,
+    WINDOW,
+    InputSizeController,
+    thread_counts,
+)
 
 BETWEEN = 1 / 30  # seconds from frame to frame
 IMAGE = np.zeros((4, 4, 3), np.uint8)
@@ -93,3 +100,58 @@ def test_a_jump_and_frames_out_of_order_are_no_intervals():
     for index in range(2 * WINDOW):
         again.update(Frame(IMAGE, 7, index * BETWEEN), 5.0)
     assert again.step == 0
+
+
+def test_threads_are_tried_in_powers_of_two():
+    assert [thread_counts(most) for most in (1, 2, 4, 6, 8)] == [
+        (1,),
+        (1, 2),
+        (1, 2, 4),
+        (1, 2, 4, 6),
+        (1, 2, 4, 8),
+    ]
+
+
+def test_a_slow_network_gets_threads_before_a_smaller_input():
+    ladder = Ladder(threads=(1, 2))
+    states = []
+    for _ in range(4):
+        states.append((ladder.controller.threads, ladder.controller.scale))
+        ladder.windows([1.02])
+    assert states == [(1, SCALES[0]), (2, SCALES[0]), (2, SCALES[1]), (2, SCALES[2])]
+
+
+@pytest.mark.parametrize(("times", "threads"), [(1.5, 2), (3.0, 4), (3.9, 4), (5.5, 6), (9.0, 6)])
+def test_a_network_that_needs_many_threads_gets_them_at_once(times, threads):
+    """One that takes ``times`` the interval with one thread, and shares its work evenly."""
+    controller, seen = InputSizeController(threads=(1, 2, 4, 6)), []
+    for index in range(2 * WINDOW):
+        busy = times * BETWEEN / controller.threads
+        if controller.update(Frame(IMAGE, index, index * BETWEEN), busy):
+            seen.append((controller.threads, controller.scale))
+    assert seen[0] == (threads, 1)
+    assert len(seen) == (2 if times > 6 else 1)  # then a smaller input
+
+
+def test_only_threads_are_given_before_a_window_is_over():
+    for threads, early in (((1, 2), True), ((2,), False), ((), False)):
+        controller = InputSizeController(threads=threads)
+        frames = [Frame(IMAGE, index, index * BETWEEN) for index in range(EARLY + 1)]
+        changed = [controller.update(frame, 2.1 * BETWEEN) for frame in frames]
+        assert any(changed) is early, threads
+    slower = InputSizeController(threads=(1, 2))
+    frames = [Frame(IMAGE, index, index * BETWEEN) for index in range(WINDOW - 1)]
+    assert not any(slower.update(frame, 1.9 * BETWEEN) for frame in frames)
+
+
+def test_threads_are_taken_away_when_half_of_them_would_do():
+    for share, fewer in ((0.34, True), (0.36, False)):
+        ladder = Ladder(threads=(1, 2))
+        ladder.windows([1.02])
+        ladder.windows([share] * PATIENCE)
+        assert ladder.controller.threads == (1 if fewer else 2), share
+
+
+def test_without_threads_to_try_none_are_named():
+    assert Ladder().controller.threads is None
+    assert Ladder(threads=(4,)).controller.threads == 4
