@@ -13,7 +13,8 @@
   averaged over time, as in the webcam programs that use it
 
 Prints a Markdown table for each size: milliseconds of wall time and of processor time, all threads
-together, and multiples of the limit. Needs RVM's weights. ``--source`` replaces the demo by a video.
+together, and multiples of the limit. Needs RVM's weights. ``--source`` gives a video instead of the
+demo.
 """
 
 import argparse
