@@ -32,6 +32,7 @@ class Stats:
         self._notice: tuple[float, str] = (0.0, "")
         self.dropped = 0
         self.held = 0  # unchanged frames, whose matte was reused
+        self.carried = 0  # frames whose matte is the previous one, moved along
         self.failures = 0
         self.engine = "loading"
         self.provider = ""

@@ -115,6 +115,7 @@ class Commands:
             "latency_ms": round(stats.median("latency"), 1),
             "work_size": list(stats.work_size),
             "threads": stats.threads,
+            "carried": stats.carried,
             "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
             "outputs": outlets.specs() if outlets else [],
             "waiting_for": dict(outlets.problems) if outlets else {},

@@ -34,6 +34,10 @@ class Flow:
         way += self._grid
         return way
 
+    def motion(self, places: Places) -> Places:
+        """How far each pixel has moved, from the last result of `places`: x and y in pixels."""
+        return places - self._grid
+
 
 def moved(before: Pixels, places: Places, how: int = cv2.INTER_LINEAR) -> Pixels:
     """``before``, (h, w) or (h, w, C), moved by the flow."""

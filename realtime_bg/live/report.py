@@ -24,6 +24,7 @@ def reported(now: Settings, stats: Stats, running: bool, problem: str) -> dict[s
         "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
         "dropped": stats.dropped,
         "held": stats.held,
+        "carried": stats.carried,
         "failures": stats.failures,
         "recording": stats.recording_since is not None,
         "notice": stats.current_notice(),

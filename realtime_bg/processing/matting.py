@@ -10,6 +10,7 @@ from dataclasses import replace
 from realtime_bg.engines.base import Engine
 from realtime_bg.frames import DeviceMatte, Frame, Matte, check_matte
 from realtime_bg.imaging.scene_change import SceneChangeDetector
+from realtime_bg.processing.carrying import Carrying
 from realtime_bg.processing.engine_choice import EngineChoice
 from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
@@ -26,6 +27,7 @@ class Matting:
         self._resets, self._plates = live.now.resets, live.now.plates
         self._scene = SceneChangeDetector()
         self._last: Matte | None = None
+        self._carrying = Carrying()
         self._stale = False  # whether the engine has to be reopened
         self._abandoned = False
         self._blamed: Exception | None = None  # the error of its last matte while it was blended
@@ -42,10 +44,10 @@ class Matting:
         now, choice = self._live.now, self._choice
         if self._stale or not choice.suits(now.engine, frame.size):
             self._stale = False
-            self._scene.forget_matte()
+            self._forget_matte()
             choice.follow(now.engine, frame.size)
         elif self._in_time and choice.retry(frame):
-            self._scene.forget_matte()
+            self._forget_matte()
         cut, still = self._scene.update(frame)
         cut |= now.resets != self._resets
         self._resets = now.resets
@@ -54,6 +56,11 @@ class Matting:
         if still and self._last is not None and choice.engine is not None and choice.engine.waits:
             self.stats.held += 1
             return replace(self._last, frame=frame)
+        if not cut and not plate and not repeats:
+            carried = self._carried(frame)
+            if carried is not None:
+                self._last = carried
+                return carried
         blamed, self._blamed = self._blamed, None
         if blamed is not None and choice.engine is not None:
             choice.failed(blamed)
@@ -78,7 +85,25 @@ class Matting:
                 if self._in_time and not self._abandoned:
                     choice.hold_rate(frame, time.monotonic() - start)
                 self._last = matte if isinstance(matte, Matte) else None
+                self._carrying.answered(self._last)
                 return matte
+
+    def _carried(self, frame: Frame) -> Matte | None:
+        """The previous matte, carried along to this frame, if the settings and the picture allow
+        that; None if the engine has to run."""
+        engine, every = self._choice.engine, self._live.now.engine.every
+        if engine is None or engine.model is None or not engine.waits or self._blamed is not None:
+            return None
+        if every is None and not self._in_time:
+            return None
+        carried = self._carrying.next(frame, every)
+        self.stats.carried += carried is not None
+        return carried
+
+    def _forget_matte(self) -> None:
+        """Use no previous matte for the next frame."""
+        self._scene.forget_matte()
+        self._carrying.answered(None)
 
     @property
     def engine(self) -> Engine | None:

@@ -56,12 +56,13 @@ WorkSizeField = Annotated[
 ]
 
 
-def parse_threads(text: object) -> object:
+def parse_auto(text: object) -> object:
     """``"auto"`` becomes None."""
     return None if text == "auto" else text
 
 
-ThreadsField = Annotated[Annotated[int, Field(ge=1, le=256)] | None, BeforeValidator(parse_threads)]
+ThreadsField = Annotated[Annotated[int, Field(ge=1, le=256)] | None, BeforeValidator(parse_auto)]
+EveryField = Annotated[Annotated[int, Field(ge=1, le=3)] | None, BeforeValidator(parse_auto)]
 
 
 def check_device(text: str) -> str:

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from realtime_bg.settings.fields import (
+    EveryField,
     File,
     Name,
     Names,
@@ -188,6 +189,7 @@ class EngineSettings(Section):
     quality: Literal["auto", "fast", "fine"] = "auto"
     runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
     threads: ThreadsField = None
+    every: EveryField = None
     gate: bool = True
     offline: bool = False
     network: NetworkSettings = NetworkSettings()
