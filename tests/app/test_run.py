@@ -15,6 +15,7 @@ from helpers import ROOT
 
 from realtime_bg.app import bench, run
 from realtime_bg.errors import ModelError, SettingsError
+from realtime_bg.imaging import kernels
 from realtime_bg.settings import Settings, load
 from realtime_bg.steering.checks import runs_live, with_current_item
 from realtime_bg.system.signals import stop_signals
@@ -241,7 +242,7 @@ def test_bench_reports_every_stage():
         }
     )
     report = json.loads(bench.as_json(bench.bench(settings, frames=8)))
-    for name in ("fps", "network_ms", "step_ms", "latency_ms"):
+    for name in ("fps", "network_ms", "step_ms", "latency_ms", "cpu_ms"):
         assert 0 < report[name]["min"] <= report[name]["p50"] <= report[name]["p95"]
     assert set(report["stages_ms"]) == {
         "capture",
@@ -258,7 +259,9 @@ def test_bench_reports_every_stage():
     assert report["size"] == [160, 90]
     assert report["peak_rss_mb"] > 10
     assert report["cpu_percent"] > 0
-    assert bench.as_table(bench.bench(settings, frames=2)).row_count == 9
+    assert report["kernels"] is kernels.compiled
+    assert report["threads"] == 0  # it has no network
+    assert bench.as_table(bench.bench(settings, frames=2)).row_count == 10
 
 
 def test_bench_refuses_what_waits(tmp_path):

@@ -11,6 +11,7 @@ def stats():
     made = Stats()
     made.engine, made.provider, made.work_size = "rvm", "CUDA:0", (512, 288)
     made.dropped, made.held, made.failures = 1, 2, 3
+    made.threads, made.carried = 2, 4
     for number, name in enumerate(
         ("latency", "capture", "resize", "network", "upsample", "composite", "hand-over"), 1
     ):
@@ -26,6 +27,7 @@ def test_every_value_has_its_name():
         "engine": "rvm",
         "provider": "CUDA:0",
         "work_size": [512, 288],
+        "threads": 2,
         "fps": 0.0,
         "latency_ms": 1.0,
         "stages_ms": {
@@ -38,6 +40,7 @@ def test_every_value_has_its_name():
         },
         "dropped": 1,
         "held": 2,
+        "carried": 4,
         "failures": 3,
         "recording": False,
         "notice": "",

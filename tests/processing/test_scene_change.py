@@ -229,7 +229,7 @@ def test_a_step_of_the_ladder_keeps_the_networks_stride(tmp_path, monkeypatch):
     )
     path = graphs.person_map(tmp_path / "net.onnx")
     flags = {"engine.name": "semantic", "engine.model": str(path), "engine.gate": False}
-    flags["engine.threads"] = 1
+    flags |= {"engine.threads": 1, "engine.every": 1}
     matting = Matting(Live(load(flags=flags)), Stats(), in_time=True)
     sizes = set()
     for index in range(3):

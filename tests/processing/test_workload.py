@@ -86,7 +86,7 @@ def test_the_engine_is_opened_with_them_and_the_statistics_say_so(tmp_path, monk
     times = iter([0.0, 0.05] * 500)
     path = graphs.person_map(tmp_path / "net.onnx")
     flags = {"engine.name": "semantic", "engine.model": str(path), "engine.gate": False}
-    flags |= {"engine.device": "cpu"}
+    flags |= {"engine.device": "cpu", "engine.every": 1}
     stats = Stats()
     matting = Matting(Live(load(flags=flags)), stats, in_time=True)
     monkeypatch.setattr(
