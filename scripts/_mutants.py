@@ -65,6 +65,22 @@ EQUIVALENT = {
         "'' -> ('x')",
     ): "either is not the scheme Bearer",
     (
+        "realtime_bg/web/security.py",
+        '.get("token", [""])[0]',
+        "'' -> ('x')",
+    ): "either is no token of this server",
+    (
+        "realtime_bg/web/security.py",
+        '.get(_cookie_name(headers), "")',
+        "'' -> ('x')",
+    ): "either is no token of this server",
+    (
+        "realtime_bg/web/form_checks.py",
+        "kind in names() and (not target or _is_safe(kind, target))",
+        "kind in names() and (not target or _is_safe(kind, target)) -> "
+        "(not target or _is_safe(kind, target))",
+    ): "what is no name is a path, and no class with paths calls them safe; a second lock",
+    (
         "realtime_bg/videos/joining.py",
         "packet.stream = stream",
         "packet.stream = stream -> pass",

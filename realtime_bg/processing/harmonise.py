@@ -20,6 +20,7 @@ AMBIENT = 0.6  # exponent of the light from the bright side of the background
 MOST = 1.6  # largest gain of a channel
 SOFTEST = 12.0  # pixels of the small picture over which the background's light is spread
 WRAP = 2.5  # pixels of the small picture by which light reaches over the edge
+LIFT = 8  # grey levels that are added before ratios are taken, so that black does not count much
 CALM = 0.92  # weight of the previous gains, so that the exposure does not pump
 
 Floats = NDArray[np.float32]
@@ -45,7 +46,8 @@ class Harmony:
         gain = self._calmed(gain, matte.frame)
         light = np.broadcast_to(np.power(gain, np.float32(settings.match)), behind.shape)
         if settings.ambient:
-            around = cv2.GaussianBlur(behind, (0, 0), SOFTEST, borderType=cv2.BORDER_REPLICATE) + 8
+            border = cv2.BORDER_REPLICATE
+            around = LIFT + cv2.GaussianBlur(behind, (0, 0), SOFTEST, borderType=border)
             light = light * np.power(around / around.mean((0, 1)), settings.ambient * AMBIENT)
         light = np.clip(light, 1 / MOST, MOST).astype(np.float32)
         size = background.shape[1], background.shape[0]
@@ -74,9 +76,9 @@ class Harmony:
         """
         share = alpha[..., None]
         mean = (picture * share).sum((0, 1)) / max(float(share.sum()), 1e-3)
-        there, here = behind.mean((0, 1)) + 8, picture.mean((0, 1)) + 8
+        there, here = behind.mean((0, 1)) + LIFT, picture.mean((0, 1)) + LIFT
         tint = there / there.mean() / (here / here.mean())
-        gain = (there.mean() / (mean.mean() + 8)) ** MATCH * tint**TINT
+        gain = (there.mean() / (mean.mean() + LIFT)) ** MATCH * tint**TINT
         return np.clip(gain, 1 / MOST, MOST).astype(np.float32)
 
     def _calmed(self, gain: Floats, frame: Frame) -> Floats:

@@ -13,7 +13,7 @@ from realtime_bg.engines.base import Engine
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Frame, Matte
 from realtime_bg.processing import given_up
-from realtime_bg.processing.given_up import GivenUp, described
+from realtime_bg.processing.given_up import described
 from realtime_bg.processing.matting import Matting
 from realtime_bg.settings import Settings
 from realtime_bg.settings.live import Live
@@ -252,27 +252,3 @@ def test_files_are_converted_without_retries(stream, caplog):
     assert [stream.frame() for _ in range(3)] == ["embedded"] * 3
     assert "engine room is given up" in caplog.text
     assert "tried again" not in caplog.text
-
-
-def test_pauses_double_up_to_a_quarter_of_an_hour_and_start_anew_after_a_good_run():
-    now = [0.0]
-    stats = Stats()
-    record = GivenUp(stats, True, clock=lambda: now[0])
-
-    def pause():
-        record.add("rvm", "bad")
-        return stats.given_up["rvm"][1] - now[0]
-
-    assert [pause() for _ in range(6)] == [60, 120, 240, 480, 900, 900]
-    assert not record.due(["rvm"])
-    now[0] += 900
-    assert record.due(["rvm"])
-    record.recovered("rvm", ())
-    now[0] += 599  # a short run does not count
-    assert pause() == 900
-    record.recovered("rvm", ())
-    now[0] += 600
-    assert pause() == 60
-    record.clear()
-    assert "rvm" not in record
-    assert stats.given_up == {}

@@ -6,7 +6,7 @@ import pytest
 
 from realtime_bg.frames import Frame, Matte
 from realtime_bg.processing.compositor import Compositor
-from realtime_bg.processing.harmonise import Harmony
+from realtime_bg.processing.harmonise import Harmony, wrap
 from realtime_bg.processing.refine import refine
 from realtime_bg.settings import HarmoniseSettings, RefineSettings, load
 from realtime_bg.stats import Stats
@@ -15,23 +15,23 @@ SIZE = (320, 180)
 INSIDE = (slice(110, 170), slice(140, 180))
 
 
-def person(colour=(120, 120, 120)):
+def person(colour=(120, 120, 120), room=(100, 100, 100)):
     """A frame and its matte, both with and without the small map."""
     alpha = np.zeros((180, 320), np.float32)
     cv2.ellipse(alpha, (160, 150), (50, 100), 0, 0, 360, 1, -1)
     alpha = cv2.GaussianBlur(alpha, (0, 0), 1.5)
     image = cv2.blendLinear(
         np.full((180, 320, 3), colour, np.uint8),
-        np.full((180, 320, 3), 100, np.uint8),
+        np.full((180, 320, 3), room, np.uint8),
         alpha,
         1 - alpha,
     )
     return Frame(image, 0, 0.0), alpha
 
 
-def lit(background, colour=(120, 120, 120), **settings):
+def lit(background, colour=(120, 120, 120), room=(100, 100, 100), **settings):
     """The person's colours at full size after harmonising."""
-    frame, alpha = person(colour)
+    frame, alpha = person(colour, room)
     matte = Matte(frame, alpha)
     refined = refine(matte, RefineSettings())
     after = Harmony()(refined, matte, background, HarmoniseSettings(**settings))
@@ -139,15 +139,23 @@ def test_brightness_is_matched_by_the_square_root_of_its_ratio(level):
     np.testing.assert_allclose(after[INSIDE], np.clip(before[INSIDE] * gain, 0, 255), atol=1.5)
 
 
-def test_colour_is_matched_by_the_ratio_of_the_whole_pictures():
-    frame, alpha = person()
-    behind = np.array([60, 110, 170], float)
+@pytest.mark.parametrize(
+    ("colour", "room", "background"),
+    [
+        ((120, 120, 120), (100, 100, 100), (60, 110, 170)),
+        ((110, 120, 130), (60, 15, 5), (60, 110, 170)),  # a dark room of one colour
+        ((150, 150, 150), (20, 100, 60), (90, 60, 15)),
+    ],
+)
+def test_colour_is_matched_by_the_ratio_of_the_whole_pictures(colour, room, background):
+    frame, alpha = person(colour, room)
+    behind = np.array(background, float)
     share = (alpha / alpha.sum())[..., None]
     mean, here = (frame.image * share).sum((0, 1)), frame.image.mean((0, 1)) + 8
     there = behind + 8
     tint = there / there.mean() / (here / here.mean())
-    gain = (there.mean() / (mean.mean() + 8)) ** 0.5 * tint**0.35
-    before, after, _ = lit(plain(60, 110, 170), match=1)
+    gain = np.clip((there.mean() / (mean.mean() + 8)) ** 0.5 * tint**0.35, 1 / 1.6, 1.6)
+    before, after, _ = lit(plain(*background), colour, room, match=1)
     np.testing.assert_allclose(after[INSIDE], before[INSIDE] * gain, atol=1.5)
 
 
@@ -190,14 +198,55 @@ def test_a_small_map_is_lit_as_its_full_size():
     np.testing.assert_allclose(images[0][INSIDE].astype(int), images[1][INSIDE], atol=2)
 
 
-@pytest.mark.parametrize("ambient", [0.5, 1.0])
-def test_ambient_light_is_the_blurred_background_by_its_exponent(ambient):
-    behind = plain(20, 20, 20)
-    behind[:, :160] = (240, 200, 160)
+@pytest.mark.parametrize(
+    ("ambient", "bright", "dark", "colour"),
+    [
+        (0.5, (240, 200, 160), 20, 120),
+        (1.0, (240, 200, 160), 20, 120),
+        (1.0, (40, 40, 40), 10, 250),  # where the 8 levels that are added count most
+    ],
+)
+def test_ambient_light_is_the_blurred_background_by_its_exponent(ambient, bright, dark, colour):
+    behind = plain(dark, dark, dark)
+    behind[:, :160] = bright
     small = cv2.resize(behind, (96, 54), interpolation=cv2.INTER_AREA).astype(np.float64)
     around = cv2.GaussianBlur(small, (0, 0), 12, borderType=cv2.BORDER_REPLICATE) + 8
     light = np.clip((around / around.mean((0, 1))) ** (0.6 * ambient), 1 / 1.6, 1.6)
     light = cv2.resize(light, SIZE)
-    before, after, _ = lit(behind, ambient=ambient)
+    before, after, alpha = lit(behind, (colour,) * 3, ambient=ambient)
     expected = np.clip(before * light, 0, 255)
-    np.testing.assert_allclose(after[INSIDE], expected[INSIDE], atol=1.5)
+    np.testing.assert_allclose(after[alpha == 1], expected[alpha == 1], atol=1.2)
+
+
+def test_light_over_the_edge_is_the_mean_outside_by_its_share():
+    """Of a neighbourhood of 2.5 small pixels, and never more than 60 % of it."""
+    _, alpha = person()
+    small = cv2.resize(alpha, (96, 54), interpolation=cv2.INTER_AREA)
+    behind = np.random.default_rng(1).uniform(0, 255, (54, 96, 3)).astype(np.float32)
+    outside = 1 - small
+    near, light = (
+        cv2.GaussianBlur(one, (0, 0), 2.5, borderType=cv2.BORDER_REPLICATE)
+        for one in (outside, behind * outside[..., None])
+    )
+    got = wrap(small, behind)
+    assert got.dtype == np.float32
+    seen = near > 0.01
+    share = np.minimum(near, 0.6) / np.maximum(near, 0.01)
+    expected = light * share[..., None]
+    np.testing.assert_allclose(got[seen], expected[seen], atol=1e-2)
+    assert (near > 0.6).any()
+    assert got[~seen].max() <= 2.55  # and nearly nothing in the middle of the person
+    assert wrap(np.ones_like(small), behind).max() == 0
+
+
+@pytest.mark.parametrize(("share", "colour"), [(0.5, 120), (1, 120), (1, 250)])
+def test_light_over_the_edge_is_added_where_the_person_is_dark(share, colour):
+    background = plain(200, 150, 40)
+    _, alpha = person()
+    small = cv2.resize(alpha, (96, 54), interpolation=cv2.INTER_AREA)
+    glow = share * wrap(small, np.full((54, 96, 3), (200, 150, 40), np.float32))
+    glow = cv2.resize(glow, SIZE)
+    before, after, _ = lit(background, (colour,) * 3, light_wrap=share)
+    expected = np.rint(before + glow * (1 - before / 255))
+    seen = alpha > 0.2
+    np.testing.assert_allclose(after[seen], expected[seen], atol=1.5)

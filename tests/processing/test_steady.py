@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from realtime_bg.frames import Frame, Matte
-from realtime_bg.processing.steady import FAINTEST, GAP, Steady, follows
+from realtime_bg.processing.steady import FAINTEST, Steady, follows
 
 SHAPE = 72, 128
 
@@ -84,8 +84,8 @@ def test_another_work_size_begins_anew():
     ("later", "epoch", "expected"),
     [
         (1 / 30, 0, True),
-        (GAP - 0.01, 0, True),
-        (GAP, 0, False),
+        (0.49, 0, True),
+        (0.5, 0, False),
         (0.0, 0, False),
         (-1 / 30, 0, False),
         (1 / 30, 1, False),
@@ -110,3 +110,15 @@ def test_the_share_falls_with_the_square_of_the_difference(difference):
     expected = 0.9 * np.exp(-((difference / 8) ** 2))
     after = steady(matte(flat(0), 1, now), 0.9)
     np.testing.assert_allclose(after, expected if expected > FAINTEST else 0, atol=1e-3)
+
+
+def test_a_pixel_that_changed_counts_for_its_neighbourhood_of_five():
+    """One pixel that differs by 100 levels is a mean difference of 4."""
+    steady = Steady()
+    before, now = (np.full((*SHAPE, 3), 100, np.uint8) for _ in range(2))
+    now[36, 64] = 200
+    steady(matte(flat(1), 0, before), 0.9)
+    after = steady(matte(flat(0), 1, now), 0.9)
+    expected = flat(0.9)
+    expected[34:39, 62:67] = 0.9 * np.exp(-((100 / 25 / 8) ** 2))
+    np.testing.assert_allclose(after, expected, atol=2e-3)

@@ -324,6 +324,8 @@ def test_the_token_for_metrics_opens_nothing_else(named, web):
     scrape = f"Bearer {'s' * 43}"
     assert raw(named, path="/metrics", Authorization=scrape).status == 200
     assert raw(named, path="/metrics").status == 200  # the whole token does, too
+    for other in ("Bearer x", f"Bearer {'s' * 42}", f"Bearer {'s' * 44}", "Bearer ", None):
+        assert raw(named, path="/metrics", Authorization=other).status == 401, other
     for path in ("/", "/api/stats", "/metrics/", "/api/openapi.json", "/metrics2"):
         assert raw(named, path=path, Authorization=scrape).status == 401, path
     assert raw(named, "POST", "/metrics", Authorization=scrape).status == 401
