@@ -7,6 +7,7 @@ from typing import Any
 from realtime_bg.doctor.computer import features
 from realtime_bg.doctor.findings import Finding, Machine, Needs, State, severity
 from realtime_bg.doctor.isolation import Outcome, run_isolated
+from realtime_bg.imaging import kernels
 from realtime_bg.settings import Settings
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -42,8 +43,20 @@ def runtimes(machine: Machine, settings: Settings, _: Needs) -> Iterator[Finding
             "ONNX Runtime CUDA: this ONNX Runtime is built without it",
             'pip install "realtime-bg[cuda]"',
         )
+    yield _kernels()
     yield _openvino(machine, settings, reference)
     yield from _torch(machine, settings)
+
+
+def _kernels() -> Finding:
+    if kernels.compiled:
+        return Finding("kernels", "ok", "the compiled frame path is there")
+    return Finding(
+        "kernels",
+        "note",
+        "the frame path is not compiled: a call takes more of the processor than it needs to",
+        "install the program again where there is a C compiler or the network",
+    )
 
 
 def _problem(outcome: Outcome) -> str:
