@@ -11,8 +11,8 @@ from realtime_bg.processing.steady import follows
 
 MOST = 2  # frames in succession to which a matte is carried with ``auto``
 FAST = 0.012  # of the width per frame: what moves faster is matted by the network, with ``auto``
-SAME = 16.0  # grey levels by which a pixel that was carried along may differ
-NEW = 0.005  # share of the picture that may differ by more; a hand that comes in is larger
+SAME = 12.0  # grey levels by which a pixel that was carried along may differ
+NEW = 0.003  # share of the picture that may differ by more; a hand that comes in is larger
 AROUND = 3, 3  # neighbourhood, in small pixels, over which noise is averaged before that
 PAUSE = 4  # frames after a refusal before carrying is tried again, because trying costs time, too
 
