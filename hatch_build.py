@@ -46,11 +46,7 @@ def compile_kernels(root: Path) -> bool:
     zig = "ziglang" in command
     for level in LEVELS:
         target = root / FOLDER / f"kernels-{level}.{SUFFIX}"
-        machine = (
-            []
-            if level == 1
-            else [f"-march=x86{'_' if zig else '-'}64{'_' if zig else '-'}v{level}"]
-        )
+        machine = [f"-march={MACHINES[level][zig]}"] if level in MACHINES else []
         code = [] if sys.platform == "win32" else ["-fPIC"]
         build = [*command, *OPTIONS, *code, *machine, str(root / SOURCE), "-o", str(target)]
         problem = _ran(build)

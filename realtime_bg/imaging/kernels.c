@@ -4,6 +4,8 @@
  * Called through kernels.py, which describes the functions and checks all shapes. Images are
  * interleaved BGR, arrays are contiguous, and all values are finite. A function returns 0, or -1 if
  * there is no memory for its scratch space; it has then written nothing.
+ *
+ * All of it is one file, although it is long, so that one command of any compiler builds it.
  */
 
 #include <stdint.h>

@@ -5,18 +5,17 @@ import time
 
 import cv2
 
-from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.current import Answer, CurrentBackground
 from realtime_bg.frames import Alpha, Composite, DeviceMatte, Frame, Image, Item, Size
 from realtime_bg.imaging.geometry import fit
 from realtime_bg.processing.buffers import Buffers
 from realtime_bg.processing.cards import card
-from realtime_bg.processing.fusing import EdgeMaps, edge_maps
+from realtime_bg.processing.fusing import edge_maps, needs_full_size
 from realtime_bg.processing.harmonise import Harmony
 from realtime_bg.processing.overlays import preview
 from realtime_bg.processing.refine import Refined, steadied, upsampled
 from realtime_bg.processing.steady import Steady
-from realtime_bg.settings import HarmoniseSettings, RefineSettings, Settings
+from realtime_bg.settings import RefineSettings, Settings
 from realtime_bg.stats import Stats
 
 
@@ -73,30 +72,22 @@ class Compositor:
             maps = None if background.needs_frame else edge_maps(item, settings)
             person = upsampled(item, settings.refine) if maps is None else None
         with self._stats.stage("composite"):
-            if maps is not None:
-                return self._fused(maps, background, frame, settings)
-            assert person is not None
-            alpha = person.alpha if background.needs_frame or settings.view.alpha else None
+            whole = background.needs_frame or settings.view.alpha
+            alpha = person.alpha if person is not None and whole else None
             if background.passthrough:  # the next background is still being opened
                 behind = card(frame.size, "")
             else:
                 behind = background.render(frame.size, frame.time, frame.image, alpha)
+            if maps is not None:
+                mirror = settings.output.mirror
+                image = maps.over(behind, mirror, self._buffers.take(frame.image.shape))
+                return self._finish(image, frame, None, settings, mirrored=mirror)
+            assert person is not None
             # Blur and erase show the real room, which needs no relighting
             if not background.needs_frame:
                 person = self._harmony(person, item, behind, settings.harmonise)
             image = behind if background.erases else over(person, behind)
             return self._finish(image, frame, alpha, settings)
-
-    def _fused(
-        self, maps: EdgeMaps, background: Background, frame: Frame, settings: Settings
-    ) -> Composite:
-        if background.passthrough:  # the next background is still being opened
-            behind = card(frame.size, "")
-        else:
-            behind = background.render(frame.size, frame.time)
-        mirror = settings.output.mirror
-        image = maps.over(behind, mirror, self._buffers.take(frame.image.shape))
-        return self._finish(image, frame, None, settings, mirrored=mirror)
 
     def without_camera(
         self, size: Size, index: int, settings: Settings, text: str = "", at: float | None = None
@@ -169,7 +160,7 @@ def _as_it_is(settings: Settings) -> bool:
     plain = RefineSettings()
     edge = ("threshold", "feather", "grow")
     same = all(getattr(settings.refine, name) == getattr(plain, name) for name in edge)
-    return same and settings.harmonise == HarmoniseSettings() and not settings.view.alpha
+    return same and not needs_full_size(settings)
 
 
 def shows_camera(settings: Settings) -> bool:

@@ -37,10 +37,10 @@ def named(settings: EngineSettings) -> tuple[str, ...]:
     return AUTO if settings.model is None else AUTO[:1]  # weights that were named are not skipped
 
 
-def asked(settings: EngineSettings, name: str, cpu: bool, count: int | None) -> EngineSettings:
-    """The settings with which the engine ``name`` is opened. ``cpu``: without the GPU. ``count``:
-    of threads, None for the engine's default."""
-    changes: dict[str, Any] = {"name": name, "threads": count}
+def asked(settings: EngineSettings, name: str, cpu: bool, threads: int | None) -> EngineSettings:
+    """The settings with which the engine ``name`` is opened. ``cpu``: without the GPU. ``threads``:
+    of its network, None for the engine's default."""
+    changes: dict[str, Any] = {"name": name, "threads": threads}
     # A fallback must not be given another engine's weights.
     wanted, with_model = settings.name, settings.model is not None
     if name != wanted and not (wanted == "auto" and (not with_model or name == AUTO[0])):
@@ -74,7 +74,7 @@ class EngineChoice:
     def follow(self, settings: EngineSettings, size: Size) -> None:
         """Open the engine that the settings name. If that fails, keep the current one."""
         previous, keep = self._settings, self.engine is not None and size == self._size
-        before_load, self._workload = self._workload, Workload(settings, self._in_time)
+        workload_before, self._workload = self._workload, Workload(settings, self._in_time)
         self._settings, self._size = settings, size
         self._retries.cancel()  # of an engine for other settings, or for another size
         before = self._given_up, self._cpu
@@ -90,7 +90,7 @@ class EngineChoice:
                 self._live.note_engine(settings.name, usable=False)
             log.warning("%s; %s stays in use", error, self.name)
             self._stats.notice(f"{error}; {self.name} stays in use")
-            self._settings, self._workload = previous, before_load
+            self._settings, self._workload = previous, workload_before
             self._given_up, self._cpu = before
             self._given_up.show()
             tried = {"engine": settings.model_dump()}
@@ -204,10 +204,10 @@ class EngineChoice:
         order = [*named(self._settings), *LAST_RESORTS]
         better = order[: order.index(self.name)] if self.name in order else order
         settings, cpu, size, stats = self._settings, self._cpu, self._size, self._stats
-        workload = Workload(settings, self._in_time)
 
         def opener(name: str) -> Callable[[], Engine]:
-            return partial(open_engine, asked(settings, name, cpu, workload.threads), size, stats)
+            at_first = Workload(settings, self._in_time).threads
+            return partial(open_engine, asked(settings, name, cpu, at_first), size, stats)
 
         found = self._retries.update(self._given_up, better, opener, frame, settings.hang)
         if found is None:
@@ -215,7 +215,7 @@ class EngineChoice:
         name, engine = found
         log.warning("engine %s works again and takes over from %s", name, self.name)
         self._given_up.recovered(name, order[order.index(name) :])
-        self._failures, self._workload = 0, workload
+        self._failures, self._workload = 0, Workload(settings, self._in_time)
         self._use(engine, name)
         return True
 

@@ -31,14 +31,19 @@ class EdgeMaps(NamedTuple):
         return out
 
 
+def needs_full_size(settings: Settings) -> bool:
+    """Whether the settings need the alpha or the colours as a picture of the frame's size, and not
+    only the composite made with them."""
+    return settings.view.alpha or settings.harmonise != HarmoniseSettings()
+
+
 def edge_maps(matte: Matte, settings: Settings) -> EdgeMaps | None:
     """The maps of a matte that is smoothed already; None if this way does not serve the settings,
     because they need the alpha or the colours at full size, or pixels beyond the edge."""
     refine = settings.refine
     beyond = refine.feather or refine.grow
-    full_size = settings.view.alpha or settings.harmonise != HarmoniseSettings()
     guide = matte.guide
-    if not kernels.compiled or beyond or full_size or guide is None:
+    if not kernels.compiled or beyond or needs_full_size(settings) or guide is None:
         return None
     if matte.alpha.shape == matte.frame.image.shape[:2]:
         return None

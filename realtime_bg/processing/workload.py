@@ -5,7 +5,7 @@ import logging
 from realtime_bg.engines.base import Engine
 from realtime_bg.frames import Frame, Size
 from realtime_bg.imaging.geometry import shrunk
-from realtime_bg.runtimes.input_size import InputSizeController, strided, thread_counts
+from realtime_bg.runtimes.input_size import WorkloadController, strided, thread_counts
 from realtime_bg.runtimes.onnx import threads
 from realtime_bg.settings import EngineSettings
 
@@ -22,7 +22,7 @@ class Workload:
     def __init__(self, settings: EngineSettings, in_time: bool) -> None:
         """``in_time``: in a live run; else nothing is adapted."""
         self._settings, self._in_time = settings, in_time
-        self._controller: InputSizeController | None = None
+        self._controller: WorkloadController | None = None
         self._first_size: Size = (0, 0)  # initial work size of the engine, before any reduction
         self._stride = 1  # stride of its sides
 
@@ -53,7 +53,7 @@ class Workload:
             fixed = self._settings.threads is not None or not engine.provider.startswith("CPU")
             counts = () if fixed or engine.model is None else thread_counts(threads())
             keep_size = self._settings.work_size is not None
-            self._controller = InputSizeController(1 if keep_size else engine.least_scale, counts)
+            self._controller = WorkloadController(1 if keep_size else engine.least_scale, counts)
         return self._controller.update(frame, seconds)
 
 

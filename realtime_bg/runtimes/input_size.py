@@ -89,7 +89,7 @@ class Level(NamedTuple):
     scale: float
 
 
-class InputSizeController:
+class WorkloadController:
     """Maintains the frame rate while the network is too slow for the camera: more threads, then a
     smaller work size; and takes threads away while fewer would do, because each of them costs
     processor time.
@@ -146,17 +146,18 @@ class InputSizeController:
         return False
 
     def _lacks_threads(self) -> bool:
-        more = self.step + 1 < len(self._levels) and self._levels[self.step + 1].scale == 1.0
-        return more and median(self._busy) > 2 * LATE * median(self._gaps)
+        late = median(self._busy) > 2 * LATE * median(self._gaps)
+        return late and self._more_threads_after(self.step)
+
+    def _more_threads_after(self, step: int) -> bool:
+        """Whether the level after ``step`` has more threads, and not a smaller input."""
+        return step + 1 < len(self._levels) and self._levels[step + 1].scale == SCALES[0]
 
     def _next(self, times: float) -> int:
         """The next step for a network that takes ``times`` the interval: as many threads as would
         be enough if they shared the work evenly."""
-        step = self.step + 1
-        now = self.threads or 1
-        while step + 1 < len(self._levels) and self._levels[step + 1].scale == 1.0:
-            if times * now <= (self._levels[step].threads or 1):
-                break
+        step, needed = self.step + 1, times * (self.threads or 1)
+        while self._more_threads_after(step) and (self._levels[step].threads or 1) < needed:
             step += 1
         return step
 

@@ -19,34 +19,36 @@ log = logging.getLogger(__name__)
 
 
 def open_session(
-    path: Path, device: str, count: int | None = None
+    path: Path, device: str, thread_count: int | None = None
 ) -> tuple[ort.InferenceSession, str]:
     """A session for the file, and where it runs ("CPU" or "CUDA:N").
 
     ``device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. If CUDA is wanted (which includes
     ``auto`` on a machine with an NVIDIA driver) but unavailable, the reason is logged once and the
-    CPU is used. ``count``: of threads on the CPU; None for one for each core. Raises ModelError if
-    the file is not a usable model.
+    CPU is used. ``thread_count``: None means as many as there are cores. Raises ModelError if the
+    file is not a usable model.
     """
     if device != "cpu":
         index = int(device.partition(":")[2] or 0)
         reason = cuda_problem()
         if reason is None:
-            session = _session(path, [("CUDAExecutionProvider", {"device_id": index})], count)
+            session = _session(
+                path, [("CUDAExecutionProvider", {"device_id": index})], thread_count
+            )
             if session.get_providers()[0] == "CUDAExecutionProvider":
                 return session, f"CUDA:{index}"
             reason = f"ONNX Runtime did not start on cuda:{index}"
         if device != "auto" or has_driver():
             _say_once(f"CUDA is not used: {reason}; running on the CPU")
-    return _session(path, [], count), "CPU"
+    return _session(path, [], thread_count), "CPU"
 
 
 def _session(
-    path: Path, providers: list[tuple[str, dict[str, int]]], count: int | None
+    path: Path, providers: list[tuple[str, dict[str, int]]], thread_count: int | None
 ) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 4  # its errors arrive as exceptions
-    options.intra_op_num_threads = count or threads()
+    options.intra_op_num_threads = thread_count or threads()
     # Threads that spin between frames occupy a core and slow down capture and composition.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

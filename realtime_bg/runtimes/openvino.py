@@ -36,11 +36,11 @@ class Compiled:
         path: Path,
         shapes: Shapes,
         constants: Mapping[str, float],
-        count: int | None = None,
+        thread_count: int | None = None,
     ) -> None:
         """``constants``: inputs with a constant value; everything that depends only on them is
-        computed once, here. ``count``: of threads, None for one for
-        each core. Raises ModelError."""
+        computed once, here. ``thread_count``: None means as many as there are cores. Raises
+        ModelError."""
         self.shapes = {name: shape for name, shape in shapes.items() if name not in constants}
         try:
             core, opset = _core(), import_module("openvino.opset13")
@@ -53,7 +53,10 @@ class Compiled:
                     parameter.output(0).replace(opset.constant(full).output(0))
                     model.remove_parameter(parameter)
             model.validate_nodes_and_infer_types()
-            options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": count or threads()}
+            options = {
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_NUM_THREADS": thread_count or threads(),
+            }
             self._request = core.compile_model(model, "CPU", options).create_infer_request()
             # Some graphs compile for a size but do not run at it.
             self.run((), {name: np.zeros(shape, np.float32) for name, shape in self.shapes.items()})

@@ -6,13 +6,12 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from helpers.rvm import randomised
 from onnx import helper, numpy_helper
 
 from realtime_bg.engines._rvm_export import rebuilt_cached
 from realtime_bg.networks.rvm_graph import build
 from realtime_bg.networks.rvm_released import _names, released_tensors
-
-torch = pytest.importorskip("torch", reason='needs the extra "torch"')
 
 
 def norm_of(name):
@@ -56,16 +55,7 @@ def imitation(tensors):
 
 @pytest.fixture(scope="module")
 def checkpoint_tensors():
-    from realtime_bg.networks.rvm import RVM
-
-    torch.manual_seed(5)
-    network = RVM("mobilenetv3", "deep_guided_filter").eval()
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.normal_(module.bias, 0, 0.1)
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
+    network = randomised()
     return {name: value.numpy() for name, value in network.state_dict().items()}
 
 

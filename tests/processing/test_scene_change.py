@@ -14,7 +14,7 @@ from realtime_bg.frames import Frame, Matte
 from realtime_bg.imaging.scene_change import MOST_HELD, SceneChangeDetector
 from realtime_bg.processing.matting import Matting
 from realtime_bg.registry import load_class
-from realtime_bg.runtimes.input_size import PATIENCE, SCALES, WINDOW, InputSizeController
+from realtime_bg.runtimes.input_size import PATIENCE, SCALES, WINDOW, WorkloadController
 from realtime_bg.settings import load
 from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
@@ -200,7 +200,7 @@ climb.index = 0
 
 
 def test_the_ladder_goes_down_at_once_and_up_with_patience():
-    controller = InputSizeController()
+    controller = WorkloadController()
     assert climb(controller, 0.02, 3) == [0, 0, 0]
     assert climb(controller, 0.05, 3) == [1, 1, 1]  # 50 ms x 0.56 fit into 33
     assert climb(controller, 0.02, PATIENCE + 1)[-2:] == [0, 0]
@@ -211,12 +211,12 @@ def test_the_ladder_goes_down_at_once_and_up_with_patience():
 
 
 def test_an_engine_may_say_how_little_it_can_see():
-    controller = InputSizeController(smallest_scale=0.75)
+    controller = WorkloadController(smallest_scale=0.75)
     assert climb(controller, 9.0, 4) == [1, 1, 1, 1]
 
 
 def test_dropped_frames_are_no_slower_camera():
-    controller = InputSizeController()
+    controller = WorkloadController()
     for index in range(0, 4 * WINDOW, 2):  # every other one was dropped
         controller.update(frame(np.zeros((4, 4, 3), np.uint8), index), 0.04 * controller.scale**2)
     assert controller.step == 1
@@ -225,7 +225,7 @@ def test_dropped_frames_are_no_slower_camera():
 def test_a_step_of_the_ladder_keeps_the_networks_stride(tmp_path, monkeypatch):
     """A deep network cannot be fed sides that it cannot halve evenly."""
     monkeypatch.setattr(
-        InputSizeController, "update", lambda self, *_: self.step == 0 and self._change_to(1)
+        WorkloadController, "update", lambda self, *_: self.step == 0 and self._change_to(1)
     )
     path = graphs.person_map(tmp_path / "net.onnx")
     flags = {"engine.name": "semantic", "engine.model": str(path), "engine.gate": False}

@@ -9,7 +9,7 @@ from realtime_bg.runtimes.input_size import (
     PATIENCE,
     SCALES,
     WINDOW,
-    InputSizeController,
+    WorkloadController,
     thread_counts,
 )
 
@@ -21,7 +21,7 @@ class Ladder:
     """A controller and the stream of its frames."""
 
     def __init__(self, **options):
-        self.controller, self.index = InputSizeController(**options), 0
+        self.controller, self.index = WorkloadController(**options), 0
 
     def windows(self, shares, between=BETWEEN, epoch=0):
         """The step after each of some windows, whose frames take ``shares`` of the interval."""
@@ -42,7 +42,7 @@ def test_just_above_the_interval_is_too_slow_and_just_below_is_not():
 
 
 def test_only_a_change_is_told_and_only_after_a_window():
-    controller, told = InputSizeController(), []
+    controller, told = WorkloadController(), []
     for index in range(3 * WINDOW + 1):
         if controller.update(Frame(IMAGE, index, index * BETWEEN), 2 * BETWEEN):
             told.append(index)
@@ -92,11 +92,11 @@ def test_it_ends_where_the_engine_finds_nobody_any_more(smallest, last):
 
 
 def test_a_jump_and_frames_out_of_order_are_no_intervals():
-    controller = InputSizeController()
+    controller = WorkloadController()
     for index in range(WINDOW):  # each from another epoch: nothing is known of the rate
         assert not controller.update(Frame(IMAGE, index, 9.0 * index, epoch=index), 5.0)
     assert controller.step == 0
-    again = InputSizeController()
+    again = WorkloadController()
     for index in range(2 * WINDOW):
         again.update(Frame(IMAGE, 7, index * BETWEEN), 5.0)
     assert again.step == 0
@@ -124,7 +124,7 @@ def test_a_slow_network_gets_threads_before_a_smaller_input():
 @pytest.mark.parametrize(("times", "threads"), [(1.5, 2), (3.0, 4), (3.9, 4), (5.5, 6), (9.0, 6)])
 def test_a_network_that_needs_many_threads_gets_them_at_once(times, threads):
     """One that takes ``times`` the interval with one thread, and shares its work evenly."""
-    controller, seen = InputSizeController(threads=(1, 2, 4, 6)), []
+    controller, seen = WorkloadController(threads=(1, 2, 4, 6)), []
     for index in range(2 * WINDOW):
         busy = times * BETWEEN / controller.threads
         if controller.update(Frame(IMAGE, index, index * BETWEEN), busy):
@@ -135,11 +135,11 @@ def test_a_network_that_needs_many_threads_gets_them_at_once(times, threads):
 
 def test_only_threads_are_given_before_a_window_is_over():
     for threads, early in (((1, 2), True), ((2,), False), ((), False)):
-        controller = InputSizeController(threads=threads)
+        controller = WorkloadController(threads=threads)
         frames = [Frame(IMAGE, index, index * BETWEEN) for index in range(EARLY + 1)]
         changed = [controller.update(frame, 2.1 * BETWEEN) for frame in frames]
         assert any(changed) is early, threads
-    slower = InputSizeController(threads=(1, 2))
+    slower = WorkloadController(threads=(1, 2))
     frames = [Frame(IMAGE, index, index * BETWEEN) for index in range(WINDOW - 1)]
     assert not any(slower.update(frame, 1.9 * BETWEEN) for frame in frames)
 
