@@ -68,6 +68,7 @@ ROOMS = {
             "tests/web/test_{name}.py",
             "tests/web/test_guards.py",
             "tests/web/test_security.py",
+            "tests/web/test_metrics_page.py",
             "tests/web/test_attacks.py",
             "tests/web/test_api.py",
         ),
@@ -76,6 +77,7 @@ ROOMS = {
         ("realtime_bg/videos/joining.py", "realtime_bg/videos/sequences.py"),
         (
             "tests/videos/test_joining.py",
+            "tests/videos/test_video_pictures.py",
             "tests/videos/test_video_sound.py",
             "tests/videos/test_videos.py",
         ),

@@ -232,7 +232,7 @@ class Capture:
         ``running_since`` (monotonic seconds, see `Standstill`) counts."""
         now = time.monotonic()
         unwanted = self._resting() or self._live.now.source != self.source_settings
-        if self.source is not None and unwanted and now - self._last_frame_at > STALLED:
+        if unwanted and now - self._last_frame_at > STALLED:
             self.reopen()
         thread = self._thread
         if self._resting() or self._run.finished.is_set():

@@ -15,7 +15,7 @@ from realtime_bg.media.av import open_video
 from realtime_bg.media.reading import demuxed
 from realtime_bg.videos.clips import Span
 from realtime_bg.videos.parts import Part, Stopped, packets
-from realtime_bg.videos.sound import Clock, Copied, Encoded, Joints, Plan, stores
+from realtime_bg.videos.sound import Clock, Copied, Encoded, Joints, Plan, made, stores
 from realtime_bg.videos.tags import keep_tags, keep_track_tags, left_out, timecode
 
 MARGIN = 1.0  # seconds before the start to which the sound is sought
@@ -43,17 +43,12 @@ def join_video(
         keep_tags(source, out, span)
         keep_track_tags(source.streams[clip.stream], video, suffix)
         if code := timecode(source, span):
-            (video if suffix in (".mp4", ".mov") else out).metadata["timecode"] = code
+            out.metadata["timecode"] = code
         streams = [_video(parts, track, video, span)]
         if sound is not None:
             tracks: dict[int, Copied | Encoded] = {}
             for plan in sound:
-                stream = source.streams[plan.stream]
-                tracks[plan.stream] = (
-                    Copied(out, stream)
-                    if plan.encoder is None
-                    else Encoded(out, plan.encoder, stream)
-                )
+                tracks[plan.stream] = made(out, source.streams[plan.stream], plan)
             for stream in source.streams.subtitles:
                 if stores(suffix, stream, path.parent):
                     tracks[stream.index] = Copied(out, stream)
@@ -143,4 +138,4 @@ def _beside(
 
 
 def _seconds(packet: Any) -> float:
-    return float((packet.pts if packet.pts is not None else packet.dts) * packet.time_base)
+    return float(packet.dts * packet.time_base)

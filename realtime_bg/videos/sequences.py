@@ -55,7 +55,7 @@ def write_gif(path: Path, parts: list[Part], span: Span, stop: threading.Event) 
     """Write an animated GIF that loops, with a palette for each frame. Raises Stopped,
     FFmpegError and OSError."""
     clip = span.clip
-    with av.open(str(path), "w", options={"loop": "0"}) as out:
+    with av.open(str(path), "w") as out:  # FFmpeg's GIFs loop without end unless told otherwise
         stream: Any = out.add_stream("gif", rate=clip.rate.limit_denominator(1001))
         stream.width, stream.height = clip.size
         stream.pix_fmt = "pal8"
@@ -70,8 +70,7 @@ def write_gif(path: Path, parts: list[Part], span: Span, stop: threading.Event) 
             png = np.frombuffer(bytes(packet), np.uint8)
             full: Any = cv2.imdecode(png, cv2.IMREAD_UNCHANGED)
             picture = av.VideoFrame.from_ndarray(paletted(full), "pal8")
-            last = picture.pts = at
-            picture.time_base = GIF_CLOCK
+            last = picture.pts = at  # on the encoder's clock
             out.mux(stream.encode(picture))
         out.mux(stream.encode(None))
 
@@ -79,7 +78,7 @@ def write_gif(path: Path, parts: list[Part], span: Span, stop: threading.Event) 
 def paletted(full: Image) -> tuple[Image, Image]:
     """Convert BGR or BGRA ``uint8`` pixels to indices ``uint8 (H, W)`` into a palette, ARGB ``(256,
     4)``; alphas below one half become transparent."""
-    rgb = cv2.cvtColor(np.ascontiguousarray(full[..., :3]), cv2.COLOR_BGR2RGB)
+    rgb = cv2.cvtColor(full, cv2.COLOR_BGR2RGB)  # also drops the alpha
     reduced = Pillow.fromarray(rgb).quantize(LEVELS, Pillow.Quantize.FASTOCTREE)
     places = np.array(reduced, np.uint8)
     colours = np.frombuffer(reduced.palette.tobytes(), np.uint8).reshape(-1, 3)  # type: ignore[union-attr]

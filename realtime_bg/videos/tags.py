@@ -57,8 +57,9 @@ def timecode(source: Any, span: Span) -> str | None:
     if span.cut:
         return None
     for holder in (source, *source.streams):
-        if found := holder.metadata.get("timecode"):
-            return str(found)
+        for name, value in holder.metadata.items():
+            if name.lower() == "timecode":  # Matroska writes it in capitals
+                return str(value)
     return None
 
 

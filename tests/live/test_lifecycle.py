@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from realtime_bg.errors import SinkError
 from realtime_bg.live.lifecycle import Lifecycle
 from realtime_bg.live.slot import Closed, Slot
 
@@ -37,6 +38,19 @@ def test_what_a_thread_raises_ends_the_run():
     assert join(run, "failing")
     assert run.stopping.is_set()
     assert run.error is error
+
+
+@pytest.mark.parametrize(("error", "traced"), [(OSError("gone"), True), (SinkError("full"), False)])
+def test_only_what_nobody_foresaw_is_traced(caplog, error, traced):
+    caplog.set_level("DEBUG")
+    run = Lifecycle()
+
+    def fail():
+        raise error
+
+    run.start(fail, "failing")
+    assert join(run, "failing")
+    assert ("in failing" in caplog.messages) is traced
 
 
 def test_a_closed_slot_is_no_error():

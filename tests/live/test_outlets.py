@@ -207,6 +207,18 @@ def test_an_output_that_does_not_end_is_left_behind(rig, caplog):
     release.set()
 
 
+def test_the_end_waits_for_an_output_that_was_closed_before(rig, caplog):
+    release = threading.Event()
+    used = rig("null:one", camera=True)
+    used.sent(2)
+    next(sink for sink in Told.made if sink.target == "one").close = lambda: release.wait(10)
+    used.live.update(output__sinks=())
+    used.send()
+    used.outlets.close(time.monotonic() + 0.05)
+    release.set()
+    assert "output null:one does not respond and is abandoned" in caplog.text
+
+
 # Failures
 
 

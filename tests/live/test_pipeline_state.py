@@ -8,6 +8,7 @@ import pytest
 from helpers.waiting import until
 
 from realtime_bg.frames import Composite, Frame
+from realtime_bg.live import pipeline
 from realtime_bg.live.pipeline import Pipeline
 from realtime_bg.live.slot import Slot
 from realtime_bg.settings import load
@@ -226,3 +227,26 @@ def test_a_key_that_cannot_work_says_why(caplog):
     assert "/gone.jpg" in rig.stats.current_notice()
     assert "/gone.jpg" in caplog.text
     assert rig.live.now.background.current == "red"
+
+
+@pytest.mark.parametrize("hangs", ["", "capture", "inference"])
+def test_at_the_end_all_have_their_time_and_what_hangs_is_left_behind(monkeypatch, caplog, hangs):
+    """Less than two seconds in total, most of it for outputs, which finish files."""
+    rig, calls = Rig(), []
+    monkeypatch.setattr(pipeline.time, "monotonic", lambda: 100.0)
+
+    def join(name, deadline):
+        calls.append((name, round(deadline, 3)))
+        return name != hangs
+
+    rig.pipeline._run.join = join
+    rig.pipeline.outlets.close = lambda deadline: calls.append(("outputs", round(deadline, 3)))
+    rig.window.close = lambda: calls.append(("window", 0))
+    rig.pipeline._processor.close = lambda: calls.append(("processor", 0))
+    rig.pipeline._join(rig.window)
+    expected = [("compositor", 100.4), ("outputs", 101.4), ("window", 0)]
+    expected += [("capture", 101.8), ("inference", 101.8)]
+    # An engine that hangs is still used by its thread
+    assert calls == expected + [("processor", 0)] * (hangs != "inference")
+    told = [f"the {hangs} thread does not respond and is abandoned"] if hangs else []
+    assert caplog.messages == told

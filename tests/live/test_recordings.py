@@ -1,6 +1,7 @@
 """Recordings and snapshots: their names, their folder, and what becomes of them when they fail."""
 
 import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -136,6 +137,15 @@ def test_names_are_made_of_the_time_and_taken_only_once(tmp_path):
     assert first.parent.is_dir()
     assert re.fullmatch(r"realtime-bg-\d{8}-\d{6}\.mp4", first.name)
     assert taken == {first}
+
+
+def test_a_file_of_another_run_in_the_same_second_is_kept(rig):
+    (first,) = rig.follow(True)
+    rig.follow(False)
+    Path(first).touch()
+    other = Recordings(rig.live, rig.stats)
+    rig.live.update(output__record=True)
+    assert other.follow(rig.live.now.output) == [first.removesuffix(".mp4") + "-2.mp4"]
 
 
 def test_numbers_begin_at_two(tmp_path):

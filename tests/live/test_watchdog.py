@@ -203,3 +203,98 @@ def test_a_problem_is_logged_once_and_shown_each_time(rig, caplog):
     assert [record.message for record in caplog.records] == ["busy", "ValueError('odd')"]
     assert rig.capture.problem == "ValueError('odd')"
     assert rig.stats.current_notice() == "ValueError('odd')"
+
+
+# The capture thread, step by step
+
+
+class Given(Source):
+    """A source that can be opened."""
+
+    description = "given, 640x360"
+
+
+@pytest.fixture
+def waits(rig, monkeypatch):
+    """(seconds, whether the source has ended, whether the run is stopping) of each wait."""
+    found, run = [], rig.run
+    monkeypatch.setattr(
+        run.stopping,
+        "wait",
+        lambda seconds: found.append((seconds, run.finished.is_set(), run.stopping.is_set())),
+    )
+    return found
+
+
+def test_pauses_between_attempts_grow_to_five_seconds(rig, waits):
+    for _ in range(5):
+        rig.capture._pause()
+    assert [seconds for seconds, *_ in waits] == [1.0, 1.0, 2.0, 5.0, 5.0]
+
+
+def test_after_a_failure_a_persistent_run_waits_before_it_opens_the_source_again(
+    rig, waits, monkeypatch
+):
+    def fail(_):
+        raise SourceError("it broke")
+
+    monkeypatch.setattr(rig.capture, "_persistent", True)
+    monkeypatch.setattr(rig.capture, "_pump", fail)
+    rig.capture._pump_on(rig.capture._thread)
+    assert (rig.source.closed, rig.capture.source) == (1, None)
+    assert waits == [(1.0, False, False)]
+
+
+def test_the_last_picture_of_a_source_that_ended_stays_for_half_a_second(rig, waits):
+    rig.capture._finish()
+    assert waits == [(0.5, True, False)]
+    assert rig.run.stopping.is_set()
+
+
+def test_a_source_is_known_to_be_opening_while_it_is_and_no_longer(rig, waits):
+    capture, seen = rig.capture, []
+    rig.live.update(source__spec="demo")
+
+    def opener(_):
+        seen.append(capture._thread.opening)
+        if len(seen) < 3:
+            raise SourceError("busy")
+        return Given()
+
+    capture.opener = opener
+    assert capture._reopened(capture._thread)  # the one that is open stays
+    assert not capture._thread.opening
+    capture._release()
+    assert not capture._reopened(capture._thread)
+    assert not capture._thread.opening
+    assert capture._reopened(capture._thread)
+    assert not capture._thread.opening
+    assert seen == [True] * 3
+    assert [seconds for seconds, *_ in waits] == [1.0]
+
+
+def test_a_source_that_opens_after_a_problem_is_told_loudly(rig, caplog):
+    caplog.set_level("INFO")
+    rig.capture.opener = lambda _: Given()
+    for problem, level in (("", "INFO"), ("it was unplugged", "WARNING")):
+        rig.capture._release()
+        rig.capture.problem = problem
+        assert rig.capture._reopened(rig.capture._thread)
+        assert (caplog.records[-1].levelname, caplog.messages[-1]) == (level, "given, 640x360")
+
+
+def test_a_source_that_opens_when_all_is_over_is_closed_again(rig):
+    opened = Given()
+
+    def opener(_):
+        rig.run.stop()
+        return opened
+
+    rig.capture._release()
+    rig.capture.opener = opener
+    assert not rig.capture._reopened(rig.capture._thread)
+    assert (opened.closed, rig.capture.source) == (1, None)
+
+
+def test_how_patient_the_watchdog_is():
+    assert (STALLED, OPENING, MAX_ABANDONED_THREADS) == (2.0, 15.0, 10)
