@@ -19,6 +19,7 @@
 #endif
 
 typedef uint8_t u8;
+typedef uint16_t u16;
 typedef int16_t i16;
 typedef int32_t i32;
 
@@ -67,21 +68,46 @@ static Cover cover(int index, int full, int small) {
     return part;
 }
 
-static inline float share(const Cover *part, int k) {
-    if (k == 0)
-        return part->head;
-    return k == part->count - 1 ? part->tail : part->whole;
-}
-
-static void begin_sum(const u8 *restrict row, float weight, float *restrict sums, int count) {
-    for (int x = 0; x < count; x++)
-        sums[x] = weight * row[x];
-}
+enum { MOST_ROWS = 257 }; /* of bytes whose sum fits into 16 bits */
 
 static void add_row(const u8 *restrict row, float weight, float *restrict sums, int count) {
     for (int x = 0; x < count; x++)
         sums[x] += weight * row[x];
 }
+
+/* Add `rows` consecutive rows, all with the same weight. They are added up as integers first, of
+ * which a processor adds twice as many at a time, without a conversion. */
+static void add_rows(const u8 *restrict row, int rows, float weight, u16 *restrict whole,
+                     float *restrict sums, int count) {
+    memset(whole, 0, sizeof(u16) * count);
+    for (int k = 0; k < rows; k++, row += count)
+        for (int x = 0; x < count; x++)
+            whole[x] += row[x];
+    for (int x = 0; x < count; x++)
+        sums[x] += weight * whole[x];
+}
+
+/* The weighted sum of the rows that one reduced row covers. */
+static void sum_rows(const u8 *restrict image, const Cover *down, u16 *restrict whole,
+                     float *restrict sums, int count) {
+    /* Where the factor is a whole number, the rows at the ends are like all the others. */
+    const int from = down->head != down->whole, end = down->count - (down->tail != down->whole);
+    const u8 *row = image + (size_t)down->first * count;
+    memset(sums, 0, sizeof(float) * count);
+    if (from)
+        add_row(row, down->head, sums, count);
+    for (int k = from; k < end; k += MOST_ROWS)
+        add_rows(row + (size_t)k * count, least(MOST_ROWS, end - k), down->whole, whole, sums, count);
+    if (end < down->count && down->count > 1)
+        add_row(row + (size_t)end * count, down->tail, sums, count);
+}
+
+/* Four successive values, at any address: a pixel and the first channel of the next one. */
+typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
+
+typedef i32 Whole __attribute__((vector_size(16)));
+
+static inline Four pixel(const float *sums, int index) { return *(const Four *)(sums + 3 * index); }
 
 /* Rows are added up first, many pixels at a time, so that only one sum for each reduced row has to
  * be taken apart into pixels and channels. */
@@ -89,38 +115,40 @@ EXPORT int reduce(const u8 *image, int height, int width, u8 *small, float *plan
                   int columns) {
     const int wide = 3 * width;
     const float level = 1.0f / 255.0f;
-    float *sums = malloc(sizeof(float) * wide);
+    float *sums = malloc(sizeof(float) * (wide + 1)); /* the last pixel is read with one more */
+    u16 *whole = malloc(sizeof(u16) * wide);
     Cover *across = malloc(sizeof(Cover) * columns);
-    if (!sums || !across) {
+    if (!sums || !whole || !across) {
         free(sums);
+        free(whole);
         free(across);
         return -1;
     }
+    sums[wide] = 0;
     for (int x = 0; x < columns; x++)
         across[x] = cover(x, width, columns);
     float *red = planes, *green = red + (size_t)rows * columns, *blue = green + (size_t)rows * columns;
     for (int y = 0; y < rows; y++) {
         const Cover down = cover(y, height, rows);
-        const u8 *row = image + (size_t)down.first * wide;
-        begin_sum(row, share(&down, 0), sums, wide);
-        for (int k = 1; k < down.count; k++)
-            add_row(row + (size_t)k * wide, share(&down, k), sums, wide);
+        sum_rows(image, &down, whole, sums, wide);
         for (int x = 0; x < columns; x++) {
             const Cover *part = &across[x];
-            const float *from = sums + 3 * part->first;
-            float b = 0.5f, g = 0.5f, r = 0.5f;
-            for (int k = 0; k < part->count; k++, from += 3) {
-                const float weight = share(part, k);
-                b += weight * from[0];
-                g += weight * from[1];
-                r += weight * from[2];
-            }
-            small[0] = (u8)b, small[1] = (u8)g, small[2] = (u8)r;
-            *blue++ = small[0] * level, *green++ = small[1] * level, *red++ = small[2] * level;
+            const int first = part->first, last = first + part->count - 1;
+            Four sum = {0.5f, 0.5f, 0.5f, 0.0f}, middle = {0};
+            for (int k = first + 1; k < last; k++)
+                middle += pixel(sums, k);
+            sum += part->head * pixel(sums, first) + part->whole * middle;
+            if (last > first)
+                sum += part->tail * pixel(sums, last);
+            const Whole grey = __builtin_convertvector(sum, Whole);
+            const Four value = level * __builtin_convertvector(grey, Four);
+            small[0] = (u8)grey[0], small[1] = (u8)grey[1], small[2] = (u8)grey[2];
+            *blue++ = value[0], *green++ = value[1], *red++ = value[2];
             small += 3;
         }
     }
     free(sums);
+    free(whole);
     free(across);
     return 0;
 }

@@ -19,11 +19,12 @@ def certain_parts(alpha: Alpha, least: float) -> Alpha:
     approach to edge detection.)
     """
     count, labels = cv2.connectedComponents((alpha > FAINT).view(np.uint8), ltype=cv2.CV_16U)
-    sure = np.bincount(labels[alpha >= least], minlength=count) > 0
-    sure[0] = False  # label 0 is the background
+    sure = np.zeros(count, np.uint8)
+    sure[labels[alpha >= least]] = 1
+    sure[0] = 0  # the background
     if not sure.any():  # no part is certain, so there is nothing to compare with
         return alpha
-    return alpha * cv2.dilate(sure.view(np.uint8)[labels], NEXT_TO)
+    return cv2.copyTo(alpha, cv2.dilate(np.take(sure, labels), NEXT_TO))
 
 
 def large_parts(alpha: Alpha, least: float) -> Alpha:

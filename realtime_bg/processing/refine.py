@@ -169,12 +169,9 @@ def linear_model(guide: Image, alpha: Alpha, levels: tuple[float, float]) -> tup
         offset = mean_alpha - slope * mean_grey
     # Averaging and levels are linear, so they can be applied to the small maps at no cost.
     low, high = levels
-    stretch = np.float32(1 / (high - low))
-    slope *= np.float32(GUIDED) * stretch
-    offset = (
-        offset * np.float32(GUIDED) + alpha * np.float32(1 - GUIDED) - np.float32(low)
-    ) * stretch
-    return slope, offset
+    guided, plain, shift = np.array([GUIDED, 1 - GUIDED, -low]) / (high - low)
+    slope *= np.float32(guided)
+    return slope, cv2.addWeighted(offset, guided, alpha, plain, shift)
 
 
 def _box(x: Alpha) -> Alpha:

@@ -11,6 +11,8 @@ GAP = 0.5  # seconds after which the last frame is no longer used
 SAME = 8.0
 FAINTEST = 0.01  # a lower alpha counts as 0
 AROUND = 5, 5  # neighbourhood, in small pixels, in which this is decided
+# For each difference in grey levels, how certain it is that the pixel is unchanged
+UNCHANGED = np.exp(np.square(np.arange(256, dtype=np.float32)) * np.float32(-1 / SAME**2))
 
 
 class Steady:
@@ -33,8 +35,8 @@ class Steady:
         if weight and self._last is not None and _continues(matte, self._last[0]):
             _, before, then = self._last
             places = self._flow.places(seen, then)
-            off = cv2.blur(cv2.absdiff(seen, moved(then, places)), AROUND).astype(np.float32)
-            share = np.float32(weight) * np.exp(np.square(off) * np.float32(-1 / SAME**2))
+            off = cv2.blur(cv2.absdiff(seen, moved(then, places)), AROUND)
+            share = cv2.LUT(off, np.float32(weight) * UNCHANGED)
             # Bilinear interpolation would soften the edge a little more with every frame.
             before = moved(before, places, cv2.INTER_CUBIC)
             alpha = np.minimum(alpha + share * (before - alpha), 1)

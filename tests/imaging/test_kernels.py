@@ -9,8 +9,9 @@ from realtime_bg.imaging import kernels
 from realtime_bg.imaging.foreground import estimate_foreground
 
 LIBRARIES = sorted(kernels.FOLDER.glob(f"kernels-*.{kernels.SUFFIX}"))
+# (width, height), large and small
 SIZES = [((1, 1), (1, 1)), ((2, 3), (1, 1)), ((37, 23), (5, 7)), ((97, 64), (31, 64))]
-SIZES += [((160, 90), (32, 18)), ((203, 107), (40, 24))]  # (width, height) large and small
+SIZES += [((160, 90), (32, 18)), ((203, 107), (40, 24)), ((3, 600), (2, 1))]
 
 
 @pytest.fixture(params=[path.name for path in LIBRARIES] or ["none"], autouse=True)
