@@ -20,6 +20,7 @@ import pytest
 from helpers.waiting import PATIENCE, until
 
 from realtime_bg.devices.cameras import Camera
+from realtime_bg.devices.v4l2 import Format
 from realtime_bg.errors import SourceError
 from realtime_bg.media.av import Timeline
 from realtime_bg.settings import SourceSettings
@@ -137,6 +138,7 @@ def device(monkeypatch):
     )
     monkeypatch.setattr(camera_module, "cameras", lambda: [Camera("/dev/video0", "Fake Cam")])
     monkeypatch.setattr(camera_module, "held_by", lambda path: "")
+    monkeypatch.setattr(camera_module, "formats", lambda path: [])
     return fake
 
 
@@ -369,6 +371,51 @@ def test_the_camera_is_asked_for_motion_jpeg_before_size_and_rate(device):
     assert asked[cv2.CAP_PROP_FPS] == 60
     assert device.asked[0][0] == cv2.CAP_PROP_FOURCC  # a driver resets it with the size
     assert device.opened == [("/dev/video0", cv2.CAP_V4L2)]
+
+
+HD, VGA = (1280, 720), (640, 480)
+OFFERED = [
+    Format("MJPG", {HD: 60.0, VGA: 60.0}),
+    Format("GREY", {HD: 60.0}),
+    Format("NV12", {HD: 10.0, VGA: 30.0}),
+    Format("YUYV", {VGA: 30.0}),
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({}, "MJPG"),  # NV12 reaches only 10 fps
+        ({"size": VGA}, "NV12"),
+        ({"size": VGA, "fps": 60}, "MJPG"),
+        ({"size": HD, "fps": 10}, "NV12"),
+        ({"size": (320, 240)}, "MJPG"),
+    ],
+)
+def test_a_raw_format_is_preferred_where_it_reaches_the_rate(device, monkeypatch, settings, code):
+    asked = []
+    monkeypatch.setattr(camera_module, "formats", lambda path: asked.append(path) or OFFERED)
+    open_camera(**settings).close()
+    assert asked == ["/dev/video0"]
+    assert dict(device.asked)[cv2.CAP_PROP_FOURCC] == cv2.VideoWriter.fourcc(*code)
+    assert len(device.captures) == 1
+
+
+def test_a_raw_format_that_sends_nothing_gives_way_to_motion_jpeg(device, monkeypatch):
+    """As when another camera on the same hub takes the bandwidth."""
+    monkeypatch.setattr(camera_module, "formats", lambda path: OFFERED)
+
+    def read():
+        if len(device.captures) == 1:
+            raise cv2.error("no space left on the bus")
+
+    device.on_read = read
+    source = open_camera(size=VGA)
+    first, second = device.captures
+    assert (first.released, second.released) == (True, False)
+    codes = [value for key, value in device.asked if key == cv2.CAP_PROP_FOURCC]
+    assert codes == [cv2.VideoWriter.fourcc(*code) for code in ("NV12", "MJPG")]
+    source.close()
 
 
 def test_without_wishes_the_camera_is_asked_for_hd(device):
