@@ -25,6 +25,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -126,24 +127,35 @@ def sides(text: str) -> Size:
     return width, height
 
 
-def compared(ways: dict[str, Step], images: Iterator[Image], frames: int) -> None:
-    """Run all ways in turn and print a table."""
-    wall: dict[str, list[float]] = {name: [] for name in ways}
-    cpu: dict[str, list[float]] = {name: [] for name in ways}
+class Times(NamedTuple):
+    """Milliseconds of each step: wall time, and processor time of all threads."""
+
+    wall: list[float]
+    cpu: list[float]
+
+
+def measured(ways: dict[str, Step], images: Iterator[Image], frames: int) -> dict[str, Times]:
+    """Run all ways in turn on each frame."""
+    times = {name: Times([], []) for name in ways}
     for index in range(WARM_UP + frames):
         frame = Frame(next(images), index, index / 30)
         for name, step in ways.items():
             start, used = time.perf_counter(), time.process_time()
             step(frame)
             if index >= WARM_UP:
-                wall[name].append(1000 * (time.perf_counter() - start))
-                cpu[name].append(1000 * (time.process_time() - used))
-    least = statistics.median(wall["limit"])
+                times[name].wall.append(1000 * (time.perf_counter() - start))
+                times[name].cpu.append(1000 * (time.process_time() - used))
+    return times
+
+
+def show(times: dict[str, Times]) -> None:
+    """Print a table."""
+    least = statistics.median(times["limit"].wall)
     print("| | median, ms | minimum, ms | of the limit | CPU, median ms |\n|---|---|---|---|---|")
-    for name in ways:
-        middle, used = statistics.median(wall[name]), statistics.median(cpu[name])
+    for name, (wall, cpu) in times.items():
+        middle, used = statistics.median(wall), statistics.median(cpu)
         ratio = middle / least
-        print(f"| {name} | {middle:.1f} | {min(wall[name]):.1f} | {ratio:.2f} | {used:.1f} |")
+        print(f"| {name} | {middle:.1f} | {min(wall):.1f} | {ratio:.2f} | {used:.1f} |")
 
 
 def pictures(source: str, size: Size) -> Iterator[Image]:
@@ -184,7 +196,7 @@ def main() -> int:
             f"{text}, {options.source}, work size {options.work_size}, {options.frames} frames, "
             f"{cores} cores, Python {platform.python_version()}\n"
         )
-        compared(ways, pictures(options.source, size), options.frames)
+        show(measured(ways, pictures(options.source, size), options.frames))
         print(flush=True)
     return 0
 
