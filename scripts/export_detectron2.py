@@ -6,9 +6,10 @@
         --size 800x448 --photo people.jpg
 
 The configuration is a name of Detectron2's model zoo, whose weights Detectron2 then downloads, or a
-YAML file; the file is for `--engine instance`. The photo shows people: the network is traced and
-compared on it. Of a panoptic network the instances are exported: how it joins them with stuff is
-Python that a trace cannot hold.
+YAML file; the file is for `--engine instance`. If your network has parts of its own, such as a
+backbone, name the Python file that registers them with --parts. The photo shows people: the network
+is traced and compared on it. Of a panoptic network the instances are exported: how it joins them
+with stuff is Python that a trace cannot hold.
 
 Needs Detectron2, which has no package and imports torchvision and pkg_resources, which setuptools
 has had up to version 80:
@@ -19,6 +20,7 @@ Last run with Detectron2 0.6 (commit 02b5c4e), PyTorch 2.13.0 and torchvision 0.
 
 import argparse
 import importlib
+import runpy
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,14 +148,19 @@ def main() -> int:
     parser.add_argument("configuration", help="a name of the model zoo, or a YAML file")
     parser.add_argument("output", type=Path)
     parser.add_argument("--weights", help="a .pth or .pkl file, or a URL")
+    parser.add_argument("--parts", type=Path, help="a Python file that registers your own parts")
     parser.add_argument("--size", type=size, default="800x448", help="WxH the network will be fed")
     parser.add_argument(
         "--photo", type=Path, required=True, help="with people in it; traced and compared on"
     )
     arguments = parser.parse_args()
+    if arguments.parts and not arguments.parts.is_file():
+        parser.error(f"{arguments.parts}: no such file")
     if lack := missing():
         print(lack, file=sys.stderr)
         return 2
+    if arguments.parts:
+        runpy.run_path(str(arguments.parts))
     export(
         arguments.configuration,
         arguments.weights,

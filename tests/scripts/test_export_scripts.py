@@ -123,6 +123,13 @@ def test_detectron2_is_not_traced_without_a_photo(tmp_path):
     assert "Traceback" not in said.stderr
 
 
+def test_detectron2_parts_that_are_not_there_are_refused(tmp_path):
+    arguments = ("x.yaml", "out.onnx", "--photo", "p.jpg", "--parts", "gone.py")
+    said = run("export_detectron2", *arguments, folder=tmp_path)
+    assert said.returncode == 2
+    assert said.stderr.strip().endswith("gone.py: no such file")
+
+
 @pytest.mark.parametrize("name", sorted(TOOLS))
 def test_a_bad_size_is_refused(name, tmp_path):
     said = run(name, *TOOLS[name][0], "--size", "640x", folder=tmp_path)
