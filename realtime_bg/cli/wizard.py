@@ -26,8 +26,8 @@ from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import default_config, load, read_file, validated
 from realtime_bg.settings.live import Live
 from realtime_bg.settings.yaml_edit import with_values
+from realtime_bg.sinks.cameras import REMEDIES
 from realtime_bg.sinks.image import save_png
-from realtime_bg.sinks.virtualcam import REMEDIES
 from realtime_bg.sinks.window import WindowSink, display_problem
 from realtime_bg.sources import open_source
 from realtime_bg.stats import Stats

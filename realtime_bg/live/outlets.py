@@ -12,7 +12,7 @@ from realtime_bg.live.recordings import Recordings, beside_what_is_there
 from realtime_bg.live.slot import Slot
 from realtime_bg.settings import OutputSettings
 from realtime_bg.settings.live import Live
-from realtime_bg.sinks import classify, open_sink, wanted_sinks
+from realtime_bg.sinks import is_camera, open_sink, wanted_sinks
 from realtime_bg.sinks.base import Sink
 from realtime_bg.stats import Stats
 from realtime_bg.system.backoff import Backoff
@@ -128,7 +128,7 @@ class Outlets:
                 self._sink_failed(outlet, SinkError(f"output {outlet.spec} takes no pictures"))
 
     def _is_camera(self, spec: str) -> bool:
-        return spec not in self._extra and classify(spec)[0] == "virtualcam"
+        return spec not in self._extra and is_camera(spec)
 
     def _follow(self, settings: OutputSettings) -> None:
         self._settings = settings

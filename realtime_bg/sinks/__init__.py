@@ -12,11 +12,13 @@ from realtime_bg.sinks.base import Sink
 OWN = {
     "window": "realtime_bg.sinks.window:WindowSink",
     "virtualcam": "realtime_bg.sinks.virtualcam:VirtualCameraSink",
+    "pipewire": "realtime_bg.sinks.pipewire:PipeWireSink",
     "video": "realtime_bg.sinks.video:VideoSink",
     "null": "realtime_bg.sinks.null:NullSink",
 }
 SINKS = with_plugins(OWN, "realtime_bg.sinks")
 BY_SYNTAX = {"video"}  # kinds recognised by the form of a spec, not by a name
+CAMERAS = {"virtualcam", "pipewire"}  # kinds that other programs see as a webcam
 
 
 def sink_class(kind: str) -> type[Sink]:
@@ -27,6 +29,11 @@ def sink_class(kind: str) -> type[Sink]:
 def is_live(spec: str) -> bool:
     """Whether ``spec`` names an output that is watched while it is fed. Raises SinkError."""
     return sink_class(classify(spec)[0]).live
+
+
+def is_camera(spec: str) -> bool:
+    """Whether other programs see the output as a webcam. Raises SinkError."""
+    return classify(spec)[0] in CAMERAS
 
 
 def file_of(spec: str) -> Path | None:
@@ -73,7 +80,7 @@ def wanted_sinks(settings: OutputSettings) -> list[str]:
     wanted = [
         spec
         for spec, kind in kinds.items()
-        if kind != "window" and (kind != "virtualcam" or settings.virtualcam)
+        if kind != "window" and (kind not in CAMERAS or settings.virtualcam)
     ]
     if settings.virtualcam and not lists_virtual_camera(settings):
         wanted.append("virtualcam")
@@ -82,4 +89,4 @@ def wanted_sinks(settings: OutputSettings) -> list[str]:
 
 def lists_virtual_camera(settings: OutputSettings) -> bool:
     """Whether one of the listed outputs is a virtual camera. Raises SinkError."""
-    return any(classify(spec)[0] == "virtualcam" for spec in settings.sinks)
+    return any(is_camera(spec) for spec in settings.sinks)

@@ -1,74 +1,137 @@
-"""The virtual camera, through pyvirtualcam: v4l2loopback, OBS or UnityCapture."""
+"""The virtual camera: whatever makes this program a webcam for the programs of this machine.
 
-import os
+On Linux that is a camera in PipeWire, which browsers and sandboxed programs see, and one of the
+driver v4l2loopback, which all others see; where there are both, both get every picture.
+"""
+
+import logging
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
-import numpy as np
-import pyvirtualcam
-
-from realtime_bg.devices.readers import readers
-from realtime_bg.errors import SinkError
+from realtime_bg.errors import RealtimeBgError, SinkError
 from realtime_bg.frames import Composite, Size
-from realtime_bg.imaging.geometry import even
-from realtime_bg.sinks.base import Sink
+from realtime_bg.sinks.cameras import REMEDIES, CameraSink, Planes
+from realtime_bg.sinks.pipewire import PipeWireSink
+from realtime_bg.system.backoff import Backoff
 
-LOOK_SECONDS = 1.0  # between checks whether the device still exists
+log = logging.getLogger(__name__)
 
-REMEDIES = {
-    "linux": "load one: sudo modprobe v4l2loopback video_nr=10 card_label=realtime-bg "
-    "exclusive_caps=1 (Debian, Ubuntu: first sudo apt install v4l2loopback-dkms)",
-    "darwin": "install OBS Studio 30 or later and start its virtual camera once",
-    "win32": "install OBS Studio and start its virtual camera once, or install UnityCapture",
-}
+LOOPBACKS = Path("/sys/devices/virtual/video4linux")
+PAUSES = 1.0, 2.0, 5.0, 10.0, 30.0  # seconds between attempts to open what is missing or has failed
 
 
-class VirtualCameraSink(Sink):
-    """A virtual camera. ``target`` is a device such as /dev/video10, or empty for the first free
-    one."""
+class Part:
+    """One of the cameras: open, or to be opened again when it is due."""
 
-    live = takes_target = True
+    def __init__(self, opener: Callable[[], CameraSink]) -> None:
+        self._open = opener
+        self.sink: CameraSink | None = None
+        self.problem = ""
+        self._worked = False
+        self._backoff, self._due = Backoff(*PAUSES), 0.0
+
+    def open(self) -> None:
+        """Open it if it is not open and the next attempt is due. Raises nothing."""
+        if self.sink is not None or time.monotonic() < self._due:
+            return
+        try:
+            self.sink = self._open()
+        except RealtimeBgError as error:
+            self._failed(str(error))
+            log.debug("%s", error)
+            return
+        if self._worked:
+            log.warning("%s is back", self.sink.description)
+        self.problem, self._worked = "", True
+        self._backoff.succeeded()
+
+    def hand_over(self, planes: Planes) -> bool:
+        """Give it a picture, if it is open. Return whether it failed, and was closed."""
+        if self.sink is None or not self.sink.takes_pictures:
+            return False
+        try:
+            self.sink.hand_over(planes)
+        except SinkError as error:
+            self.close()
+            self._failed(str(error))
+            return True
+        return False
+
+    def _failed(self, problem: str) -> None:
+        self.problem, self._due = problem, time.monotonic() + self._backoff.failed()
+
+    def close(self) -> None:
+        sink, self.sink = self.sink, None
+        if sink is not None:
+            sink.close()
+
+
+class VirtualCameraSink(CameraSink):
+    """Every camera that this machine allows; ``target`` is one device of a driver, such as
+    /dev/video10. It fails when none of them is left."""
 
     def __init__(self, target: str, size: Size, fps: float) -> None:
         super().__init__(target, size, fps)
-        self._even = even(size)
-        try:
-            self._camera = pyvirtualcam.Camera(
-                *self._even, fps, fmt=pyvirtualcam.PixelFormat.BGR, device=target or None
-            )
-        except Exception as error:  # each backend raises its own errors
-            reasons = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
-            remedy = REMEDIES.get(sys.platform, "see the README")
-            raise SinkError(f"no virtual camera ({reasons}); {remedy}") from None
-        device = self._camera.device
-        self.description = f"virtual camera {device} ({self._camera.backend})"
-        self._readers = readers(device)
-        # Writing to a removed device is not an error everywhere, so the device file is checked.
-        self._file = device if str(device).startswith("/dev/") else None
-        self._made, self._looked = self._identity(), time.monotonic()
+        self._parts = [Part(opener) for opener in _openers(target, size, fps)]
+        self._open_parts()
 
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self._file) if self._file else None
-        except OSError:
-            return None
-        return (found.st_ino, found.st_rdev) if found else None
+    def _open_parts(self) -> None:
+        for part in self._parts:
+            part.open()
+        self._demand_one()
+
+    def _demand_one(self) -> None:
+        """Raise SinkError if no part is open."""
+        if not any(part.sink for part in self._parts):
+            raise SinkError("; ".join(part.problem for part in self._parts))
+
+    @property
+    def description(self) -> str:
+        return " and ".join(part.sink.description for part in self._parts if part.sink)
 
     def send(self, composite: Composite) -> None:
-        width, height = self._even
-        now = time.monotonic()
-        if self._file and now - self._looked > LOOK_SECONDS:
-            self._looked = now
-            if self._identity() != self._made:
-                raise SinkError(f"virtual camera {self._file}: was removed")
-        try:
-            self._camera.send(np.ascontiguousarray(composite.image[:height, :width]))
-        except Exception as error:
-            raise SinkError(f"virtual camera {self._camera.device}: {error}") from None
+        self._open_parts()
+        super().send(composite)
+
+    @property
+    def takes_pictures(self) -> bool:
+        return any(part.sink is not None and part.sink.takes_pictures for part in self._parts)
+
+    def hand_over(self, planes: Planes) -> None:
+        failed = [part for part in self._parts if part.hand_over(planes)]
+        self._demand_one()
+        for part in failed:
+            log.warning("%s; the other camera goes on", part.problem)
 
     def has_viewers(self) -> bool | None:
-        return self._readers.any()
+        answers = [sink.has_viewers() for part in self._parts if (sink := part.sink) is not None]
+        if any(answers):
+            return True
+        return None if None in answers else False
 
     def close(self, complete: bool = True) -> None:
-        self._readers.close()
-        self._camera.close()
+        for part in self._parts:
+            part.close()
+
+
+def _openers(target: str, size: Size, fps: float) -> list[Callable[[], CameraSink]]:
+    if target or not sys.platform.startswith("linux"):
+        return [partial(_driver_camera, target, size, fps)]
+    return [partial(PipeWireSink, "", size, fps), partial(_loopback_camera, size, fps)]
+
+
+def _driver_camera(target: str, size: Size, fps: float) -> CameraSink:
+    from realtime_bg.sinks.driver_camera import DriverCameraSink  # not needed beside PipeWire
+
+    return DriverCameraSink(target, size, fps)
+
+
+def _loopback_camera(size: Size, fps: float) -> CameraSink:
+    """The first device of v4l2loopback. Other devices are not touched: opening a webcam would turn
+    its light on."""
+    if not any(LOOPBACKS.glob("video*")):
+        raise SinkError(f"no virtual camera of v4l2loopback; {REMEDIES['linux']}")
+    return _driver_camera("", size, fps)

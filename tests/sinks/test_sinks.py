@@ -1,7 +1,6 @@
 """Every sink keeps the contract of `sinks/base.py`, and its own promises."""
 
 import errno
-import sys
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -15,10 +14,8 @@ import pytest
 from realtime_bg.errors import SinkError
 from realtime_bg.frames import Composite
 from realtime_bg.sinks import SINKS, classify, open_sink
-from realtime_bg.sinks import virtualcam as virtualcam_module
 from realtime_bg.sinks.image import save_png
 from realtime_bg.sinks.video import VideoSink
-from realtime_bg.sinks.virtualcam import VirtualCameraSink
 from realtime_bg.sinks.web import Channel
 from realtime_bg.testing import SinkContract
 
@@ -54,34 +51,6 @@ def files(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-class FakeCamera:
-    """The part of `pyvirtualcam.Camera` that the sink uses, as strict as the real one."""
-
-    made: list = []  # noqa: RUF012 - a new list for every test
-
-    def __init__(self, width, height, fps, *, fmt, device=None):
-        self.shape, self.fps, self.fmt = (height, width, 3), fps, fmt
-        self.device, self.backend = device or "/dev/video10", "v4l2loopback"
-        self.sent, self.closed = [], 0
-        FakeCamera.made.append(self)
-
-    def send(self, image):
-        assert image.shape == self.shape
-        assert image.dtype == np.uint8
-        assert image.flags.c_contiguous
-        self.sent.append(image.copy())
-
-    def close(self):
-        self.closed += 1
-
-
-@pytest.fixture
-def cameras(monkeypatch):
-    monkeypatch.setattr(FakeCamera, "made", [])
-    monkeypatch.setattr(virtualcam_module.pyvirtualcam, "Camera", FakeCamera)
-    return FakeCamera.made
-
-
 def opened(spec, size, fps):
     """A sink by its spec; ``web`` is the one that a server gives to its pipeline itself."""
     return Channel().sink(size, fps) if spec == "web" else open_sink(spec, size, fps)
@@ -94,6 +63,7 @@ SPECS = {
     "null": ["null"],
     "video": [f"out{suffix}" for suffix in SUFFIXES],
     "virtualcam": ["virtualcam", "virtualcam:/dev/video11"],
+    "pipewire": ["pipewire", "pipewire:My camera"],
     "web": ["web"],
 }
 contract = pytest.mark.parametrize("spec", [spec for specs in SPECS.values() for spec in specs])
@@ -107,7 +77,7 @@ class TestContract(SinkContract):
     """Of every registered sink that runs without a display."""
 
     @pytest.fixture(autouse=True, params=[spec for specs in SPECS.values() for spec in specs])
-    def _given(self, request, tmp_path, monkeypatch, cameras):
+    def _given(self, request, tmp_path, monkeypatch, published):
         monkeypatch.chdir(tmp_path)
         self._spec = request.param
 
@@ -116,7 +86,7 @@ class TestContract(SinkContract):
 
 
 @contract
-def test_a_sink_that_got_nothing_closes_and_leaves_nothing(spec, tmp_path, monkeypatch, cameras):
+def test_a_sink_that_got_nothing_closes_and_leaves_nothing(spec, tmp_path, monkeypatch, published):
     monkeypatch.chdir(tmp_path)
     sink = opened(spec, SIZE, 10)
     sink.close()
@@ -126,7 +96,7 @@ def test_a_sink_that_got_nothing_closes_and_leaves_nothing(spec, tmp_path, monke
 
 @contract
 def test_a_sink_shows_the_picture_for_the_world_and_not_the_preview(
-    spec, tmp_path, monkeypatch, cameras
+    spec, tmp_path, monkeypatch, cameras, published
 ):
     monkeypatch.chdir(tmp_path)
     channel = Channel()
@@ -136,8 +106,8 @@ def test_a_sink_shows_the_picture_for_the_world_and_not_the_preview(
     seen = channel.jpeg(0, 0)
     sink.close()
     shown = [flat(40)]  # `null` shows nothing
-    if cameras:
-        shown = cameras[0].sent
+    if cameras or published:
+        shown = [image for camera in (*cameras, *published) for image in camera.sent]
     elif seen is not None:
         shown = [cv2.imdecode(np.frombuffer(seen[1], np.uint8), cv2.IMREAD_COLOR)]
     elif spec != "null":
@@ -377,75 +347,6 @@ def test_two_sinks_for_one_file_do_not_mix(tmp_path):
     second.close()
     first.close()
     assert len(read(path)[0]) == 80
-
-
-# virtual camera
-
-
-def test_the_virtual_camera_gets_the_pictures(cameras):
-    sink = VirtualCameraSink("", SIZE, 25)
-    sink.send(composite(colour=(1, 2, 3)))
-    assert cameras[0].fps == 25
-    assert cameras[0].fmt == virtualcam_module.pyvirtualcam.PixelFormat.BGR
-    assert np.array_equal(cameras[0].sent[0], flat((1, 2, 3)))
-    assert sink.description == "virtual camera /dev/video10 (v4l2loopback)"
-    sink.close()
-    assert cameras[0].closed >= 1
-
-
-def test_the_virtual_camera_is_the_one_that_was_named(cameras):
-    sink = open_sink("virtualcam:/dev/video11", SIZE, 25)
-    assert cameras[0].device == "/dev/video11"
-    assert "/dev/video11" in sink.description
-    sink.close()
-
-
-def test_odd_sides_lose_a_line_in_the_virtual_camera(cameras):
-    sink = VirtualCameraSink("", (33, 17), 25)
-    sink.send(composite(size=(33, 17)))
-    assert cameras[0].shape == (16, 32, 3)
-    sink.close()
-
-
-@pytest.mark.parametrize(
-    ("platform", "remedy"),
-    [
-        ("linux", "sudo modprobe v4l2loopback"),
-        ("darwin", "OBS"),
-        ("win32", "UnityCapture"),
-        ("plan9", "README"),
-    ],
-)
-def test_without_a_device_the_remedy_is_named_on_one_line(monkeypatch, platform, remedy):
-    def refuse(*_args, **_kwargs):
-        raise RuntimeError("'v4l2loopback' backend: no device\n\n  'obs' backend: not found\n")
-
-    monkeypatch.setattr(virtualcam_module.pyvirtualcam, "Camera", refuse)
-    monkeypatch.setattr(virtualcam_module, "sys", SimpleNamespace(platform=platform))
-    with pytest.raises(SinkError) as caught:
-        open_sink("virtualcam", SIZE, 25)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert "'v4l2loopback' backend: no device; 'obs' backend: not found" in message
-    assert remedy in message
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks v4l2loopback")
-def test_the_real_library_without_the_device_is_our_error():
-    with pytest.raises(SinkError, match=r"no virtual camera .*modprobe"):
-        open_sink("virtualcam:/dev/video-that-is-not-there", SIZE, 25)
-
-
-def test_a_virtual_camera_that_fails_is_named(cameras):
-    sink = VirtualCameraSink("", SIZE, 25)
-
-    def broken(_image):
-        raise RuntimeError("device gone")
-
-    cameras[0].send = broken
-    with pytest.raises(SinkError, match="/dev/video10: device gone"):
-        sink.send(composite())
-    sink.close()
 
 
 # null, and pictures

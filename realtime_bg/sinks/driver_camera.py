@@ -1,0 +1,63 @@
+"""A camera of a driver, through pyvirtualcam: v4l2loopback, OBS or UnityCapture."""
+
+import os
+import sys
+import time
+
+import pyvirtualcam
+
+from realtime_bg.devices.readers import readers
+from realtime_bg.errors import SinkError
+from realtime_bg.frames import Size
+from realtime_bg.sinks.cameras import REMEDIES, CameraSink, Planes
+
+LOOK_SECONDS = 1.0  # between checks whether the device still exists
+
+
+class DriverCameraSink(CameraSink):
+    """``target`` is a device such as /dev/video10, or empty for the first free one."""
+
+    def __init__(self, target: str, size: Size, fps: float) -> None:
+        super().__init__(target, size, fps)
+        try:
+            self._camera = pyvirtualcam.Camera(
+                *self.even, fps, fmt=pyvirtualcam.PixelFormat.I420, device=target or None
+            )
+        except Exception as error:  # each backend raises its own errors
+            reasons = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+            remedy = REMEDIES.get(sys.platform, "see the README")
+            raise SinkError(f"no virtual camera ({reasons}); {remedy}") from None
+        device = self._camera.device
+        self._readers = readers(device)
+        # Writing to a removed device is not an error everywhere, so the device file is checked.
+        self._file = device if str(device).startswith("/dev/") else None
+        self._made, self._looked = self._identity(), time.monotonic()
+
+    @property
+    def description(self) -> str:
+        return f"virtual camera {self._camera.device} ({self._camera.backend})"
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._file) if self._file else None
+        except OSError:
+            return None
+        return (found.st_ino, found.st_rdev) if found else None
+
+    def hand_over(self, planes: Planes) -> None:
+        now = time.monotonic()
+        if self._file and now - self._looked > LOOK_SECONDS:
+            self._looked = now
+            if self._identity() != self._made:
+                raise SinkError(f"virtual camera {self._file}: was removed")
+        try:
+            self._camera.send(planes.reshape(-1))
+        except Exception as error:
+            raise SinkError(f"virtual camera {self._camera.device}: {error}") from None
+
+    def has_viewers(self) -> bool | None:
+        return self._readers.any()
+
+    def close(self, complete: bool = True) -> None:
+        self._readers.close()
+        self._camera.close()

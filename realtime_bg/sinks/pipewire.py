@@ -1,0 +1,46 @@
+"""A camera in PipeWire, for browsers and sandboxed programs; it needs no kernel module."""
+
+from realtime_bg.devices.pipewire import PublishedCamera
+from realtime_bg.errors import SinkError
+from realtime_bg.frames import Size
+from realtime_bg.sinks.cameras import CameraSink, Planes
+
+NAME = "realtime-bg"
+INSTALL = (
+    "install it: sudo apt install pipewire wireplumber (Fedora: sudo dnf install pipewire "
+    "wireplumber)"
+)
+START = "start it: systemctl --user start pipewire wireplumber"
+
+
+class PipeWireSink(CameraSink):
+    """A camera that programs find under the name ``target``, or "realtime-bg"."""
+
+    def __init__(self, target: str, size: Size, fps: float) -> None:
+        super().__init__(target, size, fps)
+        self._name = target or NAME
+        try:
+            self._camera = PublishedCamera(self._name, self.even, fps)
+        except ConnectionError as error:
+            raise SinkError(f"no PipeWire camera ({error}); {START}") from None
+        except OSError as error:
+            raise SinkError(f"no PipeWire camera ({error}); {INSTALL}") from None
+
+    @property
+    def description(self) -> str:
+        return f"PipeWire camera {self._name}"
+
+    @property
+    def takes_pictures(self) -> bool:
+        return self._camera.has_readers or self._camera.lost
+
+    def hand_over(self, planes: Planes) -> None:
+        if self._camera.lost:
+            raise SinkError(f"PipeWire has ended; {START}")
+        self._camera.hand_over(planes)
+
+    def has_viewers(self) -> bool:
+        return self._camera.has_readers
+
+    def close(self, complete: bool = True) -> None:
+        self._camera.close()
