@@ -58,6 +58,10 @@ class Steered(Protocol):
     def has_viewers(self) -> bool:
         """Whether any output has a viewer."""
 
+    @property
+    def cameras(self) -> dict[str, str]:
+        """What the open cameras for other programs are, by spec."""
+
     def stop(self) -> None:
         """End the daemon."""
 
@@ -118,6 +122,7 @@ class Commands:
             "carried": stats.carried,
             "stages_ms": {stage: round(stats.median(stage), 2) for stage in STAGES},
             "outputs": outlets.specs() if outlets else [],
+            "cameras": self._daemon.cameras,
             "waiting_for": dict(outlets.problems) if outlets else {},
             "watched": self._daemon.has_viewers,
             "recording": stats.recording_since is not None,

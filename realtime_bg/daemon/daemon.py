@@ -80,6 +80,11 @@ class Daemon:
         """Whether any output has a viewer."""
         return self.pipeline is not None and self.pipeline.outlets.has_viewers()
 
+    @property
+    def cameras(self) -> dict[str, str]:
+        """What the open cameras for other programs are, by spec."""
+        return {} if self.pipeline is None else self.pipeline.outlets.cameras()
+
     def stop(self) -> None:
         """End the daemon, from any thread or a signal handler. Idempotent."""
         self._stopping.set()

@@ -33,6 +33,10 @@ class Shown(Protocol):
     def has_viewers(self) -> bool:
         """Whether any output has a viewer."""
 
+    @property
+    def cameras(self) -> dict[str, str]:
+        """What the open cameras for other programs are, by spec."""
+
 
 class DaemonPicture:
     """The `LivePicture` of the daemon's pipeline, where starting and stopping mean resume and
@@ -76,8 +80,9 @@ class DaemonPicture:
         """Does nothing: the daemon continues without the page."""
 
     def report(self) -> dict[str, Any]:
-        """See `ServerPicture.report`."""
-        return reported(self.live.now, self.stats, self.running, self.problem)
+        """See `ServerPicture.report`; with the cameras that other programs see."""
+        report = reported(self.live.now, self.stats, self.running, self.problem)
+        return report | {"cameras": list(self._daemon.cameras.values())}
 
 
 class Page:

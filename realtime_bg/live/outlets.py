@@ -14,6 +14,7 @@ from realtime_bg.settings import OutputSettings
 from realtime_bg.settings.live import Live
 from realtime_bg.sinks import is_camera, open_sink, wanted_sinks
 from realtime_bg.sinks.base import Sink
+from realtime_bg.sinks.cameras import CameraSink
 from realtime_bg.stats import Stats
 from realtime_bg.system.backoff import Backoff
 
@@ -98,6 +99,12 @@ class Outlets:
         """The outputs that are open."""
         with self._lock:
             return [outlet.spec for outlet in self._open.values() if outlet.worked]
+
+    def cameras(self) -> dict[str, str]:
+        """What the open cameras for other programs are, by spec."""
+        with self._lock:
+            sinks = {spec: outlet.sink for spec, outlet in self._open.items()}
+        return {spec: at.description for spec, at in sinks.items() if isinstance(at, CameraSink)}
 
     @property
     def problems(self) -> dict[str, str]:

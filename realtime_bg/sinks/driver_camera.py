@@ -35,7 +35,8 @@ class DriverCameraSink(CameraSink):
 
     @property
     def description(self) -> str:
-        return f"virtual camera {self._camera.device} ({self._camera.backend})"
+        camera = f"virtual camera {self._camera.device} ({self._camera.backend})"
+        return f"{camera}, for programs that open a driver's camera"
 
     def _identity(self) -> tuple[int, int] | None:
         try:

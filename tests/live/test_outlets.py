@@ -17,6 +17,7 @@ from realtime_bg.live.slot import Slot
 from realtime_bg.settings import load
 from realtime_bg.settings.live import Live
 from realtime_bg.sinks.base import Sink
+from realtime_bg.sinks.cameras import CameraSink
 from realtime_bg.stats import Stats
 
 IMAGE = np.full((4, 6, 3), 7, np.uint8)
@@ -139,6 +140,21 @@ def test_a_change_of_the_settings_closes_and_opens(rig):
     until(lambda: first.closed == [True])
     assert used.outlets.specs() == ["virtualcam"]
     assert len(Told.made) == 2  # what stays is not opened anew
+
+
+def test_cameras_for_other_programs_say_what_they_are(rig):
+    class Camera(CameraSink):
+        description = "a camera"
+
+        def hand_over(self, planes):
+            assert planes.shape == (IMAGE.shape[0] * 3 // 2, IMAGE.shape[1])
+
+        def close(self, complete=True):
+            pass
+
+    used = rig("null", extra={"page": lambda size, fps: Camera("", size, fps)})
+    used.sent(2)
+    assert used.outlets.cameras() == {"page": "a camera"}
 
 
 def test_settings_are_followed_only_when_they_have_changed(rig, monkeypatch):

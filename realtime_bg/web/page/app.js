@@ -294,6 +294,8 @@ show.stats = (stats) => {
   $("fps").textContent = stats.fps.toFixed(1);
   $("latency").textContent = `${stats.latency_ms.toFixed(0)} ms`;
   $("engine-now").textContent = running ? `${stats.engine}${stats.provider ? ` on ${stats.provider}` : ""}` : "none";
+  $("cameras").textContent = (stats.cameras ?? []).join(" ");
+  $("cameras").parentElement.hidden = !$("cameras").textContent;
   const text = [stats.notice, running && stats.shows_camera ? "The room is shown as it is." : ""].filter(Boolean).join(" ");
   if ($("live-status").textContent !== text) $("live-status").textContent = text;
   $("screen-text").textContent = stats.problem || (running ? "One moment …" : "The camera is off.");
