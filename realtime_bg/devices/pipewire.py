@@ -5,133 +5,75 @@ the desktop portal. Programs that read it take turns at shared buffers; none of 
 """
 
 import ctypes
-import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg.devices import pods
 from realtime_bg.devices.libpipewire import (
-    ANY,
     BUSY,
     HEADER,
     Buffer,
-    BufferEvent,
     Busy,
     Direction,
-    Events,
     Flags,
     Header,
-    ParamChanged,
-    Process,
     State,
-    StateChanged,
     Time,
-    library,
     metadata,
 )
+from realtime_bg.devices.pipewire_stream import Stream
 from realtime_bg.frames import Size
-
-log = logging.getLogger(__name__)
 
 Planes = NDArray[np.uint8]  # (H * 3 / 2, W): I420, colours as in BT.601, limited range
 STARVED = 1.0  # seconds without a free buffer after which those that peers hold are taken back
+OWN = "realtime-bg.published"  # property by which this program recognises its own cameras
 
 
-class PublishedCamera:
-    """Offers pictures I420 of one size to whoever reads. Used by one thread; the callbacks come on
-    PipeWire's own thread. After `lost`, it cannot be used again."""
+class PublishedCamera(Stream):
+    """Offers pictures I420 of one size to whoever reads. Used by one thread."""
 
     def __init__(self, name: str, size: Size, fps: float) -> None:
-        """``name``: of the node, and the label that browsers show. ``size``: even numbers.
-
-        Raises OSError if PipeWire's library is missing, and ConnectionError, which is one too, if
-        no PipeWire answers.
-        """
-        self._library = library()
-        self._size, self._fps = size, max(1, round(fps))
-        self._bytes = size[0] * size[1] * 3 // 2
-        self._state = State.CONNECTING
+        """``name``: of the node, and the label that browsers show. ``size``: even numbers. Raises
+        OSError and ConnectionError as `Stream`."""
+        self._size, self._bytes = size, size[0] * size[1] * 3 // 2
         self._buffers: set[int] = set()  # addresses
         self._sent, self._free_at = 0, time.monotonic()
-        self._events = Events(
-            version=Events.VERSION,
-            state_changed=StateChanged(self._state_changed),
-            param_changed=ParamChanged(self._param_changed),
-            add_buffer=BufferEvent(lambda _, buffer: self._buffers.add(buffer)),
-            remove_buffer=BufferEvent(lambda _, buffer: self._buffers.discard(buffer)),
-            process=Process(lambda _: None),
+        super().__init__(
+            Direction.OUTPUT,
+            Flags.MAP_BUFFERS | Flags.DRIVER,
+            [pods.offered_format(size, max(1, round(fps)))],
+            {
+                "media.class": "Video/Source",
+                "media.role": "Camera",
+                "media.type": "Video",
+                "media.category": "Capture",
+                "node.name": name,
+                "node.description": name,
+                "node.nick": name,
+                OWN: "true",
+            },
         )
-        self._stream = None
-        self._loop = self._library.pw_thread_loop_new(b"realtime-bg", None)
-        self._library.pw_thread_loop_start(self._loop)
-        try:
-            with self._locked():
-                self._connect(name)
-        except ConnectionError:
-            self.close()
-            raise
-
-    def _connect(self, name: str) -> None:
-        call = self._library
-        text = name.replace("\0", " ").encode()
-        properties = call.pw_properties_new_string(b"")
-        for key, value in (
-            (b"media.class", b"Video/Source"),
-            (b"media.role", b"Camera"),
-            (b"media.type", b"Video"),
-            (b"media.category", b"Capture"),
-            (b"node.name", text),
-            (b"node.description", text),
-            (b"node.nick", text),
-        ):
-            call.pw_properties_set(properties, key, value)
-        loop = call.pw_thread_loop_get_loop(self._loop)
-        events = ctypes.byref(self._events)
-        self._stream = call.pw_stream_new_simple(loop, text, properties, events, None)
-        if not self._stream:
-            raise ConnectionError("none answers")
-        offered = [pods.video_format(self._size, self._fps)]
-        how = (Direction.OUTPUT, ANY, Flags.MAP_BUFFERS | Flags.DRIVER)
-        if self._with_params(call.pw_stream_connect, offered, *how) < 0:
-            raise ConnectionError("none answers")
-
-    @contextmanager
-    def _locked(self) -> Any:
-        """While PipeWire's thread waits."""
-        self._library.pw_thread_loop_lock(self._loop)
-        try:
-            yield
-        finally:
-            self._library.pw_thread_loop_unlock(self._loop)
-
-    def _with_params(self, call: Callable[..., int], params: Sequence[bytes], *first: int) -> int:
-        """Call a function of the stream that takes ``first`` and then parameters."""
-        kept = [ctypes.create_string_buffer(param, len(param)) for param in params]
-        array = (ctypes.c_void_p * len(kept))(*(ctypes.addressof(each) for each in kept))
-        return call(self._stream, *first, ctypes.cast(array, ctypes.c_void_p), len(kept))
 
     # on PipeWire's thread
 
-    def _state_changed(self, _data: Any, _old: int, new: int, error: bytes | None) -> None:
-        if new == State.ERROR:  # one reader wanted another format; the others go on
-            log.debug("a reader was refused: %s", (error or b"").decode(errors="replace"))
+    def _changed(self, state: State) -> None:
+        if state == State.ERROR:  # one reader wanted another format; the others go on
             return
-        self._state = State(new)
-        if new == State.PAUSED:
+        super()._changed(state)
+        if state == State.PAUSED:
             self._take_back()
 
-    def _param_changed(self, _data: Any, param: int, value: int | None) -> None:
-        if param == pods.Param.FORMAT and value and self._stream:
-            wanted = [
-                pods.buffers(self._bytes, self._size[0]),
-                pods.header(ctypes.sizeof(Header)),
-            ]
-            self._with_params(self._library.pw_stream_update_params, wanted)
+    def _agreed(self, pod: bytes) -> list[bytes]:
+        stride = self._size[0]
+        return [pods.offered_buffers(self._bytes, stride), pods.header(ctypes.sizeof(Header))]
+
+    def _add_buffer(self, address: int) -> None:
+        self._buffers.add(address)
+
+    def _remove_buffer(self, address: int) -> None:
+        self._buffers.discard(address)
 
     def _take_back(self) -> None:
         """Count no buffer as used. A reader that is killed never gives back what it holds, and
@@ -147,11 +89,6 @@ class PublishedCamera:
     def has_readers(self) -> bool:
         """Whether anybody reads it now. Listing cameras does not count. Never waits."""
         return self._state == State.STREAMING
-
-    @property
-    def lost(self) -> bool:
-        """Whether the PipeWire that it was published in has ended."""
-        return self._state == State.UNCONNECTED
 
     def hand_over(self, planes: Planes) -> bool:
         """Give a picture ``uint8 (H * 3 / 2, W)`` to all readers. False if nobody reads, or if they
@@ -190,16 +127,3 @@ class PublishedCamera:
             header.flags, header.offset, header.dts_offset = 0, 0, 0
             header.pts, header.seq = time.monotonic_ns(), self._sent
         self._sent += 1
-
-    def close(self) -> None:
-        """Take the camera away. Idempotent; not from a callback."""
-        if self._loop is None:
-            return
-        if self._stream:
-            with self._locked():
-                self._library.pw_stream_destroy(self._stream)
-                self._stream = None
-        self._library.pw_thread_loop_stop(self._loop)
-        self._library.pw_thread_loop_destroy(self._loop)
-        self._loop = None
-        self._state = State.UNCONNECTED

@@ -14,6 +14,7 @@ OWN = {
     "camera": "realtime_bg.sources.camera:CameraSource",
     "demo": "realtime_bg.sources.demo:DemoSource",
     "image": "realtime_bg.sources.image:ImageSource",
+    "pipewire": "realtime_bg.sources.pipewire:PipeWireSource",
     "stream": "realtime_bg.sources.stream:StreamSource",
     "video": "realtime_bg.sources.video:VideoSource",
 }
