@@ -50,24 +50,26 @@ def pipewire_cameras() -> list[Node]:
             ["pw-dump"], capture_output=True, timeout=DUMP_SECONDS, check=True, encoding="utf-8"
         )
         return list(_nodes(answer.stdout))
-    except (subprocess.SubprocessError, ValueError) as error:
+    except (subprocess.SubprocessError, ValueError, LookupError) as error:
         raise OSError(f"pw-dump: {error}") from None
 
 
 def _nodes(text: str) -> Iterator[Node]:
-    # What changes in the meantime comes as further lists.
+    found = {}
     decoder, text = json.JSONDecoder(), text.strip()
-    while text:
+    while text:  # what changes in the meantime comes again, in a further list
         objects, end = decoder.raw_decode(text)
         text = text[end:].strip()
-        for each in objects:
-            given: dict[str, Any] = (each.get("info") or {}).get("props") or {}
-            if given.get("media.class") != "Video/Source" or OWN in given:
-                continue
-            if given.get("api.v4l2.cap.driver") == "v4l2 loopback":
-                continue
-            name = str(given.get("node.name", ""))
-            yield Node(name, str(given.get("node.description") or name))
+        found.update({each["id"]: each for each in objects})
+    for each in found.values():
+        given: dict[str, Any] = (each.get("info") or {}).get("props") or {}
+        is_node = str(each.get("type")).endswith(":Node")  # a client has the same properties
+        if not is_node or given.get("media.class") != "Video/Source" or OWN in given:
+            continue
+        if given.get("api.v4l2.cap.driver") == "v4l2 loopback":
+            continue
+        name = str(given.get("node.name", ""))
+        yield Node(name, str(given.get("node.description") or name))
 
 
 class Picture(NamedTuple):

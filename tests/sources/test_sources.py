@@ -20,12 +20,14 @@ import pytest
 from helpers.waiting import PATIENCE, until
 
 from realtime_bg.devices.cameras import Camera
+from realtime_bg.devices.pipewire_capture import Node
 from realtime_bg.devices.v4l2 import Format
 from realtime_bg.errors import SourceError
 from realtime_bg.media.av import Timeline
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources import SOURCES, classify, open_source, reopening
 from realtime_bg.sources import camera as camera_module
+from realtime_bg.sources import pipewire as pipewire_module
 from realtime_bg.sources import video as video_module
 from realtime_bg.sources.camera import CameraSource
 from realtime_bg.sources.image import ImageSource
@@ -35,7 +37,7 @@ from realtime_bg.testing import SourceContract
 
 SIZE = (64, 48)
 NEAR = 4.5  # grey levels: writing a clip costs up to four, neighbours are ten apart
-LIVE = ("camera", "stream")
+LIVE = ("camera", "pipewire", "stream")
 
 
 def flat(level, size=SIZE):
@@ -219,6 +221,20 @@ def server(tmp_path):
     thread.join()
 
 
+class Captured:
+    """The part of `CapturedCamera` that the source uses."""
+
+    def __init__(self, node, size, fps):
+        self.fps, self.pixels, self.lost = fps, "YUY2", False
+
+    def read(self, seconds):
+        time.sleep(0.002)
+        return flat(90)
+
+    def close(self):
+        self.lost = True
+
+
 # the contract, for every source there is
 
 
@@ -238,10 +254,16 @@ def spec(request, tmp_path, monkeypatch):
         request.getfixturevalue("device")
         return "camera"
 
+    def of_pipewire():
+        monkeypatch.setattr(pipewire_module, "pipewire_cameras", lambda: [Node("cam", "A camera")])
+        monkeypatch.setattr(pipewire_module, "CapturedCamera", Captured)
+        return "pipewire"
+
     return {
         "camera": camera,
         "demo": lambda: "demo",
         "image": picture,
+        "pipewire": of_pipewire,
         "stream": stream,
         "video": lambda: str(write_clip(tmp_path / "clip.mp4", range(0, 250, 25), rate=50)),
     }[request.param]()
