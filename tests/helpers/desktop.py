@@ -231,15 +231,17 @@ class Desktop:
 class CallPage:
     """A web page that opens the first camera, as a call does, and returns what it sees."""
 
-    def __init__(self):
+    def __init__(self, html=None):
+        """``html``: another page, which posts JSON to "/"; see `told`."""
         page, self.told, self.pictures = self, {}, []
+        html = html or PAGE
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 self.send_response(200)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
                 self.end_headers()
-                self.wfile.write(PAGE.encode())
+                self.wfile.write(html.encode())
 
             def do_POST(self):
                 told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
