@@ -149,6 +149,11 @@ class PublishedCamera:
         return self._state == State.STREAMING
 
     @property
+    def published(self) -> bool:
+        """Whether PipeWire lists it."""
+        return self._state in (State.PAUSED, State.STREAMING)
+
+    @property
     def lost(self) -> bool:
         """Whether the PipeWire that it was published in has ended."""
         return self._state == State.UNCONNECTED
