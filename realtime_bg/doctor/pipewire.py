@@ -45,7 +45,8 @@ def pipewire(machine: Machine, settings: Settings, needs: Needs) -> Iterator[Fin
         yield _manager(machine, known, needs)
         yield _camera(known, settings)
     yield from portal.portal(machine, known, _wanted(machine, needs))
-    if needs.virtualcam:
+    if needs.virtualcam:  # otherwise these hints are of no use
+        yield from portal.awareness(known)
         yield from portal.browsers(machine, known)
 
 

@@ -48,12 +48,11 @@ def portal(machine: Machine, known: dict[str, Any], wanted: State) -> Iterator[F
         )
     else:
         yield Finding("portal", "ok", f"{version} runs and gives access to cameras")
-        yield from _awareness(known)
     yield from _permissions(known, wanted)
 
 
-def _awareness(known: dict[str, Any]) -> Iterator[Finding]:
-    """Find out about portals that have lost track of the cameras."""
+def awareness(known: dict[str, Any]) -> Iterator[Finding]:
+    """Find out about portals that have lost track of the cameras, or may have."""
     if known.get("portal_sees") is False:
         text = (
             "the portal did not notice a new camera: a program that asks it whether there is one, "

@@ -246,6 +246,12 @@ def test_a_session_manager_that_is_older_than_the_portal(desk):
     assert "start order" not in found(desk(manager_first=False))
 
 
+def test_hints_are_for_those_who_want_a_camera(desk):
+    facts = {"portal_sees": False, "manager_first": True, "browsers": {"firefox": "firefox"}}
+    assert set(states(desk(**facts), NOTHING).values()) == {"ok"}
+    assert list(states(desk(**facts)).values()).count("note") == 3
+
+
 def test_the_portal_refuses(desk):
     here = desk(permissions={"": "no", "org.a": "yes"})
     finding = found(here)["permission"]
