@@ -21,15 +21,17 @@ sys.path.insert(0, str(ROOT / "tests"))
 from helpers.desktop import Desktop  # noqa: E402
 from helpers.waiting import until  # noqa: E402
 
-WINDOW = 900, 640
+WINDOW = 850, 660
 SECONDS = 6.0  # of the call before the picture is taken
 CALL = """<!doctype html><style>
 body { margin: 0; background: #1f2733; color: white; font: 16px sans-serif; text-align: center }
 video { width: 800px; margin: 24px auto 12px; display: block; border-radius: 12px }
 </style><video id=video muted playsinline></video><div>Camera: <b id=label></b></div>"""
 JOIN = """
-const done = arguments[arguments.length - 1];
-navigator.mediaDevices.getUserMedia({video: {width: 1280, height: 720}}).then(async stream => {
+const done = arguments[arguments.length - 1], size = {width: 1280, height: 720};
+const pause = () => new Promise(after => setTimeout(after, 1000));  // a browser that just started
+const open = () => navigator.mediaDevices.getUserMedia({video: size});
+open().catch(pause).then(stream => stream ?? open()).then(async stream => {
   video.srcObject = stream;
   label.textContent = stream.getVideoTracks()[0].label;
   await video.play();

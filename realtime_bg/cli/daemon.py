@@ -37,7 +37,8 @@ def daemon(
             "--output",
             "-o",
             show_default="virtualcam",
-            help="virtualcam, virtualcam:/dev/video10, a video file, or null.",
+            help="virtualcam, virtualcam:/dev/video10, pipewire or pipewire:NAME, a video file, or "
+            "null.",
         ),
     ] = None,
     engine: Engine = None,

@@ -25,7 +25,7 @@ def doctor(
             "--output",
             "-o",
             show_default="window",
-            help="As in `run`; with virtualcam, the virtual camera is required too.",
+            help="As in `run`; with virtualcam or pipewire, that camera is required too.",
         ),
     ] = None,
     size: Size = None,
@@ -35,7 +35,7 @@ def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
     config: ConfigOrDefault = None,
 ) -> None:
-    """Check this machine: packages, providers, cameras, virtual camera, display, models, speed.
+    """Check this machine: packages, providers, cameras, virtual camera, display, models and speed.
 
     The exit code is 1 if something that `run` with the same options needs does not work.
     """

@@ -40,8 +40,8 @@ def run(
             "--output",
             "-o",
             show_default="window",
-            help="window, virtualcam, virtualcam:/dev/video10, a video file, or null. "
-            "Give it several times for several outputs.",
+            help="window, virtualcam, virtualcam:/dev/video10, pipewire or pipewire:NAME, a video "
+            "file, or null. Give it several times for several outputs.",
         ),
     ] = None,
     engine: Engine = None,

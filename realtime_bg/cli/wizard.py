@@ -20,6 +20,8 @@ import typer
 
 from realtime_bg import backgrounds, sinks, sources
 from realtime_bg.devices.cameras import Camera, cameras, virtual_cameras
+from realtime_bg.doctor import pipewire
+from realtime_bg.doctor.findings import Machine
 from realtime_bg.errors import RealtimeBgError, SettingsError, reason
 from realtime_bg.frames import Composite
 from realtime_bg.processing.processor import Processor
@@ -37,6 +39,7 @@ from realtime_bg.system.signals import STOPPING, handled
 FRAMES = 20  # frames before the one that is used: cameras need some to adjust their exposure
 LOOK_SECONDS = 3.0  # how long the preview is shown
 TRY_SECONDS = 3.0  # how long each output is tried
+SEE_DOCTOR = "realtime-bg doctor -o virtualcam"
 TEMPLATE = """\
 # Settings of realtime-bg, written by `realtime-bg setup`, which can be run again.
 # This file is used unless --config names another one.
@@ -55,7 +58,8 @@ background:
   current: blur
 
 output:
-  # window, virtualcam, virtualcam:/dev/video10, a file (.mp4, .mkv, .mov, .webm), null
+  # window, virtualcam (in PipeWire, and of v4l2loopback if it is loaded), pipewire, pipewire:NAME,
+  # virtualcam:/dev/video10, a file (.mp4, .mkv, .mov, .webm), null
   sinks: [window]
 """
 
@@ -98,8 +102,10 @@ def setup(path: Path) -> None:
             partial.replace(real)
     named = "" if path == default_config() else f" --config {_quoted(path)}"
     typer.echo(f"\nwritten: {path}\nnext: realtime-bg{named}")
-    if "virtualcam" in output:
+    if any(sinks.is_camera(spec) for spec in output):
         typer.echo("then choose the virtual camera in the call; start realtime-bg before the call")
+        if sys.platform.startswith("linux"):
+            typer.echo(f"if a program does not list it: {SEE_DOCTOR}")
 
 
 @contextmanager
@@ -275,16 +281,11 @@ def _background() -> str:
 def _output() -> list[str]:
     problem = display_problem()
     window = "the preview window" + (f" (not here: {problem})" if problem else "")
-    free = any(camera.writable for camera in virtual_cameras())
-    missing = sys.platform.startswith("linux") and not free
-    calls = "the virtual camera, for calls" + (" (not here yet)" if missing else "")
-    if missing:
-        calls += f"\n     {REMEDIES['linux']}"
     choices = [
         Choice(window, "window"),
-        Choice(calls, "virtualcam"),
+        Choice(_calls(), "virtualcam"),
         Choice("both", "window,virtualcam"),
-        Choice("another: a device such as virtualcam:/dev/video10, a video file, or null", None),
+        Choice("another: pipewire:NAME, virtualcam:/dev/video10, a video file, or null", None),
     ]
 
     def accept(text: str) -> list[str]:
@@ -296,6 +297,21 @@ def _output() -> list[str]:
         return [sinks.absolute(spec) for spec in specs]
 
     return _asked("3 of 3: where should the picture go?", choices, accept, 2 if problem else 1)
+
+
+def _calls() -> str:
+    """The line that offers the virtual camera, with what has to be done for it on this machine."""
+    text = "the virtual camera, for calls"
+    if not sys.platform.startswith("linux") or any(one.writable for one in virtual_cameras()):
+        return text
+    machine = Machine()
+    if pipewire.works(machine):
+        return f"{text} (in PipeWire: browsers may need a switch, some programs v4l2loopback)"
+    return (
+        f"{text} (not here yet; one of these is enough)"
+        f"\n     PipeWire, for browsers: {pipewire.remedy(machine)}"
+        f"\n     v4l2loopback, for all programs: {REMEDIES['linux']}"
+    )
 
 
 def _try_out(config: Path, outputs: list[str], folder: Path) -> None:

@@ -26,6 +26,8 @@ NAME = "realtime-bg"
 UNIT = """\
 [Unit]
 Description=realtime-bg: your webcam with another background
+# The order only: it works without them, and starts nothing that the user has disabled.
+After=pipewire.socket pipewire.service wireplumber.service
 StartLimitIntervalSec=600
 StartLimitBurst=10
 

@@ -90,6 +90,11 @@ class PublishedCamera(Stream):
         """Whether anybody reads it now. Listing cameras does not count. Never waits."""
         return self._state == State.STREAMING
 
+    @property
+    def published(self) -> bool:
+        """Whether PipeWire lists it."""
+        return self._state in (State.PAUSED, State.STREAMING)
+
     def hand_over(self, planes: Planes) -> bool:
         """Give a picture ``uint8 (H * 3 / 2, W)`` to all readers. False if nobody reads, or if they
         hold all buffers; the picture is then skipped. Never waits for a reader."""

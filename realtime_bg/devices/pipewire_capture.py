@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg.devices import pods
-from realtime_bg.devices.libpipewire import Direction, Flags, SpaBuffer, State
+from realtime_bg.devices.libpipewire import Direction, Flags, SpaBuffer
 from realtime_bg.devices.pipewire import OWN
 from realtime_bg.devices.pipewire_stream import Stream
 from realtime_bg.frames import Image, Size
@@ -118,11 +118,6 @@ class CapturedCamera(Stream):
             return to_bgr(picture, self._format, self.size)
         except (ValueError, cv2.error):
             return None
-
-    @property
-    def streams(self) -> bool:
-        """Whether it is connected to its camera."""
-        return self._state in (State.PAUSED, State.STREAMING)
 
     # on PipeWire's thread
 

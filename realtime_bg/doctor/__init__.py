@@ -18,6 +18,7 @@ CHECKS = {
     "Packages": "packages:packages",
     "Inference": "runtimes:runtimes",
     "Cameras": "video:video",
+    "PipeWire camera": "pipewire:pipewire",
     "Virtual camera": "virtual:virtual",
     "Display": "computer:display",
     "Models": "weights:weights",

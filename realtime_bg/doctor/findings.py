@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from realtime_bg.settings import Settings
+from realtime_bg.sinks import CAMERAS
 from realtime_bg.sinks import classify as sink_kind
 from realtime_bg.sources import classify as source_kind
 
@@ -38,6 +39,7 @@ class Machine:
     platform: str = sys.platform
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     probe: tuple[str, ...] = PROBE  # runs one check, see `isolation.py`
+    known: dict[str, Any] = field(default_factory=dict)  # what one check has found out for others
 
     @property
     def linux(self) -> bool:
@@ -64,24 +66,36 @@ class Machine:
         values = {name: value.strip("\"'") for name, _, value in lines}
         return f"{values.get('ID', '')} {values.get('ID_LIKE', '')}".strip()
 
+    def suited(self, remedies: Mapping[str, str]) -> str:
+        """Return the remedy for this distribution, by a word of `distribution`; else Debian's."""
+        words = self.distribution()
+        return next((each for word, each in remedies.items() if word in words), remedies["debian"])
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What must work for the settings. ``camera``: its path or index, empty for the first camera,
-    None for no camera."""
+    None for no camera. ``virtualcam``: a camera for other programs, of any kind; ``pipewire`` and
+    ``driver``: one in PipeWire, or a device such as /dev/video10, is named, and no other will do.
+    """
 
     camera: str | None
     window: bool
     virtualcam: bool
+    pipewire: bool = False
+    driver: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> "Needs":
         """Return what ``settings`` need. Raises SourceError and SinkError."""
         kind, target = source_kind(settings.source.spec)
-        sinks = {sink_kind(spec)[0] for spec in settings.output.sinks}
-        virtualcam = settings.output.virtualcam or "virtualcam" in sinks
-        window = "window" in sinks or not (sinks or virtualcam)
-        return cls(target if kind == "camera" else None, window, virtualcam)
+        outputs = [sink_kind(spec) for spec in settings.output.sinks]
+        virtualcam = settings.output.virtualcam or any(name in CAMERAS for name, _ in outputs)
+        pipewire = any(name == "pipewire" for name, _ in outputs)
+        driver = any(name == "virtualcam" and device for name, device in outputs)
+        window = any(name == "window" for name, _ in outputs) or not (outputs or virtualcam)
+        camera = target if kind == "camera" else None
+        return cls(camera, window, virtualcam, pipewire, driver)
 
 
 def severity(needed: bool) -> State:

@@ -114,6 +114,25 @@ def virtualcam() -> Results:
         yield {"device": camera.device, "backend": camera.backend}
 
 
+def pipewire() -> Results:
+    """Ask the desktop about PipeWire, and publish a camera briefly."""
+    from realtime_bg.devices.libpipewire import library
+    from realtime_bg.devices.pipewire import PublishedCamera
+    from realtime_bg.doctor import desktop
+
+    yield from desktop.facts()
+    yield {"library": library().pw_get_library_version().decode()}
+    camera = PublishedCamera(desktop.CHECK, (64, 48), 30)
+    try:
+        end = time.monotonic() + desktop.SECONDS
+        while not camera.published and not camera.lost and time.monotonic() < end:
+            time.sleep(0.02)
+        time.sleep(desktop.NOTICE)
+        yield {"published": camera.published, "portal_sees": desktop.portal_sees_camera()}
+    finally:
+        camera.close()
+
+
 def speed(seconds: str) -> Results:
     """Benchmark the settings given as JSON on standard input."""
     from realtime_bg.app.bench import bench
@@ -168,7 +187,7 @@ def _line(error: Exception) -> str:
 
 CHECKS: dict[str, Callable[..., Results]] = {
     word.__name__: word
-    for word in (imports, providers, onnxruntime, openvino, torch, virtualcam, speed)
+    for word in (imports, providers, onnxruntime, openvino, torch, virtualcam, pipewire, speed)
 }
 
 

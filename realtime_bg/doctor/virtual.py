@@ -1,11 +1,13 @@
-"""Checks the virtual camera: its driver, whether browsers will list it, and how to install it."""
+"""Checks the virtual camera of a driver: whether it is there, whether browsers will list it, and
+how to install it. On Linux, it is needed only where a camera in PipeWire does not do."""
 
 import platform
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from realtime_bg.devices.cameras import Camera, held_by, query
-from realtime_bg.doctor.findings import Finding, Machine, Needs, severity
+from realtime_bg.doctor import pipewire
+from realtime_bg.doctor.findings import Finding, Machine, Needs, State, severity
 from realtime_bg.doctor.isolation import run_isolated
 from realtime_bg.settings import Settings
 
@@ -35,6 +37,7 @@ ELSEWHERE = {
     "darwin": "install OBS Studio 30 or later (obsproject.com), press Start Virtual Camera in it "
     "once, allow its camera extension in System Settings, and close it",
 }
+NEEDED_BY = "for Zoom, Teams and Discord as programs, and browsers without the switch for PipeWire"
 SEE = "browsers and call programs list it while realtime-bg feeds it, so start that before the call"
 
 
@@ -78,7 +81,7 @@ def _device(machine: Machine, device: _Device, needs: Needs) -> Finding:
     if device.camera is None:
         return Finding(
             device.name,
-            severity(needs.virtualcam),
+            _severity(machine, needs),
             f"{device.name}: cannot be opened",
             'sudo usermod -aG video "$USER", then log out and in again',
         )
@@ -89,7 +92,7 @@ def _device(machine: Machine, device: _Device, needs: Needs) -> Finding:
         # Chromium and Firefox skip devices that are also outputs.
         return Finding(
             device.name,
-            severity(needs.virtualcam),
+            _severity(machine, needs),
             f"{text}: browsers will not list it (loaded without exclusive_caps=1)",
             RELOAD,
             data,
@@ -102,29 +105,39 @@ def _device(machine: Machine, device: _Device, needs: Needs) -> Finding:
     return Finding(device.name, "ok", f"{text}: free; {SEE}", data=data)
 
 
+def _severity(machine: Machine, needs: Needs) -> State:
+    """The state of a driver's camera that does not work: a fault if it was named, or if a virtual
+    camera is needed and PipeWire has none either."""
+    either = needs.virtualcam and not needs.pipewire
+    return severity(needs.driver or (either and not pipewire.works(machine)))
+
+
 def _missing(machine: Machine, needs: Needs) -> Finding:
     """Explain why there is no device: the module is not installed, not loaded, or has none."""
-    state, release = severity(needs.virtualcam), platform.release()
+    text, fix, data = _why_missing(machine)
+    state = _severity(machine, needs)
+    if pipewire.works(machine):
+        text = f"{text}; it is needed {NEEDED_BY}"
+        fix = f"{fix}\n{pipewire.v4l2_programs(machine)}"
+    elif state == "fault" and not needs.driver:
+        text = f"{text}, and PipeWire does not work either; one of them is enough"
+        fix = f"PipeWire, for browsers: {pipewire.remedy(machine)}\nv4l2loopback, for all: {fix}"
+    return Finding("v4l2loopback", state, text, fix, data)
+
+
+def _why_missing(machine: Machine) -> tuple[str, str, dict[str, bool]]:
+    """The reason, what to do about it, and the details."""
     if machine.in_container():
         fix = f"on the host: {LOAD}\nand pass it to the container: --device /dev/video10"
-        return Finding(
-            "v4l2loopback", state, "no virtual camera; kernel modules belong to the host", fix
-        )
+        return "no device of v4l2loopback; kernel modules belong to the host", fix, {}
     if _loaded(machine):
-        return Finding("v4l2loopback", state, "v4l2loopback is loaded but has no device", RELOAD)
+        return "v4l2loopback is loaded but has no device", RELOAD, {}
     secure = _secure_boot(machine)
-    sign = f"\nSecure Boot requires a signed module: {_for(machine, SIGN)}" if secure else ""
+    sign = f"\nSecure Boot requires a signed module: {machine.suited(SIGN)}" if secure else ""
     data = {"secure_boot": secure}
-    if any(machine.path(f"/lib/modules/{release}").rglob("v4l2loopback.ko*")):
-        text = "no virtual camera: v4l2loopback is installed but not loaded"
-        return Finding("v4l2loopback", state, text, f"{LOAD}{sign}", data)
-    text = "no virtual camera: v4l2loopback is not installed"
-    return Finding("v4l2loopback", state, text, f"{_for(machine, INSTALL)}\n{LOAD}{sign}", data)
-
-
-def _for(machine: Machine, remedies: dict[str, str]) -> str:
-    words = machine.distribution()
-    return next((remedy for word, remedy in remedies.items() if word in words), remedies["debian"])
+    if any(machine.path(f"/lib/modules/{platform.release()}").rglob("v4l2loopback.ko*")):
+        return "v4l2loopback is installed but not loaded", f"{LOAD}{sign}", data
+    return "v4l2loopback is not installed", f"{machine.suited(INSTALL)}\n{LOAD}{sign}", data
 
 
 def _loaded(machine: Machine) -> bool:

@@ -28,7 +28,8 @@ TRYING = "trying it out for"
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """An own folder for settings and another for what is temporary; no devices, no display."""
+    """An own folder for settings and another for what is temporary; no devices, no display, no
+    PipeWire."""
     for name in ("settings", "temporary"):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
@@ -41,6 +42,7 @@ def place(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(first_run, "cameras", list)
     monkeypatch.setattr(first_run, "virtual_cameras", list)
+    monkeypatch.setattr(first_run.pipewire, "desktop", lambda _: {"problem": "none answers"})
     monkeypatch.setattr(first_run, "FRAMES", 2)
     monkeypatch.setattr(first_run, "TRY_SECONDS", 0.5)
     return tmp_path
@@ -148,6 +150,35 @@ def test_a_window_is_not_taken_without_a_display(answered):
     code, out, _ = answered(DEMO, BEACH, "1", "3", NULL)
     assert code == 0
     assert out.count("no preview window: no display") == 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PipeWire and v4l2loopback")
+@pytest.mark.usefixtures("untried")
+def test_the_virtual_camera_is_there_with_a_driver_or_with_pipewire(answered, monkeypatch):
+    _, out, _ = answered(DEMO, BEACH, "virtualcam")
+    assert "for calls (not here yet; one of these is enough)" in out
+    assert "PipeWire, for browsers: " in out
+    assert "v4l2loopback, for all programs: load one: sudo modprobe" in out
+    works = {"published": True, "tools": True, "manager": "WirePlumber"}
+    monkeypatch.setattr(first_run.pipewire, "desktop", lambda _: works)
+    _, out, _ = answered(DEMO, BEACH, "virtualcam")
+    assert "for calls (in PipeWire: browsers may need a switch" in out
+    assert "not here yet" not in out
+    free = Camera("/dev/video10", "Loop", virtual=True, writable=True)
+    monkeypatch.setattr(first_run, "virtual_cameras", lambda: [free])
+    _, out, _ = answered(DEMO, BEACH, "virtualcam")
+    assert "2  the virtual camera, for calls\n" in out
+
+
+@pytest.mark.usefixtures("untried")
+@pytest.mark.parametrize("spec", ["pipewire", "pipewire:Desk camera", "virtualcam"])
+def test_every_kind_of_virtual_camera_is_explained(answered, spec):
+    code, out, _ = answered(DEMO, BEACH, spec)
+    assert code == 0
+    assert load(default_config()).output.sinks == (spec,)
+    assert "choose the virtual camera in the call" in out
+    if sys.platform.startswith("linux"):
+        assert out.endswith("if a program does not list it: realtime-bg doctor -o virtualcam\n")
 
 
 @pytest.mark.usefixtures("untried")

@@ -109,6 +109,13 @@ def test_systemd_gets_quotes_and_no_specifiers():
         assert wanted in text
 
 
+def test_systemd_starts_it_after_pipewire_but_does_not_demand_it():
+    lines = service("systemd", OPTIONS).data.decode().splitlines()
+    (after,) = (line for line in lines if line.startswith("After="))
+    assert {"pipewire.service", "wireplumber.service"} < set(after.removeprefix("After=").split())
+    assert not any(line.startswith(("Requires", "BindsTo", "PartOf", "Wants=")) for line in lines)
+
+
 def test_systemd_accepts_the_unit(tmp_path):
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze here")

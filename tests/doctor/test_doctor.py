@@ -40,7 +40,8 @@ LOOPBACK = {"driver": b"v4l2 loopback", "name": b"realtime-bg", "caps": OUTPUT, 
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A Linux machine of files, and a kernel that answers for its video devices."""
+    """A Linux machine of files, and a kernel that answers for its video devices. It has no
+    PipeWire."""
     pytest.importorskip("fcntl")
     opened, asked = {}, {}
     real_open = os.open
@@ -92,7 +93,7 @@ def machine(tmp_path, monkeypatch):
             if about is not PermissionError and about["driver"] == b"v4l2 loopback":
                 (tmp_path / f"sys/devices/virtual/video4linux/video{number}").mkdir(parents=True)
                 (tmp_path / "sys/module/v4l2loopback").mkdir(parents=True, exist_ok=True)
-        return Machine(tmp_path, "linux", environment or {})
+        return probing(tmp_path, NO_PIPEWIRE, environment or {})
 
     return build
 
@@ -105,11 +106,18 @@ def hold(machine, number, name="zoom", process=4242):
     (folder / "fd/7").symlink_to(machine.path(f"/dev/video{number}"))
 
 
-def probing(tmp_path, code):
+NO_PIPEWIRE = """
+import json
+print(json.dumps({"pipewire": None}))
+print(json.dumps({"problem": "libpipewire-0.3.so.0: cannot open shared object file"}))
+"""
+
+
+def probing(tmp_path, code, environment=None):
     """A machine whose probe is this Python program."""
     path = tmp_path / "probe.py"
     path.write_text(code)
-    return Machine(tmp_path, "linux", {}, (sys.executable, str(path)))
+    return Machine(tmp_path, "linux", environment or {}, (sys.executable, str(path)))
 
 
 def only(findings):
@@ -277,10 +285,11 @@ def test_browsers_pass_over_a_device_without_exclusive_caps(machine):
 def test_a_module_that_is_not_installed(machine, name, install):
     finding = only(virtual.virtual(machine({"/etc/os-release": name}), SETTINGS, ALL))
     assert finding.state == "fault"
-    first, second = finding.fix.splitlines()
-    assert first.startswith(install)
-    assert second == virtual.LOAD
-    assert "exclusive_caps=1" in second
+    first, second, third = finding.fix.splitlines()
+    assert first.startswith("PipeWire, for browsers: ")
+    assert second.startswith(f"v4l2loopback, for all: {install}")
+    assert third == virtual.LOAD
+    assert "exclusive_caps=1" in third
 
 
 @pytest.mark.parametrize(("value", "said"), [(b"\6\0\0\0\1", True), (b"\6\0\0\0\0", False)])
@@ -294,15 +303,15 @@ def test_a_module_that_is_not_loaded_and_secure_boot(machine, value, said):
         }
     )
     finding = only(virtual.virtual(here, SETTINGS, ALL))
-    assert finding.text.endswith("is installed but not loaded")
-    assert finding.fix.splitlines()[0] == virtual.LOAD
+    assert "is installed but not loaded" in finding.text
+    assert finding.fix.splitlines()[1].endswith(virtual.LOAD)
     assert ("update-secureboot-policy" in finding.fix) is said
 
 
 def test_a_loaded_module_without_a_device_and_a_container(machine):
     here = machine()
     here.path("/sys/module/v4l2loopback").mkdir(parents=True)
-    assert only(virtual.virtual(here, SETTINGS, ALL)).fix == virtual.RELOAD
+    assert only(virtual.virtual(here, SETTINGS, ALL)).fix.endswith(virtual.RELOAD)
     machine({"/.dockerenv": ""})
     assert "on the host: " in only(virtual.virtual(here, SETTINGS, ALL)).fix
 
@@ -462,6 +471,9 @@ def test_a_speed_that_cannot_be_measured_is_a_fault(tmp_path):
         ({"source.spec": "demo", "output.sinks": ("x.mp4",)}, Needs(None, False, False)),
         ({"source.spec": "camera:2", "output.sinks": ("virtualcam",)}, Needs("2", False, True)),
         ({"output.virtualcam": True, "output.sinks": ("window",)}, Needs("", True, True)),
+        ({"output.sinks": ("pipewire",)}, Needs("", False, True, pipewire=True)),
+        ({"output.sinks": ("pipewire:Desk",)}, Needs("", False, True, pipewire=True)),
+        ({"output.sinks": ("virtualcam:/dev/video10",)}, Needs("", False, True, driver=True)),
     ],
 )
 def test_what_is_needed_follows_from_the_settings(flags, needs):

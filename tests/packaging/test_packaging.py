@@ -9,9 +9,11 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import zipfile
 
 import pytest
+import yaml
 from helpers import ROOT
 from helpers.scripts import module
 
@@ -170,6 +172,23 @@ def test_the_desktop_entry_names_what_there_is():
         assert {word for word in words if word.startswith("-")} <= options
     if shutil.which("desktop-file-validate"):
         subprocess.run(["desktop-file-validate", str(path)], check=True, timeout=30)
+
+
+def test_the_flatpak_draft_names_what_there_is():
+    (path,) = (ROOT / "packaging/flatpak").glob("*.yml")
+    text = path.read_text()
+    manifest = yaml.safe_load(text)
+    assert manifest["app-id"] == path.stem
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert manifest["command"] in project["scripts"]
+    assert "--filesystem=xdg-run/pipewire-0" in manifest["finish-args"]
+    (source,) = manifest["modules"][0]["sources"]
+    assert (path.parent / source["path"]).resolve() == ROOT
+    assert "NEITHER BUILT NOR RUN" in text
+    explained = (ROOT / "docs/virtual-camera.md").read_text()
+    assert path.name in explained
+    for argument in manifest["finish-args"]:
+        assert f"`{argument}`" in explained
 
 
 # completion
