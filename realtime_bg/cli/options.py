@@ -69,7 +69,8 @@ Source = Annotated[
         "--source",
         "-s",
         show_default="camera",
-        help=("camera, camera:1, /dev/video1, a video or image file, demo, or a stream URL."),
+        help="camera, camera:1, /dev/video1, pipewire, a video or image file, demo, or a stream "
+        "URL.",
     ),
 ]
 Size = Annotated[

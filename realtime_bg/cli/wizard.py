@@ -48,7 +48,8 @@ TEMPLATE = """\
 # not here keep their defaults.
 
 source:
-  # camera (the first one), camera:1, /dev/video1, a video or image file, demo, or a stream URL
+  # camera (the first one), camera:1, /dev/video1, pipewire, a video or image file, demo, or a
+  # stream URL
   spec: camera
 
 background:

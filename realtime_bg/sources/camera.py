@@ -111,7 +111,7 @@ class CameraSource(ReopeningSource):
         if not found or (self._name and not same):
             raise SourceError(
                 f"no camera found ({_those_that_do()}); plug one in, name another with --source, "
-                f"or try `realtime-bg --source demo`"
+                f"try --source pipewire for cameras of libcamera, or `realtime-bg --source demo`"
             )
         first = (same or found)[0]
         self._name = first.name
