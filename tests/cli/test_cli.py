@@ -16,6 +16,7 @@ from helpers.waiting import until
 
 from realtime_bg.cli import main as cli
 from realtime_bg.devices import cameras as devices
+from realtime_bg.devices import pipewire_capture
 from realtime_bg.devices.cameras import Camera
 from realtime_bg.engines import ENGINES
 from realtime_bg.errors import EngineError
@@ -371,6 +372,14 @@ def test_devices_without_any(command):
     assert (code, err) == (0, "")
     assert "no camera found" in out
     assert "--source demo" in out
+
+
+def test_devices_lists_the_cameras_in_pipewire(command, monkeypatch):
+    """By the spec that opens them."""
+    found = [pipewire_capture.Node("libcamera.front", "Front camera")]
+    monkeypatch.setattr(pipewire_capture, "pipewire_cameras", lambda: found)
+    code, out, _ = command("devices")
+    assert (code, out) == (0, "pipewire:Front camera  camera in PipeWire\n")
 
 
 def test_devices_lists_cameras_virtual_ones_and_who_uses_them(command, monkeypatch):
