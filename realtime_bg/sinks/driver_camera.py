@@ -35,8 +35,8 @@ class DriverCameraSink(CameraSink):
 
     @property
     def description(self) -> str:
-        camera = f"virtual camera {self._camera.device} ({self._camera.backend})"
-        return f"{camera}, for programs that open a driver's camera"
+        device, backend = self._camera.device, self._camera.backend
+        return f"virtual camera {device} ({backend}; for programs that open a driver's camera)"
 
     def _identity(self) -> tuple[int, int] | None:
         try:

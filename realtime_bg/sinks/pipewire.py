@@ -28,7 +28,7 @@ class PipeWireSink(CameraSink):
 
     @property
     def description(self) -> str:
-        return f"PipeWire camera {self._name}, for browsers and sandboxed programs"
+        return f"PipeWire camera {self._name} (for browsers and sandboxed programs)"
 
     @property
     def takes_pictures(self) -> bool:

@@ -107,7 +107,7 @@ def test_readers_come_and_go_and_open_and_close_the_source(product):
     desktop.run("pw-dump")
     desktop.run("wpctl", "status")
     assert not product.status()["watched"]
-    assert product.status()["cameras"]["pipewire"].startswith("PipeWire camera realtime-bg, for")
+    assert product.status()["cameras"]["pipewire"].startswith("PipeWire camera realtime-bg (for")
     first = desktop.gstreamer(NAME)
     until(lambda: product.status()["watched"], desktop.logs)
     second = desktop.gstreamer(NAME, frames=10)

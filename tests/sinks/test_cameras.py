@@ -47,7 +47,7 @@ def test_the_driver_gets_the_pictures_as_i420(cameras):
     assert cameras[0].fps == 25
     assert cameras[0].fmt == driver_camera.pyvirtualcam.PixelFormat.I420
     assert near(cameras[0].sent[0], (10, 120, 230))
-    assert sink.description.startswith("virtual camera /dev/video10 (v4l2loopback), for programs")
+    assert sink.description.startswith("virtual camera /dev/video10 (v4l2loopback; for programs")
     sink.close()
     assert cameras[0].closed >= 1
 
@@ -121,7 +121,7 @@ def test_pipewire_gets_the_pictures(published):
     assert (camera.name, camera.size, camera.fps) == ("realtime-bg", SIZE, 25)
     sink.send(composite(colour=(10, 120, 230)))
     assert near(camera.sent[0], (10, 120, 230))
-    assert sink.description.startswith("PipeWire camera realtime-bg, for browsers")
+    assert sink.description.startswith("PipeWire camera realtime-bg (for browsers")
     sink.close()
     assert camera.closed >= 1
 
@@ -177,7 +177,7 @@ def test_both_get_the_same_picture_converted_once(cameras, published, monkeypatc
     assert converted == [1]
     for camera in (*cameras, *published):
         assert near(camera.sent[0], (10, 120, 230))
-    for name in ("PipeWire camera realtime-bg", "and virtual camera /dev/video10 (v4l2loopback)"):
+    for name in ("PipeWire camera realtime-bg", ") and virtual camera /dev/video10 (v4l2loopback;"):
         assert name in sink.description
     sink.close()
     assert all(camera.closed for camera in (*cameras, *published))
@@ -221,7 +221,7 @@ def test_one_that_fails_harms_the_other_not_and_is_tried_again(cameras, publishe
     sink.send(composite())
     assert published[0].closed == 1
     assert len(cameras[0].sent) == 1
-    assert sink.description.startswith("virtual camera /dev/video10 (v4l2loopback), for programs")
+    assert sink.description.startswith("virtual camera /dev/video10 (v4l2loopback; for programs")
     clock.at += PAUSES[0] - 0.01
     sink.send(composite())
     assert len(published) == 1
