@@ -30,6 +30,14 @@ def test_three_thousandths_of_the_picture_may_be_new(side, new):
     assert module._shows_new(seen, GREY) is new
 
 
+def test_exactly_three_thousandths_are_not_new():
+    plain = np.full((100, 120), 100, np.uint8)  # of which they are 36 pixels
+    for side, new in ((4, False), (5, True)):
+        seen = plain.copy()
+        seen[40 : 40 + side, 60 : 60 + side] = 255
+        assert module._shows_new(seen, plain) is new
+
+
 def test_noise_of_single_pixels_is_nothing_new():
     """Averaged over nine pixels, a difference of 108 levels is one of 12."""
     seen = GREY.copy()
@@ -150,10 +158,11 @@ def test_how_often_a_matte_is_carried_counts_anew_after_each_answer(every, most)
 
 
 def test_the_picture_is_reduced_to_the_guides_size(monkeypatch):
-    sizes, usual = [], module.reduced
+    sizes, memory, usual = [], [], module.reduced
 
     def reduced(image, size, planes):
         sizes.append((size, planes.shape))
+        memory.append(planes)
         return usual(image, size, planes)
 
     monkeypatch.setattr(module, "reduced", reduced)
@@ -162,6 +171,7 @@ def test_the_picture_is_reduced_to_the_guides_size(monkeypatch):
     used.next(frame(1), None)
     used.next(frame(2), None)
     assert sizes == [(SMALL, (3, HEIGHT, WIDTH))] * 2
+    assert memory[0] is memory[1]
 
 
 def test_what_is_lost_or_has_no_guide_is_forgotten():

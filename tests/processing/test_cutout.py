@@ -131,6 +131,15 @@ def test_a_lost_matte_is_not_even_refined():
     assert not seen.alpha.any()
 
 
+def test_closing_releases_the_engine_once(matter):
+    Given.alphas[:] = [0.5, 0.5]
+    matter.close()
+    matter.matte_next(IMAGE)
+    matter.close()
+    matter.close()
+    assert [call[0] for call in Given.calls] == ["open", "matte", "close"]
+
+
 # Over backgrounds
 
 

@@ -213,6 +213,19 @@ def test_a_fallback_begins_with_all_its_retries(log):
     assert used.stats.failures == 3
 
 
+def test_a_last_engine_that_was_given_up_has_no_retries_left(log):
+    for name in ("first", "second", "third"):
+        log.failing[name] = bad(3)
+    used = matting(engine__retries=1)
+    with pytest.raises(EngineError, match="no other engine left"):
+        used.matte(frame())
+    log.calls.clear()
+    with pytest.raises(EngineError, match="no other engine left"):
+        used.matte(frame(1, size=SMALL))
+    assert [call for call in log.calls if call != "reset"] == ["third"]
+    assert used.engine is None
+
+
 def test_good_frames_are_counted_anew_after_a_failure_and_a_change(log, monkeypatch):
     monkeypatch.setattr(engine_choice, "GOOD_RUN", 3)
     used = matting(engine__retries=1)
