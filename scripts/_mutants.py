@@ -173,6 +173,11 @@ EQUIVALENT = {
         "254 -> (255)",
     ): "one colour more still leaves the transparent one free",
     (
+        "realtime_bg/videos/sequences.py",
+        "GIF_CLOCK = Fraction(1, 100)",
+        "100 -> (101)",
+    ): "FFmpeg converts the times to hundredths of a second, the clock of a GIF",
+    (
         "realtime_bg/videos/joining.py",
         "MARGIN = 1.0",
         "1.0 -> (2.0)",
