@@ -213,6 +213,14 @@ def test_an_output_that_was_replaced_or_is_closing_changes_nothing(make):
     assert rig.stats.current_notice() == "it is full"
 
 
+def test_the_last_output_that_was_replaced_does_not_end_the_run(make):
+    rig = make("null")
+    rig.outlets._sink_failed(Fake("null"), SinkError("it is full"))
+    assert rig.stops == []
+    assert rig.live.now.output.sinks == ("null",)
+    assert rig.stats.current_notice() == "it is full"
+
+
 def test_a_recording_that_fails_is_switched_off_and_nothing_else(make, tmp_path):
     rig = make("null", record=True, folder=tmp_path)
     rig.send()
