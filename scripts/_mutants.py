@@ -111,6 +111,11 @@ EQUIVALENT = {
         "1.0 -> (2.0)",
     ): "a margin wider than the widest window makes no difference",
     (
+        "realtime_bg/live/composing.py",
+        "elif self.holding and last is not None:",
+        "self.holding and last is not None -> (self.holding)",
+    ): "only for the type checker: what is held is there",
+    (
         "realtime_bg/live/capture.py",
         "return False",
         "return False -> return None",
