@@ -308,6 +308,15 @@ def test_without_a_retry_nothing_is_due(make):
     assert rig.outlets._due() is False
 
 
+def test_an_output_is_written_over_unless_it_is_to_be_kept(make, monkeypatch, place):
+    (place / "talk.mp4").touch()
+    opened = []
+    monkeypatch.setattr(module, "open_sink", lambda *given: opened.append(given[0]))
+    for options in ({}, {"keep": False}, {"keep": True}):
+        make(**options).outlets._opener("talk.mp4")((6, 4), 25.0)
+    assert opened == ["talk.mp4", "talk.mp4", "talk-2.mp4"]
+
+
 def test_the_opener_is_that_of_the_additional_output_or_of_the_registry(make, monkeypatch):
     def page(size, fps):
         raise AssertionError
