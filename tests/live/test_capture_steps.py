@@ -1,5 +1,5 @@
-"""The capture step by step, without a thread of its own and by a clock that is given: how long a
-source may be silent, and what the watchdog then does."""
+"""The capture step by step, without a thread of its own and by a clock that is given: how a source
+is opened, what it passes on, and how it ends."""
 
 from types import SimpleNamespace
 
@@ -16,8 +16,6 @@ from realtime_bg.settings import load
 from realtime_bg.settings.live import Live
 from realtime_bg.sources.base import Source
 from realtime_bg.stats import Stats
-
-SECRET = "rtsp://me:secret@camera/stream"
 
 
 class Fake(Source):
@@ -105,172 +103,6 @@ def frame(index=0, epoch=0, size=(4, 2)):
     return Frame(np.zeros((size[1], size[0], 3), np.uint8), index, 0.0, epoch)
 
 
-def test_the_times_are_these():
-    assert (module.STALLED, module.OPENING, module.MAX_ABANDONED_THREADS) == (2.0, 15.0, 10)
-    assert module.REOPEN_PAUSES == (1.0, 1.0, 2.0, 5.0)
-    assert (module.RESTING_PERIOD, module.LAST_PICTURE_SECONDS) == (0.05, 0.5)
-
-
-@pytest.mark.parametrize(
-    ("source", "flags", "size", "fps"),
-    [
-        (Fake(fps=12.0), {"source__size": "640x480", "source__fps": 5.0}, (4, 2), 12.0),
-        (None, {"source__size": "640x480", "source__fps": 5.0}, (640, 480), 5.0),
-        (None, {}, (1280, 720), 30.0),
-    ],
-)
-def test_before_the_first_frame_the_size_is_that_of_the_source_or_of_the_settings(
-    make, source, flags, size, fps
-):
-    capture = make(source, **flags).capture
-    assert (capture.size, capture.fps) == (size, fps)
-    assert capture.source is source
-    assert (capture.problem, capture.abandoned_threads) == ("", 0)
-
-
-# Patience
-
-
-@pytest.mark.parametrize(
-    ("source", "opening", "stall", "expected"),
-    [
-        (None, False, 5.0, 5.0),
-        (None, True, 5.0, 15.0),
-        (None, True, 20.0, 20.0),
-        (Fake(fps=30.0), False, 5.0, 5.0),
-        (Fake(fps=0.25), False, 5.0, 12.0),  # three intervals
-        (Fake(fps=0.1), True, 5.0, 30.0),
-        (Fake(waiting=True), False, 5.0, 15.0),
-        (Fake(waiting=True), False, 20.0, 20.0),
-    ],
-)
-def test_how_long_a_source_may_be_silent(source, opening, stall, expected):
-    thread = CaptureThread()
-    thread.opening = opening
-    assert thread.patience(source, stall) == expected
-
-
-@pytest.mark.parametrize(("waiting", "expected"), [(True, 130.0), (False, 100.0)])
-def test_an_attempt_of_a_waiting_source_is_progress(waiting, expected):
-    thread = CaptureThread()
-    thread.active_at = 100.0
-    thread.patience(Fake(waiting=waiting, tried=130.0), 5.0)
-    assert thread.active_at == expected
-    thread.patience(Fake(waiting=waiting, tried=90.0), 5.0)
-    assert thread.active_at == expected  # it never goes back
-
-
-# The watchdog
-
-
-def test_a_silent_source_is_interrupted_after_its_time_and_no_sooner(make, caplog):
-    source = Fake()
-    rig = make(source, source__spec=SECRET, source__stall=5.0)
-    rig.now = 104.99
-    rig.capture.supervise()
-    assert source.closes == 0
-    rig.now = 105.0
-    rig.capture.supervise()
-    assert source.closes == 1
-    assert rig.capture.problem == "it sends no frames"
-    assert rig.stats.current_notice() == "the camera has stalled"
-    (text,) = caplog.messages
-    assert text.endswith("has sent no frames for 5 s; reopening it")
-    assert "secret" not in text
-    assert rig.thread.interrupted_at == 105.0
-    rig.now = 107.0
-    rig.capture.supervise()  # it has two seconds to end
-    assert (source.closes, rig.started) == (2, []) or source.closes == 1
-    assert rig.capture.abandoned_threads == 0
-    rig.now = 107.01
-    rig.capture.supervise()
-    assert rig.capture.abandoned_threads == 1
-    assert rig.started == ["capture"]
-    assert rig.capture.source is None
-    assert not rig.capture._interrupted
-    assert caplog.messages[-1].endswith("hangs in its driver and is abandoned")
-    assert "secret" not in caplog.text
-
-
-def test_only_the_time_since_the_process_runs_counts(make):
-    source = Fake()
-    rig = make(source, source__stall=5.0)
-    rig.now = 200.0
-    rig.capture.supervise(running_since=196.0)
-    assert source.closes == 0
-    rig.capture.supervise(running_since=195.0)
-    assert source.closes == 1
-    rig.now = 300.0
-    rig.capture.supervise(running_since=299.0)
-    assert rig.capture.abandoned_threads == 0
-    rig.capture.supervise(running_since=294.0)
-    assert rig.capture.abandoned_threads == 1
-
-
-@pytest.mark.parametrize("why", ["resting", "finished"])
-def test_a_source_that_need_not_send_is_left_alone_and_has_its_time_later(make, why):
-    source = Fake()
-    rig = make(source, source__stall=5.0)
-    rig.resting = why == "resting"
-    if why == "finished":
-        rig.run.finished.set()
-    rig.now, rig.capture._last_frame_at = 500.0, 499.0
-    rig.capture.supervise()
-    assert source.closes == 0
-    assert rig.thread.active_at == 500.0
-    assert rig.capture.problem == ""
-
-
-@pytest.mark.parametrize("why", ["resting", "another"])
-@pytest.mark.parametrize(("silent", "closed"), [(2.0, 0), (2.01, 1)])
-def test_a_silent_source_that_is_no_longer_wanted_is_interrupted_soon(make, why, silent, closed):
-    source = Fake()
-    rig = make(source)
-    if why == "resting":
-        rig.resting = True
-    else:
-        rig.live.update(source__spec="camera:3")
-    rig.now = 100.0 + silent
-    rig.capture.supervise()
-    assert source.closes == closed
-    assert rig.capture._interrupted is bool(closed)
-
-
-def test_a_wanted_source_that_is_silent_for_two_seconds_is_left_alone(make):
-    source = Fake()
-    rig = make(source)
-    rig.now = 103.0
-    rig.capture.supervise()
-    assert source.closes == 0
-
-
-def test_more_than_ten_threads_that_hang_end_the_run(make):
-    rig = make(Fake(), source__spec=SECRET)
-    for _ in range(10):
-        rig.capture._abandon_thread()
-    assert not rig.run.stopping.given
-    assert len(rig.started) == 10
-    rig.capture._abandon_thread()
-    assert rig.run.stopping.given
-    assert isinstance(rig.run.error, SourceError)
-    assert str(rig.run.error).endswith("its driver hangs")
-    assert "secret" not in str(rig.run.error)
-    assert len(rig.started) == 10
-
-
-def test_reopening_without_a_source_changes_nothing(make):
-    rig = make()
-    rig.capture.reopen()
-    assert not rig.capture._interrupted
-
-
-def test_the_end_of_the_run_closes_the_source(make):
-    source = Fake()
-    rig = make(source)
-    rig.run.stop()
-    assert source.closes == 1
-
-
 # Opening
 
 
@@ -295,14 +127,6 @@ def test_a_source_is_opened_as_the_settings_say(make, caplog):
     assert rig.live.now.resets == 1
     assert rig.live.wait_for_answer("source.spec", 0) == ""
     assert [(one.levelname, one.message) for one in caplog.records] == [("INFO", "fake, 4x2")]
-
-
-def test_a_source_that_is_back_after_a_problem_is_told_louder(make, caplog):
-    rig = make()
-    rig.capture.problem = "it sends no frames"
-    rig.opens = [Fake()]
-    rig.reopened()
-    assert [(one.levelname, one.message) for one in caplog.records] == [("WARNING", "fake, 4x2")]
 
 
 def test_a_source_that_cannot_be_opened_is_waited_for_with_growing_pauses(make, caplog):

@@ -102,3 +102,36 @@ def test_a_successor_goes_on_with_the_trial_and_the_old_choice_cannot_end_it(cho
     assert choice._retries is not retries
     choice.stop()
     assert retries.cancelled == 1  # by the first choice of the settings
+
+
+@pytest.mark.parametrize("every", [None, 3])
+def test_an_engine_that_takes_over_sees_a_picture_even_if_it_is_still(log, every):
+    used = matting(in_time=True, engine__every=every)
+    used.matte(frame(0))
+    used.matte(frame(1))
+    assert log.calls == ["first"]
+    used._choice._retries = retries = Retried()
+    retries.found = "second", Second(used._live.now.engine, SIZE, used.stats)
+    shown = frame(2)
+    assert used.matte(shown).frame is shown
+    assert log.calls == ["first", "second"]
+    assert retries.given[3] is shown
+
+
+def test_files_do_not_try_engines_again(log):
+    used = matting()
+    used.matte(frame(0))
+    used._choice._retries = retries = Retried()
+    used.matte(frame(1))
+    assert retries.given is None
+    used.close()
+    assert retries.cancelled == 1
+
+
+def test_an_engine_is_not_tried_while_another_is_chosen(log):
+    used = matting(in_time=True)
+    used.matte(frame(0))
+    used._choice._retries = retries = Retried()
+    used._live.update(engine__name="second")
+    used.matte(frame(1))
+    assert (retries.given, retries.cancelled) == (None, 1)
