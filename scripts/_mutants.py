@@ -55,6 +55,72 @@ EQUIVALENT = {
         "previous is not None and settings != previous -> (settings != previous)",
     ): "before there are settings no engine is barred",
     (
+        "realtime_bg/processing/compositor.py",
+        "if settings.output.mirror and settings.view.split:",
+        "settings.output.mirror and settings.view.split -> (settings.output.mirror)",
+    ): "only spares the mirroring of what is not shown",
+    (
+        "realtime_bg/processing/compositor.py",
+        "if settings.output.mirror and settings.view.alpha",
+        "settings.output.mirror and settings.view.alpha and (alpha is not None) -> "
+        "(settings.output.mirror and alpha is not None)",
+    ): "only spares the mirroring of what is not shown",
+    (
+        "realtime_bg/processing/compositor.py",
+        'size, "contain")',
+        "'contain' -> ('containx')",
+    ): "what is neither `cover` nor `stretch` is fitted in as by `contain`",
+    (
+        "realtime_bg/processing/overlays.py",
+        "(255, 255, 255)",
+        "255 -> (256)",
+    ): "OpenCV limits colours to 255",
+    (
+        "realtime_bg/processing/cards.py",
+        "max(wide, 1)",
+        "1 -> (2)",
+    ): "only keeps from dividing by 0; no text is so narrow or so low that it counts",
+    (
+        "realtime_bg/processing/carrying.py",
+        "self._planes = np.empty((3, 0, 0), np.float32)",
+        "0 -> (1)",
+    ): "replaced before its first use",
+    (
+        "realtime_bg/processing/workload.py",
+        "self._first_size: Size = (0, 0)",
+        "0 -> (1)",
+    ): "replaced before its first use",
+    (
+        "realtime_bg/processing/workload.py",
+        "self._stride = 1",
+        "1 -> (2)",
+    ): "replaced before its first use",
+    (
+        "realtime_bg/processing/refine.py",
+        "return np.where(alpha < threshold",
+        "alpha < threshold -> (alpha <= threshold)",
+    ): "the two lines meet there",
+    (
+        "realtime_bg/processing/refine.py",
+        "cv2.dilate if by > 0",
+        "by > 0 -> (by >= 0)",
+    ): "by 0 pixels, both change nothing",
+    (
+        "realtime_bg/processing/decontamination.py",
+        "max(1.0, max(alpha.shape) / SIDE)",
+        "1.0 -> (2.0)",
+    ): "a margin wider than the widest window makes no difference",
+    (
+        "realtime_bg/live/composing.py",
+        "elif self.holding and last is not None:",
+        "self.holding and last is not None -> (self.holding)",
+    ): "only for the type checker: what is held is there",
+    (
+        "realtime_bg/live/capture.py",
+        "return False",
+        "return False -> return None",
+    ): "only its truth is used",
+    (
         "realtime_bg/web/security.py",
         'headers.get("host", "")',
         "'' -> ('x')",
@@ -111,6 +177,11 @@ EQUIVALENT = {
         "TRANSPARENT, LEVELS = 255, 254",
         "254 -> (255)",
     ): "one colour more still leaves the transparent one free",
+    (
+        "realtime_bg/videos/sequences.py",
+        "GIF_CLOCK = Fraction(1, 100)",
+        "100 -> (101)",
+    ): "FFmpeg converts the times to hundredths of a second, the clock of a GIF",
     (
         "realtime_bg/videos/joining.py",
         "MARGIN = 1.0",

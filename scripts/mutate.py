@@ -53,6 +53,7 @@ ROOMS = {
         ("realtime_bg/live/*.py",),
         (
             "tests/live/test_{name}.py",
+            "tests/live/test_{name}_steps.py",
             "tests/live/test_standstill.py",
             "tests/live/test_watchdog.py",
             "tests/live/test_pipeline_state.py",

@@ -54,7 +54,7 @@ class EngineChoice:
     """Opens engines for one stream of frames. ``engine`` is the one in use, None before the first
     frame and after a failure; ``name`` is its name in the settings."""
 
-    def __init__(self, live: Live, stats: Stats, in_time: bool = False) -> None:
+    def __init__(self, live: Live, stats: Stats, in_time: bool) -> None:
         """``in_time``: for a live run, in which engines that were given up are tried again."""
         self._live, self._stats, self._in_time = live, stats, in_time
         self.engine: Engine | None = None
@@ -145,7 +145,6 @@ class EngineChoice:
         """Called when the engine raised ``error`` for a frame: close it and count the failure."""
         self._failures += 1
         self._stats.failures += 1
-        self._good_frames = 0
         self._why = f"{type(error).__name__}: {error}"
         log.error("engine %s failed: %s", self.name, self._why)
         if self.engine is not None and self.engine.provider != "CPU" and out_of_memory(error):

@@ -47,7 +47,7 @@ class GivenUp:
             self._counts.pop(name, None)
         self._counts[name] = self._counts.get(name, 0) + 1
         pause = Backoff(*self._pauses).after(self._counts[name])
-        first = reason.strip().split("\n", 1)[0][:LONGEST_REASON]
+        first = reason.strip().partition("\n")[0][:LONGEST_REASON]
         self._show(self._engines | {name: (first, now + pause)})
         again = f"; it is tried again in {pause:g} s" if self._retries else ""
         log.error("engine %s is given up%s", name, again)

@@ -22,7 +22,7 @@ GUIDED = 0.5  # weight of the guided filter in the upsampled alpha
 EPS = 3e-3  # its regularisation, on intensities in 0..1; smaller follows texture, larger blurs
 SOLID = 0.98  # a pixel with at least this alpha shows only the person and keeps the camera's colour
 ESTIMATED_AREA = 384 * 216  # pixels at which colours are estimated for an alpha of full size
-NOWHERE: Box = (slice(0, 0), slice(0, 0))
+NOWHERE: Box = (slice(0), slice(0))
 REACH = RADIUS + 2  # small pixels around the person that upsampling can affect
 
 

@@ -2,10 +2,12 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from realtime_bg.errors import SinkError
+from realtime_bg.live import lifecycle as module
 from realtime_bg.live.lifecycle import Lifecycle
 from realtime_bg.live.slot import Closed, Slot
 
@@ -76,3 +78,24 @@ def test_a_second_thread_of_a_name_takes_the_place_of_the_first():
 def test_a_thread_that_was_never_started_cannot_be_joined():
     with pytest.raises(KeyError):
         join(Lifecycle(), "nobody")
+
+
+def test_a_deadline_that_has_passed_is_not_waited_for(monkeypatch):
+    run, waits = Lifecycle(), []
+    thread = SimpleNamespace(join=waits.append, is_alive=lambda: True)
+    monkeypatch.setitem(run._threads, "capture", thread)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 100.0))
+    for deadline in (90.0, 100.0, 101.5):
+        assert run.join("capture", deadline) is False
+    assert waits == [0.0, 0.0, 1.5]
+
+
+def test_all_that_wait_are_woken_in_order_each_time_it_is_stopped():
+    run, woken = Lifecycle(), []
+    run.at_stop(lambda: woken.append("frames"), lambda: woken.append("items"))
+    run.at_stop(lambda: woken.append("source"))
+    run.stop()
+    run.stop()
+    assert woken == ["frames", "items", "source"] * 2
+    assert run.error is None
+    assert not run.finished.is_set()

@@ -162,3 +162,39 @@ def test_a_video_that_is_there_is_kept(tmp_path, caplog):
     (tmp_path / "talk-2.mp4").touch()
     assert beside_what_is_there(str(path)) == str(tmp_path / "talk-3.mp4")
     assert beside_what_is_there("null") == "null"
+
+
+@pytest.mark.parametrize("spec", ["virtualcam", "null", "clips.mp4"])
+def test_what_is_no_file_is_left_as_it_is(place, caplog, spec):
+    """Neither a device nor a folder can be written beside."""
+    (place / "clips.mp4").mkdir()
+    (place / "virtualcam").touch()
+    assert beside_what_is_there(spec) == spec
+    assert caplog.messages == []
+
+
+def test_an_answer_that_was_known_is_not_given_again(rig):
+    assert rig.recordings.next_saved((0, ""), 0) is None
+    path = rig.snapshot()
+    assert rig.recordings.next_saved((0, ""), 0) == path
+    assert rig.recordings.next_saved((1, path), 0) is None
+
+
+def test_snapshots_and_recordings_share_their_names(rig):
+    (video,) = rig.follow(True)
+    picture = rig.snapshot()
+    assert Path(video).stem == Path(picture).stem
+    rig.live.modify(lambda s: {"snapshots": s.snapshots + 5})  # many at once are one
+    rig.recordings.take_snapshots(Composite(IMAGE, 0, 0.0))
+    until(lambda: rig.recordings.saved[0] == 2)
+    rig.recordings.take_snapshots(Composite(IMAGE, 0, 0.0))
+    assert rig.recordings.saved[0] == 2
+
+
+def test_the_end_of_no_recording_changes_nothing(rig):
+    rig.recordings.end()
+    rig.recordings.end()
+    assert rig.recordings.file == ""
+    assert rig.stats.recording_since is None
+    assert rig.recordings.failed("talk.mp4") is False
+    assert rig.live.now.output.record is False

@@ -56,3 +56,13 @@ def test_it_says_whether_the_camera_is_shown_and_recorded():
     assert report["recording"] is True
     assert report["notice"] == "recording a.mp4"
     assert (report["running"], report["engine"]) == (False, "")
+
+
+def test_numbers_are_rounded_as_a_reader_needs_them(monkeypatch):
+    monkeypatch.setattr(Stats, "fps", 29.87531)
+    made = Stats()
+    made.add("latency", 0.04567891)
+    made.add("network", 0.01234567)
+    report = reported(load(), made, True, "")
+    assert (report["fps"], report["latency_ms"]) == (29.9, 45.7)
+    assert report["stages_ms"]["network"] == 12.35

@@ -102,8 +102,8 @@ def test_a_photo_is_no_part_of_a_clip(matter):
     matter.matte_next(IMAGE, 0)
     np.testing.assert_allclose(matter.matte_photo(IMAGE, 3).alpha, 0.5, atol=1e-3)
     np.testing.assert_allclose(matter.matte_photo(IMAGE, 3).alpha, 0.2, atol=1e-3)
-    places = [call[2:] for call in Given.calls if call[0] == "matte"]  # time and epoch
-    assert places == [(0.0, 0), (0.0, 1), (0.0, 1), (0.0, 2), (0.0, 2)]
+    places = [call[1:] for call in Given.calls if call[0] == "matte"]  # index, time and epoch
+    assert places == [(0, 0.0, epoch) for epoch in (0, 1, 1, 2, 2)]
 
 
 def test_an_engine_that_fails_is_an_error_and_is_tried_anew_with_the_next_picture(matter):
@@ -129,6 +129,15 @@ def test_a_lost_matte_is_not_even_refined():
     seen = cutout(matte, RefineSettings(), Steady())
     assert seen.lost
     assert not seen.alpha.any()
+
+
+def test_closing_releases_the_engine_once(matter):
+    Given.alphas[:] = [0.5, 0.5]
+    matter.close()
+    matter.matte_next(IMAGE)
+    matter.close()
+    matter.close()
+    assert [call[0] for call in Given.calls] == ["open", "matte", "close"]
 
 
 # Over backgrounds

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime_bg.frames import DeviceMatte, Frame, Matte
+from realtime_bg.frames import Frame, Matte
 from realtime_bg.processing.compositor import Compositor
 from realtime_bg.processing.refine import RADIUS, REACH, Refined, person_box, refine
 from realtime_bg.settings import (
@@ -273,44 +273,3 @@ def test_mirroring_turns_all_that_the_preview_compares():
             np.testing.assert_array_equal(plain[:, : half - 1], shown.image[:, : half - 1])
             flipped = shown.image[:, ::-1]
             np.testing.assert_array_equal(turned[:, : half - 1], flipped[:, : half - 1])
-
-
-# On the device
-
-
-class Held(DeviceMatte):
-    """Tells which way it was used."""
-
-    used = ""
-
-    def downloaded(self):
-        self.used += "d"
-        return Matte(self.frame, disc(40, size=SIZE))
-
-    def over(self, background):
-        self.used += "o"
-        return background
-
-
-@pytest.mark.parametrize(
-    ("changes", "used"),
-    [
-        ({}, "o"),
-        ({"grow": 3}, "d"),
-        ({"grow": -3}, "d"),
-        ({"feather": 3}, "d"),
-        ({"threshold": 0.4}, "d"),
-        ({"harmonise": {"ambient": 0.5}}, "d"),
-        ({"harmonise": {"light_wrap": 0.5}}, "d"),
-        ({"background": "erase"}, "d"),
-        ({"mirror": True}, "o"),
-        ({"view": {"split": True}}, "o"),
-        # What only concerns alphas that are smaller than the frame
-        ({"steady": 0.8, "holes": 0.1, "min_area": 0.1, "hysteresis": 0.5}, "o"),
-    ],
-    ids=str,
-)
-def test_a_matte_stays_on_its_device_unless_its_edge_is_worked_on(changes, used):
-    held = Held(frame())
-    composed(held, **changes)
-    assert held.used == used

@@ -7,7 +7,6 @@ import pytest
 from realtime_bg.frames import Frame, Matte
 from realtime_bg.imaging import kernels
 from realtime_bg.processing import fusing
-from realtime_bg.processing.buffers import MOST, Buffers
 from realtime_bg.processing.compositor import Compositor
 from realtime_bg.settings import load
 from realtime_bg.stats import Stats
@@ -91,31 +90,6 @@ def test_a_background_of_another_size_is_refused():
     maps = fusing.edge_maps(matte(), load(flags={}))
     with pytest.raises(ValueError, match="expected"):
         maps.over(np.zeros((10, 10, 3), np.uint8), False, np.empty_like(maps.frame))
-
-
-def test_a_picture_that_somebody_holds_is_never_written_again():
-    buffers = Buffers()
-    held = [buffers.take((4, 6, 3)) for _ in range(3 * MOST)]
-    for number, image in enumerate(held):
-        image[:] = number
-    rows = [image[1:2] for image in held]  # views alone keep a picture as well
-    memory = memoryview(held[-1])
-    del held, image
-    for _ in range(3 * MOST):
-        buffers.take((4, 6, 3))[:] = 255
-    assert [row[0, 0, 0] for row in rows] == list(range(3 * MOST))
-    assert memory[0, 0, 0] == 3 * MOST - 1
-
-
-def test_a_picture_that_nobody_holds_is_used_again():
-    buffers = Buffers()
-    first = buffers.take((40, 60, 3))
-    address = first.ctypes.data
-    second = buffers.take((40, 60, 3))
-    assert second.ctypes.data != address
-    del first
-    assert buffers.take((40, 60, 3)).ctypes.data == address
-    assert buffers.take((20, 60, 3)).shape == (20, 60, 3)
 
 
 def test_composites_that_a_sink_keeps_stay_as_they_were():

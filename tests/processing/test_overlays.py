@@ -1,4 +1,4 @@
-"""The preview's overlays and the card: what is written, and where."""
+"""The preview's overlays: what is written, and where."""
 
 import time
 
@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from realtime_bg.processing import overlays
-from realtime_bg.processing.cards import card, drawable
 from realtime_bg.processing.overlays import preview, statistics
 from realtime_bg.settings import ViewSettings
 from realtime_bg.settings.shortcuts import HELP
@@ -32,13 +31,20 @@ def styles():
 
 
 @pytest.fixture
-def written(monkeypatch, styles):
+def scales():
+    """The scale of everything that is written."""
+    return []
+
+
+@pytest.fixture
+def written(monkeypatch, styles, scales):
     """The (text, place) of everything that is written."""
     usual, calls = cv2.putText, []
 
     def put(image, text, place, font, scale, colour, thickness, line):
         calls.append((text, place))
         styles.append((colour, thickness))
+        scales.append(scale)
         return usual(image, text, place, font, scale, colour, thickness, line)
 
     monkeypatch.setattr(overlays.cv2, "putText", put)
@@ -61,6 +67,19 @@ def test_each_view_alone_makes_one(view):
 def test_what_must_not_be_shown_is_not():
     for view in ("alpha", "split"):
         np.testing.assert_array_equal(shown(view), IMAGE)
+
+
+@pytest.mark.parametrize("view", ["stats", "help"])
+def test_alpha_and_camera_are_shown_only_where_they_are_asked_for(view):
+    """Some backgrounds need the alpha, so that it is at hand without being wanted."""
+    np.testing.assert_array_equal(shown(view, before=BEFORE, alpha=ALPHA), shown(view))
+    split = shown("split", before=BEFORE, alpha=ALPHA)
+    assert (split[:, WIDTH // 2 + 1 :] == 90).all()
+    grey = shown("alpha", before=BEFORE, alpha=ALPHA)
+    assert (grey[0, : WIDTH // 2] == 0).all()
+    both = shown("alpha", "split", before=BEFORE, alpha=ALPHA)
+    assert (both[:, : WIDTH // 2] == 200).all()
+    np.testing.assert_array_equal(both[:, WIDTH // 2 + 1 :], grey[:, WIDTH // 2 + 1 :])
 
 
 def test_the_alpha_is_grey_and_the_split_has_a_white_line():
@@ -152,35 +171,61 @@ def test_a_recording_shows_a_red_dot_before_its_time(written, styles, seconds, t
     assert 0 < middle < 15  # beside the letters, above their base line
 
 
-# The card
+@pytest.mark.parametrize(("width", "scale"), [(640, 640 / 1200), (240, 0.3), (1920, 0.6)])
+def test_the_sign_of_a_recording_grows_with_the_picture_within_bounds(monkeypatch, width, scale):
+    stats, drawn, circles = Stats(), [], []
+    stats.recording_since = time.monotonic()
+    monkeypatch.setattr(overlays.cv2, "putText", lambda *given: drawn.append(given))
+    monkeypatch.setattr(overlays.cv2, "circle", lambda *given: circles.append(given))
+    image = np.zeros((width * 9 // 16, width, 3), np.uint8)
+    preview(image, None, None, ViewSettings(), stats)
+    (wide, tall), _ = cv2.getTextSize("REC 00:00", overlays.FONT, scale, 1)
+    assert [given[4] for given in drawn] == [pytest.approx(scale)] * 2
+    assert {given[2] for given in drawn} == {(width - wide - 12, tall + 12)}
+    ((_, centre, radius, colour, thickness),) = circles
+    assert centre == (width - wide - 12 - tall, tall + 12 - tall // 2)
+    assert radius == max(2, tall // 2)
+    assert thickness < 0  # filled
+    assert colour == (40, 40, 230)
 
 
-def test_what_the_font_does_not_have_is_a_question_mark():
-    assert drawable("Über 5 µm \udcff") == "?ber 5 ?m ?"
-    assert (card(SIZE, "ä") == card(SIZE, "?")).all()
+@pytest.mark.parametrize(
+    ("size", "rows", "scale"),
+    [
+        ((640, 360), [("", "short")], 0.55),
+        ((640, 360), [("", "w" * 200)], 620 / 200),
+        ((640, 360), [("k", "w" * 200)], 620 / 200),
+        ((640, 90), [("a", "b")] * 4, 90 / 180),
+    ],
+)
+def test_a_panel_is_as_large_as_it_fits(written, scales, size, rows, scale):
+    """At most 0.55; its width has a margin of ten pixels, and its rows fit into the height."""
+    image = np.full((size[1], size[0], 3), 90, np.uint8)
+    overlays._panel(image, rows, top=True)
+
+    def wide(text):
+        return cv2.getTextSize(text, overlays.FONT, 1.0, 1)[0][0]
+
+    first, second = wide(rows[0][0]), wide(rows[0][1])
+    gap = 40 if rows[0][0] else 0
+    if len(rows[0][1]) > 100:
+        scale = 620 / (first + gap + second)
+    assert scales == [pytest.approx(scale)] * len(written)
+    assert {x for _, (x, _) in written} == {10, 10 + round((first + gap) * scale)}
+    step = max(6, round(34 * scale))
+    assert sorted({y for _, (_, y) in written}) == [step * n for n in range(1, len(rows) + 1)]
+    tall = min(size[1], step * len(rows) + step // 2)
+    assert (image[:tall].min(axis=(1, 2)) <= 30).all()
+    assert (image[tall:] == 90).all()
+    below = np.full((size[1], size[0], 3), 90, np.uint8)
+    written.clear()
+    overlays._panel(below, rows, top=False)
+    assert (below[: size[1] - tall] == 90).all()
+    assert min(y for _, (_, y) in written) == size[1] - tall + step
 
 
-@pytest.mark.parametrize("text", ["One moment", "Camera paused", "Camera paused " * 3 + "now"])
-@pytest.mark.parametrize("size", [(640, 360), (1920, 1080), (360, 640)])
-def test_a_cards_text_is_in_the_middle_and_fits(size, text):
-    width, height = size
-    image = card(size, text)
-    assert image.shape == (height, width, 3)
-    bright = image.max(2) > 120
-    rows, columns = np.nonzero(bright)
-    assert abs(columns.min() + columns.max() - width) <= 0.04 * width + 4
-    assert abs(rows.min() + rows.max() - height) <= 0.06 * height
-    assert np.ptp(columns) <= 0.73 * width
-    assert np.ptp(rows) <= 0.13 * height
-    assert max(np.ptp(columns) / (0.7 * width), np.ptp(rows) / (0.06 * height)) > 0.8
-
-
-def test_a_card_without_text_is_a_dark_slope_that_nobody_changes():
-    image = card(SIZE, "")
-    assert (image[0] == np.uint8(np.array([1.1, 0.95, 0.85]) * 58)).all()
-    assert (image[-1] == np.uint8(np.array([1.1, 0.95, 0.85]) * 30)).all()
-    assert (np.diff(image[:, 0].astype(int), axis=0) <= 0).all()
-    assert card(SIZE, "") is image
-    with pytest.raises(ValueError, match="read-only"):
-        image[0] = 0
-    assert card((1, 1), "One moment").shape == (1, 1, 3)
+def test_texts_are_white_and_thin(written, styles):
+    stats = Stats()
+    stats.notice("saved")
+    shown("help", "stats", stats=stats)
+    assert set(styles) == {((255, 255, 255), 1)}

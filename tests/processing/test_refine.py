@@ -11,6 +11,7 @@ from realtime_bg.processing.decontamination import decontaminated
 from realtime_bg.processing.refine import (
     feather,
     grown,
+    linear_model,
     person_box,
     refine,
     shaped,
@@ -98,6 +99,41 @@ def test_somebody_at_the_border_loses_no_line():
     refined = refine(Matte(Frame(image, 0, 0.0), alpha), RefineSettings(feather=3, grow=2))
     assert refined.part.shape == (36, 64)
     assert (refined.alpha == 1).all()
+
+
+def test_the_model_of_a_window_is_least_squares_with_a_small_penalty():
+    """Of 0.003 on intensities in 0..1, in windows of 3 x 3 pixels, and averaged with the alpha."""
+    chance = np.random.default_rng(7)
+    grey = chance.integers(90, 110, (12, 16)).astype(np.float64)
+    alpha = chance.random((12, 16)).astype(np.float32)
+    given, mean = alpha.astype(np.float64), window_mean
+    shared = mean(grey * given) - mean(grey) * mean(given)
+    slope = shared / (mean(grey * grey) - mean(grey) ** 2 + 0.003 * 255**2)
+    offset = mean(given) - slope * mean(grey)
+    guide = np.repeat(grey.astype(np.uint8)[..., None], 3, 2)
+    for low, high in ((0.0, 1.0), (0.04, 0.96)):
+        got = linear_model(guide, alpha, (low, high))
+        np.testing.assert_allclose(got[0], 0.5 * slope / (high - low), rtol=1e-3, atol=2e-7)
+        expected = (0.5 * offset + 0.5 * given - low) / (high - low)
+        np.testing.assert_allclose(got[1], expected, atol=3e-5)
+
+
+@pytest.mark.skipif(not refining.kernels.compiled, reason="kernels.c is not compiled")
+def test_the_kernel_is_used_where_it_is_compiled(matte, monkeypatch):
+    asked = []
+    for name in ("fit_linear", "estimate_change"):
+        usual = getattr(refining.kernels, name)
+        monkeypatch.setattr(
+            refining.kernels,
+            name,
+            lambda *given, name=name, usual=usual: asked.append(name) or usual(*given),
+        )
+    refine(matte, RefineSettings())
+    assert asked == ["fit_linear", "estimate_change"]
+    asked.clear()
+    monkeypatch.setattr(refining.kernels, "compiled", False)
+    refine(matte, RefineSettings())
+    assert asked == []
 
 
 # Colours
@@ -225,6 +261,17 @@ def test_only_the_edge_is_changed():
     assert (result[edge] != image[edge]).any()
     nobody = Cutout(image, alpha * 0, image)
     assert decontaminated(nobody) is image
+
+
+def test_what_is_solid_keeps_its_colours():
+    """From an alpha of 0.98 on."""
+    image, alpha = outline()
+    place = np.argwhere((alpha > 0.4) & (alpha < 0.6))[0]
+    for value, kept in ((0.98, True), (0.9, False)):
+        changed = alpha.copy()
+        changed[tuple(place)] = np.float32(value)
+        result = decontaminated(Cutout(image, changed, image))
+        assert (result[tuple(place)] == image[tuple(place)]).all() == kept
 
 
 def test_a_predicted_foreground_is_spread_and_not_corrected():

@@ -101,3 +101,63 @@ def test_the_engine_is_opened_with_them_and_the_statistics_say_so(tmp_path, monk
     assert seen[0] == 1
     assert 2 in seen
     assert "the network now runs on 2 threads instead of 1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "texts"),
+    [
+        (((64, 36), 1), ((64, 36), 1), []),
+        (((64, 36), 1), ((64, 36), 2), ["the network now runs on 2 threads instead of 1"]),
+        (
+            ((64, 36), 2),
+            ((48, 27), 2),
+            ["to maintain the frame rate, the network now runs at 48x27 instead of 64x36"],
+        ),
+    ],
+)
+def test_a_change_is_logged_and_nothing_else(caplog, before, now, texts):
+    caplog.set_level(logging.INFO)
+    module.log_change(before, now)
+    assert caplog.messages == texts
+
+
+def test_a_smaller_picture_is_a_share_of_the_first_one_in_whole_strides():
+    load = workload()
+    used = engine(model=None, work_size=(256, 144), stride=32)
+    load.opened(used)
+    sizes = []
+    for index in range(4 * 45):
+        if load.update(used, Frame(IMAGE, index, index / 30), 0.06):
+            sizes.append(load.work_size)
+            # What is opened smaller is not the measure of the next step
+            load.opened(engine(model=None, work_size=load.work_size, stride=1))
+    assert sizes == [(192, 128), (160, 96)]
+
+
+def test_an_engine_that_sees_nobody_in_a_smaller_picture_keeps_its_size():
+    load = workload()
+    used = engine(model=None, least_scale=1.0)
+    load.opened(used)
+    assert too_slow(load, used) == []
+    assert load.work_size is None
+    half = engine(model=None, least_scale=0.75)
+    load = workload()
+    load.opened(half)
+    assert [size for _, size in too_slow(load, half)] == [(192, 112)]
+
+
+def test_threads_on_a_gpu_and_threads_that_were_chosen_are_not_changed():
+    for flags, changes in (
+        ({}, {"provider": "CUDA:0"}),
+        ({"threads": 3}, {}),
+        ({}, {"model": None}),
+    ):
+        load = workload(**flags)
+        used = engine(least_scale=1.0, **changes)
+        load.opened(used)
+        assert too_slow(load, used) == [], (flags, changes)
+    load = workload()
+    used = engine(provider="CPU (OpenVINO)", least_scale=1.0)
+    load.opened(used)
+    assert [threads for threads, _ in too_slow(load, used)] == [2, 4]
+    assert workload(in_time=False, threads=3).threads == 3

@@ -406,6 +406,16 @@ def test_sound_follows_the_pictures_where_the_times_of_a_file_step_back(monkeypa
     assert found == [(0.01, 10, 10)]
 
 
+def test_sound_that_begins_after_a_step_back_of_the_pictures_belongs_there(monkeypatch):
+    """What the pictures do counts, and not what a track of sound does by itself."""
+    given = [packet(PICTURES, 5000), packet(PICTURES, 0), packet(TRACK, 20), packet(TRACK, 40)]
+    found = beside(monkeypatch, given, offsets=(0, 502))
+    assert [pts for _, pts, _ in found] == [5040, 5060]
+    alone = [packet(PICTURES, 0), packet(OTHER, 9000), packet(OTHER, 10), packet(TRACK, 20)]
+    found = beside(monkeypatch, alone, offsets=(0, 502), tracks=(TRACK, OTHER))
+    assert (0.02, 20, 20) in found
+
+
 def test_pictures_are_merged_by_their_seconds(tmp_path, clip, parts):
     with av.open(str(tmp_path / "out.mkv"), "w") as out:
         stream = out.add_stream("mpeg4", rate=RATE)

@@ -1,6 +1,7 @@
 """The guards of the page one by one, without a server: what passes and what does not."""
 
 import asyncio
+import json
 import threading
 
 import pytest
@@ -137,6 +138,13 @@ def test_what_a_browser_sees_has_no_password(gallery):
     assert values["source"]["spec"] == "rtsp://me:***@camera/1"
     assert "secret" not in str(values)
     assert flattened(values).keys() == flattened(load().model_dump()).keys()
+
+
+def test_what_a_browser_sees_can_be_sent(gallery, tmp_path):
+    live = Live(load(flags={"output.folder": str(tmp_path), "source.size": "640x360"}))
+    values = json.loads(json.dumps(remote.shown(live, gallery)))
+    assert values["output"]["folder"] == str(tmp_path)
+    assert values["source"]["size"] == "640x360"
 
 
 def test_a_background_that_is_deleted_is_let_go():
@@ -363,3 +371,17 @@ def test_other_events_of_the_server_pass():
 
     asyncio.run(Guard(app, "secret", (), LARGEST)({"type": "lifespan"}, None, None))
     assert seen == ["lifespan"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Secret", "secret ", "secre", "s\u00e9cret", "\udcff", "\ud800x"]
+)
+def test_whatever_is_presented_is_compared_and_is_no_token(text):
+    """Also text that cannot be encoded."""
+    guard = Guard(says_nothing, "secret", (), LARGEST, "scrape")
+    assert not guard._is_token(text)
+    assert not guard._is_scraper(text)
+    assert guard._is_token("secret")
+    assert guard._is_scraper("scrape")
+    assert not guard._is_token("scrape")
+    assert not Guard(says_nothing, "secret", (), LARGEST)._is_scraper(text)
