@@ -5,9 +5,9 @@
     ... --ways "embedded" --frames 20000
 
 A way is an engine and, after a colon, settings that differ from the default; engine.gate is off, as
-for a person in constant motion. The demo runs at --fps frames per second (1000 measures the
-throughput, because no frame is waited for) into a sink that discards them. Ways take turns,
---rounds times. Prints a Markdown table: frames per second, median and 95th percentile of the
+for a person in constant motion. The demo, or --source, runs at --fps frames per second (1000
+measures the throughput, because no frame is waited for) into a sink that discards them. Ways take
+turns, --rounds times. Prints a Markdown table: frames per second, median and 95th percentile of the
 latency from capture to hand-over in ms, CPU in percent of one core while running and while paused,
 and the growth of memory in MB after the 500th frame. Needs RVM's weights.
 """
@@ -35,12 +35,12 @@ IDLE = 3.0  # seconds of the pause that are measured
 COLUMNS = ("fps", "p50", "p95", "cpu", "idle", "grown")
 
 
-def settings(way: str, size: str, fps: float) -> Settings:
+def settings(way: str, size: str, fps: float, source: str = "demo") -> Settings:
     """Return the settings of a way."""
     engine, _, changes = way.partition(":")
     flags = dict(change.split("=", 1) for change in changes.split())
     common = {
-        "source.spec": "demo",
+        "source.spec": source,
         "source.size": size,
         "source.fps": fps,
         "output.sinks": "null",
@@ -104,12 +104,15 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--fps", type=float, default=30)
     parser.add_argument("--size", default="1280x720")
+    parser.add_argument("--source", default="demo", help="the demo, a video or a picture")
     options = parser.parse_args()
     show_logs(False)
     rows: dict[str, list[dict[str, float]]] = {way: [] for way in options.ways}
     for _ in track(range(options.rounds), console=err, transient=True):
         for way, found in rows.items():
-            found.append(measured(settings(way, options.size, options.fps), options.frames))
+            found.append(
+                measured(settings(way, options.size, options.fps, options.source), options.frames)
+            )
     print(f"{options.size} at {options.fps:g} fps, {options.frames} frames\n")
     print("| | " + " | ".join(COLUMNS) + " |\n" + "|---" * (len(COLUMNS) + 1) + "|")
     for way, found in rows.items():
