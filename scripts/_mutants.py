@@ -116,6 +116,16 @@ EQUIVALENT = {
         "self.holding and last is not None -> (self.holding)",
     ): "only for the type checker: what is held is there",
     (
+        "realtime_bg/live/composing.py",
+        "camera_shown = False",
+        "False -> (True)",
+    ): "matters only with a whole picture, with which it is set",
+    (
+        "realtime_bg/live/outlets.py",
+        "self.running_since = 0.0",
+        "0.0 -> (1.0)",
+    ): "earlier than any time that it is compared with",
+    (
         "realtime_bg/live/capture.py",
         "return False",
         "return False -> return None",
@@ -182,6 +192,11 @@ EQUIVALENT = {
         "GIF_CLOCK = Fraction(1, 100)",
         "100 -> (101)",
     ): "FFmpeg converts the times to hundredths of a second, the clock of a GIF",
+    (
+        "realtime_bg/videos/joining.py",
+        "framerate = clip.rate.limit_denominator(1001)",
+        "1001 -> (1002)",
+    ): "the denominators of frame rates are at most 1001",
     (
         "realtime_bg/videos/joining.py",
         "MARGIN = 1.0",

@@ -55,7 +55,7 @@ class Composing:
     def _compose(self) -> None:
         last: Composite | None = None
         whole = False  # whether `last` is more than a card and may be frozen
-        camera_shown = False  # whether `last` is the plain camera picture, which the user chose
+        camera_shown = False  # whether the last whole picture is the camera's, as the user chose
         index, good_until = 0, 0.0
         while True:
             item = self._awaited(self._live.now, self._period(good_until))
@@ -65,7 +65,7 @@ class Composing:
             self.holding = now.frozen and whole and not resting and not leaves_camera
             if resting:
                 text = "Camera paused" if now.paused else "One moment"
-                last, whole, camera_shown = self._without_camera(index, text), False, False
+                last, whole = self._without_camera(index, text), False
             elif self.holding and last is not None:
                 last = self._processor.compositor.again(last, now)
             elif item is not None and _age(item) <= now.privacy.max_age:
@@ -76,8 +76,8 @@ class Composing:
                 good_until = last.time + now.privacy.max_age
                 self._stats.tick()
                 self._stats.add("latency", time.monotonic() - last.time)
-            elif not self._run.finished.is_set():
-                last, whole, camera_shown = self._without_camera(index), False, False
+            elif leaves_camera or not self._run.finished.is_set():
+                last, whole = self._without_camera(index), False
             self.composed_at = time.monotonic()
             with self._stats.stage("hand-over"):
                 if last is not None:

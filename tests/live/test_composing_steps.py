@@ -86,6 +86,24 @@ def test_while_it_rests_no_item_is_composed(make, paused, asleep, shown):
     assert rig.composing.holding is False
 
 
+@pytest.mark.parametrize("background", ["red", "none"])
+def test_after_a_rest_a_card_is_not_frozen(make, background):
+    """But the first picture after it is."""
+    rig = make(background__current=background)
+    item = frame if background == "none" else matte
+
+    def pause():
+        rig.live.update(paused=True, frozen=True)
+
+    def go_on():
+        rig.live.update(paused=False)
+        return item(2)
+
+    rig.steps(lambda: item(1), pause, go_on, lambda: item(3))
+    assert rig.made == ["person", "card Camera paused", "person", "again"]
+    assert rig.sent[-1].index == 2
+
+
 def test_a_frozen_picture_is_shown_again_and_nothing_newer(make):
     rig = make()
     states = []
@@ -179,6 +197,20 @@ def test_after_the_end_of_the_source_its_last_picture_stays(make):
     empty.run.finished.set()
     empty.steps(nothing)
     assert empty.sent == empty.made == []
+
+
+def test_the_cameras_own_picture_does_not_outlast_its_choice_even_at_the_end(make):
+    rig = make(background__current="none")
+
+    def end():
+        rig.run.finished.set()
+
+    def leave():
+        rig.live.update(background__current="red")
+
+    rig.steps(lambda: frame(1), end, leave, nothing)
+    assert rig.made[:2] == ["person", "background"]
+    assert [one.image is rig.sent[0].image for one in rig.sent] == [True, True, False, False]
 
 
 # For how long

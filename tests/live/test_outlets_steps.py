@@ -163,7 +163,9 @@ def test_a_camera_that_works_again_is_told_and_forgotten(make, caplog):
     rig.send()
     rig.fail("virtualcam")
     rig.now += 1
+    assert rig.outlets._due()
     rig.send()
+    assert not rig.outlets._due()  # it is being opened
     assert rig.outlets.problems == {"virtualcam": "it is gone"}  # it has not worked yet
     assert "is back" not in caplog.text
     rig.outlets._open["virtualcam"].worked = True

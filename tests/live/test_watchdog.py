@@ -72,6 +72,24 @@ def test_a_silent_source_is_interrupted_after_its_time_and_once(rig, caplog):
     assert rig.capture.abandoned_threads == 0
 
 
+def test_the_limits_are_exact(rig):
+    """At five seconds it is asked to end, and after two more it is left behind."""
+    rig.after(STALL)
+    assert rig.source.closed == 1
+    rig.after(STALLED)
+    assert rig.capture.abandoned_threads == 0
+    rig.after(0.001)
+    assert rig.capture.abandoned_threads == 1
+
+
+def test_a_source_that_is_not_wanted_may_be_silent_for_two_seconds(rig):
+    rig.resting = True
+    rig.after(STALLED)
+    assert rig.source.closed == 0
+    rig.after(0.001)
+    assert rig.source.closed == 1
+
+
 def test_one_that_does_not_end_is_abandoned_with_its_thread(rig, caplog):
     rig.after(STALL + 0.01)
     rig.after(STALLED)
