@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from helpers import ROOT
+from helpers.desktop import Desktop
 
 from realtime_bg.frames import Frame
 
@@ -132,3 +133,16 @@ def portrait():
     cv2.ellipse(image, (160, 175), (70, 75), 0, 0, 360, (170, 60, 30), -1)
     cv2.ellipse(image, (160, 75), (28, 36), 0, 0, 360, (130, 160, 220), -1)
     return Frame(image, 0, 0.0)
+
+
+@pytest.fixture(scope="module")
+def desktop_session():
+    with Desktop() as made:
+        yield made
+
+
+@pytest.fixture
+def desktop(desktop_session, monkeypatch):
+    """A session with PipeWire, which this process uses, too; see `Desktop`."""
+    monkeypatch.setenv("PIPEWIRE_RUNTIME_DIR", str(desktop_session.folder))
+    return desktop_session

@@ -6,7 +6,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from helpers.desktop import CHROMIUM, FIREFOX, GSTREAMER, MISSING, CallPage, Desktop
+from helpers.desktop import CHROMIUM, FIREFOX, GSTREAMER, MISSING, CallPage
 from helpers.waiting import until
 
 from realtime_bg.backgrounds import open_background
@@ -17,12 +17,6 @@ from realtime_bg.settings import load
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
 needs_gstreamer = pytest.mark.skipif(not GSTREAMER, reason="needs gst-launch-1.0")
 NAME, SIZE = "realtime-bg", (1280, 720)
-
-
-@pytest.fixture(scope="module")
-def desktop():
-    with Desktop() as session:
-        yield session
 
 
 class Product:

@@ -19,18 +19,6 @@ needs_pipewire = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MIS
 needs_gstreamer = pytest.mark.skipif(not GSTREAMER, reason="needs gst-launch-1.0")
 
 
-@pytest.fixture(scope="module")
-def session():
-    with Desktop() as made:
-        yield made
-
-
-@pytest.fixture
-def desktop(session, monkeypatch):
-    monkeypatch.setenv("PIPEWIRE_RUNTIME_DIR", str(session.folder))
-    return session
-
-
 @pytest.fixture
 def camera(desktop):
     made = PublishedCamera(NAME, SIZE, 30)

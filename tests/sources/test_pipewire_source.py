@@ -7,7 +7,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from helpers.desktop import MISSING, Desktop
+from helpers.desktop import MISSING
 from helpers.waiting import until
 
 from realtime_bg.devices import pipewire, pipewire_capture
@@ -39,18 +39,6 @@ class Webcam:
         self._ended.set()
         self._thread.join()
         self._camera.close()
-
-
-@pytest.fixture(scope="module")
-def session():
-    with Desktop() as made:
-        yield made
-
-
-@pytest.fixture
-def desktop(session, monkeypatch):
-    monkeypatch.setenv("PIPEWIRE_RUNTIME_DIR", str(session.folder))
-    return session
 
 
 @pytest.fixture
