@@ -8,9 +8,9 @@ from realtime_bg.sources.reopening import ReopeningSource
 
 SLICE = 0.3  # seconds that one read may wait; requests to close are noticed in between
 READS = 10  # after this many reads without a picture the camera counts as gone
-INSTALL = (
-    "install it: sudo apt install pipewire-bin wireplumber (Fedora: sudo dnf install "
-    "pipewire-utils)"
+REMEDY = (
+    "start it: systemctl --user start pipewire wireplumber; or install it: sudo apt install "
+    "pipewire-bin wireplumber (Fedora: sudo dnf install pipewire-utils)"
 )
 
 
@@ -26,9 +26,7 @@ class PipeWireSource(ReopeningSource):
         try:
             self._camera = CapturedCamera(node, size, fps)
         except OSError as error:
-            raise SourceError(
-                f"{self.spec}: no PipeWire ({error}); install it: {INSTALL}"
-            ) from None
+            raise SourceError(f"{self.spec}: no PipeWire ({error}); {REMEDY}") from None
         image = self._read()
         if image is None:
             self._disconnect()
@@ -47,9 +45,7 @@ class PipeWireSource(ReopeningSource):
         try:
             found = pipewire_cameras()
         except OSError as error:
-            raise SourceError(
-                f"{self.spec}: no PipeWire ({error}); install it: {INSTALL}"
-            ) from None
+            raise SourceError(f"{self.spec}: no PipeWire ({error}); {REMEDY}") from None
         wanted = self.target.lower()
         for node in found:
             if wanted in node.label.lower() or wanted in node.name.lower():
