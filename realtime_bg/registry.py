@@ -9,7 +9,7 @@ from typing import Any
 from realtime_bg.errors import MissingPackageError, RealtimeBgError
 
 # The extra that installs an optional package; all other packages are base dependencies.
-EXTRAS = {"torch": "torch", "skimage": "demo", "torchvision": "train", "pycocotools": "train"}
+EXTRAS = {"torch": "torch", "torchvision": "train", "pycocotools": "train"}
 
 
 def with_plugins(own: dict[str, str], group: str) -> dict[str, str]:

@@ -48,7 +48,6 @@ EXTRAS = {
     "torch": ("the engine rvm-torch and .pth files", ("torch",)),
     "openvino": ("twice the speed on CPUs with bfloat16", ("openvino",)),
     "heif": ("HEIC photos", ("pillow-heif",)),
-    "demo": ("a photographed person in the demo", ("scikit-image",)),
 }
 
 

@@ -1,8 +1,8 @@
 """The demo camera: a portrait that moves in a drawn room, with known alpha.
 
-The portrait shows the astronaut Eileen Collins, a NASA photograph in the public domain that is part
-of scikit-image. Everything depends only on the index of the frame, so every run produces the same
-pixels, and `DemoSource.alpha` is the ground-truth alpha of each frame.
+The portrait shows the astronaut Eileen Collins, a NASA photograph in the public domain. Everything
+depends only on the index of the frame, so every run produces the same pixels, and
+`DemoSource.alpha` is the ground-truth alpha of each frame.
 """
 
 import math
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from realtime_bg.frames import Alpha, Frame, Image, Size
 from realtime_bg.settings import SourceSettings
-from realtime_bg.sources._demo_person import BOTTOM, MIDDLE, Figure, drawn_figure, portrait
+from realtime_bg.sources._demo_person import BOTTOM, MIDDLE, Figure, portrait
 from realtime_bg.sources._demo_room import Room
 from realtime_bg.sources.base import Source
 
@@ -35,8 +35,8 @@ class DemoSource(Source):
         self.live = paced
         self.size = settings.size or (1280, 720)
         self.fps = float(settings.fps or 30.0)
-        figure = portrait() or drawn_figure()
-        self.description = f"demo: {figure.name}, {self.size[0]}x{self.size[1]} at {self.fps:g} fps"
+        figure = portrait()
+        self.description = f"demo: a portrait, {self.size[0]}x{self.size[1]} at {self.fps:g} fps"
         self._room = Room(self.size)
         self._person, self._scale = _enlarged(figure, self.size)
         self._grain = _grain(self.size)

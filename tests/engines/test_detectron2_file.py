@@ -27,7 +27,6 @@ def engine():
 
 @pytest.fixture(scope="module")
 def demo():
-    pytest.importorskip("skimage", reason='needs the extra "demo"')
     return DemoSource("", SourceSettings(size=SIZE), paced=False)
 
 
