@@ -68,6 +68,7 @@ ROOMS = {
         (
             "tests/web/test_{name}.py",
             "tests/web/test_guards.py",
+            "tests/web/test_guard_requests.py",
             "tests/web/test_security.py",
             "tests/web/test_metrics_page.py",
             "tests/web/test_attacks.py",

@@ -1,6 +1,5 @@
 """The guards of the page one by one, without a server: what passes and what does not."""
 
-import asyncio
 import json
 import threading
 
@@ -9,6 +8,8 @@ from helpers.waiting import until
 
 pytest.importorskip("fastapi")
 
+from realtime_bg.backgrounds import BACKGROUNDS
+from realtime_bg.backgrounds.still import ImageBackground
 from realtime_bg.engines import ENGINES
 from realtime_bg.settings import flattened, load
 from realtime_bg.settings.live import Live
@@ -18,7 +19,6 @@ from realtime_bg.web.form_checks import FormChoice, background_spec, check_engin
 from realtime_bg.web.gallery import Gallery
 from realtime_bg.web.limits import Limits
 from realtime_bg.web.pixel_gate import PixelGate
-from realtime_bg.web.security import Guard, TooLarge
 
 PIXELS = 1_000_000
 
@@ -220,6 +220,27 @@ def test_no_name_of_a_background_reads_a_file(gallery, tmp_path, monkeypatch, na
     assert len(text) < 400
 
 
+class Picture(ImageBackground):
+    """Of a plug-in: what it is given after the colon is a file."""
+
+    takes_target = True
+
+
+class Rain(Picture):
+    """What it is given is no file."""
+
+    target_is_safe = True
+
+
+def test_a_plug_ins_target_passes_only_where_it_is_no_path(gallery, monkeypatch):
+    for kind in (Picture, Rain):
+        monkeypatch.setitem(BACKGROUNDS, kind.__name__.lower(), f"{__name__}:{kind.__name__}")
+    assert background_spec(gallery, "rain:3") == "rain:3"
+    assert refused(background_spec, gallery, "picture:private.png")[0] == 422
+    for target in ("/etc/passwd", "a/b", "a\\b"):
+        assert refused(background_spec, gallery, f"rain:{target}")[0] == 422
+
+
 # Memory
 
 
@@ -275,113 +296,3 @@ def test_connections_take_a_quarter_of_the_handles_at_most(monkeypatch, handles,
     monkeypatch.setattr(connections, "most_handles", lambda: handles)
     assert connections.most_connections() == expected
     assert connections.HEAD_SECONDS == 10.0
-
-
-# The body of a request, seen by the guard alone
-
-LARGEST = 1000
-UPLOAD_KIND = (b"content-type", b"multipart/form-data; boundary=x")
-
-
-def asked(app, pieces, *headers):
-    """What the guard answers to an upload that comes in pieces: (status or None, body)."""
-    kind = {"type": "http", "method": "POST", "path": "/api/image", "query_string": b""}
-    shown = [(b"host", b"localhost"), (b"authorization", b"Bearer secret"), UPLOAD_KIND]
-    scope = kind | {"headers": [*shown, *headers]}
-    waiting = [{"type": "http.request", "body": one, "more_body": True} for one in pieces]
-    waiting.append({"type": "http.request", "body": b"", "more_body": False})
-    sent = []
-
-    async def receive():
-        return waiting.pop(0)
-
-    async def send(message):
-        sent.append(message)
-
-    asyncio.run(Guard(app, "secret", (), LARGEST)(scope, receive, send))
-    status = next((one["status"] for one in sent if "status" in one), None)
-    return status, b"".join(one.get("body", b"") for one in sent)
-
-
-async def reads_all(scope, receive, send):
-    """Answers when it has the whole body, as the routes do."""
-    while (await receive())["more_body"]:
-        pass
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"done"})
-
-
-async def answers_first(scope, receive, send):
-    """Begins to answer before it has the body."""
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    try:
-        await reads_all(scope, receive, lambda _: asyncio.sleep(0))
-    finally:
-        await send({"type": "http.response.body", "body": b"cut off"})
-
-
-async def hides_it(scope, receive, send):
-    """Answers by itself when reading fails, as a parser does."""
-    try:
-        await reads_all(scope, receive, send)
-    except TooLarge:
-        await send({"type": "http.response.start", "status": 400, "headers": []})
-        await send({"type": "http.response.body", "body": b"bad form"})
-
-
-async def says_nothing(scope, receive, send):
-    """Neither reads nor answers."""
-
-
-@pytest.mark.parametrize("app", [reads_all, hides_it])
-def test_a_body_without_a_length_is_counted_to_the_byte(app):
-    assert asked(app, [b"x" * 600, b"x" * 400]) == (200, b"done")
-    status, body = asked(app, [b"x" * 600, b"x" * 401])
-    assert (status, body) == (413, b'{"error":"larger than 1 kB"}')
-
-
-def test_a_length_that_lies_is_no_help():
-    assert asked(reads_all, [b"x" * 1001], (b"content-length", b"10"))[0] == 413
-    assert asked(reads_all, [b"x" * 10], (b"content-length", b"1001"))[0] == 413
-    assert asked(reads_all, [b"x" * 10], (b"content-length", b"1000"))[0] == 200
-
-
-def test_an_answer_that_has_begun_is_not_answered_again():
-    assert asked(answers_first, [b"x" * 2000]) == (200, b"cut off")
-
-
-def test_what_is_not_answered_is_not_called_too_large():
-    assert asked(says_nothing, [b"x"]) == (None, b"")
-
-
-@pytest.mark.parametrize(
-    ("largest", "text"), [(2_000_000_000, "2000 MB"), (1_000_000, "1 MB"), (999_000, "999 kB")]
-)
-def test_a_limit_is_named_in_its_unit(monkeypatch, largest, text):
-    monkeypatch.setattr(f"{__name__}.LARGEST", largest)
-    status, body = asked(reads_all, [], (b"content-length", str(largest + 1).encode()))
-    assert (status, body) == (413, f'{{"error":"larger than {text}"}}'.encode())
-
-
-def test_other_events_of_the_server_pass():
-    seen = []
-
-    async def app(scope, receive, send):
-        seen.append(scope["type"])
-
-    asyncio.run(Guard(app, "secret", (), LARGEST)({"type": "lifespan"}, None, None))
-    assert seen == ["lifespan"]
-
-
-@pytest.mark.parametrize(
-    "text", ["", "Secret", "secret ", "secre", "s\u00e9cret", "\udcff", "\ud800x"]
-)
-def test_whatever_is_presented_is_compared_and_is_no_token(text):
-    """Also text that cannot be encoded."""
-    guard = Guard(says_nothing, "secret", (), LARGEST, "scrape")
-    assert not guard._is_token(text)
-    assert not guard._is_scraper(text)
-    assert guard._is_token("secret")
-    assert guard._is_scraper("scrape")
-    assert not guard._is_token("scrape")
-    assert not Guard(says_nothing, "secret", (), LARGEST)._is_scraper(text)
