@@ -132,6 +132,11 @@ EQUIVALENT = {
     ): "only its truth is used",
     (
         "realtime_bg/web/security.py",
+        'name = urlsplit(f"//{host}").hostname or ""',
+        "urlsplit(f'//{host}').hostname or '' -> (urlsplit(f'//{host}').hostname)",
+    ): "only for the type checker: neither is a name or an address",
+    (
+        "realtime_bg/web/security.py",
         'headers.get("host", "")',
         "'' -> ('x')",
     ): "either is no name of this server, so that the request is refused",

@@ -113,3 +113,16 @@ def test_a_connection_that_is_lost_awaits_nothing(protocol):
 
 def test_the_wait_for_a_head_is_short():
     assert HEAD_SECONDS == 10.0
+
+
+def test_a_deadline_that_passes_during_an_answer_is_over_and_the_next_request_has_its_own(protocol):
+    protocol.connection_made(protocol.transport)
+    ((_, late, _),) = protocol.loop.timers
+    protocol.cycle = answering(False)
+    late()
+    assert protocol.transport.aborted == 0
+    protocol.cycle = answering(True)
+    protocol.data_received(b"GET")
+    assert len(protocol.loop.timers) == 2
+    protocol.loop.timers[1][1]()
+    assert protocol.transport.aborted == 1
