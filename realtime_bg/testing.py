@@ -84,7 +84,8 @@ class EngineContract(ABC):
         engine.matte(Frame(np.ascontiguousarray(frame.image[:, ::-1]), 0, 0.0))
         again = engine.matte_photo(frame, 3)
         assert first.frame is frame
-        np.testing.assert_array_equal(downloaded(first).alpha, again.alpha)
+        # The last bit may depend on where the arrays lie in memory.
+        np.testing.assert_allclose(downloaded(first).alpha, again.alpha, atol=1e-6)
         engine.close()
 
     def test_any_size_and_flat_pictures_are_survived(self) -> None:

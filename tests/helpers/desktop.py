@@ -268,14 +268,15 @@ class CallPage:
         self._server.server_close()
 
     def until(self, condition, logs):
-        """Wait for a picture, BGR ``uint8 (H, W, 3)``, and return it."""
+        """Wait for a picture, BGR ``uint8 (H, W, 3)``, that meets a condition; return it."""
 
         def found():
             assert "error" not in self.told, f"{self.told}\n{logs()}"
-            return bool(self.pictures) and condition(self.pictures[-1])
+            newest = self.pictures[-1:]
+            return newest if newest and condition(newest[0]) else None
 
-        until(found, lambda: f"{self.told}, {len(self.pictures)} pictures\n{logs()}", timeout=60)
-        return self.pictures[-1]
+        said = lambda: f"{self.told}, {len(self.pictures)} pictures\n{logs()}"  # noqa: E731
+        return until(found, said, timeout=60)[0]
 
 
 PAGE = """<!doctype html><video id=video muted playsinline></video><script>
