@@ -301,6 +301,7 @@ def test_asleep_it_takes_next_to_no_time(sleeper):
     time.sleep(0.3)  # what it does at its start is over
     begin, used = time.monotonic(), time.process_time()
     time.sleep(1.5)  # the time that is measured
-    assert (time.process_time() - used) / (time.monotonic() - begin) < 0.1
+    # Measured: 0.01. A thread that does not sleep takes 1; on a busy machine all takes longer.
+    assert (time.process_time() - used) / (time.monotonic() - begin) < 0.5
     assert threading.active_count() < 12
     assert len(os.listdir("/proc/self/fd")) < 60

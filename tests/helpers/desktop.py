@@ -104,11 +104,11 @@ class Desktop:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, *command, log="services.log", **options):
-        """Start a program in a process group of its own."""
+        """Start a program in a process group of its own. It gives way to other tests."""
         with (self.folder / log).open("ab") as file:
             options = {"stdout": file, "stderr": file} | options
             child = subprocess.Popen(
-                [str(word) for word in command],
+                ["nice", *(str(word) for word in command)],
                 env=self.environment,
                 start_new_session=True,
                 **options,
