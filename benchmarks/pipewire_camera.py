@@ -27,7 +27,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import psutil
-from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -36,6 +35,7 @@ from helpers.desktop import CallPage, Desktop  # noqa: E402
 from helpers.waiting import until  # noqa: E402
 
 from realtime_bg.devices.pipewire import PublishedCamera  # noqa: E402
+from realtime_bg.frames import Planes  # noqa: E402
 from realtime_bg.sinks.cameras import to_planes  # noqa: E402
 
 SIZE, FPS, NAME = (1280, 720), 30, "measured"
@@ -60,8 +60,6 @@ const tell = what => fetch('/', {method: 'POST', body: JSON.stringify(what)});
   await tell({delays: delays.slice(30)});
 })().catch(error => tell({error: String(error)}));
 </script>"""
-
-Planes = NDArray[np.uint8]
 
 
 class Feeding:

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 Image: TypeAlias = NDArray[np.uint8]
 Alpha: TypeAlias = NDArray[np.float32]
+Planes: TypeAlias = NDArray[np.uint8]
+"""I420, ``uint8 (H * 3 / 2, W)``: Y, then U and V at half the size; BT.601, limited range."""
 Size: TypeAlias = tuple[int, int]
 
 TOLERANCE = 1e-3  # rounding may exceed [0, 1] by this much

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 NAME = "libpipewire-0.3.so.0"
+START = "systemctl --user start pipewire wireplumber"  # what brings a PipeWire that does not run
 ANY = 0xFFFFFFFF  # any node, as the target of a stream
 HEADER, BUSY = 1, 7  # kinds of metadata
 

@@ -7,9 +7,6 @@ the desktop portal. Programs that read it take turns at shared buffers; none of 
 import ctypes
 import time
 
-import numpy as np
-from numpy.typing import NDArray
-
 from realtime_bg.devices import pods
 from realtime_bg.devices.libpipewire import (
     BUSY,
@@ -24,9 +21,8 @@ from realtime_bg.devices.libpipewire import (
     metadata,
 )
 from realtime_bg.devices.pipewire_stream import Stream
-from realtime_bg.frames import Size
+from realtime_bg.frames import Planes, Size
 
-Planes = NDArray[np.uint8]  # (H * 3 / 2, W): I420, colours as in BT.601, limited range
 STARVED = 1.0  # seconds without a free buffer after which those that peers hold are taken back
 OWN = "realtime-bg.published"  # property by which this program recognises its own cameras
 

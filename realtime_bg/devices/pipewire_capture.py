@@ -2,8 +2,6 @@
 libcamera, and those of a sandbox."""
 
 import ctypes
-import json
-import subprocess
 import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from realtime_bg.devices import pods
 from realtime_bg.devices.libpipewire import Direction, Flags, SpaBuffer
 from realtime_bg.devices.pipewire import OWN
+from realtime_bg.devices.pipewire_objects import Object, pipewire_objects
 from realtime_bg.devices.pipewire_stream import Stream
 from realtime_bg.frames import Image, Size
 
@@ -44,24 +43,12 @@ class Node(NamedTuple):
 
 def pipewire_cameras() -> list[Node]:
     """The cameras that PipeWire offers, without those that this program publishes and without
-    virtual ones. Raises OSError, also if `pw-dump` is missing or PipeWire does not answer."""
-    try:
-        answer = subprocess.run(
-            ["pw-dump"], capture_output=True, timeout=DUMP_SECONDS, check=True, encoding="utf-8"
-        )
-        return list(_nodes(answer.stdout))
-    except (subprocess.SubprocessError, ValueError, LookupError) as error:
-        raise OSError(f"pw-dump: {error}") from None
+    virtual ones. Raises OSError as `pipewire_objects`."""
+    return list(_nodes(pipewire_objects(DUMP_SECONDS)))
 
 
-def _nodes(text: str) -> Iterator[Node]:
-    found = {}
-    decoder, text = json.JSONDecoder(), text.strip()
-    while text:  # what changes in the meantime comes again, in a further list
-        objects, end = decoder.raw_decode(text)
-        text = text[end:].strip()
-        found.update({each["id"]: each for each in objects})
-    for each in found.values():
+def _nodes(objects: list[Object]) -> Iterator[Node]:
+    for each in objects:
         given: dict[str, Any] = (each.get("info") or {}).get("props") or {}
         is_node = str(each.get("type")).endswith(":Node")  # a client has the same properties
         if not is_node or given.get("media.class") != "Video/Source" or OWN in given:

@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from realtime_bg.devices.pipewire_objects import pipewire_objects
+
 Facts: TypeAlias = dict[str, Any]
 
 CHECK = "realtime-bg doctor"  # the name of the camera that is published for a moment
@@ -97,16 +99,12 @@ def browsers() -> dict[str, str]:
 def objects() -> Facts:
     """Return the running version of PipeWire, its session manager, and the cameras in it; nothing
     if PipeWire does not answer."""
-    found: dict[int, Facts] = {}
-    text = (answer("pw-dump") or "").strip()
-    with suppress(ValueError, TypeError, KeyError):
-        while text:  # what changes meanwhile follows as further lists
-            part, end = json.JSONDecoder().raw_decode(text)
-            text = text[end:].strip()
-            for each in part:
-                found[each["id"]] = {**found.get(each["id"], {}), **each}
+    try:
+        found = pipewire_objects(SECONDS)
+    except OSError:
+        return {}
     result: Facts = {"cameras": []}
-    for each in found.values():
+    for each in found:
         info = each.get("info") or {}
         props = info.get("props") or {}
         kind = str(each.get("type", "")).rpartition(":")[2]

@@ -4,6 +4,7 @@ whether browsers can get it."""
 from collections.abc import Iterator
 from typing import Any
 
+from realtime_bg.devices.libpipewire import START
 from realtime_bg.doctor import portal
 from realtime_bg.doctor.findings import Finding, Machine, Needs, State, severity
 from realtime_bg.doctor.isolation import run_isolated
@@ -24,8 +25,6 @@ V4L2 = {
     "arch": "sudo pacman -S pipewire-v4l2",
     "suse": "install the package with pw-v4l2 (zypper search --provides pw-v4l2)",
 }
-START = "systemctl --user start pipewire wireplumber"
-MANAGE = "systemctl --user restart wireplumber"
 SOCKET = (
     "pass its socket to the container: -v $XDG_RUNTIME_DIR/pipewire-0:/tmp/pipewire-0 "
     "-e XDG_RUNTIME_DIR=/tmp"
@@ -75,7 +74,7 @@ def remedy(machine: Machine) -> str:
     """Return what makes PipeWire work that does not."""
     known = desktop(machine)
     if known.get("published"):
-        return MANAGE if known.get("wireplumber") is not None else machine.suited(INSTALL)
+        return portal.MANAGE if known.get("wireplumber") is not None else machine.suited(INSTALL)
     if machine.in_container() and known.get("pipewire") is None:
         return SOCKET
     if known.get("pipewire") is None or "library" not in known:

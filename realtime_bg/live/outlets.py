@@ -16,26 +16,12 @@ from realtime_bg.sinks import is_camera, open_sink, wanted_sinks
 from realtime_bg.sinks.base import Sink
 from realtime_bg.sinks.cameras import CameraSink
 from realtime_bg.stats import Stats
-from realtime_bg.system.backoff import Backoff
+from realtime_bg.system.backoff import Retry
 
 log = logging.getLogger(__name__)
 
 RETRY_PAUSES = (0.5, 1.0, 2.0, 5.0)  # seconds between attempts to reopen an output
 BLOCKED = 10.0  # seconds after which a virtual camera that takes no picture is abandoned
-
-
-class Retry:
-    """An output that will be reopened: when the next attempt is due, and the last problem."""
-
-    def __init__(self) -> None:
-        self.backoff = Backoff(*RETRY_PAUSES)
-        self.due, self.problem = 0.0, ""
-
-    def failed(self, problem: str) -> bool:
-        """Schedule the next attempt. Return whether ``problem`` differs from the last one."""
-        self.due = time.monotonic() + self.backoff.failed()
-        new, self.problem = problem != self.problem, problem
-        return new
 
 
 class Outlets:
@@ -198,7 +184,7 @@ class Outlets:
 
     def _wait_for(self, outlet: Outlet, problem: str) -> None:
         with self._lock:
-            retry = self._retries.setdefault(outlet.spec, Retry())
+            retry = self._retries.setdefault(outlet.spec, Retry(*RETRY_PAUSES))
             if outlet.worked:
                 retry.backoff.succeeded()
             new = retry.failed(problem)

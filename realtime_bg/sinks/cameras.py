@@ -4,9 +4,8 @@ from abc import abstractmethod
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from realtime_bg.frames import Composite, Image, Size
+from realtime_bg.frames import Composite, Image, Planes, Size
 from realtime_bg.imaging.geometry import even
 from realtime_bg.sinks.base import Sink
 
@@ -17,8 +16,6 @@ REMEDIES = {
     "darwin": "install OBS Studio 30 or later and start its virtual camera once",
     "win32": "install OBS Studio and start its virtual camera once, or install UnityCapture",
 }
-
-Planes = NDArray[np.uint8]  # (H * 3 / 2, W): Y, then U and V at half the size
 
 
 class CameraSink(Sink):
@@ -54,7 +51,7 @@ class CameraSink(Sink):
 
 
 def to_planes(image: Image, size: Size, out: Planes) -> Planes:
-    """Convert the upper left ``size``, which is even, of a picture to I420 (BT.601, limited range).
+    """Convert the upper left ``size``, which is even, of a picture to I420.
     ``out`` is used again if it fits."""
     width, height = size
     if out.shape != (height * 3 // 2, width):

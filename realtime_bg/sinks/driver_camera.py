@@ -8,8 +8,8 @@ import pyvirtualcam
 
 from realtime_bg.devices.readers import readers
 from realtime_bg.errors import SinkError
-from realtime_bg.frames import Size
-from realtime_bg.sinks.cameras import REMEDIES, CameraSink, Planes
+from realtime_bg.frames import Planes, Size
+from realtime_bg.sinks.cameras import REMEDIES, CameraSink
 
 LOOK_SECONDS = 1.0  # between checks whether the device still exists
 

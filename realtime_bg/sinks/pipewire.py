@@ -1,16 +1,16 @@
 """A camera in PipeWire, for browsers and sandboxed programs; it needs no kernel module."""
 
+from realtime_bg.devices.libpipewire import START
 from realtime_bg.devices.pipewire import PublishedCamera
 from realtime_bg.errors import SinkError
-from realtime_bg.frames import Size
-from realtime_bg.sinks.cameras import CameraSink, Planes
+from realtime_bg.frames import Planes, Size
+from realtime_bg.sinks.cameras import CameraSink
 
 NAME = "realtime-bg"
 INSTALL = (
     "install it: sudo apt install pipewire wireplumber (Fedora: sudo dnf install pipewire "
     "wireplumber)"
 )
-START = "start it: systemctl --user start pipewire wireplumber"
 
 
 class PipeWireSink(CameraSink):
@@ -22,7 +22,7 @@ class PipeWireSink(CameraSink):
         try:
             self._camera = PublishedCamera(self._name, self.even, fps)
         except ConnectionError as error:
-            raise SinkError(f"no PipeWire camera ({error}); {START}") from None
+            raise SinkError(f"no PipeWire camera ({error}); start it: {START}") from None
         except OSError as error:
             raise SinkError(f"no PipeWire camera ({error}); {INSTALL}") from None
 
@@ -36,7 +36,7 @@ class PipeWireSink(CameraSink):
 
     def hand_over(self, planes: Planes) -> None:
         if self._camera.lost:
-            raise SinkError(f"PipeWire has ended; {START}")
+            raise SinkError(f"PipeWire has ended; start it: {START}")
         self._camera.hand_over(planes)
 
     def has_viewers(self) -> bool:

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 
 from realtime_bg.errors import RealtimeBgError, SinkError
-from realtime_bg.frames import Composite, Size
-from realtime_bg.sinks.cameras import REMEDIES, CameraSink, Planes
+from realtime_bg.frames import Composite, Planes, Size
+from realtime_bg.sinks.cameras import REMEDIES, CameraSink
 from realtime_bg.sinks.pipewire import PipeWireSink
-from realtime_bg.system.backoff import Backoff
+from realtime_bg.system.backoff import Retry
 
 log = logging.getLogger(__name__)
 
@@ -29,24 +29,23 @@ class Part:
     def __init__(self, opener: Callable[[], CameraSink]) -> None:
         self._open = opener
         self.sink: CameraSink | None = None
-        self.problem = ""
+        self.retry = Retry(*PAUSES)
         self._worked = False
-        self._backoff, self._due = Backoff(*PAUSES), 0.0
 
     def open(self) -> None:
         """Open it if it is not open and the next attempt is due. Raises nothing."""
-        if self.sink is not None or time.monotonic() < self._due:
+        if self.sink is not None or time.monotonic() < self.retry.due:
             return
         try:
             self.sink = self._open()
         except RealtimeBgError as error:
-            self._failed(str(error))
+            self.retry.failed(str(error))
             log.debug("%s", error)
             return
         if self._worked:
             log.warning("%s is back", self.sink.description)
-        self.problem, self._worked = "", True
-        self._backoff.succeeded()
+        self._worked = True
+        self.retry.backoff.succeeded()
 
     def hand_over(self, planes: Planes) -> bool:
         """Give it a picture, if it is open. Return whether it failed, and was closed."""
@@ -56,12 +55,9 @@ class Part:
             self.sink.hand_over(planes)
         except SinkError as error:
             self.close()
-            self._failed(str(error))
+            self.retry.failed(str(error))
             return True
         return False
-
-    def _failed(self, problem: str) -> None:
-        self.problem, self._due = problem, time.monotonic() + self._backoff.failed()
 
     def close(self) -> None:
         sink, self.sink = self.sink, None
@@ -86,7 +82,7 @@ class VirtualCameraSink(CameraSink):
     def _demand_one(self) -> None:
         """Raise SinkError if no part is open."""
         if not any(part.sink for part in self._parts):
-            raise SinkError("; ".join(part.problem for part in self._parts))
+            raise SinkError("; ".join(part.retry.problem for part in self._parts))
 
     @property
     def description(self) -> str:
@@ -104,7 +100,7 @@ class VirtualCameraSink(CameraSink):
         failed = [part for part in self._parts if part.hand_over(planes)]
         self._demand_one()
         for part in failed:
-            log.warning("%s; the other camera goes on", part.problem)
+            log.warning("%s; the other camera goes on", part.retry.problem)
 
     def has_viewers(self) -> bool | None:
         answers = [sink.has_viewers() for part in self._parts if (sink := part.sink) is not None]

@@ -1,5 +1,6 @@
 """A camera of PipeWire, where no driver offers it directly: libcamera, sandboxes."""
 
+from realtime_bg.devices.libpipewire import START
 from realtime_bg.devices.pipewire_capture import CapturedCamera, Node, pipewire_cameras
 from realtime_bg.errors import SourceError
 from realtime_bg.frames import Image
@@ -9,8 +10,8 @@ from realtime_bg.sources.reopening import ReopeningSource
 SLICE = 0.3  # seconds that one read may wait; requests to close are noticed in between
 READS = 10  # after this many reads without a picture the camera counts as gone
 REMEDY = (
-    "start it: systemctl --user start pipewire wireplumber; or install it: sudo apt install "
-    "pipewire-bin wireplumber (Fedora: sudo dnf install pipewire-utils)"
+    f"start it: {START}; or install it: sudo apt install pipewire-bin wireplumber (Fedora: sudo "
+    "dnf install pipewire-utils)"
 )
 
 
@@ -26,7 +27,7 @@ class PipeWireSource(ReopeningSource):
         try:
             self._camera = CapturedCamera(node, size, fps)
         except OSError as error:
-            raise SourceError(f"{self.spec}: no PipeWire ({error}); {REMEDY}") from None
+            raise self._without_pipewire(error) from None
         image = self._read()
         if image is None:
             self._disconnect()
@@ -45,7 +46,7 @@ class PipeWireSource(ReopeningSource):
         try:
             found = pipewire_cameras()
         except OSError as error:
-            raise SourceError(f"{self.spec}: no PipeWire ({error}); {REMEDY}") from None
+            raise self._without_pipewire(error) from None
         wanted = self.target.lower()
         for node in found:
             if wanted in node.label.lower() or wanted in node.name.lower():
@@ -55,6 +56,9 @@ class PipeWireSource(ReopeningSource):
             f"{self.spec}: PipeWire has no such camera (there is: {there}); name one of them, or "
             "use --source camera"
         )
+
+    def _without_pipewire(self, error: OSError) -> SourceError:
+        return SourceError(f"{self.spec}: no PipeWire ({error}); {REMEDY}")
 
     def _read(self) -> Image | None:
         for _ in range(READS):

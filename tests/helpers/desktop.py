@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from helpers.waiting import until
+from realtime_bg.devices.pipewire_objects import listed
 
 BUS = """<busconfig><type>session</type><listen>unix:path={folder}/bus</listen><auth>EXTERNAL</auth>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
@@ -153,13 +154,8 @@ class Desktop:
         return None
 
     def _objects(self, kind):
-        text, found = self.run("pw-dump").stdout.strip(), {}
-        while text:  # what changes in the meantime comes as further lists
-            part, end = json.JSONDecoder().raw_decode(text)
-            text = text[end:].strip()
-            for each in part:
-                found[each["id"]] = {**found.get(each["id"], {}), **each}
-        kinds = (each for each in found.values() if each.get("type", "").endswith(f":{kind}"))
+        found = listed(self.run("pw-dump").stdout)
+        kinds = (each for each in found if each.get("type", "").endswith(f":{kind}"))
         return [each for each in kinds if each.get("info")]
 
     def logs(self):

@@ -12,13 +12,14 @@ from realtime_bg import sinks
 from realtime_bg.errors import SinkError
 from realtime_bg.frames import Composite
 from realtime_bg.live import outlets as module
-from realtime_bg.live.outlets import RETRY_PAUSES, Outlets, Retry
+from realtime_bg.live.outlets import RETRY_PAUSES, Outlets
 from realtime_bg.live.slot import Slot
 from realtime_bg.settings import load
 from realtime_bg.settings.live import Live
 from realtime_bg.sinks.base import Sink
 from realtime_bg.sinks.cameras import CameraSink
 from realtime_bg.stats import Stats
+from realtime_bg.system.backoff import Retry
 
 IMAGE = np.full((4, 6, 3), 7, np.uint8)
 
@@ -99,7 +100,7 @@ class Rig:
 
 
 def test_pauses_before_an_output_is_reopened():
-    retry, now = Retry(), time.monotonic()
+    retry, now = Retry(*RETRY_PAUSES), time.monotonic()
     assert (retry.due, retry.problem) == (0.0, "")
     dues = []
     for problem, new in (("a", True), ("a", False), ("b", True), ("b", False), ("a", True)):

@@ -13,6 +13,7 @@ from realtime_bg.live.slot import Slot
 from realtime_bg.settings import load
 from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
+from realtime_bg.system import backoff
 
 PICTURE = Composite(np.zeros((4, 6, 3), np.uint8), 0, 0.0)
 
@@ -67,7 +68,8 @@ def make(monkeypatch):
 
     def make(*sinks, **options):
         rig = Rig(*sinks, **options)
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: rig.now))
+        for each in (module, backoff):
+            monkeypatch.setattr(each, "time", SimpleNamespace(monotonic=lambda: rig.now))
         return rig
 
     return make
