@@ -144,7 +144,7 @@ def first_pictures(desktop: Desktop, rounds: int) -> list[tuple[float, float]]:
     options = ["--source", "demo", "--engine", "embedded", "--background", "#00ff00"]
     words = [sys.executable, "-m", "realtime_bg", "daemon", *options, "--output", "pipewire"]
     daemon = desktop.start(*words, log="daemon.log")
-    until(lambda: desktop.node("realtime-bg") == "suspended" or desktop.node("realtime-bg"))
+    until(lambda: desktop.node("realtime-bg"), desktop.logs)
     time.sleep(10)  # the engine is loaded, and the camera closed again
     found = []
     for _ in range(rounds):
