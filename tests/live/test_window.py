@@ -26,7 +26,8 @@ def display():
     read, write = os.pipe()
     # Without -noreset the server starts over whenever its last client leaves, as each
     # xdotool below does, and a window manager that connects just then is refused.
-    command = ["Xvfb", "-displayfd", str(write), "-noreset", "-nolisten", "tcp"]
+    # -r: on a busy machine a key may stay down for so long that it would repeat.
+    command = ["Xvfb", "-displayfd", str(write), "-noreset", "-r", "-nolisten", "tcp"]
     server = subprocess.Popen(
         [*command, "-screen", "0", "1000x700x24"], pass_fds=[write], stderr=subprocess.DEVNULL
     )
@@ -128,7 +129,7 @@ class Window:
         return True
 
     def until_seen(self, condition, what):
-        return until(lambda: condition(self.look()), what)
+        return until(lambda: condition(self.look()), lambda: f"{what}\n{self.log.read_text()}")
 
     def end(self):
         self.process.wait(30)
