@@ -1,4 +1,4 @@
-"""Compiles realtime_bg/imaging/kernels.c when the package is built or installed; or, run as a
+"""Compiles the C files of realtime_bg/imaging when the package is built or installed; or, run as a
 script, in place.
 
 A compiler of the system is used if there is one, and otherwise Zig's, which pip brings for the
@@ -16,8 +16,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = Path("realtime_bg/imaging/kernels.c")
-FOLDER = Path("realtime_bg/imaging/compiled")
+SOURCES = Path("realtime_bg/imaging")
+FOLDER = SOURCES / "compiled"
 SUFFIX = {"win32": "dll", "darwin": "dylib"}.get(sys.platform, "so")
 OPTIONS = ["-O3", "-std=c11", "-shared", "-fvisibility=hidden"]
 OPTIONS += ["-fno-math-errno", "-fno-trapping-math"]  # so that loops are vectorised
@@ -48,7 +48,8 @@ def compile_kernels(root: Path) -> bool:
         target = root / FOLDER / f"kernels-{level}.{SUFFIX}"
         machine = [f"-march={MACHINES[level][zig]}"] if level in MACHINES else []
         code = [] if sys.platform == "win32" else ["-fPIC"]
-        build = [*command, *OPTIONS, *code, *machine, str(root / SOURCE), "-o", str(target)]
+        files = [str(path) for path in sorted((root / SOURCES).glob("*.c"))]
+        build = [*command, *OPTIONS, *code, *machine, *files, "-o", str(target)]
         problem = _ran(build)
         if problem:
             print(f"{' '.join(build)}: {problem}", file=sys.stderr)
@@ -72,7 +73,7 @@ class Hook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if not compile_kernels(Path(self.root)):
-            self.app.display_warning("kernels.c is not compiled: the program will be slower")
+            self.app.display_warning("the kernels are not compiled: the program will be slower")
             return
         tag = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data["pure_python"] = False

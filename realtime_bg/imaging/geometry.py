@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_bg.frames import Size
+from realtime_bg.frames import Image, Size
 
 Fit: TypeAlias = Literal["cover", "contain", "stretch"]
 Box: TypeAlias = tuple[slice, slice]  # rows and columns
@@ -87,3 +87,9 @@ def fit(image: Pixels, size: Size, mode: Fit) -> Pixels:
 def even(size: Size) -> Size:
     """``size`` rounded down to even sides of at least 2, because 4:2:0 loses an odd last line."""
     return max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
+
+
+def disc(radius: int) -> Image:
+    """A disc of ones, ``uint8 (2 * radius + 1, 2 * radius + 1)``."""
+    side = 2 * radius + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)).astype(np.uint8)

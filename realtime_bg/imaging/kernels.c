@@ -1,39 +1,8 @@
 /* The loops of the frame path that NumPy and OpenCV would need several passes for: reducing a
- * frame, fitting the linear model of its alpha, estimating the person's colours, and blending.
- *
- * Called through kernels.py, which describes the functions and checks all shapes. Images are
- * interleaved BGR, arrays are contiguous, and all values are finite. A function returns 0, or -1 if
- * there is no memory for its scratch space; it has then written nothing.
- *
- * All of it is one file, although it is long, so that one command of any compiler builds it.
- */
+ * frame, fitting the linear model of its alpha, and estimating the person's colours. See kernels.h;
+ * blending is in blending.c. */
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#ifdef _WIN32
-#define EXPORT __declspec(dllexport)
-#else
-#define EXPORT __attribute__((visibility("default")))
-#endif
-
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef int16_t i16;
-typedef int32_t i32;
-
-static inline int least(int a, int b) { return a < b ? a : b; }
-static inline int most(int a, int b) { return a > b ? a : b; }
-static inline float lower(float a, float b) { return a < b ? a : b; }
-static inline float higher(float a, float b) { return a > b ? a : b; }
-static inline float clipped(float value, float top) { return higher(0.0f, lower(value, top)); }
-
-/* The grey levels of a row of pixels (luma of BT.601), not rounded. */
-static void grey_row(const u8 *restrict line, float *restrict grey, int width) {
-    for (int x = 0; x < width; x++)
-        grey[x] = 0.114f * line[3 * x] + 0.587f * line[3 * x + 1] + 0.299f * line[3 * x + 2];
-}
+#include "kernels.h"
 
 /* The x86-64 level of this processor, 1 or 3, for which a library may be compiled; 1 elsewhere. */
 EXPORT int processor_level(void) {
@@ -290,7 +259,7 @@ static void fuse(const float *seen, const float *weight, const float *person, co
 }
 
 EXPORT int estimate_change(const u8 *guide, const float *alpha, int rows, int columns, float solid,
-                           i16 *change) {
+                           int beyond, i16 *change) {
     int top = rows, bottom = 0, left = columns, right = 0; /* of the pixels of the edge */
     for (int y = 0; y < rows; y++) {
         const float *line = alpha + (size_t)y * columns;
@@ -304,9 +273,9 @@ EXPORT int estimate_change(const u8 *guide, const float *alpha, int rows, int co
         memset(change, 0, sizeof(i16) * 3 * rows * columns);
         return 0;
     }
-    /* Upsampling needs colours two pixels beyond the edge. In the reach of the windows beyond that,
-     * they are wrong, because the part is mirrored at its borders. */
-    const int beyond = 2, reach = beyond + WIDE + NARROW;
+    /* In the reach of the windows beyond what is asked for, colours are wrong, because the part is
+     * mirrored at its borders. */
+    const int reach = beyond + WIDE + NARROW;
     const int row = most(0, top - reach), end = least(rows, bottom + reach);
     const int column = most(0, left - reach), last = least(columns, right + reach);
     const int height = end - row, width = last - column, wide = 3 * width;
@@ -336,201 +305,5 @@ EXPORT int estimate_change(const u8 *guide, const float *alpha, int rows, int co
                          : 0;
     }
     free(seen);
-    return 0;
-}
-
-/* ---- Blending ------------------------------------------------------------------------------- */
-
-#define SURE 1e-3f /* an alpha this close to 0 or 1 counts as that: a quarter of a grey level */
-enum { ROOM, PERSON, MIXED };
-
-/* The first of `full` pixels in each of the `small` + 1 cells between the samples, then `full`; and
- * the distance of each pixel from the sample before it, in samples. */
-static void make_cells(int full, int small, int *start, float *distance) {
-    int cell = 0;
-    start[0] = 0;
-    for (int x = 0; x < full; x++) {
-        /* (x + 0.5) * small / full - 0.5, plus 1 to keep it positive, in units of 1 / (2 full) */
-        const int64_t place = (int64_t)(2 * x + 1) * small + full;
-        const int here = (int)(place / (2 * (int64_t)full));
-        while (cell < here)
-            start[++cell] = x;
-        distance[x] = (float)(place - (int64_t)here * 2 * full) / (float)(2 * (int64_t)full);
-    }
-    while (cell < small + 1)
-        start[++cell] = full;
-}
-
-/* Mark the samples at which alpha is 0, and those at which it is 1 and the colours are unchanged,
- * whatever the grey level is. */
-static void mark_sure(const float *restrict slope, const float *restrict offset,
-                      const i16 *restrict change, float threshold, size_t count, u8 *restrict sure) {
-    const float near = SURE * 2.0f * lower(threshold, 1.0f - threshold); /* shifting stretches */
-    for (size_t k = 0; k < count; k++) {
-        const float white = 255.0f * slope[k];
-        const int room = offset[k] + higher(0.0f, white) <= near;
-        int person = offset[k] + lower(0.0f, white) >= 1.0f - near;
-        if (change)
-            person &= !(change[3 * k] | change[3 * k + 1] | change[3 * k + 2]);
-        sure[k] = (u8)(room << ROOM | person << PERSON);
-    }
-}
-
-/* The two samples of one row around a cell, interpolated for its pixels. */
-static void spread(float first, float second, const float *restrict distance, float *restrict line,
-                   int count) {
-    for (int x = 0; x < count; x++)
-        line[x] = first + distance[x] * (second - first);
-}
-
-static void spread_colours(const i16 *first, const i16 *second, const float *restrict distance,
-                           float *restrict line, int count) {
-    for (int x = 0; x < count; x++)
-        for (int c = 0; c < 3; c++)
-            line[3 * x + c] = (float)first[c] + distance[x] * (float)(second[c] - first[c]);
-}
-
-/* What the mixed pixels of the present row of cells are computed from, at the width of the frame:
- * slope, offset and colours, each interpolated in the rows of samples above and below. */
-typedef struct {
-    float *slope[2], *offset[2], *colours[2];
-    float *alpha, *grey;
-} Lines;
-
-static void mix(const u8 *restrict source, const u8 *restrict behind, const Lines *lines, int first,
-                int count, float down, float threshold, int changed, u8 *restrict out) {
-    const float *restrict s0 = lines->slope[0] + first, *restrict s1 = lines->slope[1] + first;
-    const float *restrict o0 = lines->offset[0] + first, *restrict o1 = lines->offset[1] + first;
-    const float *restrict c0 = lines->colours[0] + 3 * (size_t)first;
-    const float *restrict c1 = lines->colours[1] + 3 * (size_t)first;
-    float *restrict grey = lines->grey, *restrict alpha = lines->alpha;
-    const float low = 0.5f / threshold, high = 0.5f / (1.0f - threshold);
-    grey_row(source, grey, count);
-    for (int x = 0; x < count; x++) {
-        const float slope = s0[x] + down * (s1[x] - s0[x]);
-        const float offset = o0[x] + down * (o1[x] - o0[x]);
-        const float value = clipped(slope * grey[x] + offset, 1.0f);
-        grey[x] = value < threshold ? value * low : (value - 1.0f) * high + 1.0f;
-    }
-    for (int x = 0; x < count; x++)
-        alpha[3 * x] = alpha[3 * x + 1] = alpha[3 * x + 2] = grey[x];
-    if (changed)
-        for (int x = 0; x < 3 * count; x++) {
-            const float here = clipped((float)source[x] + c0[x] + down * (c1[x] - c0[x]), 255.0f);
-            const float there = behind[x];
-            out[x] = (u8)(i32)(there + alpha[x] * (here - there) + 0.5f);
-        }
-    else
-        for (int x = 0; x < 3 * count; x++) {
-            const float there = behind[x];
-            out[x] = (u8)(i32)(there + alpha[x] * ((float)source[x] - there) + 0.5f);
-        }
-}
-
-/* Where the processor can shuffle bytes, five pixels are reversed at a time. */
-#if !defined(__x86_64__) || defined(__SSSE3__)
-#define SHUFFLES
-typedef u8 Block __attribute__((vector_size(16)));
-#if defined(__clang__) || __GNUC__ >= 12
-#define REVERSED(b) \
-    __builtin_shufflevector(b, b, 13, 14, 15, 10, 11, 12, 7, 8, 9, 4, 5, 6, 1, 2, 3, 0)
-#else
-#define REVERSED(b) \
-    __builtin_shuffle(b, (Block){13, 14, 15, 10, 11, 12, 7, 8, 9, 4, 5, 6, 1, 2, 3, 0})
-#endif
-#endif
-
-/* Write the pixels of a row in reverse order. */
-static void reverse(const u8 *line, u8 *out, int width) {
-    int left = width;
-#ifdef SHUFFLES
-    /* A block has one byte before its five pixels when it is read, and one after them when it is
-     * written, which the next block overwrites. */
-    for (; left > 5; left -= 5, out += 15) {
-        Block block;
-        memcpy(&block, line + 3 * (size_t)left - 16, 16);
-        block = REVERSED(block);
-        memcpy(out, &block, 16);
-    }
-#endif
-    for (; left > 0; left--, out += 3)
-        memcpy(out, line + 3 * (size_t)(left - 1), 3);
-}
-
-/* The four samples around a pixel give bounds for its alpha that hold at any grey level. So the
- * pixels between four samples, a cell, are copied if all of them are room or all are person; only
- * the other cells are computed, usually fewer than a tenth. */
-EXPORT int blend(const u8 *frame, int height, int width, const float *slope, const float *offset,
-                 const i16 *change, int rows, int columns, float threshold, const u8 *background,
-                 int mirror, u8 *out) {
-    const size_t samples = (size_t)rows * columns, wide = 3 * (size_t)width;
-    float *floats = malloc(sizeof(float) * (4 * (size_t)width + 3 * wide + 2 * (size_t)width
-                                            + (size_t)height));
-    int *ints = malloc(sizeof(int) * ((size_t)columns + 2 + (size_t)rows + 2));
-    u8 *bytes = malloc(samples + (size_t)columns + 1 + wide);
-    if (!floats || !ints || !bytes) {
-        free(floats);
-        free(ints);
-        free(bytes);
-        return -1;
-    }
-    Lines lines;
-    float *next = floats;
-    for (int n = 0; n < 2; n++) {
-        lines.slope[n] = next, next += width;
-        lines.offset[n] = next, next += width;
-        lines.colours[n] = next, next += wide;
-    }
-    lines.alpha = next, next += wide;
-    lines.grey = next, next += width;
-    float *across = next, *down = next + width;
-    int *start = ints, *begin = ints + columns + 2;
-    u8 *sure = bytes, *kind = bytes + samples, *line = kind + columns + 1;
-    make_cells(width, columns, start, across);
-    make_cells(height, rows, begin, down);
-    mark_sure(slope, offset, change, threshold, samples, sure);
-    for (int i = 0; i <= rows; i++) {
-        if (begin[i] == begin[i + 1])
-            continue;
-        const size_t pair[2] = {(size_t)most(0, i - 1) * columns,
-                                (size_t)least(rows - 1, i) * columns};
-        for (int k = 0; k <= columns; k++) {
-            const int left = most(0, k - 1), right = least(columns - 1, k);
-            const int all = sure[pair[0] + left] & sure[pair[0] + right] & sure[pair[1] + left]
-                            & sure[pair[1] + right];
-            kind[k] = all & 1 << ROOM ? ROOM : all & 1 << PERSON ? PERSON : MIXED;
-            const int first = start[k], count = start[k + 1] - first;
-            if (kind[k] != MIXED || !count)
-                continue;
-            for (int n = 0; n < 2; n++) {
-                const size_t a = pair[n] + left, b = pair[n] + right;
-                spread(slope[a], slope[b], across + first, lines.slope[n] + first, count);
-                spread(offset[a], offset[b], across + first, lines.offset[n] + first, count);
-                if (change)
-                    spread_colours(change + 3 * a, change + 3 * b, across + first,
-                                   lines.colours[n] + 3 * (size_t)first, count);
-            }
-        }
-        for (int y = begin[i]; y < begin[i + 1]; y++) {
-            u8 *target = mirror ? line : out + y * wide;
-            for (int k = 0, last; k <= columns; k = last) {
-                for (last = k + 1; last <= columns && kind[last] == kind[k]; last++)
-                    ;
-                const int first = start[k], count = start[last] - first;
-                const size_t at = y * wide + 3 * (size_t)first;
-                u8 *drawn = target + 3 * (size_t)first;
-                if (kind[k] == MIXED)
-                    mix(frame + at, background + at, &lines, first, count, down[y], threshold,
-                        change != NULL, drawn);
-                else
-                    memcpy(drawn, (kind[k] == ROOM ? background : frame) + at, 3 * (size_t)count);
-            }
-            if (mirror)
-                reverse(line, out + y * wide, width);
-        }
-    }
-    free(floats);
-    free(ints);
-    free(bytes);
     return 0;
 }

@@ -1,11 +1,12 @@
-"""The functions of kernels.c, which is compiled when the program is installed; see `build` in
-hatch_build.py. ``compiled`` says whether they are there. Where they are not, because no compiler
-was found, the callers do the same with NumPy and OpenCV, in more passes.
+"""The functions of kernels.c, blending.c and softening.c, which are compiled when the program is
+installed; see hatch_build.py. ``compiled`` says whether they are there. Where they are not, because
+no compiler was found, the callers do the same with NumPy and OpenCV, in more passes.
 
 The functions release the GIL. Arrays are C-contiguous, and all values finite.
 """
 
 import ctypes
+import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg.frames import Alpha, Image
+from realtime_bg.imaging.geometry import disc
 
 Changes = NDArray[np.int16]
 
@@ -63,14 +65,14 @@ def fit_linear(guide: Image, alpha: Alpha, eps: float) -> tuple[Alpha, Alpha]:
     return slope, offset
 
 
-def estimate_change(guide: Image, alpha: Alpha, solid: float) -> Changes:
+def estimate_change(guide: Image, alpha: Alpha, solid: float, beyond: int = 2) -> Changes:
     """What is to be added to the colours of ``guide`` (h, w, 3) to get those of the person, by the
     blur fusion of `foreground.py`; 0 where ``alpha`` (h, w) exceeds ``solid``, and without meaning
-    more than two pixels from an alpha between 0 and ``solid``."""
+    more than ``beyond`` pixels from an alpha between 0 and ``solid``."""
     _check(alpha, np.float32, alpha.shape[:2])
     _check(guide, np.uint8, (*alpha.shape, 3))
     change = np.empty(guide.shape, np.int16)
-    _call("estimate_change", guide, alpha, *alpha.shape, ctypes.c_float(solid), change)
+    _call("estimate_change", guide, alpha, *alpha.shape, ctypes.c_float(solid), beyond, change)
     return change
 
 
@@ -83,14 +85,16 @@ def blend(
     background: Image,
     mirror: bool,
     out: Image,
+    feather: int = 0,
+    grow: int = 0,
 ) -> None:
     """Blend the person in ``frame`` over ``background`` into ``out``, all (H, W, 3), within 1 grey
     level of exact arithmetic.
 
     The maps ``slope`` and ``offset`` (h, w) and ``change`` (h, w, 3) are upsampled bilinearly.
     Alpha is slope * grey + offset clipped to 0..1, then with ``threshold``, which is between 0 and
-    1, shifted to 0.5. The person's colours are those of the frame plus the change. ``mirror``: the
-    result is flipped horizontally.
+    1, shifted to 0.5, and grown and feathered by pixels as in `refine.py`. The person's colours are
+    those of the frame plus the change. ``mirror``: the result is flipped horizontally.
     """
     _check(frame, np.uint8, (*frame.shape[:2], 3))
     _check(background, np.uint8, frame.shape)
@@ -108,10 +112,19 @@ def blend(
         change,
         *slope.shape,
         ctypes.c_float(threshold),
+        feather,
+        grow,
+        chords(abs(grow)),
         background,
         int(mirror),
         out,
     )
+
+
+@functools.lru_cache(maxsize=4)
+def chords(radius: int) -> NDArray[np.int32]:
+    """How far the rows of a disc reach from its middle, at the distances 0 to ``radius``."""
+    return (disc(radius).sum(axis=1, dtype=np.int32)[radius:] // 2).astype(np.int32)
 
 
 def _check(array: NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:

@@ -1,5 +1,5 @@
 """Everything between a small matte and the composite in one pass over the frame, for the settings
-that this serves, and where kernels.c is compiled."""
+that this serves, and where the kernels are compiled."""
 
 from typing import NamedTuple
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from realtime_bg.frames import Alpha, Image, Matte
 from realtime_bg.imaging import kernels
-from realtime_bg.processing.refine import colour_change, linear_model
-from realtime_bg.settings import HarmoniseSettings, Settings
+from realtime_bg.processing.refine import colour_change, linear_model, reach_of
+from realtime_bg.settings import HarmoniseSettings, RefineSettings, Settings
 
 
 class EdgeMaps(NamedTuple):
@@ -20,14 +20,15 @@ class EdgeMaps(NamedTuple):
     slope: Alpha
     offset: Alpha
     change: NDArray[np.int16] | None
-    threshold: float
+    settings: RefineSettings
 
     def over(self, background: Image, mirror: bool, out: Image) -> Image:
         """Blend the person over a background of the frame's size into ``out``, which is returned;
         mirrored if asked for. Within 1 grey level of exact arithmetic."""
         frame, behind = np.ascontiguousarray(self.frame), np.ascontiguousarray(background)
         maps = self.slope, self.offset, self.change
-        kernels.blend(frame, *maps, self.threshold, behind, mirror, out)
+        edge = self.settings
+        kernels.blend(frame, *maps, edge.threshold, behind, mirror, out, edge.feather, edge.grow)
         return out
 
 
@@ -39,14 +40,12 @@ def needs_full_size(settings: Settings) -> bool:
 
 def edge_maps(matte: Matte, settings: Settings) -> EdgeMaps | None:
     """The maps of a matte that is smoothed already; None if this way does not serve the settings,
-    because they need the alpha or the colours at full size, or pixels beyond the edge."""
-    refine = settings.refine
-    beyond = refine.feather or refine.grow
-    guide = matte.guide
-    if not kernels.compiled or beyond or needs_full_size(settings) or guide is None:
+    because they need the alpha or the colours at full size."""
+    refine, guide = settings.refine, matte.guide
+    if not kernels.compiled or needs_full_size(settings) or guide is None:
         return None
     if matte.alpha.shape == matte.frame.image.shape[:2]:
         return None
     slope, offset = linear_model(guide, matte.alpha, refine.levels)
-    change = colour_change(matte, refine.decontaminate)
-    return EdgeMaps(matte.frame.image, slope, offset, change, refine.threshold)
+    change = colour_change(matte, refine.decontaminate, reach_of(refine))
+    return EdgeMaps(matte.frame.image, slope, offset, change, refine)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from realtime_bg.frames import Alpha, Image, Matte
 from realtime_bg.imaging import kernels
 from realtime_bg.imaging.foreground import estimate_foreground
-from realtime_bg.imaging.geometry import Box, enlarged, resize, shrunk
+from realtime_bg.imaging.geometry import Box, disc, enlarged, resize, shrunk
 from realtime_bg.imaging.shaping import certain_parts, large_parts, without_holes
 from realtime_bg.processing.steady import Steady
 from realtime_bg.settings import RefineSettings
@@ -84,7 +84,7 @@ def upsampled(matte: Matte, settings: RefineSettings) -> Refined:
     box = person_box(matte.alpha, shape, 0 if matte.alpha.shape == shape else REACH)
     if box is None:
         return Refined(frame, NOWHERE, np.zeros((0, 0), np.float32), None)
-    beyond = settings.feather + max(0, settings.grow)
+    beyond = reach_of(settings)
     if beyond:
         box = tuple(
             _grown(part, beyond, side)  # type: ignore[assignment]
@@ -99,7 +99,13 @@ def upsampled(matte: Matte, settings: RefineSettings) -> Refined:
         alpha = feather(alpha, settings.feather)
     if matte.foreground is None and settings.decontaminate and matte.guide is None:
         matte = with_foreground(matte)
-    return Refined(frame, box, alpha, upsample_foreground(matte, box, settings.decontaminate))
+    colours = upsample_foreground(matte, box, settings.decontaminate, beyond)
+    return Refined(frame, box, alpha, colours)
+
+
+def reach_of(settings: RefineSettings) -> int:
+    """How many pixels of the frame the settings move or soften the edge outwards."""
+    return settings.feather + max(0, settings.grow)
 
 
 def shaped(matte: Matte, settings: RefineSettings) -> Matte:
@@ -191,26 +197,32 @@ def with_foreground(matte: Matte) -> Matte:
     return Matte(matte.frame, alpha, estimate_foreground(guide, alpha), guide)
 
 
-def colour_change(matte: Matte, decontaminate: bool) -> NDArray[np.int16] | None:
+def colour_change(matte: Matte, decontaminate: bool, reach: int = 0) -> NDArray[np.int16] | None:
     """What is to be added to the colours of the guide of a ``matte`` to get those of the person,
     ``int16 (h, w, 3)``: from the engine's foreground, or estimated if it has none. 0 in the solid
-    interior, which keeps the colours of the frame; None if it is 0 everywhere."""
+    interior, which keeps the colours of the frame; None if it is 0 everywhere.
+
+    ``reach``: how many pixels of the frame beyond the edge have to get these colours too."""
     guide, alpha, colour = matte.guide, matte.alpha, matte.foreground
     assert guide is not None
     if colour is None:
         if not decontaminate:
             return None
         if kernels.compiled:
-            return kernels.estimate_change(guide, np.ascontiguousarray(alpha), SOLID)
+            beyond = RADIUS + 1 + math.ceil(reach * max(alpha.shape) / max(matte.frame.size))
+            return kernels.estimate_change(guide, np.ascontiguousarray(alpha), SOLID, beyond)
         colour = estimate_foreground(guide, alpha)
     change = cv2.subtract(colour, guide, dtype=cv2.CV_16S)
     change[alpha > SOLID] = 0
     return change
 
 
-def upsample_foreground(matte: Matte, box: Box, decontaminate: bool = False) -> Image | None:
+def upsample_foreground(
+    matte: Matte, box: Box, decontaminate: bool = False, reach: int = 0
+) -> Image | None:
     """The ``box`` of the foreground at the size of the frame; None means the colours of the frame.
-    ``decontaminate``: estimate it if the engine has none, from a guide.
+    ``decontaminate``: estimate it if the engine has none, from a guide. ``reach``: see
+    `colour_change`.
 
     The change of the colours is upsampled and added to the full-size frame, which preserves the
     camera's detail.
@@ -220,7 +232,7 @@ def upsample_foreground(matte: Matte, box: Box, decontaminate: bool = False) -> 
         return colour[box]
     if matte.guide is None:
         return None if colour is None else enlarged(colour, matte.frame.size, box)
-    change = colour_change(matte, decontaminate)
+    change = colour_change(matte, decontaminate, reach)
     if change is None:
         return None
     fine: Image = cv2.add(frame[box], enlarged(change, matte.frame.size, box), dtype=cv2.CV_8U)
@@ -237,9 +249,8 @@ def shift_threshold(alpha: Alpha, threshold: float) -> Alpha:
 
 def grown(alpha: Alpha, by: int) -> Alpha:
     """The alpha enlarged by ``by`` pixels, or shrunk if ``by`` is negative."""
-    side = 2 * abs(by) + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return (cv2.dilate if by > 0 else cv2.erode)(alpha, disc, borderType=cv2.BORDER_REPLICATE)
+    change = cv2.dilate if by > 0 else cv2.erode
+    return change(alpha, disc(abs(by)), borderType=cv2.BORDER_REPLICATE)
 
 
 def feather(alpha: Alpha, radius: int) -> Alpha:

@@ -7,6 +7,7 @@ from helpers.scripts import module
 
 from realtime_bg.imaging import kernels
 from realtime_bg.imaging.foreground import estimate_foreground
+from realtime_bg.imaging.geometry import disc
 
 LIBRARIES = sorted(kernels.FOLDER.glob(f"kernels-*.{kernels.SUFFIX}"))
 # (width, height), large and small
@@ -18,7 +19,7 @@ SIZES += [((160, 90), (32, 18)), ((203, 107), (40, 24)), ((3, 600), (2, 1))]
 def library(request, monkeypatch):
     """Each library that this processor can run."""
     if not kernels.compiled:
-        pytest.skip("kernels.c is not compiled (python hatch_build.py)")
+        pytest.skip("the kernels are not compiled (python hatch_build.py)")
     level = int(request.param.split("-")[1].split(".")[0])
     loaded = kernels._loaded(level)
     if level > loaded.processor_level():
@@ -104,18 +105,41 @@ def test_colours_at_the_edge_are_those_of_blur_fusion(size):
     near = cv2.dilate(edge, np.ones((5, 5), np.uint8)) == 1
     assert np.abs(change - expected)[near & (alpha <= 0.98)].max(initial=0) <= 1
     assert not change[alpha > 0.98].any()
+    change = kernels.estimate_change(guide, alpha, 0.98, 7)
+    near = cv2.dilate(edge, np.ones((15, 15), np.uint8)) == 1
+    assert np.abs(change - expected)[near & (alpha <= 0.98)].max(initial=0) <= 1
     assert not kernels.estimate_change(guide, np.ones_like(alpha), 0.98).any()
 
 
-def exact_blend(frame, slope, offset, change, threshold, background):
+def exact_blend(frame, slope, offset, change, threshold, background, feather=0, grow=0):
     size = frame.shape[1], frame.shape[0]
     alpha = np.clip(upsampled(slope, size) * luma(frame) + upsampled(offset, size), 0, 1)
     high = 1 - (1 - alpha) * 0.5 / (1 - threshold)
-    alpha = np.where(alpha < threshold, alpha * 0.5 / threshold, high)[:, :, None]
+    alpha = np.where(alpha < threshold, alpha * 0.5 / threshold, high)
+    if grow:
+        alpha = grown(alpha, grow)
+    if feather:
+        alpha = softened(alpha, feather)
+    alpha = alpha[:, :, None]
     colours = frame.astype(np.float64)
     if change is not None:
         colours = np.clip(colours + upsampled(change, size), 0, 255)
     return alpha * colours + (1 - alpha) * background
+
+
+def grown(alpha, by):
+    """The largest alpha in a disc around each pixel, or the least."""
+    pick, radius = (np.max, by) if by > 0 else (np.min, -by)
+    padded = np.pad(alpha, radius, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * radius + 1,) * 2)
+    return pick(windows[:, :, disc(radius).astype(bool)], axis=2)
+
+
+def softened(alpha, radius):
+    padded = np.pad(alpha, radius, mode="edge")
+    side = 2 * radius + 1
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side))
+    return np.maximum(alpha, np.minimum(2 * windows.mean(axis=(2, 3)), 1))
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.05, 0.8])
@@ -135,16 +159,33 @@ def test_blending_is_within_one_grey_level_of_exact(size, small, changed, thresh
     np.testing.assert_array_equal(mirrored[:, ::-1], out)
 
 
+@pytest.mark.parametrize(("feather", "grow"), [(1, 0), (9, 0), (0, 1), (0, -5), (4, 3), (5, -2)])
+@pytest.mark.parametrize(("size", "small"), SIZES)
+def test_an_edge_that_is_grown_and_feathered_is_exact_too(size, small, feather, grow):
+    frame, background, guide = pictures(8, size, size, small)
+    alpha = soft(small, seed=len(size))
+    slope, offset = kernels.fit_linear(guide, alpha, 195.0)
+    change = kernels.estimate_change(guide, alpha, 0.98)
+    out, mirrored = np.empty_like(frame), np.empty_like(frame)
+    for mirror, target in ((False, out), (True, mirrored)):
+        maps = slope, offset, change
+        kernels.blend(frame, *maps, 0.4, background, mirror, target, feather, grow)
+    exact = exact_blend(frame, slope, offset, change, 0.4, background, feather, grow)
+    assert np.abs(out - exact).max() <= 1
+    np.testing.assert_array_equal(mirrored[:, ::-1], out)
+
+
+@pytest.mark.parametrize("feather", [0, 3])
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.5, -3.0, 3.0])
-def test_where_all_is_room_or_person_pixels_are_copied(value):
+def test_where_all_is_room_or_person_pixels_are_copied(value, feather):
     frame, background = pictures(5, (61, 33), (61, 33))
     slope, offset = np.zeros((5, 9), np.float32), np.full((5, 9), value, np.float32)
     out = np.empty_like(frame)
-    kernels.blend(frame, slope, offset, None, 0.5, background, False, out)
-    if value == 0.5:
+    kernels.blend(frame, slope, offset, None, 0.5, background, False, out, feather, -feather)
+    if value == 0.5 and not feather:
         assert np.abs(out - (frame / 2 + background / 2)).max() <= 1
     else:
-        np.testing.assert_array_equal(out, frame if value >= 1 else background)
+        np.testing.assert_array_equal(out, frame if value >= 0.5 else background)
 
 
 @pytest.mark.parametrize(

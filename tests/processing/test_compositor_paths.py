@@ -229,7 +229,7 @@ def test_a_background_of_a_device_matte_gets_nothing_of_the_camera(make, monkeyp
     assert rendered(make, monkeypatch, OnDevice(frame(6), [])) == (SIZE, 0.2)
 
 
-@pytest.mark.skipif(not kernels.compiled, reason="kernels.c is not compiled")
+@pytest.mark.skipif(not kernels.compiled, reason="the kernels are not compiled")
 def test_composites_in_one_pass_use_their_memory_again(make, monkeypatch):
     maker, settings, _ = make()
     small = np.ascontiguousarray(frame().image[::2, ::2])

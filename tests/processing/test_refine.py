@@ -118,7 +118,7 @@ def test_the_model_of_a_window_is_least_squares_with_a_small_penalty():
         np.testing.assert_allclose(got[1], expected, atol=3e-5)
 
 
-@pytest.mark.skipif(not refining.kernels.compiled, reason="kernels.c is not compiled")
+@pytest.mark.skipif(not refining.kernels.compiled, reason="the kernels are not compiled")
 def test_the_kernel_is_used_where_it_is_compiled(matte, monkeypatch):
     asked = []
     for name in ("fit_linear", "estimate_change"):
