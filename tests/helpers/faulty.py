@@ -80,8 +80,8 @@ class Camera(ReopeningSource):
             time.sleep(0.005)  # as a driver without frames
         if bench.camera == "raising":
             raise ValueError("a JPEG nobody can read")
-        if bench.camera in ("gone", "busy"):
-            return None
+        if bench.camera in ("gone", "busy") or self not in bench.opened:
+            return None  # also if it is well again, but not yet opened again
         image = np.zeros((bench.size[1], bench.size[0], 3), np.uint8)
         image[:, ::2] = RAW
         return image
