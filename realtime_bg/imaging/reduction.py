@@ -1,4 +1,4 @@
-"""Reducing a frame to a network's input, in one pass where kernels.c is compiled."""
+"""Reducing a frame to a network's input, in one pass where the kernels are compiled."""
 
 import cv2
 import numpy as np
