@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from realtime_bg.errors import MissingPackageError, RealtimeBgError
+from realtime_bg.installing import add_extra, pip
 
 # The extra that installs an optional package; all other packages are base dependencies.
 EXTRAS = {"torch": "torch", "torchvision": "train", "pycocotools": "train"}
@@ -40,7 +41,7 @@ def find_entry(
 def missing_package(kind: str, name: str, package: str) -> MissingPackageError:
     """Return the error that says how to install a package that the plug-in ``name`` needs."""
     extra = EXTRAS.get(package)
-    install = f'pip install "realtime-bg[{extra}]"' if extra else f"pip install {package}"
+    install = add_extra(extra) if extra else pip(f"install {package}")
     return MissingPackageError(f"{kind} {name!r} needs the package {package!r}; run: {install}")
 
 

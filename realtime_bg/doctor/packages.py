@@ -1,11 +1,11 @@
 """Checks the Python packages: which cannot be imported, are too old, or conflict."""
 
-import re
 from collections.abc import Iterator
-from importlib import metadata
 
 from realtime_bg.doctor.findings import Finding, Machine, Needs
 from realtime_bg.doctor.isolation import run_isolated
+from realtime_bg.installing import add_extra, installed_version, pip, requirements
+from realtime_bg.runtimes.builds import ONNXRUNTIME, conflict
 from realtime_bg.settings import Settings
 
 # Modules that the program requires, and the packages that can provide them.
@@ -17,15 +17,8 @@ NEEDED = {
         "opencv-python-headless",
         "opencv-contrib-python-headless",
     ),
-    "onnxruntime": (
-        "onnxruntime-gpu",
-        "onnxruntime",
-        "onnxruntime-directml",
-        "onnxruntime-openvino",
-    ),
+    "onnxruntime": ONNXRUNTIME,
     "onnx": ("onnx",),
-    "safetensors": ("safetensors",),
-    "pyvirtualcam": ("pyvirtualcam",),
     "pydantic": ("pydantic",),
     "pydantic_settings": ("pydantic-settings",),
     "yaml": ("PyYAML",),
@@ -46,31 +39,33 @@ EXTRAS = {
         ("fastapi", "uvicorn", "websockets", "python-multipart", "prometheus-client"),
     ),
     "torch": ("the engine rvm-torch and .pth files", ("torch",)),
-    "openvino": ("twice the speed on CPUs with bfloat16", ("openvino",)),
-    "heif": ("HEIC photos", ("pillow-heif",)),
+    "safetensors": ("checkpoints in that format", ("safetensors",)),
+    "heif": ("HEIC photos", ("pi-heif",)),
 }
 
 
 def packages(machine: Machine, _: Settings, __: Needs) -> Iterator[Finding]:
     """Import the required modules; check which extras are installed."""
-    problems = dict(_imported(machine, list(NEEDED)))
+    needed = NEEDED if machine.linux else NEEDED | {"pyvirtualcam": ("pyvirtualcam",)}
+    problems = dict(_imported(machine, list(needed)))
     fine: dict[str, str] = {}
-    for module, candidates in NEEDED.items():
-        here = {name: version for name in candidates if (version := _version(name))}
-        problem = problems.get(module) or _age(here)
-        if len(here) > 1:
+    for module, candidates in needed.items():
+        here = {name: version for name in candidates if (version := installed_version(name))}
+        problem, fix = problems.get(module) or _age(here), ""
+        if module == "onnxruntime" and not problem:
+            problem, fix = conflict()
+        elif len(here) > 1:
             problem = problem or f"{' and '.join(here)} overwrite each other's files"
         if problem:
-            yield Finding(
-                module, "fault", f"{module}: {problem}", _remedy(problem, candidates, here)
-            )
+            fix = fix or _remedy(problem, candidates, here)
+            yield Finding(module, "fault", f"{module}: {problem}", fix)
         elif any("headless" in name for name in here):
             yield Finding(
                 module,
                 "note",
                 f"{module}: built without window support (headless)",
-                "for the preview window: pip uninstall -y "
-                f"{' '.join(here)} && pip install opencv-python",
+                f"for the preview window: {pip('uninstall -y ' + ' '.join(here))} "
+                f"&& {pip('install opencv-python')}",
             )
         else:
             fine |= here
@@ -78,14 +73,14 @@ def packages(machine: Machine, _: Settings, __: Needs) -> Iterator[Finding]:
         text = ", ".join(f"{name} {version}" for name, version in fine.items())
         yield Finding("packages", "ok", text, data=fine)
     for extra, (purpose, names) in EXTRAS.items():
-        versions = {name: version for name in names if (version := _version(name))}
+        versions = {name: version for name in names if (version := installed_version(name))}
         missing = [name for name in names if name not in versions]
         if not missing:
             text = ", ".join(f"{name} {version}" for name, version in versions.items())
             yield Finding(extra, "ok", f"extra {extra}: {text}", data=versions)
         else:
             text = f"extra {extra}: not installed ({', '.join(missing)}); for {purpose}"
-            yield Finding(extra, "note", text, f'pip install "realtime-bg[{extra}]"', versions)
+            yield Finding(extra, "note", text, add_extra(extra), versions)
 
 
 def _imported(machine: Machine, modules: list[str]) -> Iterator[tuple[str, str]]:
@@ -102,34 +97,14 @@ def _imported(machine: Machine, modules: list[str]) -> Iterator[tuple[str, str]]
         yield modules.pop(0), f"cannot be imported: {outcome.problem}"
 
 
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return ""
-
-
 def _age(here: dict[str, str]) -> str:
     """Return which package is older than this program requires, or an empty string."""
+    wanted = {need.name.lower(): need.specifier for need in requirements()}
     for name, version in here.items():
-        least = _least().get(name.lower())
-        if least and _numbers(version) < _numbers(least):
-            return f"{name} {version} is older than {least}"
+        specifier = wanted.get(name.lower())
+        if specifier and not specifier.contains(version, prereleases=True):
+            return f"{name} {version} is not {specifier}"
     return ""
-
-
-def _least() -> dict[str, str]:
-    """Return the minimum version of each package, from this package's metadata."""
-    try:
-        lines = metadata.requires("realtime-bg") or []
-    except metadata.PackageNotFoundError:  # run from a clone
-        return {}
-    found = (re.match(r"([\w.-]+)(?:\[[^]]*\])?>=([\d.]+)", line) for line in lines)
-    return {match[1].lower(): match[2] for match in found if match}
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", version.partition("+")[0])[:3]]
 
 
 def _remedy(problem: str, candidates: tuple[str, ...], here: dict[str, str]) -> str:
@@ -138,6 +113,6 @@ def _remedy(problem: str, candidates: tuple[str, ...], here: dict[str, str]) -> 
     if "libgthread" in problem or "libglib" in problem:
         return "sudo apt install libglib2.0-0"
     if len(here) > 1:
-        return f"pip uninstall -y {' '.join(here)} && pip install {next(iter(here))}"
-    again = "--force-reinstall" if here and "older" not in problem else "-U"
-    return f"pip install {again} {next(iter(here), candidates[0])}"
+        return f"{pip('uninstall -y ' + ' '.join(here))} && {pip('install ' + next(iter(here)))}"
+    again = "--force-reinstall" if here and " is not " not in problem else "-U"
+    return pip(f"install {again} {next(iter(here), candidates[0])}")

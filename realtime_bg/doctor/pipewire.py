@@ -4,6 +4,7 @@ whether browsers can get it."""
 from collections.abc import Iterator
 from typing import Any
 
+from realtime_bg.devices import loopback
 from realtime_bg.devices.libpipewire import START
 from realtime_bg.doctor import portal
 from realtime_bg.doctor.findings import Finding, Machine, Needs, State, severity
@@ -84,8 +85,8 @@ def remedy(machine: Machine) -> str:
 
 def _wanted(machine: Machine, needs: Needs) -> State:
     """The state of what does not work here: a fault if no driver's camera can stand in."""
-    devices = machine.path("/sys/devices/virtual/video4linux").glob("video*")
-    return severity(needs.pipewire or (needs.virtualcam and not needs.driver and not any(devices)))
+    driver = needs.driver or loopback.devices(machine.path(str(loopback.LOOPBACKS)))
+    return severity(needs.pipewire or (needs.virtualcam and not driver))
 
 
 def _service(machine: Machine, known: dict[str, Any], needs: Needs) -> Finding:

@@ -108,10 +108,11 @@ def torch() -> Results:
 
 def virtualcam() -> Results:
     """Open the virtual camera briefly."""
-    import pyvirtualcam
+    from realtime_bg.sinks.driver_camera import open_driver
 
-    with pyvirtualcam.Camera(640, 360, 30) as camera:
-        yield {"device": camera.device, "backend": camera.backend}
+    camera = open_driver("", (640, 360), 30)
+    yield {"device": camera.device, "backend": camera.backend}
+    camera.close()
 
 
 def pipewire() -> Results:

@@ -8,6 +8,8 @@ from realtime_bg.doctor.computer import features
 from realtime_bg.doctor.findings import Finding, Machine, Needs, State, severity
 from realtime_bg.doctor.isolation import Outcome, run_isolated
 from realtime_bg.imaging import kernels
+from realtime_bg.installing import add_extra, pip
+from realtime_bg.runtimes.builds import no_cuda
 from realtime_bg.settings import Settings
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -25,7 +27,7 @@ def runtimes(machine: Machine, settings: Settings, _: Needs) -> Iterator[Finding
             "onnxruntime",
             "fault",
             f"ONNX Runtime: {problem}",
-            "pip install --force-reinstall onnxruntime",
+            pip("install --force-reinstall onnxruntime"),
         )
         return
     asks_cuda = settings.engine.device.startswith("cuda")
@@ -40,8 +42,7 @@ def runtimes(machine: Machine, settings: Settings, _: Needs) -> Iterator[Finding
         yield Finding(
             "ONNX Runtime CUDA",
             "fault",
-            "ONNX Runtime CUDA: this ONNX Runtime is built without it",
-            'pip install "realtime-bg[cuda]"',
+            f"ONNX Runtime CUDA: not used, {no_cuda()}",
         )
     yield _kernels()
     yield _openvino(machine, settings, reference)
@@ -97,7 +98,7 @@ def _openvino(machine: Machine, settings: Settings, reference: list[float]) -> F
             if fast
             else ("this CPU does not support bfloat16 and would gain nothing")
         )
-        fix = 'pip install "realtime-bg[openvino]"' if fast or needed else ""
+        fix = pip("install openvino") if fast or needed else ""
         return Finding(name, severity(needed), f"{name}: not installed; {worth}", fix)
     result = _compared(run_isolated(machine, "openvino"), reference)
     unused = (
@@ -115,7 +116,7 @@ def _openvino(machine: Machine, settings: Settings, reference: list[float]) -> F
 
 def _torch(machine: Machine, settings: Settings) -> Iterator[Finding]:
     needed = settings.engine.name == "rvm-torch"
-    fix = 'pip install "realtime-bg[torch]"'
+    fix = add_extra("torch")
     if find_spec("torch") is None:
         yield Finding(
             "PyTorch",

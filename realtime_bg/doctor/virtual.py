@@ -5,6 +5,7 @@ import platform
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from realtime_bg.devices import loopback
 from realtime_bg.devices.cameras import Camera, held_by, query
 from realtime_bg.doctor import pipewire
 from realtime_bg.doctor.findings import Finding, Machine, Needs, State, severity
@@ -64,9 +65,8 @@ class _Device(NamedTuple):
 
 def _devices(machine: Machine) -> Iterator[_Device]:
     """Yield the loopback devices known to the kernel, including those that cannot be opened."""
-    nodes = machine.path("/sys/devices/virtual/video4linux").glob("video*")
-    for number in sorted(int(node.name[5:]) for node in nodes if node.name[5:].isdigit()):
-        name, path = f"/dev/video{number}", str(machine.path(f"/dev/video{number}"))
+    for name in loopback.devices(machine.path(str(loopback.LOOPBACKS))):
+        path = str(machine.path(name))
         try:
             camera, delivers = query(path)
         except OSError:

@@ -15,6 +15,7 @@ from PIL import ImageCms, ImageOps, UnidentifiedImageError
 
 from realtime_bg.errors import DataError, MissingPackageError, RealtimeBgError, reason
 from realtime_bg.frames import Alpha, Cutout, Image
+from realtime_bg.installing import add_extra
 
 NOBODY = 0.5 / 255  # pixels with a lower alpha show nobody
 PIXELS = 200_000_000  # larger photos are refused: a small file can decompress to fill the memory
@@ -138,12 +139,12 @@ def _opened(data: bytes, name: str) -> Any:
 
 def _learn_heic(name: str) -> None:
     try:
-        import pillow_heif
+        import pi_heif
     except ImportError:
         raise MissingPackageError(
-            f"{name}: HEIC needs the package 'pillow-heif'; run: pip install \"realtime-bg[heif]\""
+            f"{name}: HEIC needs the package 'pi-heif'; run: {add_extra('heif')}"
         ) from None
-    pillow_heif.register_heif_opener()
+    pi_heif.register_heif_opener()
 
 
 def _formats() -> list[str]:

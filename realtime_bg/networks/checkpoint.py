@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg.errors import MissingPackageError, ModelError
+from realtime_bg.installing import add_extra
 
 
 def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -16,8 +17,14 @@ def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
     installed.
     """
     if path.suffix.lower() == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
+        try:
+            from safetensors import SafetensorError
+            from safetensors.numpy import load_file
+        except ModuleNotFoundError:
+            raise MissingPackageError(
+                f"{path} is a safetensors checkpoint; run: {add_extra('safetensors')}, "
+                "or use the ONNX file"
+            ) from None
 
         try:
             return {
@@ -29,8 +36,7 @@ def read_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
         import torch
     except ModuleNotFoundError:
         raise MissingPackageError(
-            f'{path} is a PyTorch checkpoint; run: pip install "realtime-bg[torch]", '
-            f"or use the ONNX file"
+            f"{path} is a PyTorch checkpoint; run: {add_extra('torch')}, or use the ONNX file"
         ) from None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

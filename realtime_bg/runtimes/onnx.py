@@ -14,6 +14,8 @@ from pathlib import Path
 import onnxruntime as ort
 
 from realtime_bg.errors import EngineError, ModelError, RealtimeBgError
+from realtime_bg.installing import add_extra
+from realtime_bg.runtimes.builds import CUDA, no_cuda
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +34,8 @@ def open_session(
         index = int(device.partition(":")[2] or 0)
         reason = cuda_problem()
         if reason is None:
-            session = _session(
-                path, [("CUDAExecutionProvider", {"device_id": index})], thread_count
-            )
-            if session.get_providers()[0] == "CUDAExecutionProvider":
+            session = _session(path, [(CUDA, {"device_id": index})], thread_count)
+            if session.get_providers()[0] == CUDA:
                 return session, f"CUDA:{index}"
             reason = f"ONNX Runtime did not start on cuda:{index}"
         if device != "auto" or has_driver():
@@ -103,15 +103,15 @@ def has_driver() -> bool:
 @cache
 def cuda_problem() -> str | None:
     """Why ONNX Runtime cannot use CUDA on this machine, or None if no obstacle is known."""
-    if "CUDAExecutionProvider" not in ort.get_available_providers():
-        return "this onnxruntime is built without it (pip install onnxruntime-gpu)"
+    if CUDA not in ort.get_available_providers():
+        return no_cuda()
     if not has_driver():
         return "no NVIDIA driver was found"
     if hasattr(ort, "preload_dlls"):
         with contextlib.redirect_stdout(io.StringIO()):  # it prints the libraries it did not find
             ort.preload_dlls()
-    problem = library_problem("CUDAExecutionProvider")
-    return problem and f'{problem} (pip install "realtime-bg[cuda]" brings CUDA and cuDNN)'
+    problem = library_problem(CUDA)
+    return problem and f"{problem} (CUDA and cuDNN are brought by: {add_extra('cuda')})"
 
 
 def library_problem(provider: str) -> str | None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg.errors import MissingPackageError, ModelError
+from realtime_bg.installing import pip
 from realtime_bg.runtimes.onnx import threads
 from realtime_bg.settings import EngineSettings
 
@@ -89,7 +90,7 @@ def compiled(
         if settings.runtime == "auto":
             return None
         raise MissingPackageError(
-            'the runtime openvino is not installed; run: pip install "realtime-bg[openvino]"'
+            f"the runtime openvino is not installed; run: {pip('install openvino')}"
         )
     if settings.runtime == "auto" and not _has_bfloat16():
         return None

@@ -1,11 +1,11 @@
-"""A camera of a driver, through pyvirtualcam: v4l2loopback, OBS or UnityCapture."""
+"""A camera of a driver: v4l2loopback on Linux, OBS or UnityCapture elsewhere."""
 
 import os
 import sys
 import time
+from typing import Protocol
 
-import pyvirtualcam
-
+from realtime_bg.devices.loopback import LoopbackCamera
 from realtime_bg.devices.readers import readers
 from realtime_bg.errors import SinkError
 from realtime_bg.frames import Planes, Size
@@ -14,16 +14,39 @@ from realtime_bg.sinks.cameras import REMEDIES, CameraSink
 LOOK_SECONDS = 1.0  # between checks whether the device still exists
 
 
+class DriverCamera(Protocol):
+    """A camera of one of the drivers."""
+
+    device: str
+    backend: str
+
+    def send(self, planes: Planes) -> None:
+        """Show a picture, I420 ``uint8 (height * width * 3 / 2,)``."""
+
+    def close(self) -> None:
+        """Stop feeding it."""
+
+
+def open_driver(target: str, size: Size, fps: float) -> DriverCamera:
+    """Open ``target``, or the first free camera if it is empty. Raises an error of the driver."""
+    if sys.platform.startswith("linux"):
+        return LoopbackCamera(target, size, fps)
+    import pyvirtualcam  # GPL-2; not needed on Linux
+
+    camera: DriverCamera = pyvirtualcam.Camera(
+        *size, fps, fmt=pyvirtualcam.PixelFormat.I420, device=target or None
+    )
+    return camera
+
+
 class DriverCameraSink(CameraSink):
     """``target`` is a device such as /dev/video10, or empty for the first free one."""
 
     def __init__(self, target: str, size: Size, fps: float) -> None:
         super().__init__(target, size, fps)
         try:
-            self._camera = pyvirtualcam.Camera(
-                *self.even, fps, fmt=pyvirtualcam.PixelFormat.I420, device=target or None
-            )
-        except Exception as error:  # each backend raises its own errors
+            self._camera = open_driver(target, self.even, fps)
+        except Exception as error:  # each driver raises its own errors
             reasons = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
             remedy = REMEDIES.get(sys.platform, "see the README")
             raise SinkError(f"no virtual camera ({reasons}); {remedy}") from None

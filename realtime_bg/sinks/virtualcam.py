@@ -9,8 +9,8 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
+from realtime_bg.devices.loopback import devices
 from realtime_bg.errors import RealtimeBgError, SinkError
 from realtime_bg.frames import Composite, Planes, Size
 from realtime_bg.sinks.cameras import REMEDIES, CameraSink
@@ -19,7 +19,6 @@ from realtime_bg.system.backoff import Retry
 
 log = logging.getLogger(__name__)
 
-LOOPBACKS = Path("/sys/devices/virtual/video4linux")
 PAUSES = 1.0, 2.0, 5.0, 10.0, 30.0  # seconds between attempts to open what is missing or has failed
 
 
@@ -126,8 +125,7 @@ def _driver_camera(target: str, size: Size, fps: float) -> CameraSink:
 
 
 def _loopback_camera(size: Size, fps: float) -> CameraSink:
-    """The first device of v4l2loopback. Other devices are not touched: opening a webcam would turn
-    its light on."""
-    if not any(LOOPBACKS.glob("video*")):
+    """The first device of v4l2loopback."""
+    if not devices():
         raise SinkError(f"no virtual camera of v4l2loopback; {REMEDIES['linux']}")
     return _driver_camera("", size, fps)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from realtime_bg.errors import DataError, MissingPackageError, reason
 from realtime_bg.frames import Image, Size
+from realtime_bg.installing import add_extra
 from realtime_bg.training import augment
 from realtime_bg.training.labelled import (
     Mask,
@@ -106,7 +107,7 @@ class CocoPhotos(NamedPhotos):
             from pycocotools.coco import COCO
         except ModuleNotFoundError:
             raise MissingPackageError(
-                'COCO needs the package pycocotools; run: pip install "realtime-bg[train]"'
+                f"COCO needs the package pycocotools; run: {add_extra('train')}"
             ) from None
         file = coco_annotations(root, split)
         self._folder = next(

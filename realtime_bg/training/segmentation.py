@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from realtime_bg.errors import MissingPackageError, TrainingError, reason
 from realtime_bg.frames import Size
+from realtime_bg.installing import add_extra
 from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
 from realtime_bg.system.console import say
 from realtime_bg.training import metrics
@@ -188,7 +189,7 @@ def deeplabv3(pretrained: bool = True) -> nn.Module:
     except Exception as error:  # a version that does not match PyTorch raises many types
         raise MissingPackageError(
             f"deeplabv3 needs torchvision, which cannot be used here ({reason(error)}); "
-            'run: pip install "realtime-bg[train]"'
+            f"run: {add_extra('train')}"
         ) from None
     if pretrained:
         say("deeplabv3 starts with torchvision's weights (BSD-3-Clause; trained on COCO)")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from realtime_bg.errors import MissingPackageError, SinkError, reason
+from realtime_bg.installing import add_extra
 from realtime_bg.settings import Settings
 from realtime_bg.system.console import out, say
 from realtime_bg.system.log_limits import RateLimit
@@ -22,7 +23,7 @@ try:
     from realtime_bg.web.security import new_token
 except ModuleNotFoundError as missing:
     raise MissingPackageError(
-        f'the web page needs the package {missing.name!r}; run: pip install "realtime-bg[web]"'
+        f"the web page needs the package {missing.name!r}; run: {add_extra('web')}"
     ) from None
 
 STOP_SECONDS = 2

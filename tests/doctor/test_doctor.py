@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from helpers import ROOT
+from packaging.requirements import Requirement
 
 from realtime_bg import doctor
 from realtime_bg.cli import main as cli
@@ -19,6 +20,8 @@ from realtime_bg.devices import v4l2
 from realtime_bg.devices.v4l2 import Format
 from realtime_bg.doctor import isolation, packages, runtimes, speed, video, virtual, weights
 from realtime_bg.doctor.findings import Finding, Machine, Needs
+from realtime_bg.installing import add_extra, pip
+from realtime_bg.runtimes import builds
 from realtime_bg.settings import load, loading
 from realtime_bg.zoo import packaged
 
@@ -366,7 +369,7 @@ def test_a_provider_that_answers_something_else_is_found_out(tmp_path):
     assert found["ONNX Runtime CUDA"].state == "fault"
     assert "by up to 0.50" in found["ONNX Runtime CUDA"].text
     for name in ("OpenVINO", "PyTorch"):
-        if found[name].fix.startswith("pip install") and "not installed" in found[name].text:
+        if found[name].fix.startswith(pip("install")) and "not installed" in found[name].text:
             continue
         assert "it crashed (SIGABRT)" in found[name].text
     here = probing(tmp_path, PROVIDERS % "0.99")
@@ -407,25 +410,36 @@ for name in sys.argv[2:]:
         "opencv-python": "5.0",
         "opencv-python-headless": "5.0",
         "onnxruntime": "1.30",
-        "av": "14.0",
+        "av": "14.0.0",
     }
-    monkeypatch.setattr(packages, "_version", lambda name: versions.get(name, ""))
-    monkeypatch.setattr(packages, "_least", lambda: {"numpy": "1.26", "av": "14.0"})
+    wanted = [Requirement("numpy>=1.26"), Requirement("av>=14.0")]
+    monkeypatch.setattr(packages, "installed_version", lambda name: versions.get(name, ""))
+    monkeypatch.setattr(packages, "requirements", lambda: wanted)
     found = {one.name: one for one in packages.packages(probing(tmp_path, code), SETTINGS, ALL)}
-    assert found["numpy"].text == "numpy: numpy 1.19.5 is older than 1.26"
-    assert found["numpy"].fix == "pip install -U numpy"
+    assert found["numpy"].text == "numpy: numpy 1.19.5 is not >=1.26"
+    assert found["numpy"].fix == pip("install -U numpy")
     assert "overwrite each other" in found["cv2"].text
     assert "av 14.0" in found["packages"].text
-    assert found["torch"].fix == 'pip install "realtime-bg[torch]"'
+    assert found["torch"].fix == add_extra("torch")
     del versions["opencv-python"]
     found = {one.name: one for one in packages.packages(probing(tmp_path, code), SETTINGS, ALL)}
     assert (found["cv2"].state, "headless" in found["cv2"].text) == ("note", True)
 
 
-def test_the_least_versions_are_those_of_our_metadata():
-    assert packages._least()["numpy"] == "1.26"
-    assert packages._least()["onnxruntime-gpu"] == "1.20"
-    assert packages._numbers("2.13.0+cpu") == [2, 13, 0]
+def test_the_wrong_build_of_onnx_runtime_is_a_fault(tmp_path, monkeypatch):
+    code = """
+import json, sys
+for name in sys.argv[2:]:
+    print(json.dumps({"module": name, "problem": ""}))
+"""
+    both = {"onnxruntime": "1.32", "onnxruntime-gpu": "1.31"}
+    for where in (packages, builds):
+        monkeypatch.setattr(where, "installed_version", lambda name: both.get(name, ""))
+    monkeypatch.setattr("onnxruntime.get_available_providers", list)
+    found = {one.name: one for one in packages.packages(probing(tmp_path, code), SETTINGS, ALL)}
+    assert found["onnxruntime"].state == "fault"
+    assert "overwritten onnxruntime-gpu" in found["onnxruntime"].text
+    assert found["onnxruntime"].fix.endswith("--force-reinstall --no-deps onnxruntime-gpu")
 
 
 def test_models_are_compared_with_what_was_published(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Every engine in the registry keeps the contract of `engines/base.py`."""
 
+import re
+
 import numpy as np
 import pytest
 from helpers import graphs
@@ -8,6 +10,7 @@ from realtime_bg import engines
 from realtime_bg.engines import ENGINES, open_engine
 from realtime_bg.errors import EngineError, MissingPackageError, ModelError
 from realtime_bg.frames import Frame, check_matte, downloaded
+from realtime_bg.installing import add_extra
 from realtime_bg.runtimes import onnx as _ort
 from realtime_bg.runtimes.input_size import work_size
 from realtime_bg.settings import EngineSettings
@@ -140,7 +143,7 @@ def test_missing_package_holds_its_install_command(monkeypatch, portrait):
 
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "realtime_bg.engines.rvm_torch", raising=False)
-    with pytest.raises(MissingPackageError, match=r'pip install "realtime-bg\[torch\]"'):
+    with pytest.raises(MissingPackageError, match=re.escape(add_extra("torch"))):
         open_engine(EngineSettings(name="rvm-torch"), portrait.size, Stats())
 
 

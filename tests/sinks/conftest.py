@@ -1,19 +1,22 @@
 """Cameras for other programs, without a driver and without PipeWire."""
 
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
 
+from realtime_bg.devices.loopback import devices
 from realtime_bg.sinks import driver_camera, pipewire, virtualcam
 
 
 class FakeDriver:
-    """The part of `pyvirtualcam.Camera` that the sink uses, as strict as the real one."""
+    """The part of `LoopbackCamera` that the sink uses, as strict as the real one."""
 
     made: list = []  # noqa: RUF012 - a new list for every test
 
-    def __init__(self, width, height, fps, *, fmt, device=None):
-        self.size, self.fps, self.fmt = (width, height), fps, fmt
+    def __init__(self, device, size, fps):
+        self.size, self.fps = size, fps
         self.device, self.backend = device or "/dev/video10", "v4l2loopback"
         self.sent, self.closed = [], 0
         FakeDriver.made.append(self)
@@ -62,8 +65,8 @@ def cameras(monkeypatch, tmp_path_factory):
     """Those made with v4l2loopback, which is loaded; there is no PipeWire."""
     folder = tmp_path_factory.mktemp("video4linux")
     (folder / "video10").mkdir()
-    monkeypatch.setattr(virtualcam, "LOOPBACKS", folder)
-    monkeypatch.setattr(driver_camera.pyvirtualcam, "Camera", FakeDriver)
+    monkeypatch.setattr(virtualcam, "devices", partial(devices, folder))
+    monkeypatch.setattr(driver_camera, "LoopbackCamera", FakeDriver)
     monkeypatch.setattr(pipewire, "PublishedCamera", FakePublished)
     monkeypatch.setattr(FakeDriver, "made", [])
     monkeypatch.setattr(FakePublished, "made", [])

@@ -1,7 +1,7 @@
 """The cameras that other programs see: in PipeWire, of a driver, and both."""
 
 import sys
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -45,7 +45,6 @@ def test_the_driver_gets_the_pictures_as_i420(cameras):
     sink = VirtualCameraSink("", SIZE, 25)
     sink.send(composite(colour=(10, 120, 230)))
     assert cameras[0].fps == 25
-    assert cameras[0].fmt == driver_camera.pyvirtualcam.PixelFormat.I420
     assert near(cameras[0].sent[0], (10, 120, 230))
     assert sink.description.startswith("virtual camera /dev/video10 (v4l2loopback; for programs")
     sink.close()
@@ -82,7 +81,7 @@ def test_without_a_device_the_remedy_is_named_on_one_line(cameras, monkeypatch, 
     def refuse(*_args, **_kwargs):
         raise RuntimeError("'v4l2loopback' backend: no device\n\n  'obs' backend: not found\n")
 
-    monkeypatch.setattr(driver_camera.pyvirtualcam, "Camera", refuse)
+    monkeypatch.setattr(driver_camera, "open_driver", refuse)
     for module in (driver_camera, virtualcam):
         monkeypatch.setattr(module, "sys", SimpleNamespace(platform=platform))
     with pytest.raises(SinkError) as caught:
@@ -94,9 +93,20 @@ def test_without_a_device_the_remedy_is_named_on_one_line(cameras, monkeypatch, 
     assert ("PipeWire" in message) is (platform == "linux")
 
 
+def test_elsewhere_the_driver_is_the_one_of_pyvirtualcam(monkeypatch):
+    opened = []
+    library = ModuleType("pyvirtualcam")
+    library.PixelFormat = SimpleNamespace(I420="I420")
+    library.Camera = lambda *size, **options: opened.append((*size, options)) or "camera"
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", library)
+    monkeypatch.setattr(driver_camera, "sys", SimpleNamespace(platform="win32"))
+    assert driver_camera.open_driver("", (64, 48), 25) == "camera"
+    assert opened == [(64, 48, 25, {"fmt": "I420", "device": None})]
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks v4l2loopback")
-def test_the_real_library_without_the_device_is_our_error():
-    with pytest.raises(SinkError, match=r"no virtual camera .*modprobe"):
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(SinkError, match=r"no virtual camera .*not-there: No such file.*modprobe"):
         open_sink("virtualcam:/dev/video-that-is-not-there", SIZE, 25)
 
 
@@ -204,8 +214,8 @@ def test_a_viewer_of_either_counts(
     assert sink.has_viewers() is expected
 
 
-def test_without_v4l2loopback_no_device_is_touched(cameras, published, monkeypatch, tmp_path):
-    monkeypatch.setattr(virtualcam, "LOOPBACKS", tmp_path)
+def test_without_v4l2loopback_no_device_is_touched(cameras, published, monkeypatch):
+    monkeypatch.setattr(virtualcam, "devices", list)
     sink = open_sink("virtualcam", SIZE, 25)
     sink.send(composite())
     assert cameras == []

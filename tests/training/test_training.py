@@ -23,6 +23,7 @@ from realtime_bg.engines.embedded import Embedded  # noqa: E402
 from realtime_bg.engines.semantic import Semantic  # noqa: E402
 from realtime_bg.errors import DataError, TrainingError  # noqa: E402
 from realtime_bg.frames import Frame, check_matte  # noqa: E402
+from realtime_bg.installing import add_extra  # noqa: E402
 from realtime_bg.networks.fcdensenet import FCDenseNet, FCDenseNet103  # noqa: E402
 from realtime_bg.networks.unet import UNet  # noqa: E402
 from realtime_bg.settings import EngineSettings  # noqa: E402
@@ -530,9 +531,7 @@ def test_wrong_arguments_end_in_one_line(photos, tmp_path, capsys, monkeypatch, 
 
 def test_deeplabv3_needs_a_torchvision_that_works(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    refused(
-        capsys, 'run: pip install "realtime-bg[train]"', photos, tmp_path / "run", arch="deeplabv3"
-    )
+    refused(capsys, f"run: {add_extra('train')}", photos, tmp_path / "run", arch="deeplabv3")
 
 
 def test_tensorboard_is_fed_where_it_is_installed(photos, tmp_path, monkeypatch):
@@ -766,9 +765,7 @@ def test_a_damaged_coco_is_named(coco, tmp_path, capsys, spoil, reason):
 
 def test_coco_without_its_package_says_what_to_install(coco, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools.coco", None)
-    refused(
-        capsys, 'run: pip install "realtime-bg[train]"', None, tmp_path / "run", data=f"coco:{coco}"
-    )
+    refused(capsys, f"run: {add_extra('train')}", None, tmp_path / "run", data=f"coco:{coco}")
 
 
 def test_a_coco_photo_of_another_size_than_its_annotation_is_left_out(coco):

@@ -22,6 +22,7 @@ from helpers.serving import TOKEN, served
 from PIL import Image as Pillow
 from websockets.sync.client import connect
 
+from realtime_bg.installing import add_extra
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.demo import DemoSource
 from realtime_bg.videos.sound import ENCODERS
@@ -490,7 +491,7 @@ def test_an_engine_without_its_package_is_refused_with_the_command(web, monkeypa
     before = web.get("/api/settings").json()["engine"]["name"]
     answer = web.patch("/api/settings", json={"engine": {"name": "rvm-torch"}})
     assert answer.status_code == 422
-    assert 'pip install "realtime-bg[torch]"' in answer.json()["error"]
+    assert add_extra("torch") in answer.json()["error"]
     assert web.get("/api/settings").json()["engine"]["name"] == before
 
 
