@@ -22,9 +22,8 @@ LOOPBACKS = Path("/sys/devices/virtual/video4linux")
 # A struct v4l2_format is a type and a union, which is aligned like a pointer and has 200 bytes.
 _UNION = 8 if sys.maxsize > 2**32 else 4
 _FORMAT_BYTES = 200 + _UNION
-_PIXELS = struct.Struct(
-    "=2I4s9I"
-)  # width, height, fourcc, field, bytes of a line, of a picture ...
+# Width, height, FourCC, field, bytes of a line, bytes of a picture, and six more
+_PIXELS = struct.Struct("=2I4s9I")
 _OUTPUT, _NO_FIELDS, _BT601 = 2, 1, 1  # V4L2_BUF_TYPE_VIDEO_OUTPUT, V4L2_FIELD_NONE, SMPTE170M
 GET_FORMAT, SET_FORMAT = (
     3 << 30 | _FORMAT_BYTES << 16 | ord("V") << 8 | number for number in (4, 5)
@@ -34,11 +33,15 @@ SET_RATE = 3 << 30 | _RATE.size << 16 | ord("V") << 8 | 22
 
 
 class Format(NamedTuple):
-    """A format of the device: size in pixels, FourCC, bytes of a picture."""
+    """A format of the device: size in pixels, and FourCC. Lines are not padded."""
 
     size: Size
     code: str
-    length: int
+
+    @property
+    def length(self) -> int:
+        """The bytes of a picture. The driver itself names more, in whole pages of memory."""
+        return self.size[0] * self.size[1] * BITS[self.code] // 8
 
 
 def devices(folder: Path = LOOPBACKS) -> list[str]:
@@ -110,7 +113,7 @@ def _choose_format(handle: int, size: Size) -> Format:
         if error.errno != errno.EBUSY:
             raise
         have = _format(handle, GET_FORMAT, size)
-    if have.size != size or have.code not in FORMATS or have.length != _length(have):
+    if have.size != size or have.code not in FORMATS:
         width, height = have.size
         raise OSError(
             f"it is fixed to {width}x{height} in {have.code or 'no format'}; end the program that "
@@ -125,8 +128,8 @@ def _format(handle: int, request: int, size: Size) -> Format:
     pixels = _PIXELS.pack(*size, b"YU12", _NO_FIELDS, 0, 0, _BT601, 0, 0, 0, 0, 0)
     head = struct.pack("=I", _OUTPUT).ljust(_UNION, b"\0")
     answer = fcntl.ioctl(handle, request, (head + pixels).ljust(_FORMAT_BYTES, b"\0"))
-    width, height, code, _, _, length, *_ = _PIXELS.unpack_from(answer, _UNION)
-    return Format((width, height), code.rstrip(b"\0 ").decode("ascii", "replace"), length)
+    width, height, code, *_ = _PIXELS.unpack_from(answer, _UNION)
+    return Format((width, height), code.rstrip(b"\0 ").decode("ascii", "replace"))
 
 
 def _set_rate(handle: int, fps: float) -> None:
@@ -136,12 +139,6 @@ def _set_rate(handle: int, fps: float) -> None:
     interval = (1000, max(1, round(fps * 1000)))
     with contextlib.suppress(OSError):  # readers see a rate; the pictures come as they come
         fcntl.ioctl(handle, SET_RATE, _RATE.pack(_OUTPUT, 0, 0, *interval))
-
-
-def _length(form: Format) -> int:
-    """The bytes of a picture without padding."""
-    width, height = form.size
-    return width * height * BITS[form.code] // 8
 
 
 def _reason(error: OSError) -> str:
