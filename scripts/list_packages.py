@@ -8,6 +8,7 @@ It describes the environment in which it runs, which needs the program with all 
 import argparse
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -66,8 +67,9 @@ SHORT = {  # as SPDX writes what older metadata says in words
 HEAD = """\
 # Packages and licences
 
-realtime-bg itself is [MIT](../LICENSE). These are all the packages that `pip install .` brings on Linux (x86-64),
-and what each extra adds, with the licence that each package's metadata states. Sizes are megabytes on the disk.
+realtime-bg itself is [MIT](../LICENSE). These are all the packages that `pip install .` brings on
+Linux (x86-64), and what each extra adds, with the licence that each package's metadata states.
+Sizes are megabytes on the disk.
 Made by `python scripts/list_packages.py docs/packages.md`.
 
 **Copyleft parts**, which stay under their own terms:
@@ -77,15 +79,16 @@ Made by `python scripts/list_packages.py docs/packages.md`.
 | FFmpeg with libx264 and libx265, inside the wheel of `av` | GPL-2.0 or later | always |
 | FFmpeg and Qt, inside the wheel of `opencv-python` | LGPL-2.1, LGPL-3.0 | always |
 | `certifi`, the list of certificate authorities | MPL-2.0 | always |
-| `pyvirtualcam` | GPL-2.0 | Windows and macOS; on Linux the program writes to the driver itself |
+| `pyvirtualcam` | GPL-2.0 | Windows and macOS; on Linux the driver is written to directly |
 | libheif and libde265, inside the wheel of `pi-heif` | LGPL-3.0 | extra `heif` |
-| RVM's weights, downloaded at first use | GPL-3.0 | `--engine rvm`, or `auto` without `--offline` |
+| RVM's weights, downloaded at first use | GPL-3.0 | `--engine rvm`, or `auto` |
 | weights of YOLO-seg, exported by you | AGPL-3.0 | `--engine instance` with such a file |
 
-The built-in network starts from EfficientNet-Lite0's ImageNet weights (Copyright Google, Apache-2.0); see its
-[model card](../models/README.md). `realtime-bg models list` shows the licence of every model. CUDA, which the extra
-`cuda` brings (`onnxruntime-gpu`, about 340 MB, and NVIDIA's libraries, about 2 GB), is under NVIDIA's terms. The extra
-`torch` (BSD-3-Clause) is not listed: its size depends on the build.
+The built-in network starts from EfficientNet-Lite0's ImageNet weights (Copyright Google,
+Apache-2.0); see its [model card](../models/README.md). `realtime-bg models list` shows the licence
+of every model. CUDA, which the extra `cuda` brings (`onnxruntime-gpu`, about 340 MB, and NVIDIA's
+libraries, about 2 GB), is under NVIDIA's terms. The extra `torch` (BSD-3-Clause) is not listed: its
+size depends on the build.
 """
 
 
@@ -129,7 +132,7 @@ def packages(extra: str) -> list[str]:
 
 def licence(name: str) -> str:
     """Return what the metadata of a package states, as SPDX writes it where that is known."""
-    known = metadata.metadata(name)
+    known: Any = metadata.metadata(name)
     classifiers = known.get_all("Classifier") or []
     words = [line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License ::")]
     text = known.get("License-Expression") or "; ".join(words) or known.get("License") or "?"

@@ -1,9 +1,10 @@
 """The commands `image` and `video`: parsing and progress."""
 
+import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -59,7 +60,10 @@ def image(
         typer.Option(
             "--output",
             "-o",
-            help=("The result: .png, .webp, .jpg, .tiff, or - for standard output."),
+            help=(
+                "The result: .png, .webp, .jpg, .tiff, a folder (as --directory), or - for "
+                "standard output."
+            ),
             show_default="beside the photo",
         ),
     ] = None,
@@ -156,8 +160,10 @@ def image(
         done, skipped, failed = photos.run(settings, work, options, overwrite, stop, advance)
     for line in failed:
         say(line, "red")
+    if done == 1 and len(work) == 1 and work[0].target is not None:
+        say(f"written: {work[0].target}")
     if len(work) > 1 or skipped:
-        parts = [f"{done} done"]
+        parts = [f"{done} done in {_place(job.target for job in work)}" if done else "0 done"]
         parts += [f"{skipped} already existed (--overwrite redoes them)"] * bool(skipped)
         parts += [f"{len(failed)} failed"] * bool(failed)
         say(("interrupted; " if stop.is_set() else "") + ", ".join(parts))
@@ -165,15 +171,23 @@ def image(
         raise typer.Exit(130 if stop.is_set() else 1)
 
 
+def _place(targets: Iterable[Path | None]) -> str:
+    """The folder that contains all the files."""
+    return os.path.commonpath([path.parent for path in targets if path is not None])
+
+
 def video(
     source: Annotated[Path, typer.Argument(metavar="IN", show_default=False, help="A video file.")],
     output: Annotated[
-        Path,
+        str,
         typer.Option(
             "--output",
             "-o",
             show_default=False,
-            help=("The result: .mp4, .mov, .mkv, .webm, .gif, or a folder for png-sequence."),
+            help=(
+                "The result: .mp4, .mov, .mkv, .webm, .gif, a folder for png-sequence, or a folder "
+                "in which it gets the video's name."
+            ),
         ),
     ],
     background: Annotated[
@@ -241,14 +255,15 @@ def video(
         engine_flags(engine, model, device, work_size, offline),
         {},
     )
-    source, output = at_home(source), at_home(output)
-    made = list(videos.outputs(output, options).values())
+    source = at_home(source)
+    target = videos.named(output, source, options)
+    made = list(videos.outputs(target, options).values())
     there = [str(path) for path in made if path.exists()]
     if there and not overwrite:
         raise SinkError(f"{there[0]} already exists; give --overwrite to replace it")
     stop = threading.Event()
     with stop_signals(stop.set), _video_bar() as progress:
-        finished = videos.convert(settings, source, output, options, progress, stop)
+        finished = videos.convert(settings, source, target, options, progress, stop)
     if not finished:
         say("interrupted; the same command resumes from here")
         raise typer.Exit(130)

@@ -142,7 +142,7 @@ def _set_rate(handle: int, fps: float) -> None:
 
 
 def _reason(error: OSError) -> str:
-    if error.errno == errno.EBUSY:
+    if error.errno in (errno.EBUSY, errno.EINVAL):  # older drivers then no longer are an output
         return "another program feeds it"
     return error.strerror or str(error)
 

@@ -40,6 +40,7 @@ from realtime_bg.photos.photo_matting import Cutout, PhotoMatting
 from realtime_bg.settings import Settings, at_home
 from realtime_bg.steering.checks import check
 from realtime_bg.system.console import say
+from realtime_bg.system.file_names import names_folder
 from realtime_bg.system.files import write_whole
 
 PIPE = "-"
@@ -106,8 +107,10 @@ class _Found(NamedTuple):
 def jobs(
     inputs: list[str], output: str | None, folder: Path | None, options: PhotoOptions
 ) -> list[Job]:
-    """Return the jobs. Raises SourceError or SinkError for every problem that can be found in
-    advance."""
+    """Return the jobs. An ``output`` that is a folder means the same as ``folder``. Raises
+    SourceError or SinkError for every problem that can be found in advance."""
+    if output is not None and folder is None and names_folder(output):
+        folder, output = at_home(output), None
     if output is not None and folder is not None:
         raise SinkError("--output names one file, --directory a folder; give one of them")
     if PIPE in inputs:

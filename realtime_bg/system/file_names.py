@@ -1,4 +1,12 @@
-"""File names that are not UTF-8, which Python represents with lone surrogates (PEP 383)."""
+"""What a file name says: whether it is a folder's, and whether it is UTF-8; other bytes are lone
+surrogates in Python (PEP 383)."""
+
+import os
+
+
+def names_folder(path: str) -> bool:
+    """Whether ``path`` is a folder, or is meant as one because it ends with a slash."""
+    return path.endswith(("/", os.sep)) or os.path.isdir(os.path.expanduser(path))
 
 
 def is_unicode(name: str) -> bool:

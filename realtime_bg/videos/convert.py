@@ -22,11 +22,12 @@ from realtime_bg.errors import SettingsError, SinkError, SourceError, reason
 from realtime_bg.media.pictures import first_bytes, is_animated_webp
 from realtime_bg.media.reading import Notes
 from realtime_bg.processing.processor import Processor
-from realtime_bg.settings import Settings
+from realtime_bg.settings import Settings, at_home
 from realtime_bg.settings.live import Live
 from realtime_bg.sources import classify
 from realtime_bg.stats import Stats
 from realtime_bg.steering.checks import check
+from realtime_bg.system.file_names import names_folder
 from realtime_bg.videos import joining
 from realtime_bg.videos.clips import Clip, Shot, Span
 from realtime_bg.videos.codings import (
@@ -73,6 +74,17 @@ class VideoOptions(BaseModel):
         if self.end is not None and self.end <= (self.start or 0):
             raise ValueError("the end must come after the start")
         return self
+
+
+def named(output: str, source: Path, options: VideoOptions) -> Path:
+    """Return the target that ``output`` means: in a folder, the result keeps the name of
+    ``source``."""
+    target = at_home(output)
+    suffixes = SUFFIXES[options.alpha]
+    if "" in suffixes or not names_folder(output):
+        return target
+    suffix = source.suffix if source.suffix.lower() in suffixes else suffixes[0]
+    return target / f"{source.stem}{suffix}"
 
 
 def outputs(target: Path, options: VideoOptions) -> dict[str, Path]:

@@ -145,6 +145,19 @@ def test_a_busy_device_is_passed_over(driver, device, tmp_path, monkeypatch):
         LoopbackCamera(str(device), SIZE, 25)
 
 
+def test_older_drivers_take_no_format_while_another_program_feeds_them(driver, device, monkeypatch):
+    plain = driver.ioctl
+
+    def no_output(handle, request, data):
+        if request == loopback.SET_FORMAT:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return plain(handle, request, data)
+
+    monkeypatch.setattr(fcntl, "ioctl", no_output)
+    with pytest.raises(OSError, match=r"video10: another program feeds it"):
+        LoopbackCamera(str(device), SIZE, 25)
+
+
 def test_without_a_device_it_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(loopback, "devices", list)
     with pytest.raises(OSError, match="there is no device of v4l2loopback"):

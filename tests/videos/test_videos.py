@@ -738,9 +738,39 @@ def test_a_background_of_the_list_that_is_gone_is_not_missed(video, plain, place
     assert code == 0, lines
 
 
-def test_a_folder_is_no_video_file(video, plain, place):
-    (place / "o.mp4").mkdir()
-    assert refused(video(plain, "-o", "o.mp4", "--overwrite"), "it is a folder")
+@pytest.mark.parametrize(
+    ("output", "options", "made"),
+    [
+        ("new/", (), "new/plain.mp4"),
+        ("there", (), "there/plain.mp4"),
+        ("there/", ("--alpha", "prores4444"), "there/plain.mov"),
+        ("there", ("--alpha", "webm"), "there/plain.webm"),
+    ],
+)
+def test_in_a_folder_the_result_keeps_the_name(video, plain, place, output, options, made):
+    (place / "there").mkdir()
+    code, lines = video(plain, "-o", output, *options)
+    assert (code, lines[-1]) == (0, f"realtime-bg: written: {made}")
+    assert (place / made).stat().st_size > 0
+
+
+def test_the_folder_of_the_video_itself_is_refused(video, plain, place):
+    before = plain.read_bytes()
+    mine = place / "mine.mp4"
+    mine.write_bytes(before)
+    for folder in ("./", ".", str(place)):
+        code, lines = video(mine, "-o", folder)
+        assert (code, len(lines)) == (2, 1), lines
+        assert "already exists" in lines[0]
+        code, lines = video(mine, "-o", folder, "--overwrite")
+        assert (code, len(lines)) == (2, 1), lines
+        assert "is the source itself" in lines[0]
+    assert mine.read_bytes() == before
+
+
+def test_a_folder_inside_the_folder_is_no_video_file(video, plain, place):
+    (place / "out/plain.mp4").mkdir(parents=True)
+    assert refused(video(plain, "-o", "out", "--overwrite"), "it is a folder")
 
 
 def test_an_engine_that_cannot_be_had(video, plain):
