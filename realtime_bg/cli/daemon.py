@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from realtime_bg.cli import completion
 from realtime_bg.cli.options import (
     Background,
     ConfigOrDefault,
@@ -112,12 +113,17 @@ def install_service(
     start: Annotated[
         bool, typer.Option("--start/--no-start", help="Also start the service.")
     ] = True,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Stop the service, and delete its file.")
+    ] = False,
 ) -> None:
     """Start the daemon at each login: a systemd user unit, a launchd agent or a scheduled task."""
-    from realtime_bg.daemon.service import install, service
+    from realtime_bg.daemon.service import install, service, uninstall
 
     made = service(kind, _with_full_paths(options or []))
-    if show:
+    if remove:
+        typer.echo(uninstall(made))
+    elif show:
         coding = "utf-16" if made.path.suffix == ".xml" else "utf-8"
         typer.echo(made.data.decode(coding).replace("\r\n", "\n"), nl=False)
     else:
@@ -200,6 +206,7 @@ def set_(
         typer.Argument(
             metavar="KEY=VALUE...",
             help=("Settings as in config.yaml, for example refine.feather=3 output.mirror=true"),
+            autocompletion=completion.changes,
         ),
     ],
 ) -> None:
@@ -218,7 +225,11 @@ def set_(
 @ctl.command()
 def background(
     spec: Annotated[
-        str, typer.Argument(help="Like --background of `run`: beach, a file, blur ...")
+        str,
+        typer.Argument(
+            help="Like --background of `run`: beach, a file, blur ...",
+            autocompletion=completion.backgrounds,
+        ),
     ],
 ) -> None:
     """Switch the background."""
@@ -229,7 +240,13 @@ def background(
 
 @ctl.command()
 def toggle(
-    name: Annotated[str, typer.Argument(help="mirror, virtualcam, record, frozen, paused ...")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="mirror, virtualcam, record, frozen, paused ...",
+            autocompletion=completion.toggles,
+        ),
+    ],
 ) -> None:
     """Switch a setting on if it is off, and off if it is on."""
     _say("toggle", key=name)

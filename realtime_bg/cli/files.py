@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
+from realtime_bg.cli import completion
 from realtime_bg.cli.options import (
     Box,
     Classes,
@@ -75,6 +76,7 @@ def image(
             "-b",
             show_default="none",
             help="As in `run`; without it, the result is transparent.",
+            autocompletion=completion.backgrounds,
         ),
     ] = None,
     format: Annotated[
@@ -191,7 +193,14 @@ def video(
         ),
     ],
     background: Annotated[
-        str | None, typer.Option("--background", "-b", help="As in `run`.", show_default="blur")
+        str | None,
+        typer.Option(
+            "--background",
+            "-b",
+            help="As in `run`.",
+            show_default="blur",
+            autocompletion=completion.backgrounds,
+        ),
     ] = None,
     alpha: Annotated[
         str | None,

@@ -4,14 +4,29 @@ import io
 import logging
 import os
 import sys
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from realtime_bg.cli import bench, daemon, devices, doctor, files, models, run, serve, setup, top
+from realtime_bg.cli import (
+    bench,
+    completion,
+    config,
+    daemon,
+    devices,
+    doctor,
+    files,
+    models,
+    run,
+    serve,
+    setup,
+    top,
+)
 from realtime_bg.cli.options import Version
-from realtime_bg.errors import RealtimeBgError, reason
+from realtime_bg.errors import RealtimeBgError, SettingsError, reason
 from realtime_bg.system.console import say
 
 
@@ -22,6 +37,8 @@ class _DefaultRun(TyperGroup):
         own = ("--help", "-h", "--version", "--install-completion", "--show-completion")
         completing = ctx.resilient_parsing and not args  # only the last word has been typed so far
         if not completing and (not args or args[0] not in (*self.commands, *own)):
+            if args and not args[0].startswith("-") and not ctx.resilient_parsing:
+                raise SettingsError(_unknown_command(args[0], list(self.commands)))
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
@@ -74,6 +91,16 @@ app.command()(serve.serve)
 app.command()(bench.bench)
 app.command()(devices.devices)
 app.add_typer(models.models_app, name="models")
+app.add_typer(config.config_app, name="config")
+
+
+def _unknown_command(word: str, commands: list[str]) -> str:
+    """What to say of a first word that is no command."""
+    if word in completion.backgrounds("") or Path(word).is_file():
+        return f"there is no command {word!r}; did you mean --background {word}?"
+    if near := get_close_matches(word, commands, n=1):
+        return f"there is no command {word!r}; did you mean {near[0]!r}?"
+    return f"there is no command {word!r}; choose one of: {', '.join(commands)}"
 
 
 def main() -> None:

@@ -1,9 +1,12 @@
 """The command `models`: listing, downloading and verifying models."""
 
+import json
 from typing import Annotated
 
 import typer
 
+from realtime_bg.cli import completion
+from realtime_bg.cli.columns import columns
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.system.console import show_logs
 
@@ -13,33 +16,59 @@ models_app = typer.Typer(help="List, download and verify model files.", no_args_
 @models_app.command("list")
 def models_list(
     engines: Annotated[bool, typer.Option("--engines", help="List the engines instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """List models with their licences and locations or, with --engines, the engines."""
+    rows = _engines() if engines else _models()
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for line in columns([_in_words(row) for row in rows]):
+        typer.echo(line)
+
+
+def _models() -> list[dict[str, str | None]]:
     from realtime_bg import zoo
 
-    if engines:
-        _list_engines()
-        return
-    for model in zoo.models().values():
-        path = zoo.find(model)
-        where = str(path) if path else "not here" + ("" if model.url else " (put it there by hand)")
-        typer.echo(f"{model.name:<21}{model.engine:<10}{model.licence:<9}{model.file:<32}{where}")
+    return [
+        {
+            "name": model.name,
+            "engine": model.engine,
+            "licence": model.licence,
+            "file": model.file,
+            "path": str(path) if (path := zoo.find(model)) else None,
+            "url": model.url,
+        }
+        for model in zoo.models().values()
+    ]
 
 
-def _list_engines() -> None:
+def _in_words(row: dict[str, str | None]) -> dict[str, str | None]:
+    """A row without its address, but with what to do about a missing file."""
+    if row.get("path", "") is None:
+        row = row | {"path": "not here" if row["url"] else "not here (put it there by hand)"}
+    return {key: text for key, text in row.items() if key != "url"}
+
+
+def _engines() -> list[dict[str, str | None]]:
     from realtime_bg.engines import ENGINES
     from realtime_bg.errors import EngineError
     from realtime_bg.registry import load_class
 
+    rows: list[dict[str, str | None]] = []
     for name in ENGINES:
         try:
             text = load_class(ENGINES, name, "engine", EngineError).description
         except RealtimeBgError as error:
             text = f"not usable here: {error}"
-        typer.echo(f"{name:<12}{text}")
+        rows.append({"name": name, "description": text})
+    return rows
 
 
-ModelName = Annotated[str, typer.Argument(help="A name from `models list`.")]
+ModelName = Annotated[
+    str,
+    typer.Argument(help="A name from `models list`.", autocompletion=completion.models),
+]
 
 
 @models_app.command("fetch")

@@ -5,17 +5,25 @@ from typing import Annotated, Any
 
 import typer
 
+from realtime_bg.cli import completion
 from realtime_bg.version import __version__
 
 Engine = Annotated[
     str | None,
     typer.Option(
-        "--engine", "-e", show_default="auto", help="auto, or a name from `models list --engines`."
+        "--engine",
+        "-e",
+        show_default="auto",
+        help="auto, or a name from `models list --engines`.",
+        autocompletion=completion.engines,
     ),
 ]
 Model = Annotated[
     Path | None,
-    typer.Option(help="A model file (.onnx, .pth, .safetensors) or a name from `models list`."),
+    typer.Option(
+        help="A model file (.onnx, .pth, .safetensors) or a name from `models list`.",
+        autocompletion=completion.models,
+    ),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]
 WorkSize = Annotated[
@@ -78,7 +86,8 @@ Size = Annotated[
     typer.Option(help="WxH to request from the camera, or to scale and crop other sources to."),
 ]
 Config = Annotated[
-    Path | None, typer.Option(help="A YAML file of settings; see config.yaml in the repository.")
+    Path | None,
+    typer.Option(help="A YAML file of settings; `realtime-bg config init` writes one with all."),
 ]
 # For commands that otherwise use the user's own config.yaml: they pass it to `chosen_config`.
 ConfigOrDefault = Annotated[
@@ -86,7 +95,7 @@ ConfigOrDefault = Annotated[
     typer.Option(
         "--config",
         show_default="config.yaml in your configuration folder, if it is there",
-        help="A YAML file of settings; see config.yaml in the repository.",
+        help="A YAML file of settings; `realtime-bg config init` writes one with all.",
     ),
 ]
 Offline = Annotated[
@@ -101,6 +110,7 @@ Background = Annotated[
         help="An image, video, GIF or folder; #rrggbb or a colour name; blur or blur:RADIUS, with "
         ":bokeh and :depth; beach, office, studio or gradient; erase; none. Several times: a list "
         "to cycle through.",
+        autocompletion=completion.backgrounds,
     ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]

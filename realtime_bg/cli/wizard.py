@@ -39,6 +39,7 @@ from realtime_bg.system.signals import STOPPING, handled
 FRAMES = 20  # frames before the one that is used: cameras need some to adjust their exposure
 LOOK_SECONDS = 3.0  # how long the preview is shown
 TRY_SECONDS = 3.0  # how long each output is tried
+VIDEO = "realtime-bg.mp4"
 SEE_DOCTOR = "realtime-bg doctor -o virtualcam"
 TEMPLATE = """\
 # Settings of realtime-bg, written by `realtime-bg setup`, which can be run again.
@@ -281,11 +282,13 @@ def _background() -> str:
 
 def _output() -> list[str]:
     problem = display_problem()
+    calls, works = _calls()
     window = "the preview window" + (f" (not here: {problem})" if problem else "")
     choices = [
         Choice(window, "window"),
-        Choice(_calls(), "virtualcam"),
+        Choice(calls, "virtualcam"),
         Choice("both", "window,virtualcam"),
+        Choice(f"a video file in this folder: {VIDEO}", VIDEO),
         Choice("another: pipewire:NAME, virtualcam:/dev/video10, a video file, or null", None),
     ]
 
@@ -297,21 +300,25 @@ def _output() -> list[str]:
                 raise SettingsError(f"no preview window: {problem}")
         return [sinks.absolute(spec) for spec in specs]
 
-    return _asked("3 of 3: where should the picture go?", choices, accept, 2 if problem else 1)
+    default = 1 if not problem else 2 if works else 4  # never what is not there
+    return _asked("3 of 3: where should the picture go?", choices, accept, default)
 
 
-def _calls() -> str:
-    """The line that offers the virtual camera, with what has to be done for it on this machine."""
+def _calls() -> tuple[str, bool]:
+    """The line that offers the virtual camera, with what has to be done for it on this machine; and
+    whether it works already."""
     text = "the virtual camera, for calls"
     if not sys.platform.startswith("linux") or any(one.writable for one in virtual_cameras()):
-        return text
+        return text, True
     machine = Machine()
     if pipewire.works(machine):
-        return f"{text} (in PipeWire: browsers may need a switch, some programs v4l2loopback)"
+        how = "in PipeWire: browsers may need a switch, some programs v4l2loopback"
+        return f"{text} ({how})", True
     return (
         f"{text} (not here yet; one of these is enough)"
         f"\n     PipeWire, for browsers: {pipewire.remedy(machine)}"
-        f"\n     v4l2loopback, for all programs: {REMEDIES['linux']}"
+        f"\n     v4l2loopback, for all programs: {REMEDIES['linux']}",
+        False,
     )
 
 

@@ -19,6 +19,7 @@ from realtime_bg.errors import SettingsError, reason
 from realtime_bg.system.files import write_whole
 
 NAME = "realtime-bg"
+UNDO = f"{NAME} install-service --remove"
 
 # Left out on purpose: PrivateDevices and DevicePolicy (cameras, GPUs), ProtectProc and ProcSubset
 # (/proc shows who reads the virtual camera), MemoryDenyWriteExecute (networks are compiled when
@@ -99,12 +100,13 @@ TASK = """\
 @dataclass(frozen=True, slots=True)
 class Service:
     """A file that makes the system start the daemon, and the commands that register and start it.
-    ``stop``: a command that runs first and ends a daemon with older options."""
+    ``stop``: a command that runs first and ends a daemon with older options. ``remove``: stops and
+    unregisters it."""
 
     path: Path
     data: bytes
     start: tuple[tuple[str, ...], ...]
-    remove: str
+    remove: tuple[str, ...]
     stop: tuple[str, ...] = ()
 
 
@@ -116,7 +118,7 @@ def systemd(command: list[str]) -> Service:
         ("systemctl", "--user", "enable", str(path)),
         ("systemctl", "--user", "restart", NAME),  # --now would not restart a running one
     )
-    return Service(path, text.encode(), start, f"systemctl --user disable --now {NAME}")
+    return Service(path, text.encode(), start, ("systemctl", "--user", "disable", "--now", NAME))
 
 
 def _quoted(word: str) -> str:
@@ -146,7 +148,7 @@ def launchd(command: list[str]) -> Service:
         path,
         plistlib.dumps(values),
         start,
-        f"launchctl unload -w {path}",
+        ("launchctl", "unload", "-w", str(path)),
         ("launchctl", "unload", str(path)),
     )
 
@@ -170,7 +172,7 @@ def task_scheduler(command: list[str]) -> Service:
         path,
         text.replace("\n", "\r\n").encode("utf-16"),
         start,
-        f"schtasks /Delete /TN {NAME}",
+        ("schtasks", "/Delete", "/F", "/TN", NAME),
         ("schtasks", "/End", "/TN", NAME),
     )
 
@@ -217,7 +219,29 @@ def install(service: Service, start: bool) -> str:
         said = getattr(error, "stderr", "") or reason(error)
         first = said.strip().splitlines()[0] if said.strip() else "no reason given"
         return f"{service.path} is written, but it was not started ({first}); run: {words}"
-    return f"{service.path} is written and started; undo it with: {service.remove}"
+    return f"{service.path} is written and started; undo it with: {UNDO}"
+
+
+def uninstall(service: Service) -> str:
+    """Stop and unregister the service, and delete its file. Return what was done. Raises
+    SettingsError, and then the file is still there, if the system refuses."""
+    if not service.path.exists():
+        return f"there is no service: {service.path} does not exist"
+    words = " ".join(service.remove)
+    if shutil.which(service.remove[0]) is not None:
+        try:
+            if service.stop:
+                with suppress(subprocess.SubprocessError):  # it may not be running
+                    _run(service.stop)
+            _run(service.remove)
+        except (OSError, subprocess.SubprocessError) as error:
+            said = getattr(error, "stderr", "") or reason(error)
+            first = said.strip().splitlines()[0] if said.strip() else "no reason given"
+            raise SettingsError(
+                f"the service was not removed ({first}); run: {words}, and delete {service.path}"
+            ) from None
+    service.path.unlink()
+    return f"the service is stopped, and {service.path} is deleted"
 
 
 def _run(command: tuple[str, ...]) -> None:

@@ -29,6 +29,7 @@ GET_FORMAT, SET_FORMAT = (
     3 << 30 | _FORMAT_BYTES << 16 | ord("V") << 8 | number for number in (4, 5)
 )
 _RATE = struct.Struct("=5I184x")  # struct v4l2_streamparm: type, two fields, seconds as a fraction
+STREAM_ON = 1 << 30 | 4 << 16 | ord("V") << 8 | 18
 SET_RATE = 3 << 30 | _RATE.size << 16 | ord("V") << 8 | 22
 
 
@@ -74,7 +75,7 @@ class LoopbackCamera:
             raise OSError("; ".join(problems) or "there is no device of v4l2loopback")
         self._convert = FORMATS[self.format.code]
         self._buffer = np.empty(self.format.length if self._convert else 0, np.uint8)
-        self._open = True
+        self._open, self._streaming = True, False
 
     def send(self, planes: Planes) -> None:
         """Show a picture, I420 ``uint8 (height * width * 3 / 2,)``."""
@@ -83,6 +84,9 @@ class LoopbackCamera:
             planes = self._buffer
         if (written := os.write(self._handle, planes.data)) != self.format.length:
             raise OSError(f"it took {written} of {self.format.length} bytes")
+        if not self._streaming:
+            self._streaming = True
+            _stream_on(self._handle)
 
     def close(self) -> None:
         """Stop feeding it. Idempotent."""
@@ -139,6 +143,17 @@ def _set_rate(handle: int, fps: float) -> None:
     interval = (1000, max(1, round(fps * 1000)))
     with contextlib.suppress(OSError):  # readers see a rate; the pictures come as they come
         fcntl.ioctl(handle, SET_RATE, _RATE.pack(_OUTPUT, 0, 0, *interval))
+
+
+def _stream_on(handle: int) -> None:
+    """Tell the driver that this handle feeds the device. Otherwise versions up to 0.12 do not
+    notice that it is closed, and take nobody else's pictures. It follows the first picture, because
+    later versions may refuse `write` after it."""
+    import contextlib
+    import fcntl
+
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(handle, STREAM_ON, struct.pack("=i", _OUTPUT))
 
 
 def _reason(error: OSError) -> str:

@@ -5,7 +5,7 @@ import sys
 import time
 from typing import Protocol
 
-from realtime_bg.devices.loopback import LoopbackCamera
+from realtime_bg.devices.loopback import LoopbackCamera, devices
 from realtime_bg.devices.readers import readers
 from realtime_bg.errors import SinkError
 from realtime_bg.frames import Planes, Size
@@ -48,6 +48,8 @@ class DriverCameraSink(CameraSink):
             self._camera = open_driver(target, self.even, fps)
         except Exception as error:  # each driver raises its own errors
             reasons = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+            if devices():  # one of them is there, and the reasons say why it does not do
+                raise SinkError(f"no virtual camera ({reasons})") from None
             remedy = REMEDIES.get(sys.platform, "see the README")
             raise SinkError(f"no virtual camera ({reasons}); {remedy}") from None
         device = self._camera.device

@@ -1,8 +1,10 @@
 """The command line: what a user types, what is answered on which stream, with which exit code."""
 
 import errno
+import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -277,6 +279,21 @@ def test_bad_words_after_other_commands_are_one_line(refused, words, part):
     assert part in refused(*words)
 
 
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("sevre", "did you mean 'serve'?"),
+        ("beach", "did you mean --background beach?"),
+        ("me.png", "did you mean --background me.png?"),
+        ("xyzzy", "choose one of: run, image, video"),
+    ],
+)
+def test_a_misspelt_command_is_named_with_what_may_be_meant(refused, place, word, said):
+    (place / "me.png").write_bytes(b"")
+    assert f"there is no command '{word}'; " in refused(word)
+    assert said in refused(word)
+
+
 def test_a_defect_of_ours_is_one_line_too_and_another_exit_code(command, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("division by zero")
@@ -319,8 +336,14 @@ def test_models_alone_shows_its_help(command):
 def test_models_list_names_every_model_with_its_licence(command):
     code, out, err = command("models", "list")
     assert (code, err) == (0, "")
-    lines = out.splitlines()
+    head, *lines = out.splitlines()
+    assert head.split() == ["NAME", "ENGINE", "LICENCE", "FILE", "PATH"]
     assert len(lines) == len(models())
+    starts = {line.index(row.file) for line, row in zip(lines, models().values(), strict=True)}
+    assert len(starts) == 1
+    found = json.loads(command("models", "list", "--json")[1])
+    assert [row["name"] for row in found] == list(models())
+    assert {row["path"] is None for row in found if row["name"] != "embedded"} == {True}
     for line, model in zip(lines, models().values(), strict=True):
         for part in (model.name, model.engine, model.licence, model.file):
             assert part in line
@@ -331,14 +354,17 @@ def test_models_list_says_where_a_model_lies(command, place, monkeypatch):
     monkeypatch.setenv("REALTIME_BG_MODELS", str(place))
     file = models()["rvm-mobilenetv3"].file
     (place / file).write_bytes(b"x")
-    assert str(place / file) in command("models", "list")[1].splitlines()[0]
+    assert str(place / file) in command("models", "list")[1].splitlines()[1]
     assert command("models", "path") == (0, f"{place / file}\n", "")
 
 
 def test_models_list_engines(command):
     code, out, err = command("models", "list", "--engines")
     assert (code, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines()] == list(ENGINES)
+    assert [line.split()[0] for line in out.splitlines()] == ["NAME", *ENGINES]
+    found = json.loads(command("models", "list", "--engines", "--json")[1])
+    assert [row["name"] for row in found] == list(ENGINES)
+    assert all(row["description"] for row in found)
 
 
 def test_models_verify_without_files(command):
@@ -379,7 +405,9 @@ def test_devices_lists_the_cameras_in_pipewire(command, monkeypatch):
     found = [pipewire_capture.Node("libcamera.front", "Front camera")]
     monkeypatch.setattr(pipewire_capture, "pipewire_cameras", lambda: found)
     code, out, _ = command("devices")
-    assert (code, out) == (0, "pipewire:Front camera  camera in PipeWire\n")
+    assert code == 0
+    assert out.splitlines()[1].startswith("pipewire:Front camera  camera in PipeWire")
+    assert "no camera" not in out
 
 
 def test_devices_lists_cameras_virtual_ones_and_who_uses_them(command, monkeypatch):
@@ -393,11 +421,16 @@ def test_devices_lists_cameras_virtual_ones_and_who_uses_them(command, monkeypat
     )
     code, out, _ = command("devices")
     assert code == 0
-    first, second, third = out.splitlines()
-    assert first == "/dev/video0  camera  HD Cam  used by zoom (pid 7)"
-    assert second == "/dev/video10  virtual camera  Loop"
-    assert third.startswith("/dev/video11  virtual camera  Spare")
-    assert "free to write" in third
+    cells = [re.split("  +", line) for line in out.splitlines()]
+    assert cells == [
+        ["DEVICE", "KIND", "NAME", "USED_BY"],
+        ["/dev/video0", "camera", "HD Cam", "zoom (pid 7)"],
+        ["/dev/video10", "virtual camera", "Loop"],
+        ["/dev/video11", "virtual camera, free to write to", "Spare"],
+    ]
+    found = json.loads(command("devices", "--json")[1])
+    assert [row["device"] for row in found] == ["/dev/video0", "/dev/video10", "/dev/video11"]
+    assert found[0]["used_by"] == "zoom (pid 7)"
 
 
 def test_output_into_a_pipe_that_closes_is_no_complaint():

@@ -154,6 +154,24 @@ def test_a_window_is_not_taken_without_a_display(answered):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PipeWire and v4l2loopback")
 @pytest.mark.usefixtures("untried")
+def test_what_enter_accepts_is_there(answered, place, monkeypatch):
+    monkeypatch.chdir(place)
+    code, out, _ = answered(DEMO, BEACH, "")
+    assert code == 0
+    assert "[4]" in out
+    assert load(default_config()).output.sinks == (str(place / "realtime-bg.mp4"),)
+    free = Camera("/dev/video10", "Loop", virtual=True, writable=True)
+    monkeypatch.setattr(first_run, "virtual_cameras", lambda: [free])
+    assert answered(DEMO, BEACH, "")[0] == 0
+    assert load(default_config()).output.sinks == ("virtualcam",)
+    monkeypatch.setattr(first_run, "display_problem", str)
+    monkeypatch.setattr(first_run, "_preview", lambda *_: None)
+    assert answered(DEMO, BEACH, "")[0] == 0
+    assert load(default_config()).output.sinks == ("window",)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PipeWire and v4l2loopback")
+@pytest.mark.usefixtures("untried")
 def test_the_virtual_camera_is_there_with_a_driver_or_with_pipewire(answered, monkeypatch):
     _, out, _ = answered(DEMO, BEACH, "virtualcam")
     assert "for calls (not here yet; one of these is enough)" in out

@@ -11,7 +11,7 @@ import pytest
 
 from realtime_bg.cli.daemon import _with_full_paths
 from realtime_bg.daemon import service as module
-from realtime_bg.daemon.service import KINDS, install, service
+from realtime_bg.daemon.service import KINDS, install, service, uninstall
 from realtime_bg.errors import SettingsError, SinkError
 
 OPTIONS = ["--background", '/home/me/my 100% "nice" <room> & $HOME.jpg', "-o", "virtualcam"]
@@ -40,10 +40,44 @@ def test_it_is_written_whole_and_says_how_to_go_on(kind, tmp_path, monkeypatch):
 
 def test_where_it_cannot_be_started_the_reason_is_said(tmp_path):
     code = "import sys; print('Failed to connect to bus', file=sys.stderr); sys.exit(1)"
-    made = module.Service(tmp_path / "x", b"x", ((sys.executable, "-c", code),), "")
+    made = module.Service(tmp_path / "x", b"x", ((sys.executable, "-c", code),), ())
     assert "was not started (Failed to connect to bus); run: " in install(made, start=True)
-    made = module.Service(tmp_path / "x", b"x", ((sys.executable, "-c", "pass"),), "undo me")
-    assert "started; undo it with: undo me" in install(made, start=True)
+    made = module.Service(tmp_path / "x", b"x", ((sys.executable, "-c", "pass"),), ())
+    assert "started; undo it with: realtime-bg install-service --remove" in install(
+        made, start=True
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("systemd", ["systemctl --user disable --now realtime-bg"]),
+        ("launchd", ["launchctl unload {path}", "launchctl unload -w {path}"]),
+        (
+            "task-scheduler",
+            ["schtasks /End /TN realtime-bg", "schtasks /Delete /F /TN realtime-bg"],
+        ),
+    ],
+)
+def test_it_is_removed_with_its_file(kind, expected, tmp_path, monkeypatch):
+    program, said = tmp_path / "bin" / expected[0].split()[0], tmp_path / "said"
+    program.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    made = service(kind, [])
+    assert "there is no service" in uninstall(made)
+    install(made, start=False)
+    program.write_text("#!/bin/sh\necho no bus >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(SettingsError, match=r"not removed \(no bus\); run: .* and delete "):
+        uninstall(made)
+    assert made.path.exists()
+    program.write_text(f'#!/bin/sh\necho "$(basename $0) $*" >> {said}\n')
+    assert "is deleted" in uninstall(made)
+    assert not made.path.exists()
+    assert said.read_text().splitlines() == [line.format(path=made.path) for line in expected]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the programs are shell scripts")

@@ -28,6 +28,7 @@ class Driver:
         self.fixed = None
         self.busy = self.hardware = self.old = False
         self.asked, self.rate = [], None
+        self.fed = 0  # handles that the driver knows to feed it
 
     def ioctl(self, _handle, request, data):
         if request == cameras.VIDIOC_QUERYCAP:
@@ -37,6 +38,12 @@ class Driver:
             if self.old:
                 raise OSError(errno.ENOTTY, "no")
             self.rate = struct.unpack_from("=5I", data)[3:]
+            return data
+        if request == loopback.STREAM_ON:
+            if self.old:
+                raise OSError(errno.EINVAL, "no")
+            assert struct.unpack("=i", data) == (2,)
+            self.fed += 1
             return data
         assert len(data) == 208
         kind, width, height, code = struct.unpack_from("=I4x2I4s", data)
@@ -90,18 +97,21 @@ def test_it_writes_what_the_device_insists_on(driver, device, code, busy):
     assert camera.format == (SIZE, code)
     assert driver.asked == [(*SIZE, "YU12")]
     assert driver.rate == (1000, 29970)
+    assert driver.fed == 0  # later drivers refuse `write` after that
     camera.send(cv2.cvtColor(picture(), cv2.COLOR_BGR2YUV_I420).reshape(-1))
+    assert driver.fed == 1
     camera.close()
     camera.close()
     assert np.abs(sent(device, code).astype(int) - picture()).max() <= 4
 
 
 def test_i420_is_asked_for_and_written_as_it_is(driver, device):
-    driver.old = True  # it does not take a rate
+    driver.old = True  # it takes neither a rate nor the news that it is fed
     camera = LoopbackCamera(str(device), SIZE, 25)
     planes = np.arange(72 * 64, dtype=np.uint32).astype(np.uint8)
     camera.send(planes)
-    assert device.read_bytes() == planes.tobytes()
+    camera.send(planes)
+    assert device.read_bytes() == 2 * planes.tobytes()
     assert (camera.device, camera.backend) == (str(device), "v4l2loopback")
 
 

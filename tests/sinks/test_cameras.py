@@ -82,6 +82,7 @@ def test_without_a_device_the_remedy_is_named_on_one_line(cameras, monkeypatch, 
         raise RuntimeError("'v4l2loopback' backend: no device\n\n  'obs' backend: not found\n")
 
     monkeypatch.setattr(driver_camera, "open_driver", refuse)
+    monkeypatch.setattr(driver_camera, "devices", list)
     for module in (driver_camera, virtualcam):
         monkeypatch.setattr(module, "sys", SimpleNamespace(platform=platform))
     with pytest.raises(SinkError) as caught:
@@ -105,7 +106,15 @@ def test_elsewhere_the_driver_is_the_one_of_pyvirtualcam(monkeypatch):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks v4l2loopback")
-def test_a_device_that_is_not_there_is_named():
+def test_a_device_that_cannot_be_used_needs_no_module_to_be_loaded(monkeypatch):
+    monkeypatch.setattr(driver_camera, "devices", lambda: ["/dev/video10"])
+    with pytest.raises(SinkError, match=r"not-there: No such file[^;]*$"):
+        open_sink("virtualcam:/dev/video-that-is-not-there", SIZE, 25)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks v4l2loopback")
+def test_a_device_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr(driver_camera, "devices", list)
     with pytest.raises(SinkError, match=r"no virtual camera .*not-there: No such file.*modprobe"):
         open_sink("virtualcam:/dev/video-that-is-not-there", SIZE, 25)
 
