@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 NAME = "realtime-bg"
+PLACE = Path(__file__).parents[1]
+DEB_MARK = "installed-as-deb"  # a file beside the program in its Debian package
 
 
 def requirements(extra: str = "") -> list["Requirement"]:
@@ -53,11 +55,15 @@ def add_extra(extra: str) -> str:
         extras = {name for name in _extras() if name == extra or _is_complete(name)}
         packages = sorted({name for each in extras for name in _packages(each)})
         return f"uv tool install --with {shlex.quote(','.join(packages))} {_origin()}"
+    if _is_deb():
+        return pip(f"install {_words(_packages(extra))}")
     return pip(f'install "{NAME}[{extra}]"')
 
 
 def pip(arguments: str) -> str:
     """The command of pip for the place where the program is installed."""
+    if _is_deb():  # all is in one folder, which belongs to root
+        return f"sudo python3 -m pip {arguments} --target {PLACE}"
     if _is_pipx():
         return f"pipx runpip {NAME} {arguments}"
     folder = Path(sys.executable).parent
@@ -74,6 +80,10 @@ def pip(arguments: str) -> str:
 
 def _is_pipx() -> bool:
     return (Path(sys.prefix) / "pipx_metadata.json").is_file()
+
+
+def _is_deb() -> bool:
+    return (PLACE / DEB_MARK).is_file()
 
 
 def _is_uv_tool() -> bool:

@@ -20,6 +20,7 @@ EXTRAS = {
     "web": "the page, `serve`, and the daemon's page",
     "heif": "HEIC photos",
     "safetensors": "checkpoints in that format",
+    "tray": "the icon in the desktop's panel",
 }
 PURPOSES = {  # of the packages that the program itself requires
     "numpy": "arrays",
@@ -47,6 +48,7 @@ PURPOSES = {  # of the packages that the program itself requires
     "prometheus-client": "/metrics",
     "pi-heif": "reads HEIC",
     "safetensors": "reads checkpoints",
+    "dbus-fast": "the session bus",
 }
 # Libraries under other terms inside wheels; the metadata does not name them.
 CONTAINS = {

@@ -55,6 +55,13 @@ def test_pipx_injects_the_packages_of_an_extra(place):
     assert installing.pip("install av") == "pipx runpip realtime-bg install av"
 
 
+def test_in_the_debian_package_what_is_added_goes_beside_the_program(tmp_path, monkeypatch):
+    monkeypatch.setattr(installing, "PLACE", tmp_path)
+    (tmp_path / installing.DEB_MARK).touch()
+    command = installing.add_extra("safetensors")
+    assert command == (f"sudo python3 -m pip install 'safetensors>=0.5' --target {tmp_path}")
+
+
 def test_uv_installs_the_tool_with_the_packages_of_all_its_extras(place, monkeypatch):
     (place / "uv-receipt.toml").write_text("")
     monkeypatch.setattr(installing, "_origin", lambda: "/src/realtime-bg")

@@ -24,6 +24,7 @@ from realtime_bg.cli import (
     serve,
     setup,
     top,
+    tray,
 )
 from realtime_bg.cli.options import Version
 from realtime_bg.errors import RealtimeBgError, SettingsError, reason
@@ -85,6 +86,7 @@ app.command()(doctor.doctor)
 app.command()(setup.setup)
 app.command()(top.top)
 app.command()(daemon.daemon)
+app.command()(tray.tray)
 app.add_typer(daemon.ctl, name="ctl")
 app.command("install-service")(daemon.install_service)
 app.command()(serve.serve)

@@ -62,6 +62,9 @@ class Steered(Protocol):
     def cameras(self) -> dict[str, str]:
         """What the open cameras for other programs are, by spec."""
 
+    def viewers(self) -> list[str]:
+        """The programs that show its cameras, as far as they are known."""
+
     def stop(self) -> None:
         """End the daemon."""
 
@@ -82,6 +85,7 @@ class Commands:
             "pause": lambda _: self._pause(True),
             "resume": lambda _: self._pause(False),
             "snapshot": self._snapshot,
+            "viewers": lambda _: self._daemon.viewers(),
             "settings": lambda _: self._daemon.live.now.model_dump(mode="json"),
         }
         name = question.get("command")

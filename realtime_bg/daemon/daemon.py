@@ -85,6 +85,10 @@ class Daemon:
         """What the open cameras for other programs are, by spec."""
         return {} if self.pipeline is None else self.pipeline.outlets.cameras()
 
+    def viewers(self) -> list[str]:
+        """The programs that show its cameras, as far as they are known."""
+        return [] if self.pipeline is None else self.pipeline.outlets.viewers()
+
     def stop(self) -> None:
         """End the daemon, from any thread or a signal handler. Idempotent."""
         self._stopping.set()

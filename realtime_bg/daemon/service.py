@@ -191,10 +191,10 @@ def service(kind: str | None, options: list[str]) -> Service:
     kind = kind or NATIVE.get(sys.platform, "systemd")
     if kind not in KINDS:
         raise SettingsError(f"{kind}: no such kind of service; choose {', '.join(KINDS)}")
-    return KINDS[kind]([*_program(), "daemon", *options])
+    return KINDS[kind]([*program(), "daemon", *options])
 
 
-def _program() -> list[str]:
+def program() -> list[str]:
     """The command that starts this installation of the program."""
     beside = Path(sys.executable).with_name(f"{NAME}.exe" if sys.platform == "win32" else NAME)
     if beside.exists():

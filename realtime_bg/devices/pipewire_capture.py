@@ -4,7 +4,7 @@ libcamera, and those of a sandbox."""
 import ctypes
 import threading
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from realtime_bg.devices import pods
 from realtime_bg.devices.libpipewire import Direction, Flags, SpaBuffer
 from realtime_bg.devices.pipewire import OWN
-from realtime_bg.devices.pipewire_objects import Object, pipewire_objects
+from realtime_bg.devices.pipewire_objects import Object, pipewire_objects, properties
 from realtime_bg.devices.pipewire_stream import Stream
 from realtime_bg.frames import Image, Size
 
@@ -49,7 +49,7 @@ def pipewire_cameras() -> list[Node]:
 
 def _nodes(objects: list[Object]) -> Iterator[Node]:
     for each in objects:
-        given: dict[str, Any] = (each.get("info") or {}).get("props") or {}
+        given = properties(each)
         is_node = str(each.get("type")).endswith(":Node")  # a client has the same properties
         if not is_node or given.get("media.class") != "Video/Source" or OWN in given:
             continue

@@ -36,3 +36,30 @@ def listed(text: str) -> list[Object]:
         for each in part:
             found[each["id"]] = {**found.get(each["id"], {}), **each}
     return list(found.values())
+
+
+def properties(each: Object) -> dict[str, Any]:
+    """The properties of an object."""
+    return (each.get("info") or {}).get("props") or {}
+
+
+def readers_of(name: str, objects: list[Object]) -> list[str]:
+    """The names of the programs that are linked to the node ``name``, as they call themselves."""
+    of_kind: dict[str, list[Object]] = {}
+    for each in objects:
+        of_kind.setdefault(str(each.get("type")).rpartition(":")[2], []).append(each)
+    given = {each["id"]: properties(each) for each in objects}
+    own = {
+        each["id"] for each in of_kind.get("Node", []) if given[each["id"]].get("node.name") == name
+    }
+    found = set()
+    for link in of_kind.get("Link", []):
+        info = link.get("info") or {}
+        if info.get("output-node-id") in own:
+            node = given.get(info.get("input-node-id"), {})
+            client = given.get(node.get("client.id"), {})
+            for key in ("application.name", "application.process.binary", "node.name"):
+                if text := node.get(key) or client.get(key):
+                    found.add(str(text))
+                    break
+    return sorted(found)

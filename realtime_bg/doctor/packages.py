@@ -41,6 +41,7 @@ EXTRAS = {
     "torch": ("the engine rvm-torch and .pth files", ("torch",)),
     "safetensors": ("checkpoints in that format", ("safetensors",)),
     "heif": ("HEIC photos", ("pi-heif",)),
+    "tray": ("the icon in the desktop's panel", ("dbus-fast",)),
 }
 
 

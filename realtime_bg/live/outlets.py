@@ -88,9 +88,16 @@ class Outlets:
 
     def cameras(self) -> dict[str, str]:
         """What the open cameras for other programs are, by spec."""
+        return {spec: at.description for spec, at in self._cameras().items()}
+
+    def viewers(self) -> list[str]:
+        """The names of the programs that show these cameras, as far as they are known."""
+        return sorted({name for at in self._cameras().values() for name in at.viewers()})
+
+    def _cameras(self) -> dict[str, CameraSink]:
         with self._lock:
             sinks = {spec: outlet.sink for spec, outlet in self._open.items()}
-        return {spec: at.description for spec, at in sinks.items() if isinstance(at, CameraSink)}
+        return {spec: at for spec, at in sinks.items() if isinstance(at, CameraSink)}
 
     @property
     def problems(self) -> dict[str, str]:

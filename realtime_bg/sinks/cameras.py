@@ -39,6 +39,11 @@ class CameraSink(Sink):
             self._planes = to_planes(composite.image, self.even, self._planes)
             self.hand_over(self._planes)
 
+    def viewers(self) -> list[str]:
+        """The names of the programs that show it, as far as they are known. Not for the frame path:
+        it may take a second."""
+        return []
+
     @property
     def takes_pictures(self) -> bool:
         """Whether a picture that is sent now is of use. If not, it is not converted."""

@@ -5,6 +5,7 @@ import sys
 import time
 from typing import Protocol
 
+from realtime_bg.devices.cameras import held_by
 from realtime_bg.devices.loopback import LoopbackCamera, devices
 from realtime_bg.devices.readers import readers
 from realtime_bg.errors import SinkError
@@ -80,6 +81,9 @@ class DriverCameraSink(CameraSink):
             self._camera.send(planes.reshape(-1))
         except Exception as error:
             raise SinkError(f"virtual camera {self._camera.device}: {error}") from None
+
+    def viewers(self) -> list[str]:
+        return [name.partition(" (")[0]] if (name := held_by(self._camera.device)) else []
 
     def has_viewers(self) -> bool | None:
         return self._readers.any()

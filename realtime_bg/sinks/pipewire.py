@@ -2,11 +2,13 @@
 
 from realtime_bg.devices.libpipewire import START
 from realtime_bg.devices.pipewire import PublishedCamera
+from realtime_bg.devices.pipewire_objects import pipewire_objects, readers_of
 from realtime_bg.errors import SinkError
 from realtime_bg.frames import Planes, Size
 from realtime_bg.sinks.cameras import CameraSink
 
 NAME = "realtime-bg"
+ASK_SECONDS = 3.0  # how long PipeWire may take to say which programs are linked
 INSTALL = (
     "install it: sudo apt install pipewire wireplumber (Fedora: sudo dnf install pipewire "
     "wireplumber)"
@@ -38,6 +40,12 @@ class PipeWireSink(CameraSink):
         if self._camera.lost:
             raise SinkError(f"PipeWire has ended; start it: {START}")
         self._camera.hand_over(planes)
+
+    def viewers(self) -> list[str]:
+        try:
+            return readers_of(self._name, pipewire_objects(ASK_SECONDS))
+        except OSError:
+            return []
 
     def has_viewers(self) -> bool:
         return self._camera.has_readers

@@ -101,6 +101,10 @@ class VirtualCameraSink(CameraSink):
         for part in failed:
             log.warning("%s; the other camera goes on", part.retry.problem)
 
+    def viewers(self) -> list[str]:
+        sinks = [part.sink for part in self._parts]
+        return [name for sink in sinks if sink is not None for name in sink.viewers()]
+
     def has_viewers(self) -> bool | None:
         answers = [sink.has_viewers() for part in self._parts if (sink := part.sink) is not None]
         if any(answers):
