@@ -134,7 +134,9 @@ def prepare(settings: Settings, use: Use) -> Settings:
     if use == "file":
         return settings.at_quality("fine")
     settings = with_virtual_camera(_with_window(with_current_item(settings)))
-    return settings.at_quality("fast" if runs_live(settings) else "fine")
+    # The demo stands for a camera, also where a file shows what a call would look like.
+    is_demo = sources.classify(settings.source.spec)[0] == "demo"
+    return settings.at_quality("fast" if is_demo or runs_live(settings) else "fine")
 
 
 def with_current_item(settings: Settings) -> Settings:
