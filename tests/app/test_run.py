@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import av
+import cv2
 import numpy as np
 import pytest
 from helpers import ROOT
@@ -200,21 +201,24 @@ def test_files_get_a_finer_network_than_live_use(shared, tmp_path, caplog):
     live = work_size(None, (1280, 720), cuda=False)
     fine = work_size(None, (1280, 720), cuda=False, fine=True)
     assert fine[0] * fine[1] > live[0] * live[1]
-    result = command(
-        "-s",
-        "demo",
-        "-e",
-        "rvm",
-        "-o",
-        "null",
-        "--duration",
-        "0.1",
-        "--verbose",
-        REALTIME_BG_MODELS=str(shared / "models"),
-        XDG_CACHE_HOME=str(tmp_path),
-    )
-    assert re.search(rf"engine rvm on CPU.* at {fine[0]}x{fine[1]}", result.stderr)
-    assert f"{shared / 'models'}{os.sep}" in result.stderr
+    picture = tmp_path / "room.png"
+    cv2.imwrite(str(picture), np.full((720, 1280, 3), 90, np.uint8))
+    for source, size in (("demo", live), (picture, fine)):  # the demo stands for a camera
+        result = command(
+            "-s",
+            source,
+            "-e",
+            "rvm",
+            "-o",
+            "null",
+            "--duration",
+            "0.1",
+            "--verbose",
+            REALTIME_BG_MODELS=str(shared / "models"),
+            XDG_CACHE_HOME=str(tmp_path),
+        )
+        assert re.search(rf"engine rvm on CPU.* at {size[0]}x{size[1]}", result.stderr)
+        assert f"{shared / 'models'}{os.sep}" in result.stderr
 
 
 def test_config_yaml_holds_every_setting_at_its_default():

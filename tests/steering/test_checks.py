@@ -1,6 +1,7 @@
 """One door for settings: what each use of them starts with, and what is refused."""
 
 import pytest
+from helpers import ROOT
 
 from realtime_bg.errors import RealtimeBgError, SettingsError
 from realtime_bg.settings import load
@@ -44,7 +45,8 @@ def test_the_same_words_refuse_a_start_and_a_change(key):
 @pytest.mark.parametrize(
     ("use", "flags", "quality"),
     [
-        ("run", {}, "fine"),
+        ("run", {}, "fast"),  # the demo stands for a camera
+        ("run", {"source.spec": str(ROOT / "docs/call.jpg")}, "fine"),
         ("run", {"output.virtualcam": True}, "fast"),
         ("run", {"source.spec": "rtsp://camera/1"}, "fast"),
         ("daemon", {}, "fast"),
