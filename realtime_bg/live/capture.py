@@ -6,6 +6,7 @@ thread, then abandons the thread and starts another.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -84,6 +85,9 @@ class Capture:
         self.problem = ""  # why there is no camera
         self.abandoned_threads = 0
         self._thread = CaptureThread()
+        # Held while a thread that has opened a source becomes its owner, or is abandoned: a source
+        # must not be left to a thread that nobody waits for.
+        self._changing = threading.Lock()
         self._backoff = Backoff(*REOPEN_PAUSES)
         self._interrupted = False  # whether the source ends because it was asked to
         self._last_frame_at = time.monotonic()
@@ -210,12 +214,17 @@ class Capture:
             return False
         finally:
             thread.opening = False
-        if thread is not self._thread:
+        with self._changing:
+            abandoned = thread is not self._thread
+            if not abandoned:
+                replaced, self.source, self.source_settings = self.source, source, wanted
+                self._interrupted = False
+        if abandoned:
             source.close()
             raise Closed
-        self._release()
+        if replaced is not None:
+            replaced.close()
         log.log(logging.WARNING if self.problem else logging.INFO, "%s", source.description)
-        self.source, self.source_settings = source, wanted
         self._epochs = self._epoch + 1
         thread.active_at = time.monotonic()
         self._live.confirm("source.spec", wanted.spec)
@@ -257,5 +266,6 @@ class Capture:
             self._run.stop(SourceError(f"{spec}: its driver hangs"))
             return
         log.error("%s hangs in its driver and is abandoned", spec)
-        self.source, self._interrupted = None, False
-        self.start()
+        with self._changing:
+            self.source, self._interrupted = None, False
+            self.start()

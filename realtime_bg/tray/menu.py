@@ -24,23 +24,27 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Daemon:
     """What is known of the daemon. ``status`` and ``settings`` as from `ctl`; None while it does
-    not run. ``viewers``: the programs that show its camera."""
+    not run. ``viewers``: the programs that show its camera. ``refusal``: why the last choice in the
+    menu did not work."""
 
     status: dict[str, Any] | None = None
     settings: dict[str, Any] | None = None
     viewers: tuple[str, ...] = ()
+    refusal: str = ""
 
     @property
     def state(self) -> State:
+        if self.refusal or (self.status or {}).get("problem"):
+            return "problem"
         if self.status is None:
             return "off"
-        if self.status.get("problem"):
-            return "problem"
         return "paused" if self.settings and self.settings.get("paused") else "on"
 
     @property
     def summary(self) -> str:
         """One line for people."""
+        if self.refusal:
+            return self.refusal
         if self.status is None:
             return "realtime-bg is off"
         if self.state == "problem":

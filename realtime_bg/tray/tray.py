@@ -5,9 +5,11 @@ import logging
 import shutil
 import signal
 import subprocess
-import sys
+import tempfile
+import time
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from dbus_fast import BusType, NameFlag, RequestNameReply
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 
 OWN = "io.github.realtime_bg.Tray"  # the name that a second tray finds taken
 WATCHER, WATCHER_PATH = "org.kde.StatusNotifierWatcher", "/StatusNotifierWatcher"
+START_SECONDS = 20.0  # in which a daemon that was started has to answer
 LOOK_SECONDS = 1.0  # between questions to the daemon
 VIEWERS_EVERY = 5  # looks between questions for the programs, which cost more
 NO_PANEL = (
@@ -41,6 +44,7 @@ class Tray:
         self._ended, self._look_now = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._viewers: tuple[str, ...] = ()
+        self._refusal = ""
         self._looks = 0
 
     async def run(self) -> None:
@@ -99,8 +103,8 @@ class Tray:
                     self._viewers = tuple(ask_once({"command": "viewers"}))
                 self._looks += 1
         except DaemonError:
-            return Daemon()
-        return Daemon(status, settings, self._viewers)
+            return Daemon(refusal=self._refusal)
+        return Daemon(status, settings, self._viewers, self._refusal)
 
     def _show(self, daemon: Daemon) -> None:
         self._item.show(daemon.state, daemon.summary)
@@ -119,8 +123,10 @@ class Tray:
         async def work() -> None:
             try:
                 await asyncio.to_thread(ACTIONS[action], argument)
+                self._refusal = ""
             except RealtimeBgError as error:
                 log.warning("%s", error)
+                self._refusal = str(error)
             self._look_now.set()
 
         self._start(work())
@@ -141,13 +147,30 @@ async def _connected() -> MessageBus:
 
 
 def _start_daemon(_: Any) -> None:
-    """Start the service if there is one, otherwise a process of its own."""
+    """Start the service if there is one, otherwise a process of its own, and wait until it answers.
+    Raises DaemonError with its last words if it ends instead."""
     made = service(None, [])
-    if made.path.exists() and sys.platform.startswith("linux") and shutil.which("systemctl"):
+    if made.path.exists() and shutil.which("systemctl"):
         subprocess.run(["systemctl", "--user", "start", "realtime-bg"], check=False)
         return
-    quiet = {name: subprocess.DEVNULL for name in ("stdin", "stdout", "stderr")}
-    subprocess.Popen([*program(), "daemon"], start_new_session=True, **quiet)  # type: ignore[call-overload]
+    with tempfile.TemporaryFile() as words:
+        process = subprocess.Popen(
+            [*program(), "daemon"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=words,
+            start_new_session=True,
+        )
+        end = time.monotonic() + START_SECONDS
+        while process.poll() is None and time.monotonic() < end:
+            with suppress(DaemonError):
+                ask_once({"command": "status"})
+                return
+            time.sleep(0.2)
+        words.seek(0)
+        said = words.read().decode(errors="replace").strip().splitlines()
+    last = said[-1].removeprefix("realtime-bg: ") if said else "it does not say why"
+    raise DaemonError(f"the daemon has not started: {last}")
 
 
 def _command(name: str) -> Callable[[Any], None]:

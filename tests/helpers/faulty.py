@@ -75,7 +75,7 @@ class Camera(ReopeningSource):
     def _read(self):
         time.sleep(0.005)  # the frame interval
         if bench.camera == "hanging":  # blocked in its driver
-            bench.healed.wait(30)
+            bench.healed.wait(60)
         while bench.camera == "silent" and not self._closed.is_set():
             time.sleep(0.005)  # as a driver without frames
         if bench.camera == "raising":

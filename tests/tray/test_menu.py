@@ -33,6 +33,8 @@ def lines(daemon):
         (Daemon(STATUS | {"cameras": {}}, SETTINGS), "on", "no program uses the camera"),
         (Daemon(STATUS, SETTINGS | {"paused": True}), "paused", "paused: a card is shown"),
         (Daemon(STATUS | {"problem": "no camera"}, SETTINGS), "problem", "no camera"),
+        (Daemon(refusal="it has not started"), "problem", "it has not started"),
+        (Daemon(STATUS, SETTINGS, refusal="no such file"), "problem", "no such file"),
     ],
 )
 def test_the_first_line_says_what_goes_on(daemon, state, said):

@@ -210,6 +210,19 @@ def test_the_menu_switches_the_daemon_and_all_it_shows(session):
     assert tray.wait(10) == 0
 
 
+def test_a_daemon_that_does_not_start_says_why(session):
+    config = Path(session.environment["XDG_CONFIG_HOME"]) / "realtime-bg/config.yaml"
+    config.write_text("refine: {feather: soft}\n")
+    session.tray()
+    session.choose("On")
+    until(lambda: "refine.feather" in session.property("tool_tip")[3], "it does not say why")
+    assert any("the daemon has not started: " in text for text in session.menu())
+    config.write_text(CONFIG)
+    session.choose("On")
+    until(runs)
+    until(lambda: session.property("tool_tip")[3] == "no program uses the camera")
+
+
 def test_one_icon_is_enough(session):
     session.tray()
     command = [sys.executable, "-m", "realtime_bg", "tray"]
