@@ -76,7 +76,7 @@ class Camera(ReopeningSource):
         time.sleep(0.005)  # the frame interval
         if bench.camera == "hanging":  # blocked in its driver
             bench.healed.wait(60)
-        while bench.camera == "silent" and not self._closed.is_set():
+        while bench.camera == "silent" and not self.closed.is_set():
             time.sleep(0.005)  # as a driver without frames
         if bench.camera == "raising":
             raise ValueError("a JPEG nobody can read")
