@@ -22,13 +22,13 @@ PLACE = Path(__file__).parents[1]
 DEB_MARK = "installed-as-deb"  # a file beside the program in its Debian package
 
 
-def requirements(extra: str = "") -> list["Requirement"]:
-    """What the program requires on this machine, or what ``extra`` adds to that. Nothing if it is
-    not installed but runs from a clone."""
+def requirements(extra: str = "", package: str = NAME) -> list["Requirement"]:
+    """What the program, or another ``package``, requires on this machine, or what ``extra`` adds to
+    that. Nothing if it is not installed, as when the program runs from a clone."""
     from packaging.requirements import Requirement  # needed rarely
 
     try:
-        needs = [Requirement(line) for line in metadata.requires(NAME) or []]
+        needs = [Requirement(line) for line in metadata.requires(package) or []]
     except metadata.PackageNotFoundError:
         return []
 

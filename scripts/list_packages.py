@@ -10,10 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from realtime_bg.installing import NAME
+from realtime_bg.installing import requirements
 from realtime_bg.system.files import write_whole
 
 EXTRAS = {
@@ -115,21 +114,14 @@ def listed() -> str:
 def packages(extra: str) -> list[str]:
     """Return the names of all packages that the program, or one of its extras, needs."""
     found: set[tuple[str, str]] = set()
-    waiting = [(NAME, extra)]
+    waiting = requirements(extra)
     while waiting:
-        name, part = waiting.pop()
-        if (name, part) in found:
-            continue
-        found.add((name, part))
-        for line in metadata.requires(name) or []:
-            need = Requirement(line)
-            own = name == NAME and extra  # of the extra alone
-            plain = need.marker is None or need.marker.evaluate({"extra": ""})
-            if (plain and not own) or (
-                need.marker is not None and not plain and need.marker.evaluate({"extra": part})
-            ):
-                waiting += [(canonicalize_name(need.name), one) for one in ("", *need.extras)]
-    return sorted({name for name, _ in found} - {NAME})
+        need = waiting.pop()
+        for part in ("", *need.extras):
+            if (one := (canonicalize_name(need.name), part)) not in found:
+                found.add(one)
+                waiting += requirements(part, need.name)
+    return sorted({name for name, _ in found})
 
 
 def licence(name: str) -> str:

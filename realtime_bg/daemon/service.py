@@ -216,9 +216,7 @@ def install(service: Service, start: bool) -> str:
         for command in service.start:
             _run(command)
     except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", "") or reason(error)
-        first = said.strip().splitlines()[0] if said.strip() else "no reason given"
-        return f"{service.path} is written, but it was not started ({first}); run: {words}"
+        return f"{service.path} is written, but it was not started ({_why(error)}); run: {words}"
     return f"{service.path} is written and started; undo it with: {UNDO}"
 
 
@@ -235,13 +233,18 @@ def uninstall(service: Service) -> str:
                     _run(service.stop)
             _run(service.remove)
         except (OSError, subprocess.SubprocessError) as error:
-            said = getattr(error, "stderr", "") or reason(error)
-            first = said.strip().splitlines()[0] if said.strip() else "no reason given"
             raise SettingsError(
-                f"the service was not removed ({first}); run: {words}, and delete {service.path}"
+                f"the service was not removed ({_why(error)}); run: {words}, "
+                f"and delete {service.path}"
             ) from None
     service.path.unlink()
     return f"the service is stopped, and {service.path} is deleted"
+
+
+def _why(error: Exception) -> str:
+    """The first line that a command said when it failed."""
+    said = str(getattr(error, "stderr", "") or reason(error)).strip()
+    return said.splitlines()[0] if said else "no reason given"
 
 
 def _run(command: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ import os
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,11 +138,10 @@ def _format(handle: int, request: int, size: Size) -> Format:
 
 
 def _set_rate(handle: int, fps: float) -> None:
-    import contextlib
     import fcntl
 
     interval = (1000, max(1, round(fps * 1000)))
-    with contextlib.suppress(OSError):  # readers see a rate; the pictures come as they come
+    with suppress(OSError):  # readers see a rate; the pictures come as they come
         fcntl.ioctl(handle, SET_RATE, _RATE.pack(_OUTPUT, 0, 0, *interval))
 
 
@@ -149,10 +149,9 @@ def _stream_on(handle: int) -> None:
     """Tell the driver that this handle feeds the device. Otherwise versions up to 0.12 do not
     notice that it is closed, and take nobody else's pictures. It follows the first picture, because
     later versions may refuse `write` after it."""
-    import contextlib
     import fcntl
 
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         fcntl.ioctl(handle, STREAM_ON, struct.pack("=i", _OUTPUT))
 
 
