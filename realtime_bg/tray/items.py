@@ -4,7 +4,6 @@ The interfaces are org.kde.StatusNotifierItem (specification of freedesktop.org)
 com.canonical.dbusmenu (described in libdbusmenu's dbus-menu.xml).
 """
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from dbus_fast import PropertyAccess, Variant
@@ -117,26 +116,22 @@ class Item(ServiceInterface):
 class Menu(ServiceInterface):
     """The menu. A line's number is its place in the whole tree; 0 is the root."""
 
-    def __init__(self, chosen: Callable[[Entry], None]) -> None:
-        """``chosen`` is called for a line with an action."""
+    def __init__(self) -> None:
         super().__init__("com.canonical.dbusmenu")
-        self._chosen = chosen
         self._root = Entry()
         self._lines: list[Entry] = [self._root]
         self._children: dict[int, list[int]] = {0: []}
         self._revision = 0
 
     def show(self, entries: tuple[Entry, ...]) -> None:
-        """Replace the lines, if they differ."""
-        if entries == self._root.children:
-            # The same to look at; but an action may mean something else now.
-            self._root = Entry(children=entries)
-            self._number()
-            return
+        """Replace the lines, and tell the panel if they look different. Lines that look the same
+        may do something else now."""
+        looks_different = entries != self._root.children
         self._root = Entry(children=entries)
         self._number()
-        self._revision += 1
-        self.LayoutUpdated()
+        if looks_different:
+            self._revision += 1
+            self.LayoutUpdated()
 
     def _number(self) -> None:
         self._lines, self._children = [], {}
@@ -242,6 +237,6 @@ class Menu(ServiceInterface):
 
     def _clicked(self, number: int, event: str) -> None:
         if event == "clicked" and 0 < number < len(self._lines):
-            entry = self._lines[number]
-            if entry.act is not None:
-                self._chosen(entry)
+            act = self._lines[number].act
+            if act is not None:
+                act()

@@ -20,7 +20,7 @@ from realtime_bg.daemon.control import ask_once
 from realtime_bg.daemon.service import program, service
 from realtime_bg.errors import DaemonError, RealtimeBgError
 from realtime_bg.tray.items import ITEM_PATH, MENU_PATH, Item, Menu
-from realtime_bg.tray.menu import Daemon, Entry, entries
+from realtime_bg.tray.menu import Daemon, entries
 from realtime_bg.tray.pictures import thumbnail
 
 log = logging.getLogger(__name__)
@@ -40,11 +40,11 @@ class Tray:
     """The icon of one session."""
 
     def __init__(self) -> None:
-        self._item, self._menu = Item(), Menu(self._chosen)
+        self._item, self._menu = Item(), Menu()
         self._ended, self._look_now = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._viewers: tuple[str, ...] = ()
-        self._refusal = ""
+        self._refusal, self._choices = "", 0  # of the last choice; how many there were
         self._looks = 0
 
     async def run(self) -> None:
@@ -110,23 +110,23 @@ class Tray:
         self._item.show(daemon.state, daemon.summary)
         self._menu.show(entries(daemon, self._do, thumbnail))
 
-    def _chosen(self, entry: Entry) -> None:
-        """A line was chosen; D-Bus gets its answer before the action is done."""
-        if entry.act is not None:
-            entry.act()
-
     def _do(self, action: str, argument: Any) -> None:
+        """Begin what was chosen in the menu; D-Bus gets its answer before it is done."""
         if action == "quit":
             self._ended.set()
             return
 
+        self._choices += 1
+        own = self._choices
+        self._refusal = ""
+
         async def work() -> None:
             try:
                 await asyncio.to_thread(ACTIONS[action], argument)
-                self._refusal = ""
             except RealtimeBgError as error:
                 log.warning("%s", error)
-                self._refusal = str(error)
+                if own == self._choices:  # else the daemon may have been stopped meanwhile
+                    self._refusal = str(error)
             self._look_now.set()
 
         self._start(work())
@@ -191,8 +191,4 @@ ACTIONS: dict[str, Callable[[Any], Any]] = {
 
 def run() -> None:
     """Show the icon until it is closed. Raises DaemonError."""
-
-    async def shown() -> None:
-        await Tray().run()
-
-    asyncio.run(shown())
+    asyncio.run(Tray().run())

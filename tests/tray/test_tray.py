@@ -245,12 +245,17 @@ TOOLS = ("Xvfb", "xdotool", "openbox", "import", "xfce4-panel")
 missing = [tool for tool in TOOLS if shutil.which(tool) is None]
 
 
-def looks(session, name):
-    """Whether the icon of a state is in the panel."""
+def screen(session):
+    """What is on the screen, BGR."""
     path = session.folder / "shot.ppm"
     command = ["import", "-window", "root", str(path)]
     subprocess.run(command, env=session.environment, check=True)
-    panel = cv2.imread(str(path))[:40].astype(int)
+    return cv2.imread(str(path)).astype(int)
+
+
+def looks(session, name):
+    """Whether the icon of a state is in the panel."""
+    panel = screen(session)[:40]
     return (np.abs(panel - COLOURS[name][::-1]).max(axis=2) < 12).sum() > 60
 
 
@@ -292,6 +297,4 @@ def in_panel(session):
 
 
 def menu_is_open(session):
-    path = session.folder / "shot.ppm"
-    subprocess.run(["import", "-window", "root", str(path)], env=session.environment, check=True)
-    return cv2.imread(str(path))[60:180, 20:200].mean() > 100  # the desktop is black
+    return screen(session)[60:180, 20:200].mean() > 100  # the desktop is black
