@@ -86,7 +86,7 @@ class Running:
     def stats(self) -> dict[str, Any]:
         """The state, the engine, the rates and the time of each stage; see docs/api.md."""
         problem = str(self._error) if self._error is not None else ""
-        return reported(self._live.now, self._stats, self.running, problem)
+        return reported(self._live, self._stats, self.running, problem)
 
     def set(self, **changes: Any) -> None:
         """Change settings while it runs, named as in `open`. If it raises SettingsError, nothing

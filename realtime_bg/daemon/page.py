@@ -11,6 +11,7 @@ from realtime_bg.settings import Settings
 from realtime_bg.settings.live import Live
 from realtime_bg.sinks.web import Channel
 from realtime_bg.stats import Stats
+from realtime_bg.steering.config_file import ConfigFile
 from realtime_bg.web.app import create_app
 from realtime_bg.web.metrics import scrape_token
 from realtime_bg.web.security import new_token
@@ -24,6 +25,7 @@ class Shown(Protocol):
 
     live: Live
     stats: Stats
+    config: ConfigFile
 
     @property
     def restarts(self) -> int:
@@ -81,7 +83,7 @@ class DaemonPicture:
 
     def report(self) -> dict[str, Any]:
         """See `ServerPicture.report`; with the cameras that other programs see."""
-        report = reported(self.live.now, self.stats, self.running, self.problem)
+        report = reported(self.live, self.stats, self.running, self.problem)
         return report | {"cameras": list(self._daemon.cameras.values())}
 
 
@@ -107,6 +109,7 @@ class Page:
             self._token,
             scrape_token=self._scrape_token,
             picture=DaemonPicture(daemon, self.channel),
+            config=daemon.config.path,
         )
         server = self._server = uvicorn.Server(configuration(app))
         self._thread = threading.Thread(

@@ -180,10 +180,11 @@ class Outlets:
         text = str(error) if isinstance(error, RealtimeBgError) else f"{spec}: {error!r}"
         log.error("%s", text)
         self._stats.notice(text)
-        if not current or self.recordings.failed(spec):
+        if not current or self.recordings.failed(spec, text):
             return
         if is_camera:
-            self._live.update(output__virtualcam=False)
+            on, off = {"output": {"virtualcam": True}}, {"output": {"virtualcam": False}}
+            self._live.take_back(on, off, text)
         elif spec in sinks:
             self._live.modify(
                 lambda s: {"output.sinks": tuple(one for one in s.output.sinks if one != spec)}

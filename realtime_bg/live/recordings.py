@@ -51,9 +51,10 @@ class Recordings:
             try:
                 self.file = str(new_name(folder, ".mp4", self._names))
             except OSError as error:
-                log.error("cannot record to %s (%s)", folder, error.strerror)
-                self._stats.notice(f"cannot record to {folder} ({error.strerror})")
-                self._live.update(output__record=False)
+                text = f"cannot record to {folder} ({error.strerror}); give another output.folder"
+                log.error("%s", text)
+                self._stats.notice(text)
+                self._switch_off(text)
                 return []
             self._stats.notice(f"recording {self.file}")
             self._stats.recording_since = time.monotonic()
@@ -63,14 +64,18 @@ class Recordings:
         """End the recording. Idempotent."""
         self.file, self._stats.recording_since = "", None
 
-    def failed(self, spec: str) -> bool:
+    def failed(self, spec: str, reason: str) -> bool:
         """Called when an output failed. Return whether it was the recording, which is then switched
         off."""
         if spec != self.file:
             return False
         self.end()
-        self._live.update(output__record=False)
+        self._switch_off(reason)
         return True
+
+    def _switch_off(self, reason: str) -> None:
+        on, off = {"output": {"record": True}}, {"output": {"record": False}}
+        self._live.take_back(on, off, reason)
 
     def take_snapshots(self, composite: Composite) -> None:
         """Save ``composite`` if a snapshot was asked for since the last one."""

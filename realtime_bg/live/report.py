@@ -1,16 +1,18 @@
 """The status report of a live run, for the page, the daemon and the metrics."""
 
+import time
 from typing import Any
 
 from realtime_bg.processing.compositor import shows_camera
-from realtime_bg.settings import Settings
+from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
 
 STAGES = ("capture", "resize", "network", "upsample", "composite", "hand-over")
 
 
-def reported(now: Settings, stats: Stats, running: bool, problem: str) -> dict[str, Any]:
+def reported(live: Live, stats: Stats, running: bool, problem: str) -> dict[str, Any]:
     """See `ServerPicture.report`."""
+    now, since = live.now, stats.recording_since
     return {
         "running": running,
         "problem": problem,
@@ -26,6 +28,8 @@ def reported(now: Settings, stats: Stats, running: bool, problem: str) -> dict[s
         "held": stats.held,
         "carried": stats.carried,
         "failures": stats.failures,
-        "recording": stats.recording_since is not None,
+        "recording": since is not None,
+        "recorded_seconds": 0 if since is None else round(time.monotonic() - since),
+        "refused": live.refusals,
         "notice": stats.current_notice(),
     }

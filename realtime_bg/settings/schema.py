@@ -4,7 +4,7 @@ The tree is frozen: a change builds a new validated tree (see `live.py`). Preced
 defaults < config.yaml < environment (``REALTIME_BG_SECTION__KEY``) < flags.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -272,6 +272,44 @@ class ViewSettings(Section):
     help: bool = False
 
 
+PRESET_SECTIONS = ("engine", "background", "refine", "harmonise", "output.mirror")
+NOT_IN_PRESETS = (  # belong to a machine or to the list of backgrounds, not to a look
+    "background.items",
+    "background.inpaint",
+    "engine.model",
+    "engine.combine.model",
+    "engine.device",
+    "engine.hang",
+    "engine.offline",
+    "engine.plate.file",
+    "engine.retries",
+    "engine.runtime",
+    "engine.threads",
+)
+
+
+class Preset(Section):
+    """Settings under a name: ``values`` by dotted key; a key that is missing means its default.
+    `in_preset` tells which keys there may be."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f/]+$")]
+    values: dict[str, Any] = {}
+
+
+def in_preset(key: str) -> bool:
+    """Whether the setting ``key`` ("section.key") is part of presets."""
+    inside = any(key == name or key.startswith(f"{name}.") for name in PRESET_SECTIONS)
+    return inside and key not in NOT_IN_PRESETS
+
+
+def _named_once(presets: tuple[Preset, ...]) -> tuple[Preset, ...]:
+    names = [preset.name for preset in presets]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"there are two presets called {name!r}; rename one")
+    return presets
+
+
 class Settings(Section):
     """All settings. ``paused``, ``frozen``, ``snapshots``, ``resets`` and ``plates`` are live
     state; the last three are counters that trigger an action each time they increase."""
@@ -284,11 +322,20 @@ class Settings(Section):
     output: OutputSettings = OutputSettings()
     privacy: PrivacySettings = PrivacySettings()
     view: ViewSettings = ViewSettings()
+    presets: Annotated[tuple[Preset, ...], AfterValidator(_named_once)] = ()
     paused: bool = False
     frozen: bool = False
     snapshots: Annotated[int, Field(ge=0)] = 0
     resets: Annotated[int, Field(ge=0)] = 0
     plates: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _with_sound_presets(self) -> Self:
+        for preset in self.presets:
+            for key in preset.values:
+                if not in_preset(key) or not _has(self, key):
+                    raise ValueError(f"preset {preset.name!r}: {key} cannot be part of a preset")
+        return self
 
     def at_quality(self, quality: Literal["fast", "fine"]) -> Self:
         """These settings with the quality ``auto`` replaced by ``quality``."""
@@ -296,3 +343,12 @@ class Settings(Section):
             return self
         engine = self.engine.model_copy(update={"quality": quality})
         return self.model_copy(update={"engine": engine})
+
+
+def _has(settings: Settings, key: str) -> bool:
+    at: Any = settings
+    for part in key.split("."):
+        if part not in getattr(type(at), "model_fields", ()):
+            return False
+        at = getattr(at, part)
+    return not isinstance(at, Section)

@@ -43,13 +43,15 @@ def create_app(
     folder: Path | None = None,
     scrape_token: str = "",
     picture: LivePicture | None = None,
+    config: Path | None = None,
 ) -> Any:
     """Create the ASGI application. ``hosts``: host names accepted in addition to localhost and IP
     addresses. ``folder``: for uploaded backgrounds; None means the user's data folder.
     ``scrape_token``: grants access to /metrics only. ``picture``: the live picture, if it is not
-    the application's own. Raises RealtimeBgError."""
+    the application's own. ``config``: the file with the presets, see `Presets`. Raises
+    RealtimeBgError."""
     limits = limits or Limits()
-    server = Server(settings, limits, folder, picture)
+    server = Server(settings, limits, folder, picture, config)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -8,6 +8,8 @@ from fastapi import Depends, File, Form, Request, UploadFile
 
 from realtime_bg.frames import Image
 from realtime_bg.settings import Settings
+from realtime_bg.steering.presets import Presets
+from realtime_bg.system.usage import Usage
 from realtime_bg.web.answers import too_large
 from realtime_bg.web.gallery import Gallery
 from realtime_bg.web.jobs import Jobs
@@ -38,15 +40,25 @@ class Server:
         limits: Limits,
         folder: Path | None,
         picture: LivePicture | None = None,
+        config: Path | None = None,
     ) -> None:
+        """``config``: the file with the presets, see `Presets`."""
         self.limits = limits
         gate = PixelGate(limits.pixels)
         self.gallery = Gallery(folder, limits.pixels, limits.backgrounds, gate)
         self.photos = PhotoDesk(settings, limits, gate)
         self.jobs = Jobs(settings, limits, gate, lambda: None)
         self.picture: LivePicture = picture or ServerPicture(settings)
+        self.started = self.picture.live.now.source
+        self.presets = Presets(self.picture.live, config)
+        self.usage = Usage()
         self.metrics = Metrics(self.picture)
         self.viewers = 0
+
+    def report(self) -> dict[str, Any]:
+        """The statistics that the page shows: rates, the median milliseconds of each stage, and
+        what the process uses."""
+        return self.picture.report() | self.usage.measured()
 
     def close(self) -> None:
         """Release everything."""

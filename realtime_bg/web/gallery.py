@@ -1,4 +1,5 @@
-"""The backgrounds of the page: the built-in ones and uploaded pictures.
+"""The backgrounds of the page: the built-in ones and uploaded pictures, with a picture of what each
+of them gives.
 
 An upload is decoded, re-encoded and stored under the hash of its bytes, so neither its name nor its
 metadata nor its original encoding reaches the disk.
@@ -8,23 +9,19 @@ import hashlib
 import re
 import threading
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 
 import platformdirs
 
-from realtime_bg.backgrounds import open_background, scenes
-from realtime_bg.backgrounds.still import read_image
-from realtime_bg.errors import BackgroundError, DataError
+from realtime_bg.backgrounds import scenes
+from realtime_bg.errors import DataError
 from realtime_bg.frames import Image, Size
-from realtime_bg.imaging.geometry import fit
 from realtime_bg.media.photos import encode, pixels_of, read_photo
-from realtime_bg.settings import BackgroundSettings
 from realtime_bg.system.files import write_whole
 from realtime_bg.web.answers import busy, missing, unusable
+from realtime_bg.web.examples import over_background
 from realtime_bg.web.pixel_gate import PixelGate
 
-THUMBNAIL: Size = (256, 144)
 LARGEST = 3840  # larger pictures are reduced to this many pixels on the longer side
 UPLOAD = "upload:"
 
@@ -78,16 +75,14 @@ class Gallery:
         path = Path(spec)
         return UPLOAD + path.stem if path.parent == self._folder else spec
 
-    def thumbnail(self, name: str) -> bytes:
-        """A thumbnail as JPEG. Raises Refusal."""
-        if name in scenes():
-            return _drawn(name)
-        try:
+    def preview(self, name: str, size: Size) -> bytes:
+        """The demo's person over a background, as JPEG, or as WebP for ``transparent``. Raises
+        Refusal."""
+        if name.startswith(UPLOAD):
+            path = self.path(name)  # whose name is the hash of its content
             with self._gate.admit(LARGEST * LARGEST):
-                small = fit(read_image(self.path(name)), THUMBNAIL, "cover")
-        except BackgroundError:
-            raise missing("background") from None
-        return encode(small, "jpg", quality=80)
+                return over_background(str(path), size)
+        return over_background(name, size)
 
     def path(self, name: str) -> Path:
         """The file of an upload. Raises Refusal."""
@@ -96,9 +91,3 @@ class Gallery:
         if path is None or not path.is_file():
             raise missing("background")
         return path
-
-
-@lru_cache
-def _drawn(name: str) -> bytes:
-    image = open_background(name, BackgroundSettings(), True).render(THUMBNAIL, 0.0)
-    return encode(image, "jpg", quality=80)

@@ -25,6 +25,7 @@ LOCAL = (
     "background.inpaint",
     "output.sinks",
     "output.folder",
+    "presets",  # have routes of their own, which also save them
     "privacy",
 )
 
@@ -36,6 +37,10 @@ def shown(live: Live, gallery: Gallery) -> dict[str, Any]:
     background = values["background"]
     background["current"] = gallery.name(background["current"])
     background["items"] = [gallery.name(item) for item in background["items"]]
+    for preset in values["presets"]:
+        inside = preset["values"]
+        if "background.current" in inside:
+            inside["background.current"] = gallery.name(str(inside["background.current"]))
     return values
 
 

@@ -111,4 +111,4 @@ class ServerPicture:
 
     def report(self) -> dict[str, Any]:
         """The statistics that the page shows: rates, and the median milliseconds of each stage."""
-        return reported(self.live.now, self.stats, self.running, self.problem)
+        return reported(self.live, self.stats, self.running, self.problem)

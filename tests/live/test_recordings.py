@@ -80,18 +80,21 @@ def test_a_folder_that_cannot_be_made_ends_the_recording(rig, caplog):
     assert rig.live.now.output.record is False
     assert rig.recordings.file == ""
     assert rig.stats.recording_since is None
-    assert rig.stats.current_notice() == f"cannot record to {rig.folder} (File exists)"
+    assert rig.stats.current_notice() == (
+        f"cannot record to {rig.folder} (File exists); give another output.folder"
+    )
     assert "cannot record to" in caplog.text
 
 
 def test_an_output_that_fails_ends_the_recording_only_if_it_is_it(rig):
     (file,) = rig.follow(True)
-    assert rig.recordings.failed("talk.mp4") is False
+    assert rig.recordings.failed("talk.mp4", "full") is False
     assert rig.recordings.file == file
     assert rig.live.now.output.record is True
-    assert rig.recordings.failed(file) is True
+    assert rig.recordings.failed(file, "the disk is full") is True
     assert rig.recordings.file == ""
     assert rig.live.now.output.record is False
+    assert rig.live.refusals == {"output.record": "the disk is full"}
 
 
 def test_every_snapshot_is_saved_once_and_under_its_own_name(rig, caplog):
@@ -196,5 +199,5 @@ def test_the_end_of_no_recording_changes_nothing(rig):
     rig.recordings.end()
     assert rig.recordings.file == ""
     assert rig.stats.recording_since is None
-    assert rig.recordings.failed("talk.mp4") is False
+    assert rig.recordings.failed("talk.mp4", "full") is False
     assert rig.live.now.output.record is False

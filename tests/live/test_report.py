@@ -4,6 +4,7 @@ import time
 
 from realtime_bg.live.report import reported
 from realtime_bg.settings import load
+from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
 
 
@@ -20,7 +21,7 @@ def stats():
 
 
 def test_every_value_has_its_name():
-    assert reported(load(), stats(), True, "it sends no frames") == {
+    assert reported(Live(load()), stats(), True, "it sends no frames") == {
         "running": True,
         "problem": "it sends no frames",
         "shows_camera": False,
@@ -43,15 +44,21 @@ def test_every_value_has_its_name():
         "carried": 4,
         "failures": 3,
         "recording": False,
+        "recorded_seconds": 0,
+        "refused": {},
         "notice": "",
     }
 
 
 def test_it_says_whether_the_camera_is_shown_and_recorded():
     made = stats()
-    made.recording_since = time.monotonic()
+    made.recording_since = time.monotonic() - 65
     made.notice("recording a.mp4")
-    report = reported(load(flags={"background.current": "none"}), made, False, "")
+    live = Live(load(flags={"background.current": "none", "output.virtualcam": True}))
+    live.take_back({"output.virtualcam": True}, {"output.virtualcam": False}, "no driver")
+    report = reported(live, made, False, "")
+    assert report["recorded_seconds"] == 65
+    assert report["refused"] == {"output.virtualcam": "no driver"}
     assert report["shows_camera"] is True
     assert report["recording"] is True
     assert report["notice"] == "recording a.mp4"
@@ -63,6 +70,6 @@ def test_numbers_are_rounded_as_a_reader_needs_them(monkeypatch):
     made = Stats()
     made.add("latency", 0.04567891)
     made.add("network", 0.01234567)
-    report = reported(load(), made, True, "")
+    report = reported(Live(load()), made, True, "")
     assert (report["fps"], report["latency_ms"]) == (29.9, 45.7)
     assert report["stages_ms"]["network"] == 12.35

@@ -54,7 +54,7 @@ FORBIDDEN = {
     *("source.spec", "source.size", "source.fps", "source.loop", "source.stall"),
     *("engine.model", "engine.combine.model", "engine.device", "engine.offline"),
     *("engine.plate.file", "background.inpaint"),
-    *("output.sinks", "output.folder", "privacy.max_age"),
+    *("output.sinks", "output.folder", "privacy.max_age", "presets"),
 }
 
 

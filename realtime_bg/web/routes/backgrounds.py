@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, File, UploadFile
 from fastapi.responses import Response
 
-from realtime_bg.web import remote
+from realtime_bg.frames import Size
+from realtime_bg.web import examples, remote
 from realtime_bg.web.answers import too_large
 from realtime_bg.web.context import (
     ABSENT,
@@ -13,8 +14,13 @@ from realtime_bg.web.context import (
     WHY,
     Here,
 )
+from realtime_bg.web.form_checks import background_spec
 
 router = APIRouter()
+
+TRANSPARENT = "transparent"
+SMALL: Size = (256, 144)
+LARGE: Size = (960, 540)
 
 
 @router.get("/api/backgrounds", responses=WHY)
@@ -37,11 +43,24 @@ def add_background(here: Here, image: Annotated[UploadFile, File()]) -> dict[str
 @router.get(
     "/api/backgrounds/{name}/thumbnail",
     response_class=Response,
-    responses=ABSENT | {200: {"content": {"image/jpeg": {}}}},
+    responses=ABSENT | {200: {"content": {"image/jpeg": {}, "image/webp": {}}}},
 )
-def thumbnail(here: Here, name: str) -> Response:
-    """A thumbnail of a background."""
-    return Response(here.gallery.thumbnail(name), media_type="image/jpeg")
+def thumbnail(here: Here, name: str, large: bool = False) -> Response:
+    """What a background gives: the demo's person in front of it, 256x144 pixels, or 960x540 if
+    `large`. `name`: as in a form, without colours and paths."""
+    kind = "image/webp" if name == TRANSPARENT else "image/jpeg"
+    if name != TRANSPARENT:
+        background_spec(here.gallery, name)  # never a path
+    picture = here.gallery.preview(name, LARGE if large else SMALL)
+    return Response(picture, media_type=kind, headers={"Cache-Control": "private, max-age=3600"})
+
+
+@router.get(
+    "/api/sample", response_class=Response, responses=WHY | {200: {"content": {"image/jpeg": {}}}}
+)
+def sample() -> Response:
+    """A photo to try the program with, as JPEG."""
+    return Response(examples.photo(), media_type="image/jpeg")
 
 
 @router.delete("/api/backgrounds/{name}", status_code=204, responses=ABSENT)

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request, WebSocket
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
 from realtime_bg.media.photos import encode
+from realtime_bg.settings.fields import SizeField
 from realtime_bg.steering.keys import KEYS, press
-from realtime_bg.web import remote
+from realtime_bg.web import cameras, remote
 from realtime_bg.web.answers import Refusal, busy
 from realtime_bg.web.context import (
     BUSY,
@@ -43,9 +44,19 @@ class Key(BaseModel):
 
 
 class Switch(BaseModel):
-    """Whether the camera has to run."""
+    """Whether the camera has to run; which one, as in the list of cameras, and the size and rate
+    that are requested from it."""
 
     on: bool
+    camera: str | None = None
+    size: SizeField = None
+    fps: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | None = None
+
+
+class Named(BaseModel):
+    """A preset."""
+
+    name: str
 
 
 @router.get("/api/settings", responses=WHY)
@@ -73,7 +84,7 @@ def key(here: Here, pressed: Key) -> dict[str, Any]:
 @router.get("/api/stats", responses=WHY)
 def stats(here: Here) -> dict[str, Any]:
     """Whether the camera runs, with which engine, how fast, and how long each stage takes."""
-    return here.picture.report()
+    return here.report()
 
 
 @router.get(
@@ -86,14 +97,42 @@ def metrics(here: Here, request: Request) -> Response:
     return Response(text, headers={"Content-Type": kind})
 
 
+@router.get("/api/cameras", responses=WHY)
+def list_cameras(here: Here) -> list[dict[str, str]]:
+    """The cameras that `POST /api/live` accepts, the one the program was started with first."""
+    return [choice._asdict() for choice in cameras.choices(here.started)]
+
+
 @router.post("/api/live", responses=WHY | _answers(503))
 def switch(here: Here, wanted: Switch) -> dict[str, Any]:
     """Start or stop the camera."""
     if wanted.on:
+        cameras.choose(here.picture.live, here.started, wanted.camera, wanted.size, wanted.fps)
         here.picture.start()
     else:
         here.picture.stop()
-    return here.picture.report()
+    return here.report()
+
+
+@router.post("/api/presets", status_code=201, responses=WHY)
+def save_preset(here: Here, preset: Named) -> dict[str, Any]:
+    """Save the current settings as a preset in config.yaml."""
+    here.presets.save(preset.name)
+    return remote.shown(here.picture.live, here.gallery)
+
+
+@router.post("/api/presets/apply", responses=WHY)
+def apply_preset(here: Here, preset: Named) -> dict[str, Any]:
+    """Change the settings to those of a preset."""
+    here.presets.apply(preset.name)
+    return remote.shown(here.picture.live, here.gallery)
+
+
+@router.post("/api/presets/delete", responses=WHY)
+def remove_preset(here: Here, preset: Named) -> dict[str, Any]:
+    """Delete a preset."""
+    here.presets.remove(preset.name)
+    return remote.shown(here.picture.live, here.gallery)
 
 
 @router.post("/api/snapshot", response_class=Response, responses=PNG | WHY | _answers(409))
@@ -160,7 +199,7 @@ async def _tell(here: Server, socket: WebSocket) -> None:
     told: dict[str, str] = {}
     while True:
         now = {
-            "stats": here.picture.report(),
+            "stats": here.report(),
             "settings": remote.shown(here.picture.live, here.gallery),
             "jobs": here.jobs.all(),
             "backgrounds": here.gallery.names(),

@@ -1,0 +1,43 @@
+// Presets: all settings of a look under a name, kept by the program in config.yaml.
+
+import { $, ask, make, on, sent, state, tell } from "/static/core.js";
+import { remember } from "/static/settings.js";
+
+const REPLACED = ["background.current", "background.fit", "engine.name", "engine.quality", "refine", "harmonise", "output.mirror"];
+
+async function send(path, name) {
+  tell("settings", await (await ask(path, sent("POST", { name }))).json());
+}
+
+async function apply(name) {
+  remember(REPLACED);
+  await send("/api/presets/apply", name);
+}
+
+function entry({ name }) {
+  const use = make("button", { type: "button", textContent: name, className: "preset" });
+  use.addEventListener("click", () => apply(name).catch(() => {}));
+  const remove = make("button", { type: "button", className: "small", textContent: "×", ariaLabel: `Delete the preset ${name}` });
+  remove.addEventListener("click", () => send("/api/presets/delete", name).catch(() => {}));
+  return make("span", { className: "pair" }, use, remove);
+}
+
+export function begin() {
+  let shown = null;
+  on("settings", ({ presets }) => {
+    const names = JSON.stringify(presets.map(({ name }) => name));
+    if (names === shown) return; // the focus stays where it is
+    shown = names;
+    $("presets").replaceChildren(...presets.map(entry));
+    if (!presets.length) $("presets").append(make("p", { className: "hint", textContent: "Keep all of this under a name, and come back to it with one click." }));
+  });
+  $("save-preset").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const name = $("preset-name").value.trim();
+    try {
+      if (state.settings.presets.some((one) => one.name === name) && !window.confirm(`Replace the preset "${name}"?`)) return;
+      await send("/api/presets", name);
+      $("preset-name").value = "";
+    } catch { /* said */ }
+  });
+}

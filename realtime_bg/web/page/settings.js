@@ -1,0 +1,75 @@
+// Changing the live settings, with undo: each step remembers the values it replaced.
+
+import { $, ask, on, sent, state, tell, treeOf, valueAt } from "/static/core.js";
+
+const MOST = 50;
+const steps = []; // each: {key: value before}
+
+function shown() {
+  $("undo").disabled = !steps.length;
+}
+
+async function send(changes) {
+  const tree = {};
+  for (const [key, value] of Object.entries(changes)) {
+    const [section, ...rest] = key.split(".");
+    if (!rest.length) { tree[section] = value; continue; }
+    tree[section] = merged(tree[section] ?? {}, treeOf(rest.join("."), value));
+  }
+  tell("settings", await (await ask("/api/settings", sent("PATCH", tree))).json());
+}
+
+function merged(one, other) {
+  const both = { ...one };
+  for (const [key, value] of Object.entries(other)) {
+    const deep = value && typeof value === "object" && !Array.isArray(value) && both[key];
+    both[key] = deep ? merged(both[key], value) : value;
+  }
+  return both;
+}
+
+/** Change settings, `{"section.key": value}`. Changes in the same `gesture` are undone together. */
+export async function change(changes, gesture = null) {
+  const before = Object.fromEntries(Object.keys(changes).map((key) => [key, valueAt(state.settings, key)]));
+  const last = steps.at(-1);
+  if (gesture && last?.gesture === gesture) last.before = { ...before, ...last.before };
+  else steps.push({ before, gesture });
+  if (steps.length > MOST) steps.shift();
+  shown();
+  try {
+    await send(changes);
+  } catch (error) {
+    if (steps.at(-1)?.before === before) steps.pop();
+    shown();
+    tell("settings", state.settings); // what is shown goes back to what is
+    throw error;
+  }
+}
+
+/** Remember the settings that another call is about to replace, so that it can be undone. */
+export function remember(keys) {
+  steps.push({ before: Object.fromEntries(keys.map((key) => [key, valueAt(state.settings, key)])) });
+  shown();
+}
+
+export async function undo() {
+  const step = steps.pop();
+  shown();
+  if (step) await send(step.before);
+}
+
+export function begin() {
+  $("undo").addEventListener("click", () => undo().catch(() => {}));
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input[type=text]");
+    if ((event.ctrlKey || event.metaKey) && event.key === "z" && !typing && !$("live").hidden) {
+      event.preventDefault();
+      undo().catch(() => {});
+    }
+  });
+  for (const button of document.querySelectorAll(".switch")) {
+    const { key } = button.dataset;
+    button.addEventListener("click", () => change({ [key]: !valueAt(state.settings, key) }).catch(() => {}));
+    on("settings", (settings) => button.setAttribute("aria-pressed", Boolean(valueAt(settings, key))));
+  }
+}

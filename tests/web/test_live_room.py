@@ -1,0 +1,261 @@
+"""The live room of the page in a real browser, with a real server and real engines."""
+
+import base64
+
+import numpy as np
+import pytest
+from helpers.browser import Page
+from helpers.serving import served
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+from realtime_bg.settings import load
+
+CORNER = 0.02, 0.05  # of the picture; nobody is there
+
+
+def near(colour, other, tolerance=25):
+    return colour is not None and np.abs(np.subtract(colour[:3], other)).max() < tolerance
+
+
+def running(page):
+    page.open("live")
+    page("#camera").click()
+    page.wait(lambda: near(page.pixel("#stream", *CORNER), (0, 255, 0)))
+    return page
+
+
+def test_the_start_card_shows_what_a_background_gives_and_starts_the_camera(page):
+    page.open("live")
+    page.wait(lambda: near(page.pixel("#example", *CORNER), (0, 0, 0)))  # nothing over a colour
+    assert page("#example").value_of_css_property("background-color") == "rgba(0, 255, 0, 1)"
+    page.background("live", "beach").click()
+    page.wait(lambda: not near(page.pixel("#example", *CORNER), (0, 0, 0)))
+    page.web.patch("/api/settings", json={"background": {"current": "#00ff00"}})
+
+    assert Select(page("#camera-choice")).first_selected_option.text.startswith("Demo")
+    Select(page("#camera-size")).select_by_value("640x360")
+    Select(page("#camera-rate")).select_by_value("15")
+    page("#camera").click()
+    page.wait(lambda: near(page.pixel("#stream", *CORNER), (0, 255, 0)))  # never the room
+    size = "const s = document.getElementById('stream'); return [s.naturalWidth, s.naturalHeight]"
+    assert page.driver.execute_script(size) == [640, 360]
+    assert page.settings()["source"]["fps"] == 15
+    assert not page("#start").is_displayed()
+
+    page.wait(lambda: float(page("#fps").text) > 1)
+    assert page("#engine-now").text.startswith("embedded")
+    page.wait(lambda: int(page("#cpu").text.split()[0]) > 0)
+    page("#stop").click()
+    page.wait(lambda: page("#start").is_displayed())
+    assert not page("#stream").is_displayed()
+    assert page.web.get("/api/stats").json()["running"] is False
+
+
+def test_backgrounds_are_chosen_added_dropped_pasted_and_deleted(page, room_file):
+    running(page)
+    page.background("live", "beach").click()
+    page.wait(lambda: not near(page.pixel("#stream", *CORNER), (0, 255, 0), 60))
+    page.wait(lambda: page.background("live", "beach").get_attribute("aria-pressed") == "true")
+
+    page("#live .add input").send_keys(str(room_file((0, 0, 200))))
+    page.wait(lambda: near(page.pixel("#stream", *CORNER), (200, 0, 0)))
+
+    def given(name, colour):
+        data = base64.b64encode(room_file(colour, name).read_bytes()).decode()
+        return [name, "image/png", data]
+
+    page.give("#live .backgrounds", "drop", given("green.png", (0, 120, 0)))
+    page.wait(lambda: near(page.pixel("#stream", *CORNER), (0, 120, 0)))
+    page.give("#stage", "drop", given("grey.png", (90, 90, 90)))  # anywhere
+    page.wait(lambda: near(page.pixel("#stream", *CORNER), (90, 90, 90)))
+    page.give("#stage", "paste", given("white.png", (250, 250, 250)))
+    page.wait(lambda: near(page.pixel("#stream", *CORNER), (250, 250, 250)))
+    for left in (3, 2, 1, 0):
+        page("#live .remove").click()
+        page.wait(lambda left=left: len(page.all("#live .remove")) == left)
+
+    assert page('#live [data-name$="den.png"]').text == "den.png"  # a file: its name, no picture
+    assert not page('#live [data-name$="den.png"]').find_elements("tag name", "img")
+    blue = page.background("live", "#0000ff")
+    blue.click()
+    page.wait(lambda: near(page.pixel("#stream", *CORNER), (0, 0, 255)))
+    page.wait(lambda: blue.get_attribute("aria-pressed") == "true")
+    page.set("#live .colour input", "#ff0000")
+    page.wait(lambda: near(page.pixel("#stream", *CORNER), (255, 0, 0)))
+
+
+def test_the_blur_has_its_own_controls(page):
+    page.open("live")
+    assert not page("#live .blur").is_displayed()
+    page.background("live", "blur").click()
+    page.wait(lambda: page("#live .blur").is_displayed())
+    page.set("#live .blur input[type=range]", 40)
+    page.wait(lambda: page.settings()["background"]["current"] == "blur:40")
+    assert page("#live .blur output").text == "40 px"
+    page("#live .blur input[type=checkbox]").click()
+    page.wait(lambda: page.settings()["background"]["current"] == "blur:40:bokeh")
+    assert page.background("live", "blur").get_attribute("aria-pressed") == "true"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "section", "key", "shown"),
+    [
+        ("Edge threshold", 0.7, "refine", "threshold", "70 %"),
+        ("Soft edge", 6, "refine", "feather", "6 px"),
+        ("Shrink or grow", -3, "refine", "grow", "-3 px"),
+        ("Light wrap", 0.4, "harmonise", "light_wrap", "40 %"),
+        ("Match", 0.35, "harmonise", "match", "35 %"),
+    ],
+)
+def test_every_slider_sets_its_value_and_shows_it(page, name, value, section, key, shown):
+    page.open("live")
+    slider = page.slider("live", name)
+    before = page.settings()[section][key]
+    page.driver.execute_script(
+        "arguments[0].value = arguments[1];"
+        "arguments[0].dispatchEvent(new Event('input', {bubbles: true}));"
+        "arguments[0].dispatchEvent(new Event('change', {bubbles: true}))",
+        slider,
+        value,
+    )
+    page.wait(lambda: page.settings()[section][key] == value)
+    assert slider.get_attribute("aria-valuetext") == shown
+    page("#undo").click()
+    page.wait(lambda: page.settings()[section][key] == before)
+    page.wait(lambda: float(slider.get_attribute("value")) == before)
+    assert not page("#undo").is_enabled()
+
+
+def test_a_drag_is_undone_at_once_and_reset_goes_back(page):
+    page.open("live")
+    slider = page.slider("live", "Soft edge")
+    for _ in range(4):  # while it is being moved
+        slider.send_keys(Keys.ARROW_RIGHT)
+    page.wait(lambda: page.settings()["refine"]["feather"] == 4)
+    page("#live-look .small").click()
+    page.wait(lambda: page.settings()["refine"]["feather"] == 0)
+    page("body").send_keys(Keys.CONTROL, "z")
+    page.wait(lambda: page.settings()["refine"]["feather"] == 4)
+
+
+def test_switches_and_shortcuts_survive_a_click_on_a_button(page):
+    running(page)
+    mirror = page.switch("output.mirror")
+    mirror.click()
+    page.wait(lambda: page.settings()["output"]["mirror"])
+    page.wait(lambda: mirror.get_attribute("aria-pressed") == "true")
+    body = page.driver.switch_to.active_element
+    body.send_keys("m")  # where the focus is after the click
+    page.wait(lambda: not page.settings()["output"]["mirror"])
+    page.driver.switch_to.active_element.send_keys(" ")  # not the button once more
+    page.wait(lambda: page.settings()["paused"])
+    assert page.settings()["output"]["mirror"] is False
+    page.wait(lambda: page("#badge-paused").is_displayed())
+    page.driver.switch_to.active_element.send_keys(" ")
+    page.wait(lambda: not page.settings()["paused"])
+
+    page.driver.switch_to.active_element.send_keys("u")
+    page.wait(lambda: page.settings()["background"]["current"] == "blur")
+    page("#preset-name").send_keys("x")  # typing is no shortcut
+    assert page.settings()["background"]["current"] == "blur"
+    page("#shortcuts summary").click()
+    rows = {row.text.split("\n")[0] for row in page.all("#keys div")}
+    assert {"b", "space", "m", "["} <= rows
+
+
+def test_comparing_keeps_a_finished_picture_beside_the_new_one(page):
+    running(page)
+    page("#compare").click()
+    page.background("live", "#0000ff").click()
+    page.wait(lambda: near(page.pixel("#stream", *CORNER), (0, 0, 255)))
+    assert near(page.pixel("#kept", *CORNER), (0, 255, 0))  # the composite before, not the room
+    clip = page("#kept").value_of_css_property("clip-path")
+    page("#divider").send_keys(Keys.HOME)
+    assert page("#divider").get_attribute("aria-valuetext") == "0 percent"
+    assert page("#kept").value_of_css_property("clip-path") != clip
+    page("#compare").click()
+    assert not page("#kept").is_displayed()
+
+
+def test_presets_are_saved_applied_and_deleted(page):
+    page.open("live")
+    page.web.patch(
+        "/api/settings", json={"refine": {"feather": 7}, "background": {"current": "office"}}
+    )
+    page("#preset-name").send_keys("In a call")
+    page("#save-preset button").click()
+    page.wait(lambda: [button.text for button in page.all("#presets .preset")] == ["In a call"])
+    assert load(page.web.config).presets[0].values["refine.feather"] == 7
+
+    page.web.patch("/api/settings", json={"refine": {"feather": 1}, "output": {"mirror": True}})
+    page.wait(lambda: page.switch("output.mirror").get_attribute("aria-pressed") == "true")
+    page("#presets .preset").click()
+    page.wait(lambda: page.settings()["refine"]["feather"] == 7)
+    assert page.settings()["background"]["current"] == "office"
+    assert page.settings()["output"]["mirror"] is False  # which the preset does not have
+    page("#undo").click()
+    page.wait(lambda: page.settings()["refine"]["feather"] == 1)
+    assert page.settings()["output"]["mirror"] is True
+
+    page('#presets [aria-label^="Delete"]').click()
+    page.wait(lambda: not page.all("#presets .preset"))
+    assert load(page.web.config).presets == ()
+
+
+def test_a_refusal_shows_its_cause_and_the_command_that_mends_it(page, monkeypatch, tmp_path):
+    running(page)
+    page.switch("output.virtualcam").click()
+    message = page.wait(lambda: page("#message").text)
+    assert message.startswith("The virtual camera: ")
+    commands = [code.text for code in page.all("#message code")]
+    assert commands, message
+    assert all(command.split()[0] in ("sudo", "systemctl", "realtime-bg") for command in commands)
+    page.wait(lambda: page.switch("output.virtualcam").get_attribute("aria-pressed") == "false")
+    page("#message > button").click()
+    assert not page("#message").is_displayed()
+
+
+def test_the_recording_shows_its_time(page, monkeypatch, tmp_path):
+    page.web.context.picture.live.update(output__folder=tmp_path)
+    running(page)
+    page.switch("output.record").click()
+    page.wait(lambda: page("#badge-record").text.startswith("recording 0:0"))
+    page.wait(lambda: page("#badge-record").text == "recording 0:01")
+    page.switch("output.record").click()
+    page.wait(lambda: not page("#badge-record").is_displayed())
+    assert list(tmp_path.glob("*.mp4"))
+
+
+def test_the_statistics_are_folded_and_have_axes(page):
+    running(page)
+    assert not page("#plot").is_displayed()
+    page("#statistics summary").click()
+    page.wait(lambda: page("#fps-line").get_attribute("points").count(",") >= 2)
+    labels = {text.text for text in page.all("#plot text")}
+    assert {"0", "30", "0 ms", "60 s ago", "now"} <= labels
+    page.wait(lambda: "network" in page("#stages").text)
+
+
+def test_other_programs_changes_are_shown(page):
+    page.open("live")
+    page.web.patch("/api/settings", json={"engine": {"name": "kmeans"}})
+    page.wait(lambda: page("#live-engine").get_attribute("value") == "kmeans")
+    Select(page("#live-engine")).select_by_value("embedded")
+    page.wait(lambda: page.settings()["engine"]["name"] == "embedded")
+
+
+def test_the_menu_shows_what_really_runs(page):
+    running(page)
+    page.web.patch("/api/settings", json={"engine": {"name": "auto"}})
+    page.wait(lambda: page("#live-engine option").text == "auto (now embedded)")
+
+
+def test_the_end_of_the_program_is_said(chromium, tmp_path):
+    with served(tmp_path, config=tmp_path / "config.yaml") as web:
+        page = Page(chromium, web).open("live")
+        page("#camera").click()
+        page.wait(lambda: page("#engine-now").text.startswith("embedded"))
+    page.wait(lambda: "does not respond" in page("#screen-text").text)
+    assert page("#camera").text == "Start the camera"
+    assert not page("#stream").is_displayed()
