@@ -39,7 +39,7 @@ from realtime_bg.videos.codings import (
     says_aspect,
 )
 from realtime_bg.videos.parts import Parts, Stopped, parts_folder
-from realtime_bg.videos.pixels import PixelMaker
+from realtime_bg.videos.pixels import PixelMaker, Watch
 from realtime_bg.videos.reporting import announce, report_losses, warn_of_short
 from realtime_bg.videos.resuming import job, resume
 from realtime_bg.videos.sequences import not_of_a_sequence, write_gif, write_sequence
@@ -104,13 +104,15 @@ def convert(
     options: VideoOptions,
     progress: Progress,
     stop: threading.Event,
+    watch: Watch | None = None,
 ) -> bool:
     """Convert the video ``source`` to ``target``; see `outputs` for the resulting files. Returns
     False if it was stopped.
 
-    ``progress(done, total, fps)`` is called for every frame; the total is an estimate, or None. The
-    complete result replaces ``target`` at the end. After ``stop`` there is no result: the finished
-    parts stay in `parts_folder`, and the same call continues there.
+    ``progress(done, total, fps)`` is called for every frame; the total is an estimate, or None.
+    ``watch`` is called with every finished picture, see `Watch`. The complete result replaces
+    ``target`` at the end. After ``stop`` there is no result: the finished parts stay in
+    `parts_folder`, and the same call continues there.
 
     Raises RealtimeBgError.
     """
@@ -135,7 +137,8 @@ def convert(
         announce(target, span, options.sdr, sound, parts.folder)
         processor = Processor(Live(settings), stats, wait=True)
         stack.enter_context(closing(processor))
-        conversion = _Conversion(processor, span, options, parts, target)
+        maker = PixelMaker(processor, clip, options.alpha, watch)
+        conversion = _Conversion(processor, maker, span, options, parts, target)
         if not conversion.encode(job(settings, source, options), progress, stop):
             return False
         report_losses(clip, conversion.notes)
@@ -199,10 +202,16 @@ class _Conversion:
     """Converts the frames of one run into parts."""
 
     def __init__(
-        self, processor: Processor, span: Span, options: VideoOptions, parts: Parts, target: Path
+        self,
+        processor: Processor,
+        maker: PixelMaker,
+        span: Span,
+        options: VideoOptions,
+        parts: Parts,
+        target: Path,
     ) -> None:
-        self._processor, self._span, self._clip = processor, span, span.clip
-        self._maker = PixelMaker(processor, span.clip, options.alpha)
+        self._processor, self._maker = processor, maker
+        self._span, self._clip = span, span.clip
         self._parts, self._target = parts, target
         deep = span.clip.grade is not None
         self._codings = codings(options.alpha, target.suffix.lower(), deep)

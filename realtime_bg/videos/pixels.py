@@ -1,12 +1,13 @@
 """From a frame of a clip to the pixels of each track of the result."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_bg.frames import Alpha, Cutout, Frame
+from realtime_bg.frames import Alpha, Cutout, Frame, Image
 from realtime_bg.media.grading import Deep
 from realtime_bg.media.photos import person_colours
 from realtime_bg.processing.compositor import blend
@@ -18,6 +19,10 @@ from realtime_bg.videos.clips import Clip, Shot
 from realtime_bg.videos.codings import AlphaKind
 
 DEEP_ALPHA = 65535
+
+Watch: TypeAlias = Callable[[Image | Cutout], None]
+"""Called with each finished picture: a composite, BGR ``uint8 (H, W, 3)``, or a cutout. Pictures in
+HDR or wide-gamut colours are tone-mapped. It must not change them, and should return soon."""
 
 
 class Picture(NamedTuple):
@@ -32,8 +37,15 @@ class Picture(NamedTuple):
 class PixelMaker:
     """Processes frames in order, as the matte and the background depend on those before."""
 
-    def __init__(self, processor: Processor, clip: Clip, alpha: AlphaKind | None) -> None:
+    def __init__(
+        self,
+        processor: Processor,
+        clip: Clip,
+        alpha: AlphaKind | None,
+        watch: Watch | None = None,
+    ) -> None:
         self._processor, self._clip, self._kind = processor, clip, alpha
+        self._watch: Watch = watch or (lambda _: None)
         self._steady = Steady()
         self._mirror = processor.live.now.output.mirror
         # frames are mirrored here, before the background is added
@@ -62,6 +74,7 @@ class PixelMaker:
             seen = seen._replace(foreground=decontaminated(seen))
             if picture.alpha is not None:
                 seen = seen._replace(alpha=seen.alpha * picture.alpha)
+        self._watch(seen)
         with stats.stage("composite"):
             if self._kind == "prores4444":  # with 16 bits the alpha keeps its fine steps
                 return {"video": np.dstack([self._deep(seen, picture.deep), _steps(seen.alpha)])}
@@ -72,13 +85,16 @@ class PixelMaker:
 
     def _composite(self, picture: Picture) -> NDArray[Any]:
         if picture.alpha is None and picture.deep is None:
-            return self._processor.process(picture.frame).image
+            image = self._processor.process(picture.frame).image
+            self._watch(image)
+            return image
         frame = picture.frame
         item = self._processor.matte(frame)
         image = self._processor.compose(item).image
         if picture.alpha is not None and not self._shows_room():
             behind = self._processor.without_camera(frame.size, frame.index, at=frame.time).image
             image = blend(image, behind, picture.alpha)
+        self._watch(image)
         if picture.deep is None:
             return image
         assert self._clip.grade is not None

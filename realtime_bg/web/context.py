@@ -28,6 +28,15 @@ Background = Annotated[
 ]
 Color = Annotated[str | None, Form(description="#rrggbb or a CSS colour name")]
 Engine = Annotated[str | None, Form(description="auto or an engine's name")]
+Tuning = Annotated[
+    str | None,
+    Form(
+        description=(
+            "a part of the settings as JSON, with the sections refine and harmonise only, for this "
+            'result alone: {"refine": {"feather": 2}}'
+        )
+    ),
+]
 Behind = Annotated[UploadFile | None, File(description="a picture as background")]
 
 
@@ -87,6 +96,7 @@ def _answers(*codes: int) -> Answers:
     return {code: {"description": HTTPStatus(code).phrase} for code in codes}
 
 
+JPEG: Answers = {200: {"content": {"image/jpeg": {}}}}
 PNG: Answers = {200: {"content": {"image/png": {}}}}
 WHY = _answers(400, 401, 403, 413, 421, 422)
-BUSY, ABSENT = WHY | _answers(429), WHY | _answers(404)
+BUSY, ABSENT, UNSUITED = WHY | _answers(429), WHY | _answers(404), WHY | _answers(404, 409)

@@ -1,6 +1,8 @@
 """Pictures of converted videos: damaged, transparent, HDR, turned, of other shapes, interlaced."""
 
 import shutil
+import threading
+from pathlib import Path
 
 import av
 import cv2
@@ -23,9 +25,11 @@ from helpers.clips import (
 )
 from PIL import Image as Pillow
 
+from realtime_bg.frames import Cutout
 from realtime_bg.imaging.orientation import upright
-from realtime_bg.settings import SourceSettings
+from realtime_bg.settings import SourceSettings, load
 from realtime_bg.sources import open_source
+from realtime_bg.videos.convert import VideoOptions, convert
 
 pytestmark = [pytest.mark.usefixtures("place"), NEEDS_FFMPEG]
 
@@ -348,3 +352,29 @@ def test_a_live_source_hides_what_is_masked_and_shows_what_is_seen(place):
         "gone.png"
     )
     assert next(iter(open_source(SourceSettings(spec="gone.png"), paced=False))).image.min() == 255
+
+
+# Watching
+
+
+@pytest.mark.parametrize(
+    ("alpha", "name"), [(None, "out.mp4"), ("vp9", "out.webm"), ("prores4444", "out.mov")]
+)
+@pytest.mark.parametrize("deep", [False, True])
+def test_each_finished_picture_is_handed_over(plain, network, place, alpha, name, deep):
+    source = hdr("in.mov", "smpte2084") if deep else plain
+    flags = {"engine.name": "semantic", "engine.model": str(network), "background.current": "blue"}
+    seen, options, never = [], VideoOptions(alpha=alpha), threading.Event()
+    assert convert(
+        load(flags=flags), Path(source), Path(name), options, lambda *_: None, never, seen.append
+    )
+    assert len(seen) == (6 if deep else COUNT)
+    if alpha is None:
+        assert all(image.dtype == np.uint8 for image in seen)
+        assert far(seen[-1][4, 4], (255, 0, 0)).max() < 6  # tone-mapped, as a screen shows it
+        if not deep:
+            assert np.abs(seen[-1] - decoded(name)[-1]).mean() < 4
+    else:
+        assert all(isinstance(cut, Cutout) for cut in seen)
+        assert seen[-1].alpha[4, 4] == 0
+        assert seen[-1].alpha.max() > 0.9

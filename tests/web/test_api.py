@@ -171,7 +171,7 @@ def test_too_many_photos_at_a_time_have_to_wait(web, photo):
 def finished(web, job):
     def ended():
         found = web.get(f"/api/jobs/{job['id']}").json()
-        return found if found["state"] not in ("queued", "running") else None
+        return found if found["state"] in ("done", "failed", "cancelled") else None
 
     return web.wait(ended)
 
@@ -182,7 +182,9 @@ def test_a_video_is_converted_with_its_sound(web, clip, fields, suffix, tmp_path
     assert answer.status_code == 201, answer.text
     job = finished(web, answer.json())
     assert (job["state"], job["done"], job["error"]) == ("done", 10, "")
-    assert job["name"] == f"result.{suffix}"
+    word = "background" if fields else "cut-out"
+    assert (job["name"], job["source"]) == (f"passwd-{word}.{suffix}", "passwd")
+    assert (job["total"], job["eta"], job["can_retry"]) == (10, None, False)
     result = web.get(f"/api/jobs/{job['id']}/result")
     (tmp_path / "result").write_bytes(result.content)
     with av.open(str(tmp_path / "result")) as container:
@@ -215,7 +217,7 @@ def test_a_sound_that_the_result_cannot_hold_is_converted(web, demo, monkeypatch
     phone = file.getvalue()
     job = web.post("/api/jobs", files={"video": phone}, data={"style": "beach"}).json()
     done = finished(web, job)
-    assert (done["state"], done["name"]) == ("done", "result.mp4")
+    assert (done["state"], done["name"]) == ("done", "video-background.mp4")
     result = io.BytesIO(web.get(f"/api/jobs/{job['id']}/result").content)
     with av.open(result) as container:
         assert container.streams.audio[0].codec_context.name == "aac"
@@ -249,7 +251,9 @@ def test_a_video_that_does_not_say_how_long_it_is_has_an_end_too(web, demo, monk
     file = io.BytesIO()
     three(demo, SimpleNamespace(write=file.write), "matroska")  # as a browser records
     desk = web.context.jobs
-    monkeypatch.setattr(desk, "_limits", desk._limits.model_copy(update={"seconds": 0.1}))
+    short = desk._limits.model_copy(update={"seconds": 0.1})
+    monkeypatch.setattr(desk, "_limits", short)
+    monkeypatch.setattr(desk._intake, "_limits", short)
     answer = web.post("/api/jobs", files={"video": file.getvalue()}, data={"style": "beach"})
     assert answer.status_code == 201, answer.text
     job = answer.json()

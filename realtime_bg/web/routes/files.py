@@ -2,21 +2,23 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, UploadFile
+from fastapi import APIRouter, File, Form, UploadFile
 from fastapi.responses import FileResponse, Response
 
 from realtime_bg.web.answers import too_large
 from realtime_bg.web.context import (
     ABSENT,
     BUSY,
+    JPEG,
     PNG,
+    UNSUITED,
     WHY,
     Background,
     Behind,
     Color,
     Engine,
     Here,
-    _answers,
+    Tuning,
 )
 from realtime_bg.web.form_checks import check_form
 
@@ -50,16 +52,22 @@ def add_job(
     style: Background = None,
     color: Color = None,
     engine: Engine = None,
+    settings: Tuning = None,
+    format: Annotated[
+        str | None, Form(description="mp4 or webm; only webm without a background")
+    ] = None,
 ) -> dict[str, Any]:
     """Convert a video including its sound: to MP4, or to WebM with transparency if no background is
     given. Poll the job until its state is `done`."""
-    wanted = check_form(here.gallery, style, color, engine)
-    return here.jobs.add(video.file, wanted, here.behind(background)).as_json()
+    wanted = check_form(here.gallery, style, color, engine, settings)
+    behind = here.behind(background)
+    return here.jobs.add(video.file, wanted, behind, video.filename, format).as_json()
 
 
 @router.get("/api/jobs", responses=WHY)
 def jobs(here: Here) -> list[dict[str, Any]]:
-    """All videos: queued, running, done, failed or cancelled. They are kept for an hour."""
+    """All videos: queued, running, cancelling, done, failed or cancelled. They are kept for an hour
+    after their end."""
     return here.jobs.all()
 
 
@@ -69,14 +77,40 @@ def job(here: Here, job: str) -> dict[str, Any]:
     return here.jobs.get(job).as_json()
 
 
-@router.get("/api/jobs/{job}/result", response_class=FileResponse, responses=ABSENT | _answers(409))
+@router.get("/api/jobs/{job}/result", response_class=FileResponse, responses=UNSUITED)
 def result(here: Here, job: str) -> Response:
     """The finished file."""
-    path = here.jobs.result(job)
-    return FileResponse(path, filename=path.name)
+    path, name = here.jobs.result(job)
+    return FileResponse(path, filename=name)
+
+
+@router.get("/api/jobs/{job}/thumbnail", response_class=Response, responses=JPEG | ABSENT)
+def first_picture(here: Here, job: str) -> Response:
+    """The first picture of the uploaded video, small."""
+    return Response(here.jobs.get(job).thumbnail, media_type="image/jpeg")
+
+
+@router.get("/api/jobs/{job}/preview", response_class=Response, responses=JPEG | ABSENT)
+def newest_picture(here: Here, job: str) -> Response:
+    """The newest finished picture, small; 404 before there is one. There is a newer one when the
+    job's `preview` has grown."""
+    return Response(here.jobs.preview(job), media_type="image/jpeg")
+
+
+@router.post("/api/jobs/{job}/cancel", responses=UNSUITED)
+def cancel_job(here: Here, job: str) -> dict[str, Any]:
+    """Stop a video, which stays in the list. A running one is `cancelling` until it has stopped."""
+    return here.jobs.cancel(job).as_json()
+
+
+@router.post("/api/jobs/{job}/retry", responses=UNSUITED)
+def retry_job(here: Here, job: str) -> dict[str, Any]:
+    """Queue a failed or cancelled video again, with the same choices. It continues where it was
+    stopped."""
+    return here.jobs.retry(job).as_json()
 
 
 @router.delete("/api/jobs/{job}", status_code=204, responses=ABSENT)
 def remove_job(here: Here, job: str) -> None:
-    """Cancel a video, or delete its result."""
+    """Delete a video and its result; a running one is stopped first."""
     here.jobs.remove(job)
