@@ -104,7 +104,7 @@ class Page:
 
     def slider(self, room, name):
         """The slider of this name in a room."""
-        parts = self.all(f"#{room} label.slider")
+        parts = self.all(f"#{room} .slider")
         part = next(part for part in parts if part.text.startswith(name))
         return part.find_element(By.TAG_NAME, "input")
 

@@ -14,9 +14,12 @@ const SLIDERS = {
   "harmonise.match": { name: "Match the background's light", min: 0, max: 1, step: 0.05, show: percent, plain: 0 },
 };
 
+let made = 0;
+
 /** One slider; `changed(value, gesture)` while it moves. Returns its element and `set(value)`. */
 export function slider({ name, min, max, step, show }, changed) {
-  const input = make("input", { type: "range", min, max, step });
+  const id = `slider-${made += 1}`;
+  const input = make("input", { type: "range", min, max, step, id });
   const output = make("output", {});
   const say = () => {
     output.textContent = show(Number(input.value));
@@ -30,7 +33,8 @@ export function slider({ name, min, max, step, show }, changed) {
     changed(Number(input.value), `${name} ${gesture}`);
   });
   input.addEventListener("change", () => { moving = false; });
-  const element = make("label", { className: "slider" }, make("span", { textContent: name }), output, input);
+  const title = make("label", { htmlFor: id, textContent: name });
+  const element = make("div", { className: "slider" }, title, output, input);
   return {
     element,
     set(given) {
@@ -43,12 +47,12 @@ export function slider({ name, min, max, step, show }, changed) {
 
 /** All sliders into `place`; `changed(key, value, gesture)`. Returns `set(valueOf)`. */
 export function look(place, keys, changed) {
-  const made = keys.map((key) => [key, slider(SLIDERS[key], (value, gesture) => changed(key, value, gesture))]);
+  const sliders = keys.map((key) => [key, slider(SLIDERS[key], (value, gesture) => changed(key, value, gesture))]);
   const reset = make("button", { type: "button", className: "small", textContent: "Reset" });
   reset.addEventListener("click", ({ timeStamp }) => keys.forEach((key) => {
     changed(key, SLIDERS[key].plain, `reset ${timeStamp}`);
   }));
   place.append(make("div", { className: "headline" }, make("h2", { textContent: "Edge and light" }), reset),
-    ...made.map(([, { element }]) => element));
-  return { set: (valueOf) => made.forEach(([key, one]) => one.set(valueOf(key) ?? SLIDERS[key].plain)) };
+    ...sliders.map(([, { element }]) => element));
+  return { set: (valueOf) => sliders.forEach(([key, one]) => one.set(valueOf(key) ?? SLIDERS[key].plain)) };
 }
