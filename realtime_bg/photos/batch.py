@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import cv2
 import numpy as np
@@ -321,7 +321,7 @@ class Studio:
         options = self.options
         if options.background is not None:
             still = self._matting.coloured_as(still, options.background)
-        kept = {"icc": still.icc, "exif": still.exif if options.exif else None}
+        kept: dict[str, Any] = {"icc": still.icc, "exif": still.exif if options.exif else None}
         if self._eraser is not None:
             image = self._eraser.erase(still.image)
             if image is still.image:

@@ -1,11 +1,12 @@
 """Matting of single photos, with the engines, refinement and compositor of live use."""
 
 from realtime_bg.backgrounds import background_class, classify
-from realtime_bg.frames import Cutout, Image
+from realtime_bg.frames import Cutout, Image, Matte
+from realtime_bg.imaging.geometry import fit
 from realtime_bg.media.photos import Photo, encode, encode_rgba, person_colours, read_photo
 from realtime_bg.processing.cutout import CutoutCompositor, PictureMatter
 from realtime_bg.processing.decontamination import decontaminated
-from realtime_bg.settings import Settings
+from realtime_bg.settings import HarmoniseSettings, RefineSettings, Settings
 from realtime_bg.stats import Stats
 
 __all__ = [
@@ -42,25 +43,60 @@ class PhotoMatting:
     def matte(self, image: Image) -> Cutout:
         """Cut the person out of BGR ``uint8 (H, W, 3)``, with estimated foreground colours. Raises
         RealtimeBgError."""
-        seen = self._matter.matte_photo(image, REPEATS)
+        return self.cutout(self.unrefined(image))
+
+    def unrefined(self, image: Image) -> Matte:
+        """The first half of `matte`, which takes most of the time: the engine's matte. It may be
+        kept. Raises RealtimeBgError."""
+        return self._matter.unrefined(image, REPEATS)
+
+    def cutout(self, matte: Matte, refine: RefineSettings | None = None) -> Cutout:
+        """The second half. ``refine``: None means that of the settings."""
+        if refine is not None:
+            refine = refine.model_copy(update={"decontaminate": False})
+        seen = self._matter.refined(matte, refine)
         return seen._replace(foreground=decontaminated(seen))
 
     @staticmethod
-    def coloured_as(photo: Photo, background: str) -> Photo:
-        """Return the photo in the background's colour space, sRGB, unless the background is made
-        from the photo. Raises BackgroundError."""
+    def needs_srgb(background: str) -> bool:
+        """Whether the colour space of results with this background is sRGB: unless it is made from
+        the photo. Raises BackgroundError."""
         kind = background_class(classify(background)[0])
-        return photo if kind.needs_frame or kind.passthrough else photo.in_srgb()
+        return not (kind.needs_frame or kind.passthrough)
 
-    def over(self, cutout: Cutout, background_spec: str | None = None) -> Image:
-        """Composite the person over a background (None: that of the settings), BGR ``uint8 (H, W,
-        3)``; the background alone, or a card, if the engine is lost. Raises BackgroundError."""
+    @staticmethod
+    def coloured_as(photo: Photo, background: str) -> Photo:
+        """Return the photo in the colour space of results with this background. Raises
+        BackgroundError."""
+        return photo.in_srgb() if PhotoMatting.needs_srgb(background) else photo
+
+    def over(
+        self,
+        cutout: Cutout,
+        background_spec: str | None = None,
+        harmonise: HarmoniseSettings | None = None,
+    ) -> Image:
+        """Composite the person over a background, BGR ``uint8 (H, W, 3)``; the background alone, or
+        a card, if the engine is lost. ``background_spec`` and ``harmonise``: None means that of the
+        settings. Raises BackgroundError."""
         spec = background_spec or self.settings.background.current
         # A background that learns the room starts again: each photo shows another room.
         if background_class(classify(spec)[0]).erases:
             self._compositor.close()
         self._epoch += 1
-        return self._compositor.over(cutout, spec, 0, self._epoch)
+        return self._compositor.over(cutout, spec, 0, self._epoch, harmonise)
+
+    def over_picture(
+        self, cutout: Cutout, behind: Image, harmonise: HarmoniseSettings | None = None
+    ) -> Image:
+        """Composite the person over a picture, BGR ``uint8 (H, W, 3)``, that covers the photo."""
+        size = cutout.image.shape[1], cutout.image.shape[0]
+        return self._compositor.over_picture(cutout, fit(behind, size, "cover"), harmonise)
+
+    def drop_history(self) -> None:
+        """Keep no picture of the photos so far; the engine stays open."""
+        self._matter.drop_history()
+        self._compositor.close()
 
     def close(self) -> None:
         """Release engine and background. Idempotent."""

@@ -8,20 +8,21 @@ import numpy as np
 
 from realtime_bg.errors import EngineError
 from realtime_bg.frames import Cutout, DeviceMatte, Frame, Image, Matte, downloaded
-from realtime_bg.processing.compositor import Compositor
+from realtime_bg.processing.compositor import Compositor, over
+from realtime_bg.processing.harmonise import Harmony
 from realtime_bg.processing.matting import Matting
-from realtime_bg.processing.refine import refine
+from realtime_bg.processing.refine import Refined, refine
 from realtime_bg.processing.steady import Steady
-from realtime_bg.settings import RefineSettings, Settings, load
+from realtime_bg.settings import HarmoniseSettings, RefineSettings, Settings, load
 from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
 
 FPS = 30.0  # assumed frame rate of a folder of frames
 
 
-def cutout(matte: Matte | DeviceMatte, settings: RefineSettings, steady: Steady) -> Cutout:
-    """The refined cutout of a matte that follows those ``steady`` has seen; empty if the engine has
-    lost the person."""
+def cutout(matte: Matte | DeviceMatte, settings: RefineSettings, steady: Steady | None) -> Cutout:
+    """The refined cutout of a matte that follows those ``steady`` has seen (None: that follows no
+    other); empty if the engine has lost the person."""
     image = matte.frame.image
     if matte.lost:  # only the background is shown
         return Cutout(image, np.zeros(image.shape[:2], np.float32), image, lost=True)
@@ -53,22 +54,37 @@ class PictureMatter:
     def matte_next(self, image: Image, index: int = 0) -> Cutout:
         """Matte one picture, BGR ``uint8 (H, W, 3)``, that continues the previous ones. Raises
         RealtimeBgError."""
-        return self._seen(Frame(image, index, index / FPS, self._epoch), None)
+        matte = self._matted(Frame(image, index, index / FPS, self._epoch), None)
+        return cutout(matte, self.settings.refine, self._steady)
 
     def matte_photo(self, image: Image, repeats: int) -> Cutout:
         """Matte a photo. A recurrent engine runs on it until its alpha settles, at most ``repeats``
         times. Raises RealtimeBgError."""
-        self.forget()
-        return self._seen(Frame(image, 0, 0.0, self._epoch), repeats)
+        return self.refined(self.unrefined(image, repeats))
 
-    def _seen(self, frame: Frame, repeats: int | None) -> Cutout:
+    def unrefined(self, image: Image, repeats: int) -> Matte:
+        """The first half of `matte_photo`: the engine's matte, which may be kept. Raises
+        RealtimeBgError."""
+        self.forget()
+        return downloaded(self._matted(Frame(image, 0, 0.0, self._epoch), repeats))
+
+    def refined(self, matte: Matte, settings: RefineSettings | None = None) -> Cutout:
+        """The second half. ``settings``: None means those of the run."""
+        return cutout(matte, settings or self.settings.refine, None)
+
+    def _matted(self, frame: Frame, repeats: int | None) -> Matte | DeviceMatte:
         failures = self.stats.failures
         matte = self._matting.matte(frame, repeats)
         if self.stats.failures > failures:
             self.close()  # the engine that replaces it is not the one that was requested
             self._matting = Matting(Live(self.settings), self.stats)
             raise EngineError(f"engine {self.settings.engine.name} failed; no result without it")
-        return cutout(matte, self.settings.refine, self._steady)
+        return matte
+
+    def drop_history(self) -> None:
+        """Keep no picture of what was matted."""
+        self._matting.forget()
+        self._steady = Steady()
 
     def close(self) -> None:
         """Release the engine. Idempotent."""
@@ -85,13 +101,21 @@ class CutoutCompositor:
         self._compositor: Compositor | None = None
         self._spec = ""
 
-    def over(self, cutout: Cutout, spec: str, index: int, epoch: int) -> Image:
+    def over(
+        self,
+        cutout: Cutout,
+        spec: str,
+        index: int,
+        epoch: int,
+        harmonise: HarmoniseSettings | None = None,
+    ) -> Image:
         """The person over the background ``spec``, BGR ``uint8 (H, W, 3)``; the background alone,
         or a card, if the engine has lost the person. ``index`` and ``epoch`` are those of the
-        matted frame, see `Frame`. Raises BackgroundError; the previous background then stays
-        open."""
+        matted frame, see `Frame`. ``harmonise``: None means the settings' own. Raises
+        BackgroundError; the previous background then stays open."""
         background = self._settings.background.model_copy(update={"current": spec})
-        settings = self._settings.model_copy(update={"background": background})
+        changes = {"background": background, "harmonise": harmonise or self._settings.harmonise}
+        settings = self._settings.model_copy(update=changes)
         if self._compositor is None or spec != self._spec:
             compositor = Compositor(settings, self._stats, wait=True, previews=False)
             self.close()
@@ -99,6 +123,18 @@ class CutoutCompositor:
         frame = Frame(cutout.image, index, index / FPS, epoch)
         matte = Matte(frame, cutout.alpha, cutout.foreground, lost=cutout.lost)
         return self._compositor.compose(matte, settings).image
+
+    def over_picture(
+        self, cutout: Cutout, behind: Image, harmonise: HarmoniseSettings | None = None
+    ) -> Image:
+        """The person over a picture of the same size, both BGR ``uint8 (H, W, 3)``. ``harmonise``:
+        None means the settings' own."""
+        matte = Matte(Frame(cutout.image, 0, 0.0), cutout.alpha, cutout.foreground)
+        rows, columns = cutout.alpha.shape
+        person = Refined(
+            cutout.image, (slice(0, rows), slice(0, columns)), cutout.alpha, cutout.foreground
+        )
+        return over(Harmony()(person, matte, behind, harmonise or self._settings.harmonise), behind)
 
     def close(self) -> None:
         """Release the background. Idempotent."""

@@ -105,6 +105,16 @@ class Matting:
         self._scene.forget_matte()
         self._carrying.answered(None)
 
+    def forget(self) -> None:
+        """Drop all history, and with it every picture: the next frame continues nothing."""
+        self._last = None
+        self._forget_matte()
+        if self._choice.engine is not None:
+            try:
+                self._choice.engine.reset()
+            except Exception as error:  # an engine may raise anything
+                self._choice.failed(error)
+
     @property
     def engine(self) -> Engine | None:
         """The engine in use; None before the first frame and after a failure."""

@@ -98,5 +98,6 @@ def _answers(*codes: int) -> Answers:
 
 JPEG: Answers = {200: {"content": {"image/jpeg": {}}}}
 PNG: Answers = {200: {"content": {"image/png": {}}}}
+PICTURE: Answers = {200: {"content": {f"image/{kind}": {} for kind in ("png", "webp", "jpeg")}}}
 WHY = _answers(400, 401, 403, 413, 421, 422)
 BUSY, ABSENT, UNSUITED = WHY | _answers(429), WHY | _answers(404), WHY | _answers(404, 409)

@@ -3,20 +3,23 @@
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from realtime_bg.backgrounds import background_class, classify, names
 from realtime_bg.engines import ENGINES
 from realtime_bg.errors import BackgroundError, SettingsError
+from realtime_bg.media.photos import Format
 from realtime_bg.settings import Settings, validated
 from realtime_bg.system.file_names import readable
 from realtime_bg.web.answers import unusable
 from realtime_bg.web.gallery import UPLOAD, Gallery
 
 SECTIONS = ("refine", "harmonise")  # the settings that a request may bring for its own result
-PHOTO_FORMATS, VIDEO_FORMATS = ("png", "webp", "jpg"), ("mp4", "webm")
+PHOTO_FORMATS: tuple[Format, ...] = ("png", "webp", "jpg")
+VIDEO_FORMATS = ("mp4", "webm")
 WITHOUT_ALPHA = ("jpg", "mp4")
 
+Kind = TypeVar("Kind", bound=str)
 Changes = Mapping[str, Mapping[str, Any]]
 
 
@@ -87,7 +90,7 @@ def _one_line(text: str, longest: int = 50) -> str:
     return " ".join(readable(text).split())[:longest]
 
 
-def chosen_format(name: str | None, formats: tuple[str, ...], transparent: bool) -> str:
+def chosen_format(name: str | None, formats: tuple[Kind, ...], transparent: bool) -> Kind:
     """The format of a result: ``name``, or the first of ``formats`` that can be ``transparent``.
     Raises Refusal."""
     possible = [one for one in formats if not transparent or one not in WITHOUT_ALPHA]
@@ -95,11 +98,11 @@ def chosen_format(name: str | None, formats: tuple[str, ...], transparent: bool)
         return possible[0]
     if name not in formats:
         raise unusable(f"format {name[:20]!r}: choose {' or '.join(possible)}")
-    if name not in possible:
+    if name in WITHOUT_ALPHA and transparent:
         raise unusable(
             f"format {name}: has no transparency; choose {' or '.join(possible)}, or a background"
         )
-    return name
+    return next(one for one in formats if one == name)
 
 
 def check_engine(name: str) -> None:

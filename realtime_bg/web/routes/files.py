@@ -1,6 +1,7 @@
 """Routes for photos and videos."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, File, Form, UploadFile
 from fastapi.responses import FileResponse, Response
@@ -10,7 +11,7 @@ from realtime_bg.web.context import (
     ABSENT,
     BUSY,
     JPEG,
-    PNG,
+    PICTURE,
     UNSUITED,
     WHY,
     Background,
@@ -20,12 +21,13 @@ from realtime_bg.web.context import (
     Here,
     Tuning,
 )
-from realtime_bg.web.form_checks import check_form
+from realtime_bg.web.form_checks import PHOTO_FORMATS, check_form, chosen_format
+from realtime_bg.web.upload_names import cleaned, result_name
 
 router = APIRouter()
 
 
-@router.post("/api/image", response_class=Response, responses=PNG | BUSY)
+@router.post("/api/image", response_class=Response, responses=PICTURE | BUSY)
 def image(
     here: Here,
     image: Annotated[UploadFile, File(description="JPEG, PNG, WebP, TIFF or HEIC")],
@@ -33,15 +35,26 @@ def image(
     style: Background = None,
     color: Color = None,
     engine: Engine = None,
+    settings: Tuning = None,
+    format: Annotated[
+        str | None, Form(description="png (default), webp, or jpg with a background")
+    ] = None,
 ) -> Response:
-    """Cut the people out of a photo. The result is a PNG, transparent unless a background is given:
-    a picture (`background`), a `color` or a `style`."""
-    wanted = check_form(here.gallery, style, color, engine)
+    """Cut the people out of a photo. The result is transparent unless a background is given: a
+    picture (`background`), a `color` or a `style`."""
+    wanted = check_form(here.gallery, style, color, engine, settings)
+    transparent = wanted.background is None and not (background and background.size)
+    kind = chosen_format(format, PHOTO_FORMATS, transparent)
     if (image.size or 0) > here.limits.photo:
         raise too_large(f"a photo may have at most {here.limits.photo / 1e6:g} MB")
     data = image.file.read()
-    result = here.photos.process(data, wanted, lambda: here.behind(background))
-    return Response(result, 200, media_type="image/png")
+    result = here.photos.process(data, wanted, lambda: here.behind(background), kind)
+    name = quote(result_name(cleaned(image.filename, "photo"), transparent, kind))
+    return Response(
+        result,
+        media_type=f"image/{'jpeg' if kind == 'jpg' else kind}",
+        headers={"Content-Disposition": f"attachment; filename*=utf-8''{name}"},
+    )
 
 
 @router.post("/api/jobs", status_code=201, responses=BUSY)
