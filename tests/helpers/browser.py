@@ -93,6 +93,11 @@ class Page:
     def wait(self, question):
         return until(question, lambda: f"nothing came of it; the page says: {self('body').text}")
 
+    def text(self, selector):
+        """The text of what there is, or an empty text."""
+        ask = "return document.querySelector(arguments[0])?.innerText ?? ''"
+        return self.driver.execute_script(ask, selector)
+
     def pixel(self, selector, x, y):
         return self.driver.execute_script(PIXEL, self(selector), x, y)
 
