@@ -3,7 +3,7 @@
 import { $, make, on } from "/static/core.js";
 
 const KEEP = 120; // half seconds
-const WIDTH = 640, HEIGHT = 200, LEFT = 40, RIGHT = 48, TOP = 10, BOTTOM = 26;
+const WIDTH = 640, HEIGHT = 200, LEFT = 44, RIGHT = 66, TOP = 10, BOTTOM = 26;
 const past = { fps: [], latency: [] };
 
 function svg(tag, attributes, text = "") {

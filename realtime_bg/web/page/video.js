@@ -14,6 +14,12 @@ const choice = { spec: "transparent", values: {}, engine: "" };
 
 // ---- sending
 
+function compact() { // where there is something else to look at
+  const busy = chosen.length > 0 || $("jobs").children.length > 0;
+  $("video-drop").classList.toggle("compact", busy);
+  $("video-hint").hidden = busy;
+}
+
 function drawChosen() {
   $("chosen-videos").replaceChildren(...chosen.map((file) => {
     const remove = make("button", { type: "button", className: "small", textContent: "×", ariaLabel: `Remove ${file.name}` });
@@ -21,8 +27,8 @@ function drawChosen() {
     return make("li", {}, make("span", { textContent: `${file.name}, ${(file.size / 1e6).toFixed(1)} MB` }), remove);
   }));
   $("convert-bar").hidden = !chosen.length;
+  compact();
   $("convert").textContent = chosen.length > 1 ? `Convert ${chosen.length} videos` : "Convert";
-  $("video-drop").classList.toggle("compact", chosen.length > 0);
 }
 
 async function convert() {
@@ -113,7 +119,7 @@ function showJobs(jobs) {
     }
     update(part, job);
   }
-  $("video-hint").hidden = jobs.length > 0;
+  compact();
 }
 
 export function begin() {

@@ -36,7 +36,7 @@ export function viewer(place) {
 
   function fit() { // the whole picture in the pane; the zoom starts from there
     const share = after.naturalWidth / after.naturalHeight, high = 0.62 * window.innerHeight;
-    if (share) sheet.style.setProperty("--fit", `${Math.round(Math.min(place.clientWidth, high * share))}px`);
+    if (share && place.clientWidth) sheet.style.setProperty("--fit", `${Math.round(Math.min(place.clientWidth, high * share))}px`);
   }
 
   function divide() {
@@ -45,7 +45,7 @@ export function viewer(place) {
   }
 
   after.addEventListener("load", fit);
-  window.addEventListener("resize", fit);
+  new ResizeObserver(fit).observe(place); // also when its room is shown
   divider.addEventListener("input", divide);
   before.addEventListener("error", () => { before.hidden = true; divider.hidden = handle.hidden = true; }); // HEIC, TIFF
   pane.addEventListener("wheel", (event) => {
