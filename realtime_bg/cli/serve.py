@@ -41,6 +41,19 @@ def serve(
             ),
         ),
     ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help=(
+                "File with the page's token, so that its address stays the same; "
+                "created if missing."
+            ),
+        ),
+    ] = None,
+    browse: Annotated[
+        bool, typer.Option("--open", help="Open the page in the default browser.")
+    ] = False,
     source: Source = None,
     size: Size = None,
     background: Background = None,
@@ -66,4 +79,5 @@ def serve(
     }
     config = chosen_config(config)
     settings = prepare(load(config, flags), "page")
-    run_server(settings, host, port, tuple(allow_host or ()), metrics_token)
+    names = tuple(allow_host or ())
+    run_server(settings, host, port, names, metrics_token, token_file, browse)

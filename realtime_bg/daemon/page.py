@@ -13,9 +13,8 @@ from realtime_bg.sinks.web import Channel
 from realtime_bg.stats import Stats
 from realtime_bg.steering.config_file import ConfigFile
 from realtime_bg.web.app import create_app
-from realtime_bg.web.metrics import scrape_token
-from realtime_bg.web.security import new_token
 from realtime_bg.web.server import bind, configuration
+from realtime_bg.web.tokens import kept_token, new_token
 
 STOP_SECONDS = 5.0
 
@@ -93,7 +92,7 @@ class Page:
     def __init__(self, settings: Settings, port: int, scraping: Path | None = None) -> None:
         """Bind the port. ``scraping``: a file with the token for /metrics. Raises SinkError if the
         port is taken, SettingsError for an invalid token."""
-        self._scrape_token = scrape_token(scraping) if scraping is not None else ""
+        self._scrape_token = kept_token(scraping) if scraping is not None else ""
         self._socket, port = bind("127.0.0.1", port)
         self._token = new_token()
         self.address = f"http://127.0.0.1:{port}/?token={self._token}"

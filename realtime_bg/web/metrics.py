@@ -6,10 +6,7 @@ reads that file watch the camera. Therefore /metrics may have its own token, whi
 nothing else.
 """
 
-import os
-import stat
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -24,14 +21,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from realtime_bg.errors import SettingsError, reason
 from realtime_bg.stats import BOUNDS, STAGES, Stats
-from realtime_bg.system.console import say
-from realtime_bg.system.files import write_private
 from realtime_bg.version import __version__
-from realtime_bg.web.security import new_token
-
-SHORTEST = 20  # minimum length of a token that cannot be guessed
 
 
 class Running(Protocol):
@@ -117,26 +108,3 @@ def _buckets(stats: Stats, stage: str) -> tuple[list[tuple[str, float]], float]:
     counts, seconds = stats.histogram(stage)
     names = [*(str(bound / 1000) for bound in BOUNDS), "+Inf"]
     return list(zip(names, map(float, counts), strict=True)), seconds
-
-
-def scrape_token(path: Path) -> str:
-    """The token in a file; if there is no file yet, it is created with a new token, readable only
-    by this user.
-
-    Raises SettingsError.
-    """
-    try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_private(path, f"{new_token()}\n".encode())
-        token = path.read_text(encoding="ascii").strip()
-        if os.name == "posix" and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-            say(f"{path} can be read by other users; chmod 600 it", "yellow")
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path}: the token cannot be read ({reason(error)})") from None
-    if len(token) < SHORTEST or not token.isprintable() or " " in token:
-        raise SettingsError(
-            f"{path}: a token must have at least {SHORTEST} characters and no spaces; delete the "
-            "file to get a new one"
-        )
-    return token

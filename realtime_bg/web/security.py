@@ -6,16 +6,24 @@ This protects the camera's picture, so each request passes here before any other
 
 import hmac
 import ipaddress
-import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from http import HTTPStatus
-from urllib.parse import parse_qs, urlsplit
+from importlib import resources
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from realtime_bg.web.tokens import new_token
 
 COOKIE = "realtime_bg_token"
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -39,6 +47,10 @@ HINT = (
 )
 
 
+IDENTIFY = {"WWW-Authenticate": "Bearer"}
+NO_TOKEN = resources.files("realtime_bg.web").joinpath("page", "token.html").read_text("utf-8")
+
+
 class TooLarge(Exception):  # noqa: N818 - an answer, not a defect
     """A request body exceeds its limit."""
 
@@ -53,8 +65,15 @@ class Guard:
         maximum bytes of a request body. ``scrape_token``: grants access to /metrics only; empty
         means there is none."""
         self._scrape_token = scrape_token
+        self._invitation = ""
         self._app, self._token, self._largest = app, token, largest
         self._hosts = {"localhost", *(host.lower() for host in hosts)}
+
+    def invite(self) -> str:
+        """A token that opens the page once, for the command line of a browser, which other users of
+        this computer can read. It replaces the previous one."""
+        self._invitation = new_token()
+        return self._invitation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -93,12 +112,14 @@ class Guard:
             return None
         if path == "/" and scope["type"] == "http" and scope["method"] == "GET":
             given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-            if self._is_token(given):
+            if self._is_token(given) or self._accepts(given):
                 return self._welcome(headers)
         presented = _presented(headers)
         if path == METRICS and not changes and self._is_scraper(presented):
             return None
         if not self._is_token(presented):
+            if _is_navigation(scope, headers):
+                return HTMLResponse(NO_TOKEN, HTTPStatus.UNAUTHORIZED, IDENTIFY)
             return _refused(scope, HTTPStatus.UNAUTHORIZED, f"no valid token; {HINT}")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._limit(headers):
@@ -109,11 +130,20 @@ class Guard:
         """Move the token from the URL, which browsers keep in their history, to a cookie."""
         response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         name = _cookie_name(headers)
-        response.set_cookie(name, self._token, httponly=True, samesite="strict", path="/")
+        value = quote(self._token, safe="")  # of a file, it may have signs that cookies cannot
+        response.set_cookie(name, value, httponly=True, samesite="strict", path="/")
         return response
 
     def _is_token(self, text: str) -> bool:
         return hmac.compare_digest(text.encode("utf-8", "replace"), self._token.encode())
+
+    def _accepts(self, text: str) -> bool:
+        """Whether it is the invitation, which is used up by that."""
+        known = self._invitation
+        if not known or not hmac.compare_digest(text.encode("utf-8", "replace"), known.encode()):
+            return False
+        self._invitation = ""
+        return True
 
     def _is_scraper(self, text: str) -> bool:
         known = self._scrape_token
@@ -160,11 +190,6 @@ class Guard:
             await self._too_large(scope, headers)(scope, receive, send)
 
 
-def new_token() -> str:
-    """256 random bits as URL-safe text."""
-    return secrets.token_urlsafe(32)
-
-
 def _cookie_name(headers: Headers) -> str:
     """The cookie name of this server. A browser sends the cookies of a host to all its ports, so
     two servers would overwrite each other's cookie."""
@@ -179,7 +204,7 @@ def _presented(headers: Headers) -> str:
         return value.strip()
     # Not http.cookies: if it cannot parse one cookie of another server on this host, it returns
     # none at all.
-    return cookie_parser(headers.get("cookie", "")).get(_cookie_name(headers), "")
+    return unquote(cookie_parser(headers.get("cookie", "")).get(_cookie_name(headers), ""))
 
 
 def _place(origin: str) -> str | None:
@@ -199,10 +224,16 @@ def _is_address(name: str) -> bool:
     return True
 
 
+def _is_navigation(scope: Scope, headers: Headers) -> bool:
+    """Whether a person has opened this address in a browser."""
+    is_page = scope["type"] == "http" and not scope["path"].startswith(API)
+    return is_page and "text/html" in headers.get("accept", "").lower()
+
+
 def _refused(scope: Scope, status: HTTPStatus, text: str) -> Response:
     """The error response: JSON for programs, like all responses of the API, otherwise plain
     text."""
-    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    headers = IDENTIFY if status == HTTPStatus.UNAUTHORIZED else None
     if scope["path"].startswith(API):
         return JSONResponse({"error": text}, status, headers)
     return PlainTextResponse(f"realtime-bg: {text}\n", status, headers)

@@ -6,8 +6,9 @@ import logging
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from realtime_bg.errors import MissingPackageError, SinkError, reason
+from realtime_bg.errors import MissingPackageError, SettingsError, SinkError, reason
 from realtime_bg.installing import add_extra
 from realtime_bg.settings import Settings
 from realtime_bg.system.console import out, say
@@ -18,9 +19,9 @@ try:
     import uvicorn
 
     from realtime_bg.web.app import create_app
+    from realtime_bg.web.browser import open_page
     from realtime_bg.web.connections import LimitedProtocol
-    from realtime_bg.web.metrics import scrape_token
-    from realtime_bg.web.security import new_token
+    from realtime_bg.web.tokens import kept_token, new_token
 except ModuleNotFoundError as missing:
     raise MissingPackageError(
         f"the web page needs the package {missing.name!r}; run: {add_extra('web')}"
@@ -30,13 +31,24 @@ STOP_SECONDS = 2
 
 
 def serve(
-    settings: Settings, host: str, port: int, hosts: tuple[str, ...], scraping: Path | None = None
+    settings: Settings,
+    host: str,
+    port: int,
+    hosts: tuple[str, ...],
+    scraping: Path | None = None,
+    token_file: Path | None = None,
+    browse: bool = False,
 ) -> None:
     """Serve until Ctrl-C, SIGTERM or a closed terminal. ``port`` 0 means a free one. ``hosts``: see
-    `create_app`. ``scraping``: a file with the token for /metrics. Raises RealtimeBgError."""
-    known = scrape_token(scraping) if scraping is not None else ""
+    `create_app`. ``scraping`` and ``token_file``: files with the tokens for /metrics and for the
+    page. ``browse``: open the page in the browser. Raises RealtimeBgError."""
+    known = kept_token(scraping) if scraping is not None else ""
+    token = kept_token(token_file) if token_file is not None else new_token()
+    if token == known:
+        raise SettingsError(
+            f"{scraping}: this token opens the whole page; give --metrics-token another file"
+        )
     own, port = bind(host, port)
-    token = new_token()
     app = create_app(settings, token, hosts=(*hosts, host), scrape_token=known)
     if not _is_loopback(host):
         say(
@@ -51,7 +63,10 @@ def serve(
 
     with stop_signals(stop, names=("SIGHUP",)):  # uvicorn handles the others
         name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-        out.print(f"http://{name}:{port}/?token={token}", soft_wrap=True, highlight=False)
+        address = f"http://{name}:{port}/?token="
+        out.print(address + quote(token, safe=""), soft_wrap=True, highlight=False, markup=False)
+        if browse:
+            open_page(address + app.invite())
         for handler in logging.getLogger().handlers:  # a flood of requests is no flood of lines
             handler.addFilter(RateLimit())
         server.run(sockets=[own])

@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 from realtime_bg.errors import SettingsError
 from realtime_bg.stats import BOUNDS, STAGES, Stats
 from realtime_bg.version import __version__
-from realtime_bg.web.metrics import scrape_token
+from realtime_bg.web.tokens import kept_token
 
 SCRAPER = "s" * 43
 
@@ -161,14 +161,14 @@ def test_the_text_tells_no_paths(web):
 
 def test_a_token_is_made_once_for_this_user_alone(tmp_path, capsys):
     path = tmp_path / "new" / "token"
-    token = scrape_token(path)
+    token = kept_token(path)
     assert len(token) > 40
-    assert scrape_token(path) == token
+    assert kept_token(path) == token
     assert capsys.readouterr().err == ""
     if os.name == "posix":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         path.chmod(0o644)
-        assert scrape_token(path) == token
+        assert kept_token(path) == token
         assert "can be read by other users" in capsys.readouterr().err
 
 
@@ -178,9 +178,9 @@ def test_a_bad_token_file_is_refused(tmp_path, text):
     path.write_bytes(text)
     path.chmod(0o600)
     with pytest.raises(SettingsError, match="token"):
-        scrape_token(path)
+        kept_token(path)
     with pytest.raises(SettingsError, match="token"):
-        scrape_token(tmp_path)
+        kept_token(tmp_path)
 
 
 def test_a_histogram_counts_what_its_history_forgets():

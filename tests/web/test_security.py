@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from realtime_bg.web.limits import Limits
-from realtime_bg.web.security import new_token
+from realtime_bg.web.tokens import new_token
 
 
 @pytest.fixture(scope="module")
