@@ -80,4 +80,4 @@ def serve(
     config = chosen_config(config)
     settings = prepare(load(config, flags), "page")
     names = tuple(allow_host or ())
-    run_server(settings, host, port, names, metrics_token, token_file, browse)
+    run_server(settings, host, port, names, metrics_token, token_file, browse, config)

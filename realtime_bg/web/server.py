@@ -38,10 +38,12 @@ def serve(
     scraping: Path | None = None,
     token_file: Path | None = None,
     browse: bool = False,
+    config: Path | None = None,
 ) -> None:
     """Serve until Ctrl-C, SIGTERM or a closed terminal. ``port`` 0 means a free one. ``hosts``: see
     `create_app`. ``scraping`` and ``token_file``: files with the tokens for /metrics and for the
-    page. ``browse``: open the page in the browser. Raises RealtimeBgError."""
+    page. ``browse``: open the page in the browser. ``config``: see `create_app`. Raises
+    RealtimeBgError."""
     known = kept_token(scraping) if scraping is not None else ""
     token = kept_token(token_file) if token_file is not None else new_token()
     if token == known:
@@ -49,7 +51,7 @@ def serve(
             f"{scraping}: this token opens the whole page; give --metrics-token another file"
         )
     own, port = bind(host, port)
-    app = create_app(settings, token, hosts=(*hosts, host), scrape_token=known)
+    app = create_app(settings, token, hosts=(*hosts, host), scrape_token=known, config=config)
     if not _is_loopback(host):
         say(
             f"{host} can be reached from other machines and the connection is not encrypted: "
