@@ -67,7 +67,7 @@ def main() -> None:
     )
     parser.add_argument("output", type=Path)
     parser.add_argument("--engine", default="embedded")
-    parser.add_argument("--quality", type=int, default=45, help="of WebP, 0 to 100")
+    parser.add_argument("--quality", type=int, default=55, help="of WebP, 0 to 100")
     arguments = parser.parse_args()
     small = [
         cv2.resize(picture, SIZE, interpolation=cv2.INTER_AREA)
