@@ -3,9 +3,11 @@
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from helpers import ROOT
 from helpers.scripts import module
+from PIL import Image
 
 OWN = "https://realtime-bg.github.io/realtime-bg/"
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "srcset", "video": "src"}
@@ -59,6 +61,17 @@ def test_the_pictures_of_the_site_are_there(site):
     for page in site.rglob("index.html"):
         for address in re.findall(r'<img[^>]* src="?([^" >]+)', page.read_text(encoding="utf-8")):
             assert (page.parent / address).is_file(), f"{page}: {address}"
+
+
+def test_the_moving_picture_moves_forever_and_is_small():
+    path = ROOT / "docs/moving-picture.webp"
+    with Image.open(path) as picture:
+        assert picture.n_frames > 50
+        assert picture.info["loop"] == 0
+        first = np.asarray(picture.convert("RGB"), int)
+        picture.seek(picture.n_frames // 2)
+        assert abs(np.asarray(picture.convert("RGB"), int) - first).mean() > 10
+    assert path.stat().st_size < 700_000
 
 
 def test_links_out_of_docs_lead_to_github_and_others_stay():
