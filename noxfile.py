@@ -10,7 +10,7 @@ import nox
 nox.needs_version = ">=2024.10"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "format", "types", "imports", "tests"]
+nox.options.sessions = ["lint", "format", "types", "imports", "docs", "tests"]
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 PYTORCH = "https://download.pytorch.org/whl/cpu"  # without CUDA, which the tests do not need
@@ -51,6 +51,14 @@ def imports(session: nox.Session) -> None:
     """Rooms import only from rooms below them."""
     session.install("import-linter")
     session.run("lint-imports", env={"PYTHONPATH": "."})
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation's site, in the folder site/; a link that leads nowhere is an error."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    session.install(*project["optional-dependencies"]["docs"])
+    session.run("python", "scripts/build_site.py", *(session.posargs or ["site"]))
 
 
 @nox.session(python=PYTHONS)

@@ -1,6 +1,9 @@
 """Draw the README's image: a frame of the demo, and its composites over two backgrounds.
 
 python scripts/make_readme_picture.py docs/before-after.jpg
+
+The network runs at the size for files (`engine.quality: fine`). At the smallest size for live use,
+256x144, it takes a part of the picture on the demo's wall, right beside the hair, for hair.
 """
 
 import argparse
@@ -31,6 +34,7 @@ def main() -> None:
         flags={
             "source.spec": "demo",
             "engine.name": arguments.engine,
+            "engine.quality": "fine",
             "background.current": BACKGROUNDS[0],
         }
     )

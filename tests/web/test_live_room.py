@@ -206,7 +206,7 @@ def test_presets_are_saved_applied_and_deleted(page):
 def test_a_refusal_shows_its_cause_and_the_command_that_mends_it(page, monkeypatch, tmp_path):
     running(page)
     page.switch("output.virtualcam").click()
-    message = page.wait(lambda: page("#message").text)
+    message = page.wait(lambda: page.text("#message p"))
     assert message.startswith("The virtual camera: ")
     commands = [code.text for code in page.all("#message code")]
     assert commands, message
@@ -233,7 +233,8 @@ def test_the_statistics_are_folded_and_have_axes(page):
     page("#statistics summary").click()
     page.wait(lambda: page("#fps-line").get_attribute("points").count(",") >= 2)
     labels = {text.text for text in page.all("#plot text")}
-    assert {"0", "30", "0 ms", "60 s ago", "now"} <= labels
+    assert {"0", "0 ms", "60 s ago", "now"} <= labels
+    assert labels & {"30", "40", "60"}  # frames per second, by how fast the machine is
     page.wait(lambda: "network" in page("#stages").text)
 
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 from contextlib import closing
 
 import pytest
@@ -191,10 +192,15 @@ def test_a_body_beyond_the_limit_is_refused(web):
 
 
 def test_the_page_asks_nobody_else(web):
-    for name in ("index.html", "style.css", "app.js"):
-        text = web.get("/" if name == "index.html" else f"/static/{name}").text
-        assert "https://" not in text.replace('location.protocol === "https:"', "")
-        assert "http://" not in text.replace("http://www.w3.org", "")
+    from realtime_bg.web.app import PAGE
+
+    for path in PAGE.iterdir():
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r'<a href="https://github.com/realtime-bg/[^"]+" rel="noreferrer">', "", text)
+        assert "https://" not in text.replace('location.protocol === "https:"', ""), path.name
+        assert "http://" not in text.replace("http://www.w3.org", ""), path.name
+        link = "/" if path.name == "index.html" else f"/static/{path.name}"
+        assert web.get(link).status_code == 200
 
 
 HEADERS = {

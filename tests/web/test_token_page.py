@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shlex
-import shutil
 import stat
 import subprocess
 import sys
@@ -15,15 +14,14 @@ import requests
 
 pytest.importorskip("fastapi")
 
+from helpers.browser import DESKTOP, Page
 from helpers.serving import TOKEN, served
 from helpers.waiting import until
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from realtime_bg.web import browser
 from realtime_bg.web.security import HEADERS
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"  # as browsers ask when they open an address
 
 
@@ -31,21 +29,6 @@ HTML = "text/html,application/xhtml+xml,*/*;q=0.8"  # as browsers ask when they 
 def web(tmp_path_factory):
     with served(tmp_path_factory.mktemp("gallery")) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("needs chromium and chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    profile = tmp_path_factory.mktemp("chromium")
-    for argument in ("headless", "no-sandbox", "disable-dev-shm-usage", f"user-data-dir={profile}"):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 def asked(web, path="/", method="GET", **headers):
@@ -81,31 +64,30 @@ def test_programs_get_one_line(web):
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_the_page_can_be_read_in_a_browser(web, chromium, scheme):
-    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     chromium.get_log("browser")
-    chromium.get(f"{web.base}/")
 
     def one(selector):
         (found,) = chromium.find_elements(By.CSS_SELECTOR, selector)
         return found
 
-    assert "realtime-bg" in chromium.title
-    assert one("html").get_attribute("lang") == "en"
-    assert one("main h1").is_displayed()
-    assert "?token=" in one("main").text
-    assert len(chromium.find_elements(By.CSS_SELECTOR, "main li")) == 4
-    colours = [
-        sum(int(part) for part in text.split("(")[1].rstrip(")").split(",")[:3])
-        for text in (
-            one("body").value_of_css_property("background-color"),
-            one("main p").value_of_css_property("color"),
-        )
-    ]
-    assert (colours[0] < colours[1]) == (scheme == "dark")
-    assert abs(colours[0] - colours[1]) > 400
-    said = [entry["message"] for entry in chromium.get_log("browser")]
-    assert all("401" in text for text in said), said  # and nothing about the security policy
+    with Page(chromium, web).sized(DESKTOP, scheme):
+        chromium.get(f"{web.base}/")
+        assert "realtime-bg" in chromium.title
+        assert one("html").get_attribute("lang") == "en"
+        assert one("main h1").is_displayed()
+        assert "?token=" in one("main").text
+        assert len(chromium.find_elements(By.CSS_SELECTOR, "main li")) == 4
+        colours = [
+            sum(int(part) for part in text.split("(")[1].rstrip(")").split(",")[:3])
+            for text in (
+                one("body").value_of_css_property("background-color"),
+                one("main p").value_of_css_property("color"),
+            )
+        ]
+        assert (colours[0] < colours[1]) == (scheme == "dark")
+        assert abs(colours[0] - colours[1]) > 400
+        said = [entry["message"] for entry in chromium.get_log("browser")]
+        assert all("401" in text for text in said), said  # and nothing about the security policy
 
 
 def test_the_whole_address_leads_from_there_to_the_page(web, chromium):
