@@ -14,10 +14,10 @@ from realtime_bg.registry import load_class, open_plugin, split_name, with_plugi
 from realtime_bg.settings import BackgroundSettings
 
 OWN = {
-    "beach": "realtime_bg.backgrounds.drawn:Beach",
-    "office": "realtime_bg.backgrounds.drawn:Office",
-    "studio": "realtime_bg.backgrounds.drawn:Studio",
-    "gradient": "realtime_bg.backgrounds.drawn:Gradient",
+    "beach": "realtime_bg.backgrounds.built_in:Beach",
+    "office": "realtime_bg.backgrounds.built_in:Office",
+    "studio": "realtime_bg.backgrounds.built_in:Studio",
+    "gradient": "realtime_bg.backgrounds.built_in:Gradient",
     "blur": "realtime_bg.backgrounds.blur:BlurBackground",
     "erase": "realtime_bg.backgrounds.erase:EraseBackground",
     "none": "realtime_bg.backgrounds.passthrough:PassthroughBackground",

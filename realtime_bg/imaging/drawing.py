@@ -13,7 +13,6 @@ from realtime_bg.imaging.colours import parse_colour
 Map: TypeAlias = NDArray[np.float32]  # (h, w) or (h, w, 3)
 Points: TypeAlias = Sequence[tuple[float, float]]
 SHEET = (1600, 900)
-HEIGHTS = (36, 1440)  # pixels; smaller and larger pictures are scaled
 
 
 def colour(text: str) -> Map:

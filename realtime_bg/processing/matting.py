@@ -112,8 +112,8 @@ class Matting:
         if self._choice.engine is not None:
             try:
                 self._choice.engine.reset()
-            except Exception as error:  # an engine may raise anything
-                self._choice.failed(error)
+            except Exception:  # an engine may raise anything; the next frame opens it again
+                self._stale = True
 
     @property
     def engine(self) -> Engine | None:

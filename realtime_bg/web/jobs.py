@@ -21,7 +21,7 @@ from realtime_bg.web.job_folders import remove_abandoned
 from realtime_bg.web.limits import Limits
 from realtime_bg.web.pixel_gate import PixelGate
 from realtime_bg.web.video_intake import VideoIntake, too_long
-from realtime_bg.web.video_job import ENDED, Job, State
+from realtime_bg.web.video_job import ENDED, REPEATABLE, Job, State
 
 log = logging.getLogger(__name__)
 
@@ -169,8 +169,10 @@ class Jobs:
         Raises Refusal."""
         job = self.get(name)
         with self._lock:
-            if not job.can_retry:
+            if job.state not in REPEATABLE:
                 raise _unsuitable(job)
+            if not job.can_retry:  # a system that empties its temporary folder
+                raise Refusal(HTTPStatus.CONFLICT, "the upload is gone; send the video again")
             if job.timer is not None:
                 job.timer.cancel()
             job.state, job.error, job.expires = "queued", "", None

@@ -2,9 +2,11 @@
 
 import math
 import time
+from contextlib import closing
 
 import numpy as np
 
+from realtime_bg.errors import SourceError
 from realtime_bg.frames import Cutout, Image, Size
 from realtime_bg.imaging.geometry import resize, scaled_size
 from realtime_bg.media.photos import encode
@@ -25,9 +27,11 @@ def displayed(clip: Clip) -> Size:
 
 def thumbnail(clip: Clip) -> bytes:
     """The first frame as JPEG. Raises RealtimeBgError."""
-    shots = clip.shots()
-    image = clip.pixels(next(shots)).image
-    shots.close()
+    with closing(clip.shots()) as shots:
+        shot = next(shots, None)
+        if shot is None:
+            raise SourceError(f"{clip.path}: contains no readable frames; is the file complete?")
+        image = clip.pixels(shot).image
     return _jpeg(resize(image, _within(displayed(clip), THUMBNAIL)))
 
 

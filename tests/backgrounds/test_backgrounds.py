@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from realtime_bg import backgrounds
-from realtime_bg.backgrounds import BACKGROUNDS, cycle, open_background, scenes
+from realtime_bg.backgrounds import BACKGROUNDS, built_in, cycle, open_background, scenes
 from realtime_bg.backgrounds import video as video_module
 from realtime_bg.backgrounds.blur import BlurBackground
 from realtime_bg.backgrounds.current import CurrentBackground
@@ -29,6 +29,7 @@ from realtime_bg.stats import Stats
 from realtime_bg.testing import BackgroundContract
 
 SETTINGS = BackgroundSettings()
+SCENES, SCENE = ("beach", "office", "studio", "gradient"), (2560, 1440)
 SIZES = [(64, 36), (33, 17), (1, 1), (17, 40)]
 
 
@@ -107,7 +108,7 @@ def test_stills_do_no_work_after_the_first_render(kind, specs):
 
 
 @pytest.mark.parametrize("name", scenes())
-def test_drawings_are_deterministic_and_rich(name):
+def test_scenes_are_deterministic_and_rich(name):
     first = open_background(name, SETTINGS, True).render((160, 90), 0.0)
     second = open_background(name, SETTINGS, True).render((160, 90), 1.0)
     assert np.array_equal(first, second)
@@ -115,10 +116,37 @@ def test_drawings_are_deterministic_and_rich(name):
     assert 40 < first.mean() < 225
 
 
-def test_a_drawing_is_made_before_the_first_live_frame(monkeypatch):
+def test_a_scene_is_ready_before_the_first_live_frame(monkeypatch):
     background = open_background("studio", SETTINGS, False)
     monkeypatch.setattr(background, "draw", lambda size: pytest.fail("drawn on the frame path"))
     assert background.render((1280, 720), 0.0).shape == (720, 1280, 3)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (640, 480), (480, 640), (3840, 2160), (7, 300)])
+def test_a_scene_fills_any_size_from_its_middle(size):
+    background = open_background("beach", BackgroundSettings(fit="contain"), True)
+    shown = background.render(size, 0.0)
+    assert shown.shape == (size[1], size[0], 3)
+    whole = background.render(SCENE, 0.0)
+    assert np.array_equal(shown, fit(whole, size, "cover"))
+    assert shown[:, 0].any()  # no border
+
+
+def test_scenes_have_the_size_of_large_screens_and_cost_little_in_the_package():
+    files = [Path(backgrounds.__file__).with_name(f"{name}.webp") for name in SCENES]
+    for path in files:
+        with Pillow.open(path) as picture:
+            assert picture.size == SCENE
+    assert sum(path.stat().st_size for path in files) < 1_500_000
+
+
+@pytest.mark.parametrize("broken", [b"RIFF", None])
+def test_a_scene_that_is_damaged_is_named(monkeypatch, tmp_path, broken):
+    if broken is not None:
+        (tmp_path / "beach.webp").write_bytes(broken)
+    monkeypatch.setattr(built_in, "__file__", str(tmp_path / "built_in.py"))
+    with pytest.raises(BackgroundError, match=r"beach\.webp.*install the program again"):
+        open_background("beach", SETTINGS, True)
 
 
 # -------------------------------------------------------------------------------- geometry

@@ -22,6 +22,7 @@ pytest.importorskip("fastapi")
 
 GROWTH = 150e6  # bytes; caches and the allocator's heaps, but no leak of pictures
 KEYS = sorted(flattened(Settings().model_dump()))
+METHODS = st.sampled_from(["GET", "POST"])
 FIELDS = {"/api/image": "image", "/api/backgrounds": "image", "/api/jobs": "video"}
 
 
@@ -109,6 +110,22 @@ def test_a_damaged_background_of_a_photo(web, kinds):
     send()
 
 
+def test_random_names_and_settings_of_a_photo(web, kinds):
+    sections = st.one_of(JSON, st.builds(nested, st.sampled_from(KEYS), JSON)).map(json.dumps)
+
+    @bounded(60)
+    @given(st.text(max_size=300), st.one_of(sections, st.text(max_size=50)), st.text(max_size=9))
+    def send(name, settings, format):
+        upload = {"image": (name or "x", kinds["picture"][0])}
+        fields = {"settings": settings, "format": format}
+        answer = web.ask("POST", "/api/image", files=upload, data=fields)
+        assert answer.status_code in (200, 422), answer.text
+        if answer.status_code == 422:
+            assert "\n" not in answer.json()["error"]
+
+    send()
+
+
 def nested(path, value):
     for key in reversed(path.split(".")):
         value = {key: value}
@@ -150,13 +167,17 @@ def test_bytes_instead_of_json(web):
 
 
 def test_random_names_in_paths(web):
-    paths = ["/api/jobs/{}", "/api/jobs/{}/result", "/api/backgrounds/{}/thumbnail", "/static/{}"]
+    videos = ("", "/result", "/thumbnail", "/preview", "/cancel", "/retry")
+    paths = [f"/api/jobs/{{}}{end}" for end in videos]
+    paths += ["/api/backgrounds/{}/thumbnail", "/static/{}"]
 
-    @bounded(50)
-    @given(st.sampled_from(paths), st.text(min_size=1, max_size=40))
-    def ask(path, name):
+    @bounded(80)
+    @given(
+        st.sampled_from(["GET", "POST"]), st.sampled_from(paths), st.text(min_size=1, max_size=40)
+    )
+    def ask(method, path, name):
         quoted = requests.utils.quote(name.encode("utf-8", "surrogatepass"), safe="")
-        web.ask("GET", path.format(quoted))
+        web.ask(method, path.format(quoted))
 
     ask()
 

@@ -103,6 +103,29 @@ def test_a_photo_is_matted_as_one(log):
     assert log.calls == ["first 7"]
 
 
+def test_what_is_forgotten_is_no_longer_there(log):
+    used = matting()
+    used.forget()  # there is nothing yet
+    used.matte(frame())
+    used.forget()
+    assert used._last is None
+    assert log.calls == ["first", "reset"]
+
+
+def test_an_engine_that_cannot_forget_is_opened_again(log, monkeypatch):
+    def broken(_):
+        raise RuntimeError("bad")
+
+    used = matting()
+    used.matte(frame())
+    with monkeypatch.context() as patch:
+        patch.setattr(First, "reset", broken)
+        used.forget()
+    used.matte(frame(1))
+    assert [name for name, _ in log.opened] == ["first", "first"]
+    assert log.closed == ["first"]
+
+
 def test_a_model_that_changed_is_loaded_once(log):
     used = matting()
     used.matte(frame())

@@ -329,6 +329,18 @@ def test_a_failed_video_can_be_tried_again(web, clip, monkeypatch):
     assert ended(web, job)["state"] == "done"
 
 
+def test_a_video_whose_upload_is_gone_cannot_be_tried_again(web, clip):
+    gate = threading.Event()
+    web.context.jobs._worker.submit(gate.wait)
+    job = added(web, clip)
+    web.post(f"/api/jobs/{job['id']}/cancel")
+    gate.set()
+    web.context.jobs.get(job["id"]).source.unlink()
+    assert state(web, job)["can_retry"] is False
+    answer = web.post(f"/api/jobs/{job['id']}/retry")
+    assert (answer.status_code, "send the video again" in answer.json()["error"]) == (409, True)
+
+
 def test_a_video_that_is_deleted_while_it_runs_leaves_nothing(web, clip, held):
     job = added(web, clip, style="beach")
     folder = web.context.jobs.get(job["id"]).folder

@@ -1,4 +1,4 @@
-"""The built-in office."""
+"""The office of `draw_scenes.py`."""
 
 import cv2
 import numpy as np

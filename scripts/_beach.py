@@ -1,4 +1,4 @@
-"""The built-in beach."""
+"""The beach of `draw_scenes.py`."""
 
 import cv2
 import numpy as np
