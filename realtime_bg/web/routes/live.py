@@ -197,7 +197,12 @@ async def _listen(socket: WebSocket) -> None:
 
 async def _tell(here: Server, socket: WebSocket) -> None:
     told: dict[str, str] = {}
+    settings = here.picture.live.now
     while True:
+        if here.picture.live.now is not settings:
+            # Also a change that was taken back at once: its answer has been shown.
+            settings = here.picture.live.now
+            told.pop("settings", None)
         now = {
             "stats": here.report(),
             "settings": remote.shown(here.picture.live, here.gallery),
