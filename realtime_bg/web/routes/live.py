@@ -34,7 +34,9 @@ NOT_HERE = ("a", "c", "d", "h")  # keys that concern only the preview window
 # How long a stream waits for a picture before it checks whether it is still watched
 FRAME_SECONDS = 1.0
 EVENT_SECONDS = 0.5
-PART = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n"
+BOUNDARY = b"--frame\r\n"
+# The boundary follows at once, because browsers show a picture only when they have seen its end.
+PART = b"Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n" + BOUNDARY
 
 
 class Key(BaseModel):
@@ -176,6 +178,7 @@ async def _pictures(here: Server, request: Request) -> AsyncIterator[bytes]:
     count = 0
     here.viewers += 1
     try:
+        yield BOUNDARY
         while not await request.is_disconnected():
             found = await run_in_threadpool(here.picture.channel.jpeg, count, FRAME_SECONDS)
             if found is not None:
