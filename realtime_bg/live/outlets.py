@@ -203,7 +203,8 @@ class Outlets:
     def close(self, deadline: float) -> None:
         """Close all sinks, and wait for them until ``deadline`` (monotonic seconds)."""
         with self._lock:
-            self._closed, self._stats.recording_since = True, None
+            self._closed = True
+            self.recordings.finish()
             outlets = [*self._open.values(), *self._closing]
             self._open.clear()
         for outlet in outlets:

@@ -39,11 +39,15 @@ class Recordings:
         one or none."""
         if settings.record:
             return self._recorded(settings)
+        self.finish()
+        return []
+
+    def finish(self) -> None:
+        """End the recording, if there is one, and say where it is."""
         if self.file:
             log.warning("recorded %s", self.file)
             self._stats.notice(f"recorded {self.file}")
-            self.end()
-        return []
+        self.end()
 
     def _recorded(self, settings: OutputSettings) -> list[str]:
         if not self.file:

@@ -81,7 +81,7 @@ class VirtualCameraSink(CameraSink):
     def _demand_one(self) -> None:
         """Raise SinkError if no part is open."""
         if not any(part.sink for part in self._parts):
-            raise SinkError("; ".join(part.retry.problem for part in self._parts))
+            raise SinkError("; or else: ".join(part.retry.problem for part in self._parts))
 
     @property
     def description(self) -> str:

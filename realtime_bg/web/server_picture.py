@@ -104,6 +104,7 @@ class ServerPicture:
                 self._pipeline.stop()
                 self._thread.join(STOP_SECONDS)
                 self._pipeline = self._thread = None
+                self.live.update(output__record=False)  # or the next start would record again
 
     def close(self) -> None:
         """Stop and release everything."""

@@ -72,7 +72,7 @@ def test_progress_cancel_and_another_try(videos, clips):
     page.wait(lambda: states(page) == ["cancelled"])
     assert "left" not in page("#jobs .state").text
     assert not page.all("#jobs progress")
-    button(page, "Try again").click()
+    button(page, "Try again as before").click()
     page.wait(lambda: states(page) == ["running"])
     button(page, "Cancel").click()
     page.wait(lambda: states(page) == ["cancelled"])

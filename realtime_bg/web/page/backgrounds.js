@@ -4,7 +4,7 @@ import { ask, make, on, say, state, tell } from "/static/core.js";
 import { slider } from "/static/look.js";
 
 const NAMES = {
-  transparent: "Transparent", none: "No background", blur: "Blurred room", erase: "Without you",
+  transparent: "Transparent", none: "Original room", blur: "Blurred room", erase: "Without you",
 };
 const RADIUS = 24; // pixels at a height of 720, where the specification gives none
 const titled = (name) => NAMES[name] ?? name[0].toUpperCase() + name.slice(1);
@@ -97,6 +97,7 @@ function blurControls(choose) {
   const place = make("div", { className: "blur", hidden: true }, size.element, ...boxes.map(([, , label]) => label));
   return {
     place,
+    send,
     set(spec) {
       place.hidden = !/^blur(:|$)/.test(spec);
       if (place.hidden) return;
@@ -105,6 +106,7 @@ function blurControls(choose) {
       ways = parts.filter((part) => Number.isNaN(Number(part)));
       size.set(radius);
       for (const [way, box] of boxes) box.checked = ways.includes(way);
+      tell("blur", spec);
     },
   };
 }
@@ -117,6 +119,7 @@ export function gallery(place, first, choose) {
   const grid = make("div", { className: "backgrounds", role: "group", ariaLabel: "Backgrounds" });
   const blur = blurControls(choose), colour = colourTile(choose), add = addTile(choose);
   let current = "", more = [], names = null;
+  const pick = (spec) => (spec === "blur" ? blur.send() : choose(spec)); // as strong as before
   place.append(grid, blur.place);
 
   function draw() {
@@ -126,7 +129,7 @@ export function gallery(place, first, choose) {
     const wanted = [...known, ...more.filter((spec) => !known.includes(spec) && !/^blur:/.test(spec))];
     if (wanted.join("\n") !== names) { // else the focus stays where it is
       names = wanted.join("\n");
-      grid.replaceChildren(...wanted.map((spec) => tile(spec, choose)), colour, add);
+      grid.replaceChildren(...wanted.map((spec) => tile(spec, pick)), colour, add);
     }
     const base = /^blur:/.test(current) ? "blur" : current;
     for (const button of grid.querySelectorAll("button.pick")) {

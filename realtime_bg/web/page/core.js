@@ -23,7 +23,8 @@ export function withCommands(text) {
     const copy = make("button", { type: "button", className: "small", textContent: "Copy" });
     copy.addEventListener("click", async () => {
       await navigator.clipboard?.writeText(command);
-      copy.textContent = "Copied";
+      copy.textContent = "✓";
+      setTimeout(() => { copy.textContent = "Copy"; }, 1500);
     });
     nodes.push(text.slice(from, match.index), make("code", { textContent: command }), " ", copy);
     from = match.index + match[0].length;
@@ -31,7 +32,9 @@ export function withCommands(text) {
   return [...nodes, text.slice(from)];
 }
 
-export function say(text) {
+/** Show a message until it is closed; `sticky`: also until another one comes. */
+export function say(text, sticky = false) {
+  $("message").dataset.sticky = sticky;
   const close = make("button", { type: "button", className: "small", textContent: "Close" });
   close.addEventListener("click", () => say(""));
   $("message").replaceChildren(make("p", {}, ...withCommands(text)), close);
@@ -51,7 +54,7 @@ async function reasonOf(answer) {
 
 /** The answer, or an Error whose message is the reason; `quiet` leaves saying it to the caller. */
 export async function ask(path, { quiet = false, ...options } = {}) {
-  if (!quiet) say("");
+  if (!quiet && $("message").dataset.sticky !== "true") say("");
   let answer, reason;
   try {
     answer = await fetch(path, options);
@@ -108,13 +111,15 @@ export function tell(kind, value) {
   for (const listener of listeners[kind] ?? []) listener(value);
 }
 
-const gone = { // instead of what was shown last
-  running: false, fps: 0, latency_ms: 0, cpu_percent: 0, refused: {},
-  problem: "The program does not respond. If it was restarted, open the address that it printed.",
-};
+const gone = { running: false, fps: 0, latency_ms: 0, cpu_percent: 0, refused: {}, problem: "" }; // not what was last
+const GONE = "The program does not respond. Start it again: `realtime-bg serve --open`; if it runs, open the "
+  + "address that it printed.";
 
 export function listen(wait = 500) {
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/events`);
+  socket.addEventListener("open", () => {
+    if ($("message").textContent.startsWith(GONE.slice(0, 20))) say("");
+  });
   socket.addEventListener("message", (event) => {
     wait = 500;
     const { type, value } = JSON.parse(event.data);
@@ -122,6 +127,7 @@ export function listen(wait = 500) {
   });
   socket.addEventListener("close", () => {
     tell("stats", { ...gone });
+    say(GONE, true);
     setTimeout(() => listen(Math.min(wait * 2, 10000)), wait);
   });
 }

@@ -4,7 +4,7 @@ import { $, ask, make, sent, state, tell } from "/static/core.js";
 import { change } from "/static/settings.js";
 
 const SWITCHES = { m: "output.mirror", v: "output.virtualcam", " ": "paused", f: "frozen", r: "output.record" };
-const CHOICES = { 0: "none", u: "blur", x: "erase" };
+const CHOICES = { 0: () => "none", u: () => state.blur ?? "blur", x: () => "erase" };
 const TYPED = "input[type=text], input[type=color], select, textarea";
 const PRESSED = "button, a, summary, input, [role=tab]"; // take the space bar and Enter themselves
 
@@ -12,7 +12,7 @@ async function press(key, { snapshot }) {
   const value = (path) => path.split(".").reduce((at, part) => at[part], state.settings);
   if (key === "s") await snapshot();
   else if (key in SWITCHES) await change({ [SWITCHES[key]]: !value(SWITCHES[key]) });
-  else if (key in CHOICES) await change({ "background.current": CHOICES[key] });
+  else if (key in CHOICES) await change({ "background.current": CHOICES[key]() });
   else tell("settings", await (await ask("/api/keys", sent("POST", { key }))).json());
 }
 

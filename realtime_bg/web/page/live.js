@@ -7,6 +7,7 @@ import { change } from "/static/settings.js";
 
 const LOOK = ["refine.threshold", "refine.feather", "refine.grow", "harmonise.light_wrap", "harmonise.match"];
 const SIZES = ["640x360", "640x480", "1280x720", "1920x1080"];
+const NOTICE = 15000; // milliseconds for which the page shows a notice
 const RATES = [15, 24, 30, 60];
 
 // ---- the start card
@@ -67,6 +68,9 @@ function compare(wanted) {
     $("kept").getContext("2d").drawImage($("stream"), 0, 0);
   }
   for (const id of ["kept", "divider", "handle", "sides"]) $(id).hidden = !wanted;
+  if (wanted) {
+    shown = { text: "The left side keeps this picture. Change something, and move the line.", until: Date.now() + NOTICE };
+  }
   $("compare").setAttribute("aria-pressed", wanted);
   divide();
 }
@@ -78,8 +82,9 @@ function divide() {
 
 async function snapshot() {
   const blob = await (await ask("/api/snapshot", { method: "POST" })).blob();
-  const url = URL.createObjectURL(blob);
-  save(url, "realtime-bg.png");
+  const url = URL.createObjectURL(blob), name = `realtime-bg-${new Date().toTimeString().slice(0, 8).replaceAll(":", "")}.png`;
+  save(url, name);
+  shown = { text: `${name} is among the downloads of this browser.`, until: Date.now() + NOTICE };
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
@@ -88,13 +93,23 @@ async function snapshot() {
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 const KEYS = { "output.virtualcam": "The virtual camera", "output.record": "The recording",
   "engine.name": "The engine", "background.current": "The background", "source.spec": "The camera" };
-let refusals = {};
+let refusals = null; // those that were said; null before the program has told any
 
 function refused(now) { // each is said once, until it is tried again
   for (const [key, reason] of Object.entries(now)) {
-    if (refusals[key] !== reason) say(`${KEYS[key] ?? key}: ${reason}`);
+    if (refusals && refusals[key] !== reason) say(`${KEYS[key] ?? key}: ${reason}`, true);
   }
-  refusals = now;
+  refusals = { ...now };
+}
+
+let shown = { text: "", until: 0 }; // a notice stays longer than the program has it
+
+function notice({ notice: text = "", refused: problems = {} }) {
+  const useless = /^threshold /.test(text) || Object.values(problems).some((one) => text.includes(one));
+  if (text && !useless) {
+    shown = { text: text[0].toUpperCase() + text.slice(1), until: Date.now() + NOTICE };
+  }
+  return Date.now() < shown.until ? shown.text : "";
 }
 
 function engineNote(stats) {
@@ -117,7 +132,7 @@ function showStats(stats) {
   $("engine-now").textContent = running ? `${stats.engine}${stats.provider ? ` on ${stats.provider}` : ""}` : "none";
   $("cameras").textContent = (stats.cameras ?? []).join(" ");
   $("cameras").parentElement.hidden = !$("cameras").textContent;
-  const text = [stats.notice, running && stats.shows_camera ? "The room is shown as it is." : ""].filter(Boolean).join(" ");
+  const text = [notice(stats), running && stats.shows_camera ? "The room is shown as it is." : ""].filter(Boolean).join(" ");
   if ($("live-status").textContent !== text) $("live-status").textContent = text;
   const words = stats.problem || (running && !$("stream").naturalWidth ? "One moment …" : "");
   if ($("screen-text").dataset.text !== words) {
@@ -126,6 +141,10 @@ function showStats(stats) {
   }
   $("badge-record").hidden = !stats.recording;
   $("badge-record").textContent = `recording ${clock(stats.recorded_seconds ?? 0)}`;
+  $("record").textContent = stats.recording ? "Stop recording" : "Record";
+  $("badge-example").hidden = running;
+  $("figures").hidden = !running;
+  $("tab-live").classList.toggle("running", running);
   if (!running && $("compare").getAttribute("aria-pressed") === "true") compare(false);
   refused(stats.refused ?? {});
   engineNote(stats);
@@ -157,6 +176,7 @@ export async function begin(engines) {
   document.addEventListener("visibilitychange", watch);
   await startCard();
   on("stats", showStats);
+  on("tried", (keys) => { for (const key of keys) delete refusals?.[key]; });
   return {
     shown: watch,
     snapshot,

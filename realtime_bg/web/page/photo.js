@@ -9,7 +9,7 @@ const LOOK = ["refine.threshold", "refine.feather", "refine.grow", "harmonise.li
 const PAUSE = 200; // milliseconds without a change before photos are sent
 const CAN_SHOW = /^image\/(jpeg|png|webp|gif|avif|bmp)$/;
 
-const photos = []; // each: {file, url, result: {url, name} | null, error, version}
+const photos = []; // each: {file, url, result: {url, name} | null, error, unreadable, version}
 const choice = { spec: "transparent", values: {}, format: "png", engine: "" };
 let version = 1, chosen = null, working = null, timer = null, show = null;
 
@@ -31,7 +31,7 @@ export function fields({ spec, values, engine }) {
 
 async function work() {
   if (working) return;
-  const stale = (photo) => photo.version !== version;
+  const stale = (photo) => photo.version !== version && !photo.unreadable;
   const photo = chosen && stale(chosen) ? chosen : photos.find(stale);
   if (!photo) { drawStatus(); return; }
   const mine = version;
@@ -56,7 +56,7 @@ async function work() {
     if (result) URL.revokeObjectURL(result.url);
   } else {
     if (photo.result) URL.revokeObjectURL(photo.result.url);
-    Object.assign(photo, { result, error, version: mine });
+    Object.assign(photo, { result, error, version: mine, unreadable: error.includes("cannot be read") });
   }
   draw();
   work();
@@ -73,8 +73,9 @@ function changed() {
 // ---- the list and what is shown of the chosen one
 
 function item(photo) {
-  const sample = CAN_SHOW.test(photo.file.type) ? make("img", { src: photo.url, alt: "" })
-    : make("span", { className: "sample", textContent: photo.file.name.split(".").pop() });
+  const kind = make("span", { className: "sample", textContent: photo.file.name.split(".").pop() });
+  const sample = CAN_SHOW.test(photo.file.type) && !photo.unreadable ? make("img", { src: photo.url, alt: "" }) : kind;
+  sample.addEventListener("error", () => sample.replaceWith(kind));
   const pick = make("button", { type: "button", className: "pick", ariaPressed: photo === chosen }, sample,
     make("span", { className: "caption", textContent: photo.file.name }));
   pick.addEventListener("click", () => { chosen = photo; draw(); work(); });
@@ -110,13 +111,16 @@ function draw() {
   if (chosen && !chosen.error && chosen.result && !fresh) show.wait("One moment …");
   $("download").hidden = !fresh;
   $("photo-downloads").hidden = !photos.length;
-  $("download-all").hidden = photos.length < 2 || photos.some((photo) => photo.version !== version);
+  $("download-all").hidden = photos.filter(({ result }) => result).length < 2 || photos.some((photo) => photo.version !== version && !photo.unreadable);
   drawStatus();
 }
 
 function drawStatus() {
-  const left = photos.filter((photo) => photo.version !== version).length;
-  const text = !photos.length ? "" : left ? `Cutting out … ${photos.length - left} of ${photos.length} done` : "Done.";
+  const failed = photos.filter(({ error }) => error).length;
+  const left = photos.filter(({ version: at, unreadable }) => at !== version && !unreadable).length;
+  const done = photos.length - left - failed;
+  const ended = failed ? `${done} of ${photos.length} done, ${failed} failed.` : "Done.";
+  const text = !photos.length ? "" : left ? `Cutting out … ${done} of ${photos.length} done` : ended;
   if ($("photo-status").textContent !== text) $("photo-status").textContent = text;
 }
 
@@ -134,6 +138,13 @@ async function sample() {
   take([new File([blob], "sample.jpg", { type: "image/jpeg" })]);
 }
 
+function offerFormats() { // JPEG has no transparency
+  const jpeg = $("photo-format").querySelector("[value=jpg]");
+  jpeg.disabled = choice.spec === "transparent";
+  jpeg.textContent = jpeg.disabled ? "JPEG (needs a background)" : "JPEG";
+  if (jpeg.disabled && choice.format === "jpg") choice.format = $("photo-format").value = "png";
+}
+
 function downloadAll() {
   photos.filter(({ result }) => result).forEach(({ result }, index) =>
     setTimeout(() => save(result.url, result.name), 300 * index)); // browsers drop downloads that come at once
@@ -144,9 +155,11 @@ export function begin() {
   const backgrounds = gallery($("photo-backgrounds"), ["transparent", "blur"], (spec) => {
     choice.spec = spec;
     backgrounds.set(spec);
+    offerFormats();
     changed();
   });
   backgrounds.set(choice.spec);
+  offerFormats();
   const sliders = look($("photo-look"), LOOK, (key, value) => {
     choice.values[key] = value;
     sliders.set((one) => choice.values[one]);

@@ -18,7 +18,9 @@ function entry({ name }) {
   const use = make("button", { type: "button", textContent: name, className: "preset" });
   use.addEventListener("click", () => apply(name).catch(() => {}));
   const remove = make("button", { type: "button", className: "small", textContent: "×", ariaLabel: `Delete the preset ${name}` });
-  remove.addEventListener("click", () => send("/api/presets/delete", name).catch(() => {}));
+  remove.addEventListener("click", () => {
+    if (window.confirm(`Delete the preset "${name}"?`)) send("/api/presets/delete", name).catch(() => {});
+  });
   return make("span", { className: "pair" }, use, remove);
 }
 

@@ -35,6 +35,7 @@ export async function change(changes, gesture = null) {
   if (gesture && last?.gesture === gesture) last.before = { ...before, ...last.before };
   else steps.push({ before, gesture });
   if (steps.length > MOST) steps.shift();
+  tell("tried", Object.keys(changes));
   shown();
   try {
     await send(changes);

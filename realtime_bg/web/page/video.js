@@ -76,7 +76,7 @@ function act(text, method, path, className = "") {
 
 function item(job) {
   const path = `/api/jobs/${job.id}`, going = GOING.includes(job.state);
-  const part = make("li", {}, make("img", { className: "still", alt: "", loading: "lazy" }),
+  const part = make("li", {}, make("img", { className: "still", alt: "" }),
     make("div", { className: "about" }, make("b", { textContent: job.state === "done" ? job.name : job.source }),
       make("span", { className: "state" })));
   Object.assign(part.dataset, { id: job.id, state: job.state });
@@ -87,7 +87,7 @@ function item(job) {
     bar.append(make("a", { className: "button main", href: `${path}/result`, download: job.name, textContent: "Download" }));
   }
   if (job.state === "queued" || job.state === "running") bar.append(act("Cancel", "POST", `${path}/cancel`));
-  if (job.can_retry) bar.append(act("Try again", "POST", `${path}/retry`));
+  if (job.can_retry) bar.append(act("Try again as before", "POST", `${path}/retry`));
   if (!going) bar.append(act("Delete", "DELETE", path));
   about.append(bar);
   return part;

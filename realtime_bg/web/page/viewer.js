@@ -13,7 +13,7 @@ export function viewer(place) {
   const handle = make("span", { className: "handle" });
   const sheet = make("div", { className: "sheet" }, after, before, divider, handle);
   const pane = make("div", { className: "pane" }, sheet);
-  const level = make("output", { textContent: "100 %" });
+  const level = make("output", { textContent: "1 ×" });
   const step = (by) => { at = Math.min(ZOOMS.length - 1, Math.max(0, at + by)); zoomed(); };
   const button = (textContent, ariaLabel, by) => {
     const made = make("button", { type: "button", className: "small", textContent, ariaLabel });
@@ -21,14 +21,14 @@ export function viewer(place) {
     return made;
   };
   const less = button("−", "Zoom out", -1), more = button("+", "Zoom in", 1);
-  const note = make("p", { className: "wait", hidden: true });
+  const note = make("span", { className: "wait", hidden: true });
   let at = 0;
 
   function zoomed() {
     const { scrollWidth: width, scrollHeight: height } = pane;
     const middle = [(pane.scrollLeft + pane.clientWidth / 2) / width, (pane.scrollTop + pane.clientHeight / 2) / height];
     sheet.style.setProperty("--zoom", ZOOMS[at]);
-    level.textContent = `${ZOOMS[at] * 100} %`;
+    level.textContent = `${ZOOMS[at]} ×`;
     [less.disabled, more.disabled] = [at === 0, at === ZOOMS.length - 1];
     pane.scrollLeft = middle[0] * pane.scrollWidth - pane.clientWidth / 2;
     pane.scrollTop = middle[1] * pane.scrollHeight - pane.clientHeight / 2;
@@ -47,13 +47,15 @@ export function viewer(place) {
   after.addEventListener("load", fit);
   new ResizeObserver(fit).observe(place); // also when its room is shown
   divider.addEventListener("input", divide);
-  before.addEventListener("error", () => { before.hidden = true; divider.hidden = handle.hidden = true; }); // HEIC, TIFF
+  before.addEventListener("error", () => { before.hidden = divider.hidden = handle.hidden = sides.hidden = true; }); // HEIC, TIFF
   pane.addEventListener("wheel", (event) => {
     if (!event.ctrlKey) return;
     event.preventDefault();
     step(event.deltaY < 0 ? 1 : -1);
   }, { passive: false });
-  place.append(pane, note, make("div", { className: "bar zoom", role: "group", ariaLabel: "Zoom" }, less, level, more));
+  const sides = make("p", { className: "labels" }, make("span", { textContent: "before" }), make("span", { textContent: "after" }));
+  place.append(make("div", { className: "bar zoom", role: "group", ariaLabel: "Zoom" }, less, level, more, note),
+    make("div", { className: "frame" }, pane, sides));
   pane.tabIndex = 0; // scrolls by keyboard when zoomed
   pane.setAttribute("role", "group");
   pane.setAttribute("aria-label", "Before and after");
@@ -64,7 +66,7 @@ export function viewer(place) {
     show(beforeUrl, afterUrl) {
       if (before.dataset.url !== beforeUrl) {
         before.dataset.url = before.src = beforeUrl;
-        before.hidden = divider.hidden = handle.hidden = false;
+        before.hidden = divider.hidden = handle.hidden = sides.hidden = false;
         at = 0;
         zoomed();
       }
