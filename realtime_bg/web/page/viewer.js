@@ -13,7 +13,7 @@ export function viewer(place) {
   const handle = make("span", { className: "handle" });
   const sheet = make("div", { className: "sheet" }, after, before, divider, handle);
   const pane = make("div", { className: "pane" }, sheet);
-  const level = make("output", { textContent: "1 ×" });
+  const level = make("output", { textContent: "1x" });
   const step = (by) => { at = Math.min(ZOOMS.length - 1, Math.max(0, at + by)); zoomed(); };
   const button = (textContent, ariaLabel, by) => {
     const made = make("button", { type: "button", className: "small", textContent, ariaLabel });
@@ -28,7 +28,7 @@ export function viewer(place) {
     const { scrollWidth: width, scrollHeight: height } = pane;
     const middle = [(pane.scrollLeft + pane.clientWidth / 2) / width, (pane.scrollTop + pane.clientHeight / 2) / height];
     sheet.style.setProperty("--zoom", ZOOMS[at]);
-    level.textContent = `${ZOOMS[at]} ×`;
+    level.textContent = `${ZOOMS[at]}x`;
     [less.disabled, more.disabled] = [at === 0, at === ZOOMS.length - 1];
     pane.scrollLeft = middle[0] * pane.scrollWidth - pane.clientWidth / 2;
     pane.scrollTop = middle[1] * pane.scrollHeight - pane.clientHeight / 2;
