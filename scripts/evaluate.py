@@ -1,4 +1,5 @@
-"""Evaluate an engine's alphas against masks: IoU, MAD, MSE, Grad, Conn, boundary F and dtSSD.
+"""Evaluate an engine's alphas against masks: IoU, MAD, MSE, Grad, Conn, boundary F, thin parts
+found, false person; for clips also dtSSD and jumping pixels.
 
     python scripts/evaluate.py --engine rvm --data folder:photos
     python scripts/evaluate.py --engine semantic --model unet.onnx --data folder:photos --csv a.csv
@@ -18,9 +19,10 @@ instead, for photos or clips; ROOT may then be the folder of images itself. The 
 how well the two engines agree, not how good either is.
 
 Every value is a mean over files, and a clip's over its frames. The JSON is an object with `iou`,
-`mad`, `mse`, `grad`, `conn`, `boundary_f`, and `dtssd` if there are clips; `count` (files),
-`frames`, `skipped`, `engine`, `model`, `reference`, `quality`, `work_size` (of the last file) and
-`data`. The metrics are defined in realtime_bg/training/metrics.py.
+`mad`, `mse`, `grad`, `conn`, `boundary_f`, `thin` (if anybody has thin parts), `false`, and `dtssd`
+and `jumping` if there are clips; `count` (files), `frames`, `skipped`, `engine`, `model`,
+`reference`, `quality`, `work_size` (of the last file) and `data`. The metrics are defined in
+realtime_bg/training/metrics.py.
 """
 
 import argparse
@@ -28,9 +30,10 @@ import csv
 import io
 import json
 import logging
+import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -58,8 +61,8 @@ from realtime_bg.training.labelled import (
 
 log = logging.getLogger("realtime_bg.evaluate")
 
-COLUMNS = (*metrics.PICTURE_METRICS, "dtssd")
-DIGITS = {"iou": 4, "boundary_f": 4}
+COLUMNS = (*metrics.PICTURE_METRICS, *metrics.CLIP_METRICS)
+DIGITS = {"iou": 4, "boundary_f": 4, "thin": 3, "jumping": 0}
 
 
 def measured(
@@ -67,7 +70,8 @@ def measured(
 ) -> dict[str, float]:
     """Return the metrics of one photo or clip, and its number of ``frames``. Raises
     RealtimeBgError."""
-    rows, flicker = [], []
+    rows: list[dict[str, float]] = []
+    changes: list[dict[str, float]] = []
     before: tuple[Alpha, Alpha] | None = None
     if is_clip(pair.image):
         matter.forget()
@@ -81,12 +85,22 @@ def measured(
             truth = mask.astype(np.float32) / 255
         rows.append(metrics.measure(alpha, truth))
         if before is not None:
-            flicker.append(metrics.dtssd(alpha, before[0], truth, before[1]))
+            change = metrics.CLIP_METRICS.items()
+            changes.append({name: of(alpha, before[0], truth, before[1]) for name, of in change})
         before = alpha, truth
     if not rows:
         raise DataError(f"{pair.image}: contains no readable frames")
-    means = {name: float(np.mean([row[name] for row in rows])) for name in metrics.PICTURE_METRICS}
-    return means | ({"dtssd": float(np.mean(flicker))} if flicker else {}) | {"frames": len(rows)}
+    return averaged(rows) | averaged(changes) | {"frames": len(rows)}
+
+
+def averaged(rows: Iterable[dict[str, float]]) -> dict[str, float]:
+    """The mean of each metric over the rows that have it."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if name in COLUMNS and not math.isnan(value):
+                found.setdefault(name, []).append(value)
+    return {name: float(np.mean(found[name])) for name in COLUMNS if name in found}
 
 
 def _alpha(matter: PictureMatter, pair: Pair, image: Image, index: int, repeats: int) -> Alpha:
@@ -155,11 +169,7 @@ def evaluate(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, dic
                 skipped += 1
     if not rows:
         raise DataError(f"{root}: no file could be evaluated")
-    means = {
-        name: float(np.mean([row[name] for row in rows.values() if name in row]))
-        for name in COLUMNS
-        if any(name in row for row in rows.values())
-    }
+    means = averaged(rows.values())
     about = {
         "count": len(rows),
         "frames": int(sum(row["frames"] for row in rows.values())),
@@ -188,6 +198,14 @@ def as_table(summary: dict[str, Any], rows: dict[str, dict[str, float]]) -> Tabl
         cells = [f"{row[name]:.{DIGITS.get(name, 2)}f}" if name in row else "" for name in names]
         table.add_row(escape(label), *cells, style="bold" if row is summary else "")
     return table
+
+
+def by_group(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """The means of the files whose names are equal up to the last hyphen."""
+    groups: dict[str, list[dict[str, float]]] = {}
+    for name, row in rows.items():
+        groups.setdefault(name.rpartition("-")[0] or name, []).append(row)
+    return {name: averaged(group) for name, group in groups.items()}
 
 
 def as_csv(summary: dict[str, Any], rows: dict[str, dict[str, float]]) -> str:
@@ -237,6 +255,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--json", metavar="FILE|-", help="write the means; - prints them instead of the table"
     )
     parser.add_argument("--files", action="store_true", help="show every file's row in the table")
+    parser.add_argument(
+        "--groups",
+        action="store_true",
+        help="show the means of files whose names are equal up to the last hyphen",
+    )
     options = parser.parse_args(arguments)
     if options.repeats < 1:
         parser.error("--repeats: must be at least 1")
@@ -259,7 +282,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    out.print(as_table(summary, rows if options.files else {}))
+    shown = by_group(rows) if options.groups else {}
+    out.print(as_table(summary, shown | (rows if options.files else {})))
     return 0
 
 

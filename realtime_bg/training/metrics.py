@@ -21,6 +21,10 @@ CUT = 1e-2  # Grad's kernel ends where the Gaussian falls below this
 LEVELS = 10  # Conn's thresholds are 1/10, 2/10, ..., 1
 THETA = 0.15  # Conn ignores differences from the connected level below this
 MIDDLE = 0.5  # alpha from which a pixel counts as person
+THIN = 0.25  # largest width of a thin part, in square roots of the person's area
+LEAST_THIN = 0.01  # of the person's area; less is the rounding of corners
+NOBODY = 0.05  # true alpha below which nobody is there
+JUMP = 0.2  # change of an alpha that is seen
 TOLERANCE = 0.0075  # of boundary F, as a fraction of the image's diagonal
 
 
@@ -143,7 +147,39 @@ def _distance(outline: NDArray[np.bool_]) -> Alpha:
     return cv2.distanceTransform(apart, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
-# The metrics of a single image, in the order of tables; dtSSD needs two frames.
+def thin_found(alpha: Alpha, truth: Alpha) -> float:
+    """Return which fraction of a person's thin parts (arms, hands, legs) has an alpha of at least
+    0.5; NaN if there are none.
+
+    Thin is what an opening with a disc removes whose diameter is a quarter of the square root of
+    the person's area: an arm is thinner than that, a chest is not.
+    """
+    person = (truth >= MIDDLE).astype(np.uint8)
+    side = max(3, round(THIN * math.sqrt(np.count_nonzero(person))) | 1)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    framed = cv2.copyMakeBorder(person, side, side, side, side, cv2.BORDER_REPLICATE)
+    opened = cv2.morphologyEx(framed, cv2.MORPH_OPEN, disc)[side:-side, side:-side]
+    thin = cv2.morphologyEx(person - opened, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    if np.count_nonzero(thin) < LEAST_THIN * max(1, np.count_nonzero(person)):
+        return math.nan
+    return float((alpha[thin] >= MIDDLE).mean())
+
+
+def false_person(alpha: Alpha, truth: Alpha) -> float:
+    """Return which fraction of the picture has an alpha of at least 0.5 and is not a person at all
+    (a true alpha below 0.05), in percent."""
+    return float(((alpha >= MIDDLE) & (truth < NOBODY)).mean()) * 100
+
+
+def jumping(alpha: Alpha, before: Alpha, truth: Alpha, truth_before: Alpha) -> float:
+    """Return how many of a million pixels change by more than 0.2 from one frame to the next where
+    the ground truth does not change."""
+    still = np.abs(truth - truth_before) < NOBODY
+    jumps = np.count_nonzero(still & (np.abs(alpha - before) > JUMP))
+    return 1e6 * jumps / max(1, np.count_nonzero(still))
+
+
+# The metrics of a single image, in the order of tables; dtSSD and jumping need two frames.
 PICTURE_METRICS = {
     "iou": iou,
     "mad": mad,
@@ -151,7 +187,10 @@ PICTURE_METRICS = {
     "grad": grad,
     "conn": conn,
     "boundary_f": boundary_f,
+    "thin": thin_found,
+    "false": false_person,
 }
+CLIP_METRICS = {"dtssd": dtssd, "jumping": jumping}
 
 
 def measure(alpha: Alpha, truth: Alpha) -> dict[str, float]:

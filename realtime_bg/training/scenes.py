@@ -43,25 +43,31 @@ def tidied(mask: Mask) -> Mask:
 
 
 def scene(
-    image: Image, mask: Mask, other: tuple[Image, Mask], size: Size, rng: np.random.Generator
+    image: Image,
+    mask: Mask,
+    other: tuple[Image, Mask],
+    size: Size,
+    rng: np.random.Generator,
+    cut: bool = False,
 ) -> tuple[Image, Alpha]:
     """Make a scene of ``size`` (width, height) from a photo; ``other``, another photo with its
-    mask, provides the background and a passer-by."""
+    mask, provides the background and a passer-by. ``cut``: whether what surrounds the person is
+    unknown, so that there must be another background."""
     if rng.random() < EMPTY:
         return recoloured(room(*other, size, rng), rng), np.zeros(size[::-1], np.float32)
     matrix, scale = framing(mask, size, rng)
-    image, mask = _softened(image, mask, scale)
+    image, mask = softened(image, mask, scale)
     warped = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REFLECT)
     alpha = cv2.warpAffine(mask, matrix, size)
     inside = cv2.warpAffine(np.full_like(mask, 255), matrix, size)
-    swap = rng.random() < SWAPPED
+    swap = rng.random() < SWAPPED or cut
     if not swap and inside.mean() < 0.98 * 255:  # the frame extends beyond the photo
         swap = rng.random() < 0.5
         if not swap:
             alpha = cv2.warpAffine(mask, matrix, size, borderMode=cv2.BORDER_REFLECT)
     alpha = (alpha / 255).astype(np.float32)
     if swap:
-        warped, alpha = _before(warped, alpha, room(*other, size, rng), rng)
+        warped, alpha = composite(warped, alpha, room(*other, size, rng), rng)
     if rng.random() < PASSING:
         warped, alpha = add_passer_by(warped, alpha, *other, rng)
     if rng.random() < PATTERNED:
@@ -73,7 +79,7 @@ def scene(
     return recoloured(warped, rng), alpha
 
 
-def _softened(image: Image, mask: Mask, scale: float) -> tuple[Image, Mask]:
+def softened(image: Image, mask: Mask, scale: float) -> tuple[Image, Mask]:
     """Blur both before they are warped to ``scale``, because warping only interpolates 4 source
     pixels."""
     if scale >= 0.7:
@@ -120,7 +126,7 @@ def framing(mask: Mask, size: Size, rng: np.random.Generator) -> tuple[Matrix, f
     return matrix, scale
 
 
-def _before(
+def composite(
     image: Image, alpha: Alpha, behind: Image, rng: np.random.Generator
 ) -> tuple[Image, Alpha]:
     """Composite the person over another background, with its lighting to a degree; the edge is
@@ -151,7 +157,7 @@ def add_passer_by(
         return picture, alpha
     tall = height * rng.uniform(0.12, 0.65)
     scale = tall / len(ys)
-    image, mask = _softened(image, mask, scale)
+    image, mask = softened(image, mask, scale)
     cut = ys[-1] > mask.shape[0] - 3
     feet = height if cut else rng.uniform(tall, height)
     sides = scale if rng.random() < 0.5 else -scale
@@ -164,7 +170,7 @@ def add_passer_by(
     )
     there = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
     further = cv2.warpAffine(mask, matrix, (width, height)) / np.float32(255) * (1 - alpha)
-    picture, further = _before(there, further.astype(np.float32), picture, rng)
+    picture, further = composite(there, further.astype(np.float32), picture, rng)
     return picture, np.asarray(np.minimum(alpha + further, 1), np.float32)
 
 

@@ -109,6 +109,21 @@ def clips(tmp_path):
     return root
 
 
+def test_groups_are_files_of_the_same_name_up_to_the_last_hyphen(capsys, photos, network):
+    for folder in ("images", "masks"):
+        for name, group in (("a", "arms-001"), ("b", "arms-002"), ("c", "close-001")):
+            (photos / folder / f"{name}.png").rename(photos / folder / f"{group}.png")
+    what = ("--engine", "semantic", "--model", network, "--data", f"folder:{photos}")
+    assert scripts.run("evaluate", *what, "--device", "cpu", "--groups") == 0
+    shown = capsys.readouterr().out
+    assert [
+        line.split()[1] for line in shown.splitlines() if "arms" in line or "close" in line
+    ] == [
+        "arms",
+        "close",
+    ]
+
+
 def test_clips_get_dtssd_and_stills_masks_flicker(capsys, clips, network):
     arguments = ("--engine", "semantic", "--model", network, "--data", f"folder:{clips}")
     code, means, _ = evaluate(capsys, *arguments)

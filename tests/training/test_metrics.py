@@ -26,8 +26,11 @@ def half(shape=(40, 60), at=30):
 
 @pytest.mark.parametrize("alpha", [half(), np.zeros((9, 9), np.float32), alphas(1)[0]])
 def test_the_truth_is_perfect(alpha):
-    perfect = {"iou": 1, "mad": 0, "mse": 0, "grad": 0, "conn": 0, "boundary_f": 1}
-    assert metrics.measure(alpha, alpha) == pytest.approx(perfect, abs=1e-12)
+    perfect = {"iou": 1, "mad": 0, "mse": 0, "grad": 0, "conn": 0, "boundary_f": 1, "false": 0}
+    row = metrics.measure(alpha, alpha)
+    thin = row.pop("thin")
+    assert thin == 1 or math.isnan(thin)
+    assert row == pytest.approx(perfect, abs=1e-12)
 
 
 def test_mad_mse_and_dtssd_by_hand():
@@ -46,6 +49,46 @@ def test_iou_by_hand():
     assert metrics.iou(half(at=0), half(at=30)) == 0
     assert metrics.iou(half(at=0), half(at=0)) == 1
     assert metrics.iou(np.float32([[0.5, 0.49]]), np.float32([[1, 0]])) == 1
+
+
+def somebody(arms=True):
+    """A body 60 pixels broad, with arms 12 pixels thick to both sides."""
+    alpha = np.zeros((200, 320), np.float32)
+    alpha[40:, 130:190] = 1
+    if arms:
+        alpha[70:82, 40:280] = 1
+    return alpha
+
+
+def test_thin_parts_by_hand():
+    truth, without = somebody(), somebody(arms=False)
+    assert metrics.thin_found(truth, truth) == 1
+    assert metrics.thin_found(without, truth) < 0.02
+    one = without.copy()
+    one[70:82, 190:280] = 1  # as much again is missing on the other side
+    assert metrics.thin_found(one, truth) == pytest.approx(0.5, abs=0.02)
+    assert math.isnan(metrics.thin_found(without, without))  # nothing thin is there
+    assert math.isnan(metrics.thin_found(truth, np.zeros_like(truth)))
+
+
+def test_false_person_by_hand():
+    truth = somebody()
+    alpha = truth.copy()
+    alpha[:20, :32] = 0.6  # 1 % of the picture
+    assert metrics.false_person(alpha, truth) == pytest.approx(1.0)
+    soft = np.where(truth > 0, truth, np.float32(0.1))
+    assert metrics.false_person(alpha, soft) == 0  # partly a person
+
+
+def test_jumping_pixels_by_hand():
+    truth = somebody()
+    before, now = truth.copy(), truth.copy()
+    now[0, :64] = 0.3  # 64 of 64,000 pixels
+    assert metrics.jumping(now, before, truth, truth) == pytest.approx(1000)
+    now[0, :64] = 0.15
+    assert metrics.jumping(now, before, truth, truth) == 0
+    moved = np.roll(truth, 5, 1)
+    assert metrics.jumping(moved, truth, moved, truth) == 0  # where the person moves
 
 
 def test_boundary_f_by_hand():

@@ -1,0 +1,126 @@
+"""Scenes of the kinds that networks find hard: whatever is done, the alpha says who is there."""
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from realtime_bg.training import hard_scenes
+from realtime_bg.training.hard_scenes import KINDS, hard_scene
+
+SIZE = 128, 72
+
+
+@pytest.fixture(scope="module")
+def person():
+    """Somebody red with the arms held out, before blue, and the mask."""
+    mask = np.zeros((300, 280), np.uint8)
+    cv2.circle(mask, (140, 45), 25, 255, -1)
+    mask[65:300, 110:170] = 255
+    mask[85:105, 20:260] = 255
+    image = np.where(mask[..., None] > 0, (20, 20, 230), (230, 200, 20)).astype(np.uint8)
+    return image, mask
+
+
+@pytest.fixture(scope="module")
+def other():
+    """A green photo without people."""
+    return np.full((200, 300, 3), (40, 200, 40), np.uint8), np.zeros((200, 300), np.uint8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cut", [False, True])
+def test_colour_and_alpha_agree(person, other, kind, cut):
+    agreeing = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        picture, alpha = hard_scene(kind, *person, other, SIZE, rng, cut)
+        assert (picture.shape, picture.dtype) == ((72, 128, 3), np.uint8)
+        assert (alpha.shape, alpha.dtype) == ((72, 128), np.float32)
+        assert 0 <= alpha.min() <= alpha.max() <= 1
+        red = picture[..., 2].astype(int) - picture[..., :2].max(2)
+        if 0.02 < (alpha > 0.95).mean() < 0.98 and (alpha < 0.05).any():
+            agreeing += np.median(red[alpha > 0.95]) > np.median(red[alpha < 0.05])
+    assert agreeing >= 7  # colours vary, and faces are hidden
+
+
+def test_the_same_seed_is_the_same_scene(person, other):
+    for kind in KINDS:
+        one, again = (
+            hard_scene(kind, *person, other, SIZE, np.random.default_rng(5)) for _ in range(2)
+        )
+        assert np.array_equal(one[0], again[0])
+        assert np.array_equal(one[1], again[1])
+
+
+def test_arms_are_in_the_picture(person, other):
+    for seed in range(8):
+        _, alpha = hard_scene("arms", *person, other, SIZE, np.random.default_rng(seed))
+        columns = np.flatnonzero((alpha > 0.5).any(0))
+        body = np.flatnonzero((alpha > 0.5).sum(0) > 0.5 * (alpha > 0.5).any(1).sum())
+        assert columns[-1] - columns[0] > 2.5 * max(1, np.ptp(body))
+
+
+def test_close_people_fill_more_of_the_picture(person, other):
+    def share(kind):
+        scenes = (
+            hard_scene(kind, *person, other, SIZE, np.random.default_rng(n)) for n in range(20)
+        )
+        return np.mean([(alpha > 0.5).mean() for _, alpha in scenes])
+
+    assert share("close") > 1.5 * share("touching")
+
+
+def test_who_enters_touches_an_edge(person, other):
+    for seed in range(12):
+        _, alpha = hard_scene("entering", *person, other, SIZE, np.random.default_rng(seed))
+        person_at = alpha > 0.5
+        edges = (
+            person_at[0].any(),
+            person_at[-1].any(),
+            person_at[:, 0].any(),
+            person_at[:, -1].any(),
+        )
+        assert any(edges), seed
+
+
+@pytest.mark.parametrize("hide", [hard_scenes.without_face, hard_scenes.patched])
+def test_faces_are_hidden_and_the_rest_stays(person, hide):
+    image, mask = person
+    face = image.copy()
+    face[35:60, 125:155] = (150, 190, 240)
+    hidden = [hide(face, mask, np.random.default_rng(seed)) for seed in range(6)]
+    for picture in hidden:
+        assert np.array_equal(picture[150:], face[150:])
+    changed = [
+        np.abs(picture[40:52, 132:148].astype(int) - face[40:52, 132:148]).mean()
+        for picture in hidden
+    ]
+    assert np.median(changed) > 20
+
+
+def test_things_touch_the_outline_and_belong_to_the_room(person):
+    behind = np.full((72, 128, 3), 90, np.uint8)
+    alpha = np.zeros((72, 128), np.float32)
+    alpha[20:, 40:80] = 1
+    near = cv2.dilate(alpha, np.ones((5, 5)))
+    for seed in range(6):
+        room = hard_scenes.with_things(behind, alpha, person[0], np.random.default_rng(seed))
+        there = (room != behind).any(2)
+        assert there.any()
+        assert (there & (near > 0)).any()
+    nobody = hard_scenes.with_things(
+        behind, np.zeros_like(alpha), person[0], np.random.default_rng(0)
+    )
+    assert np.array_equal(nobody, behind)
+
+
+@pytest.mark.parametrize("room", [hard_scenes.wood, hard_scenes.skin_coloured])
+@pytest.mark.parametrize("size", [(128, 72), (72, 128), (64, 64)])
+def test_rooms_have_the_size_and_something_in_them(room, size):
+    for seed in range(4):
+        image = room(size, np.random.default_rng(seed))
+        assert (image.shape, image.dtype) == ((size[1], size[0], 3), np.uint8)
+        assert image.std() > 2
+        assert image[..., 2].mean() > image[..., 0].mean()  # warm
