@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--data",
         required=True,
         action="append",
-        metavar="coco:ROOT|folder:ROOT",
+        metavar="coco:ROOT|folder:ROOT|cutouts:ROOT",
         help="repeat to join datasets; folder:ROOT*4 shows each photo four times per epoch",
     )
     parser.add_argument(

@@ -5,6 +5,7 @@ import numpy as np
 
 from realtime_bg.frames import Alpha, Frame, Matte
 from realtime_bg.imaging.flow import Flow, Grey, grey, moved
+from realtime_bg.processing.evidence import Evidence
 
 GAP = 0.5  # seconds after which the last frame is no longer used
 # Grey levels by which a motion-compensated pixel may differ and still count as unchanged
@@ -21,10 +22,11 @@ class Steady:
     Where the current picture agrees with the motion-compensated last one, any difference between
     the alphas is uncertainty of the network and is averaged. Where the pictures disagree, something
     has come into view or moves too fast, and only the current alpha counts, so that nothing smears.
+    Before that, small islands and holes of a moment are dropped, see `Evidence`.
     """
 
     def __init__(self) -> None:
-        self._flow = Flow()
+        self._flow, self._evidence = Flow(), Evidence()
         self._last: tuple[Matte, Alpha, Grey] | None = None
 
     def __call__(self, matte: Matte, weight: float) -> Alpha:
@@ -32,7 +34,12 @@ class Steady:
         previous alpha: 0 to 1."""
         assert matte.guide is not None
         alpha, seen = matte.alpha, grey(matte.guide)
-        if weight and self._last is not None and _continues(matte, self._last[0]):
+        continues = self._last is not None and _continues(matte, self._last[0])
+        if not weight or not continues:
+            self._evidence.forget()
+        if weight:
+            alpha = self._evidence(alpha)
+        if weight and self._last is not None and continues:
             _, before, then = self._last
             places = self._flow.places(seen, then)
             off = cv2.blur(cv2.absdiff(seen, moved(then, places)), AROUND)

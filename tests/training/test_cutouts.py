@@ -7,11 +7,11 @@ from helpers import ROOT, scripts
 
 torch = pytest.importorskip("torch")
 
-from realtime_bg.errors import DataError
-from realtime_bg.networks.embedded import Embedded
-from realtime_bg.training.checkpoints import load_checkpoint
-from realtime_bg.training.datasets import CutoutPhotos, open_photos
-from realtime_bg.training.embedded import Scenes, thin_parts
+from realtime_bg.errors import DataError  # noqa: E402
+from realtime_bg.networks.embedded import Embedded  # noqa: E402
+from realtime_bg.training.checkpoints import load_checkpoint  # noqa: E402
+from realtime_bg.training.datasets import CutoutPhotos, open_photos  # noqa: E402
+from realtime_bg.training.embedded import Scenes, thin_parts  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def somebody(arms=True):
 def test_thin_parts_by_hand():
     truth, without = somebody(), somebody(arms=False)
     assert metrics.thin_found(truth, truth) == 1
-    assert metrics.thin_found(without, truth) < 0.02
+    assert metrics.thin_found(without, truth) < 0.05
     one = without.copy()
     one[70:82, 190:280] = 1  # as much again is missing on the other side
     assert metrics.thin_found(one, truth) == pytest.approx(0.5, abs=0.02)
