@@ -105,18 +105,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     show_logs(False)
     try:
-        photos = [
+        people, rooms = (
             FolderPhotos(data_root(spec, ("folder",))[1])
             for spec in (options.people, options.rooms)
-        ]
-        make(
-            options.out,
-            CutoutPhotos(options.cutouts),
-            *photos,
-            options.count,
-            options.size,
-            options.seed,
         )
+        cutouts = CutoutPhotos(options.cutouts)
+        make(options.out, cutouts, people, rooms, options.count, options.size, options.seed)
     except RealtimeBgError as error:
         say(str(error), "red")
         return 2

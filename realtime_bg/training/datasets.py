@@ -109,7 +109,7 @@ class CutoutPhotos(NamedPhotos):
     def __getitem__(self, index: Any) -> Any:
         path = self._files[index]
         image, mask = read_cutout(path)
-        return Sample(fill(image, mask / np.float32(255)), mask, cut=True)
+        return Sample(fill(image, (mask / 255).astype(np.float32)), mask, cut=True)
 
 
 class CocoPhotos(NamedPhotos):

@@ -252,17 +252,15 @@ def skin_coloured(size: Size, rng: np.random.Generator) -> Image:
     image = np.full((height, width, 3), SKIN[rng.integers(len(SKIN))], np.uint8)
     for _ in range(rng.integers(3, 10)):
         tone = np.array(SKIN[rng.integers(len(SKIN))]) * rng.uniform(0.7, 1.15)
-        colour = tuple(float(one) for one in np.clip(tone + rng.normal(0, 10, 3), 0, 255))
+        colour = np.clip(tone + rng.normal(0, 10, 3), 0, 255).tolist()
         corner = rng.uniform(-0.2, 1, 2) * (width, height)
         far = corner + rng.uniform(0.04, 0.6, 2) * (width, height)
-        ends = [(int(x), int(y)) for x, y in (corner, far)]
+        near, away = ((int(x), int(y)) for x, y in (corner, far))
         if rng.random() < 0.6:
-            cv2.rectangle(image, *ends, colour, -1)
+            cv2.rectangle(image, near, away, colour, -1)
         else:  # a rail, a lamp's arm: as thin as an arm
             thick = max(2, int(rng.uniform(0.02, 0.09) * height))
-            cv2.line(
-                image, *(tuple(map(int, at)) for at in (corner, far)), colour, thick, cv2.LINE_AA
-            )
+            cv2.line(image, near, away, colour, thick, cv2.LINE_AA)
     noise = rng.normal(0, rng.uniform(1, 7), (height, width, 1))
     blurred = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.5))
     return np.clip(blurred + noise, 0, 255).astype(np.uint8)

@@ -160,7 +160,7 @@ def thin_found(alpha: Alpha, truth: Alpha) -> float:
     framed = cv2.copyMakeBorder(person, side, side, side, side, cv2.BORDER_REPLICATE)
     opened = cv2.morphologyEx(framed, cv2.MORPH_OPEN, disc)[side:-side, side:-side]
     thin = cv2.morphologyEx(person - opened, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
-    if np.count_nonzero(thin) < LEAST_THIN * max(1, np.count_nonzero(person)):
+    if thin.sum() < max(1.0, LEAST_THIN * float(person.sum())):
         return math.nan
     return float((alpha[thin] >= MIDDLE).mean())
 
@@ -175,8 +175,8 @@ def jumping(alpha: Alpha, before: Alpha, truth: Alpha, truth_before: Alpha) -> f
     """Return how many of a million pixels change by more than 0.2 from one frame to the next where
     the ground truth does not change."""
     still = np.abs(truth - truth_before) < NOBODY
-    jumps = np.count_nonzero(still & (np.abs(alpha - before) > JUMP))
-    return 1e6 * jumps / max(1, np.count_nonzero(still))
+    jumps = float((still & (np.abs(alpha - before) > JUMP)).sum())
+    return 1e6 * jumps / max(1.0, float(still.sum()))
 
 
 # The metrics of a single image, in the order of tables; dtSSD and jumping need two frames.
