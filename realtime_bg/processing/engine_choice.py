@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 LAST_RESORTS = ("embedded", "grabcut")  # need nothing but the installation; in order
 AUTO = ("rvm", *LAST_RESORTS)  # what `auto` tries, in order
+# What an engine does better than the one that replaces it
+ADDS = {"rvm": "rvm finds arms held out, and people without a face in view, more reliably"}
 GOOD_RUN = 100  # frames without a failure after which earlier failures no longer count
 
 
@@ -109,7 +111,11 @@ class EngineChoice:
             try:
                 return self._open(name), name
             except RealtimeBgError as error:
-                log.warning("%s is not available, using %s: %s", name, after, error)
+                known = name in self._live.unusable_engines  # and has been said
+                adds = f" ({ADDS[name]})" if name in ADDS else ""
+                level = logging.INFO if known else logging.WARNING
+                log.log(level, "%s is not available, using %s: %s%s", name, after, error, adds)
+                self._live.note_engine(name, usable=False)
         return self._open(names[-1]), names[-1]
 
     def _open(self, name: str) -> Engine:

@@ -135,6 +135,17 @@ def test_auto_takes_the_first_that_opens(log, caplog):
     assert "first is not available, using second: first is not there" in caplog.text
 
 
+def test_auto_says_what_is_missing_once(log, caplog):
+    log.missing = {"first"}
+    used = matting(engine__name="auto")
+    used.matte(frame())
+    assert used._live.unusable_engines == {"first"}
+    caplog.clear()
+    type(used)(used._live, used.stats).matte(frame())  # the camera is started once more
+    assert log.calls == ["second", "second"]
+    assert not [one for one in caplog.records if one.levelname == "WARNING"]
+
+
 def test_auto_with_weights_of_its_own_passes_over_none(log, tmp_path):
     log.missing = {"first"}
     (tmp_path / "a.onnx").write_bytes(b"")
