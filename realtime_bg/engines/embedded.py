@@ -7,6 +7,7 @@ frame (zeros if there is none). It returns ``pha`` (1, 1, H, W).
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +22,13 @@ from realtime_bg.runtimes.openvino import PROVIDER, compiled
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 
-AREAS = 448 * 256, 640 * 360, 900 * 506  # pixels at which the network runs on a photo
+# Pixels at which the network runs on a photo: it tells best at the small size what is a person, and
+# at the large one where that person ends, arms included
+SMALL, LARGE = 256 * 144, 448 * 256
+RESULT = 640 * 360  # pixels of a photo's alpha
+SURELY, POSSIBLY = 1.5, -2.0  # logits: 0.8 and 0.1
+INNER = np.ones((9, 9), np.uint8)  # around a pixel of the result that lies inside a person
+NOBODY = -6.0  # a logit
 # The network's sigmoid never reaches 0 or 1, so values this close are stretched to them: 10 % less
 # error (MAD) on photos, and nothing to blend where nobody is.
 SURE = 0.05
@@ -67,40 +74,54 @@ class Embedded(Engine):
         return Matte(frame, _stretched(alpha[0, 0], SURE), guide=small)
 
     def matte_photo(self, frame: Frame, repeats: int) -> Matte:
-        """Test-time augmentation: the network runs on the photo at several sizes, each also
-        mirrored, and the logits are averaged. It then runs again on all but the largest size, with
-        that result as the previous alpha, and the two results are averaged. The error is 10 % lower
-        than with a single run.
+        """Run the network on the photo at two sizes, each also mirrored, and join the results (see
+        `joined`); then again at the large size with that as the previous alpha. At a fifth of the
+        computing time the error is lower than that of a mean over three larger sizes, because a
+        close person does not fit into what the network sees at once at a large size.
         """
         if self.settings.quality != "fine" or self.settings.work_size is not None:
             return super().matte_photo(frame, repeats)
-        views, pictures = [], []
-        for size in (fitting(frame.size, area) for area in AREAS):
+        width, height = fitting(frame.size, RESULT)
+        guide = reduced(frame.image, (width, height), np.empty((3, height, width), np.float32))
+        views = []
+        for size in (fitting(frame.size, area) for area in (SMALL, LARGE)):
             views.append(np.empty((1, 3, *size[::-1]), np.float32))
-            pictures.append(reduced(frame.image, size, views[-1][0]))
-        guide = pictures[-2]
-        first = self._averaged(views, np.zeros(guide.shape[:2], np.float32))
-        known = _stretched(_sigmoid(first), REMEMBERED)
-        both = (first + self._averaged(views[:-1], known)) * np.float32(0.5)
-        return Matte(frame, _stretched(_sigmoid(both), SURE), guide=guide)
+            reduced(frame.image, size, views[-1][0])
+        unknown = np.zeros((height, width), np.float32)
+        small, large = (self._logits(src, unknown) for src in views)
+        known = _stretched(_sigmoid(joined(small, large)), REMEMBERED)
+        large = (large + self._logits(views[1], known)) * np.float32(0.5)
+        return Matte(frame, _stretched(_sigmoid(joined(small, large)), SURE), guide=guide)
 
-    def _averaged(
-        self, views: list[NDArray[np.float32]], before: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """The mean logits for a photo at several sizes, each RGB (1, 3, h, w), resized to the size
+    def _logits(self, src: NDArray[np.float32], before: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The mean logits for a photo, RGB (1, 3, h, w), and its mirror image, resized to the size
         of ``before``, which is the previous alpha given to the network."""
         height, width = before.shape
+        last = resize(before, (src.shape[3], src.shape[2]))[None, None]
         logits = np.zeros_like(before)
-        for src in views:
-            last = resize(before, (src.shape[3], src.shape[2]))[None, None]
-            for flip in (slice(None), slice(None, None, -1)):
-                feed = {"src": src[..., flip], "last": last[..., flip]}
-                feed = {name: np.ascontiguousarray(value) for name, value in feed.items()}
-                alpha = self._session.run(["pha"], feed)[0][0, 0, :, flip]
-                alpha = resize(np.ascontiguousarray(alpha), (width, height))
-                alpha = alpha.clip(LEAST, 1 - LEAST)
-                logits += np.log(alpha / (1 - alpha))
-        return logits / np.float32(2 * len(views))
+        for flip in (slice(None), slice(None, None, -1)):
+            feed = {"src": src[..., flip], "last": last[..., flip]}
+            feed = {name: np.ascontiguousarray(value) for name, value in feed.items()}
+            alpha = self._session.run(["pha"], feed)[0][0, 0, :, flip]
+            alpha = resize(np.ascontiguousarray(alpha), (width, height))
+            alpha = alpha.clip(LEAST, 1 - LEAST)
+            logits += np.log(alpha / (1 - alpha))
+        return logits * np.float32(0.5)
+
+
+def joined(small: NDArray[np.float32], large: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits ``float32 (h, w)`` of two input sizes as one: those of the ``large`` one, but inside
+    the people whom the ``small`` one is sure of no holes, and no parts that touch none of its
+    people."""
+    inside = cv2.erode((small > SURELY).astype(np.uint8), INNER) > 0
+    result = np.where(inside, np.maximum(small, large), large)
+    count, parts = cv2.connectedComponents((result > POSSIBLY).astype(np.uint8))
+    known = np.zeros(count, bool)
+    known[parts[small > 0]] = True
+    known[0] = True  # what is nobody stays as it is
+    if known[1:].any():
+        result[~known[parts]] = NOBODY
+    return result
 
 
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import pytest
 from realtime_bg import zoo
 from realtime_bg.backgrounds import open_background
 from realtime_bg.engines import open_engine
+from realtime_bg.engines.embedded import joined
 from realtime_bg.frames import Frame
 from realtime_bg.processing.cutout import PictureMatter
 from realtime_bg.settings import BackgroundSettings, EngineSettings, SourceSettings
@@ -17,6 +18,27 @@ from realtime_bg.sources import demo
 from realtime_bg.sources._demo_person import portrait
 from realtime_bg.stats import Stats
 from realtime_bg.training.metrics import iou
+
+BODY = np.zeros((90, 160), bool)
+BODY[30:, 60:100] = True
+
+
+def test_two_sizes_are_joined():
+    """The small one knows who is there, the large one where they end."""
+    small = np.where(BODY, np.float32(4), np.float32(-4))
+    large = small.copy()
+    large[50:60, 75:85] = -3  # a hole inside
+    large[40:46, 100:150] = 3  # an arm
+    large[5:15, 5:15] = 3  # a lamp
+    result = joined(small, large)
+    assert (result[50:60, 75:85] > 0).all()
+    assert (result[40:46, 100:150] > 0).all()
+    assert (result[5:15, 5:15] < -2).all()
+    assert np.array_equal(joined(-np.abs(small), large), large)  # the small one sees nobody
+    edge = small.copy()
+    edge[30:34] = -3  # at the edge the large one counts
+    assert (joined(small, edge)[30:32] < 0).all()
+
 
 HELD_OUT = {"portraits": (5, 0.89), "ccp": (8, 0.935)}  # one photo of so many; the mean IoU
 

@@ -32,7 +32,7 @@ def other():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("cut", [False, True])
 def test_colour_and_alpha_agree(person, other, kind, cut):
-    agreeing = 0
+    agreeing = tried = 0
     for seed in range(12):
         rng = np.random.default_rng(seed)
         picture, alpha = hard_scene(kind, *person, other, SIZE, rng, cut)
@@ -42,7 +42,9 @@ def test_colour_and_alpha_agree(person, other, kind, cut):
         red = picture[..., 2].astype(int) - picture[..., :2].max(2)
         if 0.004 < (alpha > 0.95).mean() < 0.98 and (alpha < 0.05).any():
             agreeing += np.median(red[alpha > 0.95]) > np.median(red[alpha < 0.05])
-    assert agreeing >= 7  # colours vary, and faces are hidden
+            tried += 1
+    assert tried >= 6
+    assert agreeing >= 0.75 * tried  # colours vary, and faces are hidden
 
 
 def test_the_same_seed_is_the_same_scene(person, other):
