@@ -1,0 +1,263 @@
+"""The part that runs on the nodes: an actor that keeps its engine open from unit to unit."""
+
+import hashlib
+import os
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from io import StringIO
+from pathlib import Path
+
+import cv2
+
+from realtime_bg.cluster import luggage, places
+from realtime_bg.cluster.luggage import Item
+from realtime_bg.cluster.tasks import Hello, Outcome, Result, Source, Unit
+from realtime_bg.errors import (
+    BackgroundError,
+    EngineError,
+    ModelError,
+    RealtimeBgError,
+    SinkError,
+    reason,
+)
+from realtime_bg.photos.batch import PhotoOptions, Studio, developed
+from realtime_bg.settings import Settings
+from realtime_bg.system import console
+from realtime_bg.version import __version__
+from realtime_bg.videos.convert import VideoOptions, convert, outputs
+
+PREFIX = "realtime-bg-"
+
+
+class Worker:
+    """Does one unit at a time on one thread; other methods may be called meanwhile."""
+
+    def __init__(self, threads: int) -> None:
+        """``threads``: how many the networks and OpenCV may use."""
+        cv2.setNumThreads(threads)
+        self._threads = threads
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        _sweep(self._folder)
+        self._stop = threading.Event()
+        self._done, self._total = 0, 0
+        self._said = StringIO()
+        self._settings: Settings | None = None
+        self._options: PhotoOptions | VideoOptions | None = None
+        self._out: str | None = None
+        self._studio: Studio | None = None
+
+    def hello(self, items: list[Item], mark: tuple[str, str]) -> Hello:
+        """Introduce itself. ``mark``: a file in the output folder and its content, by which the
+        worker sees whether it has the same folder."""
+        name = f"{socket.gethostname()} ({_address()})"
+        return Hello(name, __version__, luggage.lacking(items), _has(*mark))
+
+    def settle(
+        self,
+        settings: Settings,
+        options: PhotoOptions | VideoOptions,
+        out: str | None,
+        items: list[Item],
+        missing: Sequence[int],
+        *contents: bytes,
+    ) -> RealtimeBgError | None:
+        """Take over the settings of the run. ``out``: the output folder, None if the worker cannot
+        write there. ``contents``: of the files ``missing``. Returns what makes them unusable."""
+        console.err.file = self._said
+        console.show_logs(False)
+        if settings.engine.threads is None:
+            engine = settings.engine.model_copy(update={"threads": self._threads})
+            settings = settings.model_copy(update={"engine": engine})
+        try:
+            given = dict(zip(missing, contents, strict=True))
+            settings = luggage.unpacked(settings, items, given, self._folder / "luggage")
+        except OSError as error:
+            return SinkError(f"{socket.gethostname()}: no place for weights ({reason(error)})")
+        if isinstance(options, PhotoOptions) and options.background is not None:
+            options = options.model_copy(update={"background": settings.background.current})
+        self._settings, self._options, self._out = settings, options, out
+        return None
+
+    def progress(self) -> tuple[int, int]:
+        """How many photos or frames of the present unit are done, and of how many; 0 if unknown."""
+        return self._done, self._total
+
+    def cancel(self) -> None:
+        """Stop the present unit soon."""
+        self._stop.set()
+
+    def receive(self, name: str, offset: int, data: bytes) -> str:
+        """Store a piece of an input that this node cannot read; return where."""
+        path = self._folder / "given" / name
+        path.parent.mkdir(exist_ok=True)
+        with path.open("r+b" if offset else "wb") as file:
+            file.seek(offset)
+            file.write(data)
+        return str(path)
+
+    def piece(self, path: str, offset: int, length: int) -> bytes:
+        """A piece of a result; empty at its end."""
+        with open(path, "rb") as file:
+            file.seek(offset)
+            return file.read(length)
+
+    def drop(self, path: str) -> None:
+        """Delete a file that is not needed any more."""
+        Path(path).unlink(missing_ok=True)
+
+    def do(self, unit: Unit) -> Outcome:
+        """Do a unit. Whatever happens is told in the outcome."""
+        self._done = self._total = 0
+        outcome = Outcome()
+        kinds: dict[str, Callable[[Unit, Outcome], None]] = {
+            "photos": self._photos,
+            "video": self._video,
+        }
+        try:
+            kinds[unit.kind](unit, outcome)
+        except MemoryError:
+            outcome.again = "out of memory"
+        except _Unseen:
+            outcome.unseen, outcome.results = True, []
+        except (ModelError, BackgroundError) as error:
+            outcome.fatal = error
+        except Exception as error:  # a bug: of one unit, not of the run
+            grave = not isinstance(error, RealtimeBgError) or isinstance(error, EngineError)
+            outcome.results.append(Result(unit.key, _line(unit.source, error), grave=grave))
+        outcome.lines = self._said.getvalue().splitlines()
+        self._said.seek(0)
+        self._said.truncate()
+        return outcome
+
+    def _photos(self, unit: Unit, outcome: Outcome) -> None:
+        assert self._settings is not None
+        assert isinstance(self._options, PhotoOptions)
+        if self._studio is None:
+            self._studio = Studio(self._settings, self._options)
+        self._total = len(unit.photos)
+        for photo in unit.photos:
+            if self._stop.is_set():
+                outcome.stopped = True
+                return
+            digest = ""
+            try:
+                data = _content(photo.source)
+                digest = hashlib.sha256(data).hexdigest()
+                name = places.shown(photo.source.name)
+                made = developed(data, photo.format, name, self._studio)
+                if self._out is not None:
+                    places.write(places.within(self._out, photo.place), made)
+                kept = made if self._out is None else None
+                outcome.results.append(Result(photo.place, "", digest, data=kept))
+            except (ModelError, BackgroundError, _Unseen, MemoryError):
+                raise
+            except (RealtimeBgError, cv2.error) as error:
+                grave = isinstance(error, EngineError | SinkError)
+                why = _line(photo.source, error)
+                outcome.results.append(Result(photo.place, why, digest, grave))
+            self._done += 1
+
+    def _video(self, unit: Unit, outcome: Outcome) -> None:
+        assert self._settings is not None
+        assert isinstance(self._options, VideoOptions)
+        assert unit.source is not None
+        with tempfile.TemporaryDirectory(dir=self._folder) as work:
+            source, digest = self._seen(unit.source, Path(work))
+            target = Path(work) / "made" / Path(unit.place).name
+            finished = convert(
+                self._settings, source, target, self._options, self._advance, self._stop
+            )
+            if not finished:
+                outcome.stopped = True
+                return
+            made = outputs(target, self._options).values()
+            folder = Path(unit.place).parent
+            self._hand_over(unit.key, digest, {str(folder / p.name): p for p in made}, outcome)
+
+    def _hand_over(self, key: str, digest: str, files: dict[str, Path], outcome: Outcome) -> None:
+        """Deliver finished files to their places, or keep them until the driver has taken them."""
+        kept = []
+        for place, path in files.items():
+            if self._out is not None:
+                places.deliver(path, places.within(self._out, place))
+            else:
+                handle, name = tempfile.mkstemp(dir=self._folder)
+                os.close(handle)
+                kept.append((place, str(path.replace(name))))
+        outcome.results.append(Result(key, "", digest, files=tuple(kept)))
+
+    def _advance(self, done: int, total: int | None, _: float) -> None:
+        self._done, self._total = done, total or 0
+
+    def _seen(self, source: Source, work: Path) -> tuple[Path, str]:
+        """The path of an input on this node, and its hash."""
+        if source.path is not None:
+            path = Path(source.path)
+        elif places.is_url(source.name):
+            path = work / (Path(source.name).name or "video")
+            places.fetch(source.name, path)
+        else:
+            _check_seen(source)
+            path = Path(source.name)
+        with path.open("rb") as file:
+            return path, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Unseen(Exception):  # noqa: N818 - an answer
+    """This node cannot read an input by its name."""
+
+
+def _check_seen(source: Source) -> None:
+    try:
+        same = places.version(source.name) == source.version
+    except RealtimeBgError:
+        same = False
+    if not same:
+        raise _Unseen
+
+
+def _content(source: Source) -> bytes:
+    if source.data is not None:
+        return source.data
+    if not places.is_url(source.name):
+        _check_seen(source)
+    return places.read(source.name)
+
+
+def _line(source: Source | None, error: Exception) -> str:
+    """What to say of a failure: one line that names the input."""
+    text = str(error).split("\n")[0] or type(error).__name__
+    name = "" if source is None else places.shown(source.name)
+    if source is not None and source.path is not None:  # it has another name on this node
+        text = text.replace(source.path, name)
+    return text if text.startswith(name) else f"{name}: {text}"
+
+
+def _has(path: str, content: str) -> bool:
+    try:
+        return bool(path) and Path(path).read_text() == content
+    except OSError:
+        return False
+
+
+def _address() -> str:
+    """The address under which the cluster knows this node."""
+    with suppress(ImportError, AttributeError):
+        import ray
+
+        return str(ray.util.get_node_ip_address())
+    return "?"
+
+
+def _sweep(own: Path) -> None:
+    """Delete what workers have left on this node that were killed."""
+    import psutil
+
+    for path in own.parent.glob(f"{PREFIX}[0-9]*-*"):
+        number = path.name.removeprefix(PREFIX).partition("-")[0]
+        if path != own and number.isdecimal() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(path, ignore_errors=True)
