@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from realtime_bg.cluster import luggage, places
 from realtime_bg.cluster.crew import Crew
+from realtime_bg.cluster.divisions import Divisions
 from realtime_bg.cluster.hand import Job
 from realtime_bg.cluster.manifest import Manifest
 from realtime_bg.cluster.places import Found
@@ -110,7 +111,9 @@ class Run:
                     weight = _size(source.name)
                     units.append(Unit("video", place, weight, source=source, place=place))
             progress = Progress(sum(unit.weight for unit in units), len(units))
-            return self._do(manifest, Schedule(units), progress, stop, tick)
+            divisions = Divisions(self._out, manifest)
+            left = [each for unit in units for each in divisions.resumed(unit) or [unit]]
+            return self._do(manifest, Schedule(left), progress, stop, tick, divisions)
 
     def _is_left(self, there: "_There", key: str, made: list[str], source: Source) -> bool:
         state = there.state(key, made or [key], source)
@@ -125,6 +128,7 @@ class Run:
         progress: Progress,
         stop: threading.Event,
         tick: Callable[[View], None],
+        divisions: Divisions | None = None,
     ) -> Outcome:
         done, failed = 0, []
         if len(schedule):
@@ -132,7 +136,8 @@ class Run:
             where = self._where
             pool = Pool(where.address, where.workers, where.cpus, where.gpus, cuda)
             with closing(pool), closing(Job(pool, self._settings, self._options, self._out)) as job:
-                crew = Crew(job, schedule, manifest, progress, stop)
+                divisions = divisions or Divisions(self._out, manifest)
+                crew = Crew(job, schedule, manifest, divisions, progress, stop)
                 done = crew.run(lambda: tick(progress.view()))
                 failed = sorted(crew.failed)
         if not stop.is_set():

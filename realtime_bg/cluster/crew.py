@@ -3,10 +3,11 @@ common disk, records what was done, and hires another worker when it dies."""
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from realtime_bg.cluster import places
+from realtime_bg.cluster.divisions import Divisions
 from realtime_bg.cluster.hand import POLL, Hand, Job
 from realtime_bg.cluster.manifest import Manifest
 from realtime_bg.cluster.pool import Lost
@@ -15,6 +16,7 @@ from realtime_bg.cluster.schedule import Schedule
 from realtime_bg.cluster.tasks import Outcome, Result, Source, Unit
 from realtime_bg.errors import EngineError
 from realtime_bg.system.console import say
+from realtime_bg.videos import segments
 
 log = logging.getLogger(__name__)
 
@@ -29,16 +31,17 @@ class Crew:
         job: Job,
         schedule: Schedule,
         manifest: Manifest,
+        divisions: Divisions,
         progress: Progress,
         stop: threading.Event,
     ) -> None:
         self.workers, self._job, self._stop = job.pool.workers, job, stop
         self._schedule, self._manifest, self._progress = schedule, manifest, progress
+        self._divisions, self._dead = divisions, set[str]()  # videos of which a segment has failed
         self._change = threading.Condition()
         self._busy = self._working = self._deaths = self._done = 0
         self._problem: Exception | None = None
         self._told: set[str] = set()
-        self._engines: set[str] = set()
         self.failed: list[str] = []
 
     def run(self, tick: Callable[[], None]) -> int:
@@ -124,7 +127,10 @@ class Crew:
         with self._change:
             while not self._stop.is_set():
                 unit = self._schedule.take(self.workers)
+                if unit is not None and unit.place in self._dead:
+                    continue
                 if unit is not None:
+                    unit.length = segments.LENGTH if self.workers > 1 else 0
                     self._busy += 1
                     return unit
                 if not self._busy:
@@ -143,10 +149,10 @@ class Crew:
             waits = self._schedule.again(unit)
             self._busy -= 1
             self._change.notify_all()
-        self._progress.finished(hand.number, 0 if waits else unit.weight, 0 if waits else 1)
+        self._progress.finished(hand.number, 0 if waits else unit.weight)
         if not waits:
-            for source, key in _inputs(unit):
-                self._fail(key, source, f"{places.shown(source.name)}: {why}")
+            for source, key in unit.inputs:
+                self._fail(unit, key, source, f"{places.shown(source.name)}: {why}")
 
     def _take(self, hand: Hand, unit: Unit, outcome: Outcome) -> None:
         """Record what a worker has answered."""
@@ -167,26 +173,40 @@ class Crew:
         try:
             if outcome.fatal is not None:
                 raise outcome.fatal
+            if outcome.segments is not None:
+                self._add(self._divisions.begun(unit, outcome.segments))
+                self._progress.finished(hand.number, 0)
+                return
             self._record(hand, unit, outcome)
             self._progress.finished(hand.number, unit.weight)
         finally:
             self._let_go()
 
+    def _add(self, units: Iterable[Unit]) -> None:
+        with self._change:
+            for unit in units:
+                self._schedule.add(unit)
+            self._change.notify_all()
+
     def _record(self, hand: Hand, unit: Unit, outcome: Outcome) -> None:
-        known = {key: source for source, key in _inputs(unit)}
+        known = {key: source for source, key in unit.inputs}
         for result in outcome.results:
             source = known[result.key]
             if result.why:
                 if result.grave and not self._done:
                     raise EngineError(result.why)
-                self._fail(result.key, source, result.why)
-            else:
-                with self._change:
-                    self._done += 1
-                    self._deaths = 0
-                self._note(result, source, hand.node)
-                if outcome.engine:
-                    self._compare(outcome.engine)
+                self._fail(unit, result.key, source, result.why)
+                continue
+            with self._change:
+                self._done += unit.kind != "segment"
+                self._deaths = 0
+            self._note(result, source, hand.node)
+            if unit.kind == "segment":
+                if (joined := self._divisions.finished(result.key)) is not None:
+                    self._add([joined])
+                continue
+            if unit.kind == "join":
+                self._divisions.remove(result.key)
             self._progress.finished(-1, 0, 1)
 
     def _note(self, result: Result, source: Source, node: str) -> None:
@@ -199,9 +219,14 @@ class Crew:
             node=node,
         )
 
-    def _fail(self, key: str, source: Source, why: str) -> None:
+    def _fail(self, unit: Unit, key: str, source: Source, why: str) -> None:
         with self._change:
+            if unit.kind == "segment":
+                if unit.place in self._dead:
+                    return
+                self._dead.add(unit.place)  # its other segments are of no use
             self.failed.append(why)
+        self._progress.finished(-1, 0, 1)
         self._manifest.note(
             key, state="failed", input=places.shown(source.name), version=source.version, why=why
         )
@@ -214,21 +239,6 @@ class Crew:
                 self._told.add(line)
             if new:
                 say(line.removeprefix("realtime-bg: "), "yellow")
-
-    def _compare(self, engine: str) -> None:
-        """Warn if not all workers use the same engine, as where one finds no weights."""
-        with self._change:
-            new = engine not in self._engines
-            self._engines.add(engine)
-        if new and len(self._engines) > 1:
-            log.warning("the workers use different engines: %s", ", ".join(sorted(self._engines)))
-
-
-def _inputs(unit: Unit) -> list[tuple[Source, str]]:
-    """The inputs of a unit, each with its key in the manifest."""
-    if unit.source is not None:
-        return [(unit.source, unit.key)]
-    return [(photo.source, photo.place) for photo in unit.photos]
 
 
 def _rest(unit: Unit, outcome: Outcome) -> Unit:

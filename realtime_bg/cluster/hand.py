@@ -161,27 +161,37 @@ class Hand:
             else photo._replace(source=_with_content(photo.source))
             for photo in unit.photos
         )
-        source = unit.source
-        if source is not None and not places.is_url(source.name):
-            source = source._replace(path=self._given_path(source))
-        return replace(unit, photos=photos, source=source)
+        if unit.source is None:
+            return replace(unit, photos=photos)
+        source, *parts = self._with_paths([unit.source, *unit.parts])
+        return replace(unit, source=source, parts=tuple(parts))
 
-    def _given_path(self, source: Source) -> str:
-        """The path of a video on its node, to which it is brought once; another one goes."""
-        if source.name not in self._given:
-            for path in self._given.values():
-                self._ask("drop", path)
-            self._given.clear()
-            name, offset, path = f"{uuid.uuid4().hex}{Path(source.name).suffix}", 0, ""
-            try:
-                with open(source.name, "rb") as file:
-                    while (data := file.read(PIECE)) or not path:
-                        path = self._ask("receive", name, offset, data)
-                        offset += len(data)
-            except OSError as error:
-                raise SourceError(f"{source.name}: cannot be read ({reason(error)})") from None
-            self._given[source.name] = path
-        return self._given[source.name]
+    def _with_paths(self, sources: list[Source]) -> list[Source]:
+        """Inputs with their paths on the node, to which they are brought; others there go."""
+        names = {source.name for source in sources if not places.is_url(source.name)}
+        for name in self._given.keys() - names:
+            self._ask("drop", self._given.pop(name))
+        for name in names - self._given.keys():
+            if (path := self._bring(name)) is not None:
+                self._given[name] = path
+        return [
+            source._replace(path=self._given[source.name])
+            if source.name in self._given
+            else _without_version(source)
+            for source in sources
+        ]
+
+    def _bring(self, name: str) -> str | None:
+        """The path of a file on the node; None if it cannot be read here."""
+        there, offset, path = f"{uuid.uuid4().hex}{Path(name).suffix}", 0, ""
+        try:
+            with open(name, "rb") as file:
+                while (data := file.read(PIECE)) or not path:
+                    path = self._ask("receive", there, offset, data)
+                    offset += len(data)
+        except OSError:
+            return None
+        return path
 
     def _kept(self, result: Result) -> Result:
         """A result without its content, which is now in the output folder."""
@@ -208,8 +218,12 @@ class Hand:
 
 
 def _with_content(source: Source) -> Source:
-    """A photo that cannot be read gets no content, and its worker says so."""
     try:
         return source._replace(data=places.read(source.name))
     except SourceError:
-        return source
+        return _without_version(source)
+
+
+def _without_version(source: Source) -> Source:
+    """An input that cannot be read here, of which its worker says so."""
+    return source if places.is_url(source.name) else source._replace(version="")

@@ -6,6 +6,7 @@ last line of a unit counts. When a run begins, the file is written anew with one
 
 import json
 import os
+import re
 import threading
 import uuid
 from collections.abc import Iterator
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from realtime_bg.cluster import places
+from realtime_bg.cluster.tasks import SEGMENT
 from realtime_bg.errors import SinkError, reason
 from realtime_bg.system.locking import lock
+from realtime_bg.videos.segments import Segment
 
 NAME = "realtime-bg.jsonl"
-SEGMENT = "#"  # between a video's place and the number of a segment
 
 
 class Manifest:
@@ -81,16 +83,19 @@ class Manifest:
             self._lines[key] = line
             self._append(line)
 
-    def cuts(self, key: str, version: str) -> list[Any]:
-        """The segments into which the unfinished run has divided a video; none if it has not."""
+    def segments(self, key: str, version: str) -> list[Segment]:
+        """Those into which a video of this version was divided; none if it was not."""
         line = self._lines.get(key, {})
         same = line.get("settings") == self._settings and line.get("version") == version
-        return list(line.get("ranges", ())) if same and line.get("state") == "divided" else []
+        if not same or line.get("state") != "divided":
+            return []
+        return [Segment(*ends) for ends in line["segments"]]
 
     def forget_segments(self, key: str) -> None:
         """Drop the records of a video's segments."""
         with self._lock:
-            for name in [name for name in self._lines if name.startswith(key + SEGMENT)]:
+            number = re.compile(re.escape(key + SEGMENT) + r"\d{4}")
+            for name in [name for name in self._lines if number.fullmatch(name)]:
                 del self._lines[name]
 
     def end(self) -> None:

@@ -6,12 +6,31 @@ from typing import Literal, NamedTuple
 
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.media.photos import Format
+from realtime_bg.videos.segments import Segment
 
 ATTEMPTS = 3  # how often a unit is begun before it counts as failed
+SEGMENT = "#"  # in keys, between a video's place and the number of a segment
+
+
+def segment_key(place: str, number: int) -> str:
+    """The name of a video's segment in the manifest."""
+    return f"{place}{SEGMENT}{number:04d}"
+
+
+def segments_folder(place: str) -> str:
+    """Where a video's finished segments lie until they are joined, in the output folder."""
+    return f".{place}.segments"
+
+
+def segment_place(key: str) -> str:
+    """Where a finished segment lies."""
+    place, _, number = key.rpartition(SEGMENT)
+    return f"{segments_folder(place)}/{number}.tar"
 
 
 class Source(NamedTuple):
-    """An input file. ``version``: see `places.version`. ``data`` or ``path``: its content, or where
+    """An input file. ``version``: see `places.version`; empty if the driver cannot look at it.
+    ``data`` or ``path``: its content, or where
     it was put on the worker's node, if the worker cannot read it by its name."""
 
     name: str
@@ -28,21 +47,14 @@ class Photo(NamedTuple):
     format: Format
 
 
-class Range(NamedTuple):
-    """A segment of a video: its number, and the ticks between which its frames lie; None means the
-    clip's start or end."""
-
-    number: int
-    start: int | None
-    end: int | None
-
-
 @dataclass(slots=True)
 class Unit:
     """What one worker does in one go. ``kind``: a batch of photos, a whole video, one segment of a
     video, or the joining of all its segments. ``key``: its name in the manifest, unless it is a
-    batch. ``weight``: its share of the work; for photos 1 each, for videos bytes. ``size``: bytes
-    of a video, the same for each of its segments. ``attempts``: how often it was begun."""
+    batch. ``weight``: its share of the work; for photos 1 each, for videos bytes. ``place``: of a
+    video's result. ``segment``, or ``parts``: what is to be converted, or joined. ``length``: of
+    the segments, in frames, with which a long video may be answered instead; 0 if it may not.
+    ``attempts``: how often it was begun."""
 
     kind: Literal["photos", "video", "segment", "join"]
     key: str
@@ -50,28 +62,36 @@ class Unit:
     photos: tuple[Photo, ...] = ()
     source: Source | None = None
     place: str = ""
-    range: Range | None = None
-    count: int = 0  # segments to join
+    segment: Segment | None = None
+    parts: tuple[Source, ...] = ()  # what is to be joined
+    length: int = 0
     attempts: int = 0
+
+    @property
+    def inputs(self) -> list[tuple[Source, str]]:
+        """The photos or the video, each with its key in the manifest."""
+        if self.source is not None:
+            return [(self.source, self.key)]
+        return [(photo.source, photo.place) for photo in self.photos]
 
 
 class Result(NamedTuple):
-    """What became of one photo, video or segment. ``hash``: SHA-256 of the input. ``grave``: the
-    failure may be that of every unit. ``data`` or ``path``: the result, or where it lies on the
-    worker's node, if the worker has not delivered it; ``name``: the result's place."""
+    """What became of one photo, video or segment. ``why``: it failed. ``hash``: SHA-256 of the
+    input. ``grave``: the failure may be that of every unit. ``data``, or ``files`` as places and
+    paths on the worker's node: the result, if the worker has not delivered it."""
 
     key: str
     why: str = ""
     hash: str = ""
     grave: bool = False
     data: bytes | None = None
-    files: tuple[tuple[str, str], ...] = ()  # (place, path on the node)
+    files: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
 class Outcome:
     """A worker's answer for a unit. ``lines``: what it said. ``unseen``: it cannot read the input
-    by its name. ``again``: why the unit should be tried by another worker. ``ranges``: the segments
+    by its name. ``again``: why the unit should be tried by another worker. ``segments``: those
     into which a video is to be divided instead. ``fatal``: a problem of all units. ``stopped``:
     the unit was not finished because of a request to stop."""
 
@@ -79,10 +99,9 @@ class Outcome:
     lines: list[str] = field(default_factory=list)
     unseen: bool = False
     again: str = ""
-    ranges: list[Range] = field(default_factory=list)
+    segments: list[Segment] | None = None
     fatal: RealtimeBgError | None = None
     stopped: bool = False
-    engine: str = ""
 
 
 class Hello(NamedTuple):

@@ -1,13 +1,14 @@
 """The part that runs on the nodes: an actor that keeps its engine open from unit to unit."""
 
 import hashlib
+import logging
 import os
 import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import cv2
 
 from realtime_bg.cluster import luggage, places
 from realtime_bg.cluster.luggage import Item
-from realtime_bg.cluster.tasks import Hello, Outcome, Result, Source, Unit
+from realtime_bg.cluster.tasks import Hello, Outcome, Result, Source, Unit, segment_place
 from realtime_bg.errors import (
     BackgroundError,
     EngineError,
@@ -29,6 +30,9 @@ from realtime_bg.settings import Settings
 from realtime_bg.system import console
 from realtime_bg.version import __version__
 from realtime_bg.videos.convert import VideoOptions, convert, outputs
+from realtime_bg.videos.segments import Segment, convert_segment, divided, join, why_whole
+
+log = logging.getLogger(__name__)
 
 PREFIX = "realtime-bg-"
 
@@ -53,8 +57,12 @@ class Worker:
     def hello(self, items: list[Item], mark: tuple[str, str]) -> Hello:
         """Introduce itself. ``mark``: a file in the output folder and its content, by which the
         worker sees whether it has the same folder."""
-        name = f"{socket.gethostname()} ({_address()})"
-        return Hello(name, __version__, luggage.lacking(items), _has(*mark))
+        return Hello(
+            f"{socket.gethostname()}/{_node()[:4]}",
+            __version__,
+            luggage.lacking(items),
+            _has(*mark),
+        )
 
     def settle(
         self,
@@ -116,17 +124,19 @@ class Worker:
         kinds: dict[str, Callable[[Unit, Outcome], None]] = {
             "photos": self._photos,
             "video": self._video,
+            "segment": self._segment,
+            "join": self._join,
         }
         try:
             kinds[unit.kind](unit, outcome)
         except MemoryError:
             outcome.again = "out of memory"
         except _Unseen:
-            outcome.unseen, outcome.results = True, []
+            outcome.unseen = True
         except (ModelError, BackgroundError) as error:
             outcome.fatal = error
         except Exception as error:  # a bug: of one unit, not of the run
-            grave = not isinstance(error, RealtimeBgError) or isinstance(error, EngineError)
+            grave = isinstance(error, EngineError)
             outcome.results.append(Result(unit.key, _line(unit.source, error), grave=grave))
         outcome.lines = self._said.getvalue().splitlines()
         self._said.seek(0)
@@ -162,21 +172,61 @@ class Worker:
             self._done += 1
 
     def _video(self, unit: Unit, outcome: Outcome) -> None:
+        settings, options = self._for_videos()
+        with self._workplace(unit) as (source, digest, target):
+            if unit.length and (cut := self._cut(unit, source, target)):
+                outcome.segments = cut
+            elif convert(settings, source, target, options, self._advance, self._stop):
+                self._hand_over(unit.key, digest, _placed(unit, options, target), outcome)
+            else:
+                outcome.stopped = True
+
+    def _cut(self, unit: Unit, source: Path, target: Path) -> list[Segment]:
+        """The segments of a long video; none if it has to stay whole."""
+        settings, options = self._for_videos()
+        found = divided(source, target.suffix.lower(), options, unit.length)
+        why = why_whole(settings)
+        if found and why:
+            log.warning("%s: converted as a whole, because %s", unit.place, why)
+        return [] if why else found
+
+    def _segment(self, unit: Unit, outcome: Outcome) -> None:
+        settings, options = self._for_videos()
+        assert unit.segment is not None
+        with self._workplace(unit) as (source, digest, target):
+            made = convert_segment(
+                settings, source, target, options, unit.segment, self._advance, self._stop
+            )
+            if made is None:
+                outcome.stopped = True
+            else:
+                self._hand_over(unit.key, digest, {segment_place(unit.key): made}, outcome)
+
+    def _join(self, unit: Unit, outcome: Outcome) -> None:
+        _, options = self._for_videos()
+        with self._workplace(unit) as (source, digest, target):
+            parts = [self._seen(part, target.parent) for part in unit.parts]
+            if join(source, target, options, parts, self._stop):
+                self._hand_over(unit.key, digest, _placed(unit, options, target), outcome)
+            else:
+                outcome.stopped = True
+
+    def _for_videos(self) -> tuple[Settings, VideoOptions]:
         assert self._settings is not None
         assert isinstance(self._options, VideoOptions)
+        return self._settings, self._options
+
+    @contextmanager
+    def _workplace(self, unit: Unit) -> Iterator[tuple[Path, str, Path]]:
+        """Yield the video of a unit on this node, its hash, and where the result is to be made."""
         assert unit.source is not None
         with tempfile.TemporaryDirectory(dir=self._folder) as work:
-            source, digest = self._seen(unit.source, Path(work))
-            target = Path(work) / "made" / Path(unit.place).name
-            finished = convert(
-                self._settings, source, target, self._options, self._advance, self._stop
-            )
-            if not finished:
-                outcome.stopped = True
-                return
-            made = outputs(target, self._options).values()
-            folder = Path(unit.place).parent
-            self._hand_over(unit.key, digest, {str(folder / p.name): p for p in made}, outcome)
+            target = Path(work) / "made" / unit.place
+            target.parent.mkdir()
+            source = self._seen(unit.source, Path(work))
+            with source.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            yield source, digest, target
 
     def _hand_over(self, key: str, digest: str, files: dict[str, Path], outcome: Outcome) -> None:
         """Deliver finished files to their places, or keep them until the driver has taken them."""
@@ -193,18 +243,22 @@ class Worker:
     def _advance(self, done: int, total: int | None, _: float) -> None:
         self._done, self._total = done, total or 0
 
-    def _seen(self, source: Source, work: Path) -> tuple[Path, str]:
-        """The path of an input on this node, and its hash."""
+    def _seen(self, source: Source, work: Path) -> Path:
+        """The path of an input on this node, to which it is fetched if need be."""
         if source.path is not None:
-            path = Path(source.path)
-        elif places.is_url(source.name):
+            return Path(source.path)
+        if places.is_url(source.name):
             path = work / (Path(source.name).name or "video")
             places.fetch(source.name, path)
-        else:
-            _check_seen(source)
-            path = Path(source.name)
-        with path.open("rb") as file:
-            return path, hashlib.file_digest(file, "sha256").hexdigest()
+            return path
+        _check_seen(source)
+        return Path(source.name)
+
+
+def _placed(unit: Unit, options: VideoOptions, target: Path) -> dict[str, Path]:
+    """The files of a result by their places in the output folder."""
+    folder = Path(unit.place).parent
+    return {(folder / path.name).as_posix(): path for path in outputs(target, options).values()}
 
 
 class _Unseen(Exception):  # noqa: N818 - an answer
@@ -212,6 +266,8 @@ class _Unseen(Exception):  # noqa: N818 - an answer
 
 
 def _check_seen(source: Source) -> None:
+    if not source.version:
+        places.version(source.name)  # which says why it cannot be read
     try:
         same = places.version(source.name) == source.version
     except RealtimeBgError:
@@ -244,13 +300,11 @@ def _has(path: str, content: str) -> bool:
         return False
 
 
-def _address() -> str:
-    """The address under which the cluster knows this node."""
-    with suppress(ImportError, AttributeError):
-        import ray
+def _node() -> str:
+    """What the cluster calls this node."""
+    import ray
 
-        return str(ray.util.get_node_ip_address())
-    return "?"
+    return str(ray.get_runtime_context().get_node_id())
 
 
 def _sweep(own: Path) -> None:
