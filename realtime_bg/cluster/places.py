@@ -15,8 +15,8 @@ from realtime_bg.installing import add_extra, pip
 from realtime_bg.system.files import whole, write_whole
 from realtime_bg.system.urls import without_password
 
-# Two letters at least: one is a drive of Windows. "::" joins filesystems, as in dir::file://x
-URL = re.compile(r"[A-Za-z][\w+.-]+(://|::)")
+# Two letters at least: one is a drive of Windows. "::" joins filesystems, as in simplecache::s3://x
+URL = re.compile(r"[A-Za-z][\w+.-]+(::[A-Za-z][\w+.-]*)*://")
 # Stores in which an upload appears when it is complete, and renaming is another upload.
 STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss"}
 MAGIC = re.compile(r"[*?\[]")

@@ -45,12 +45,12 @@ class Pool:
         room = [has.get("CPU", 0) / self.cpus] if self.cpus else []
         room += [has.get("GPU", 0) / gpus] if gpus else []
         most = int(min(room)) if room else 1
-        if most < 1:
+        if workers is None and most < 1:
             self.close()
             raise SettingsError(
                 f"--cluster {address}: it has {has.get('CPU', 0):g} CPUs and "
                 f"{has.get('GPU', 0):g} GPUs, and a worker needs {self.cpus:g} and {gpus:g}; "
-                "change --cpus-per-worker or --gpus-per-worker"
+                "change --cpus-per-worker or --gpus-per-worker, or give --workers if it grows"
             )
         self.workers = most if workers is None else workers
 
