@@ -161,7 +161,7 @@ def main() -> int:
     parser.add_argument("--idle", type=float, default=10.0, help="seconds until a stream ends")
     given = parser.parse_args()
     try:
-        size = parse_size(given.size)
+        size: Any = parse_size(given.size)
         model = network(given.weights)
         fixed = without_ratio(model)
         exported, own = session(fixed), session(model)

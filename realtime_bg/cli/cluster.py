@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from realtime_bg.errors import SettingsError, SinkError
+from realtime_bg.media.suffixes import MOVING_BACKGROUNDS, PHOTOS
 from realtime_bg.settings import Settings
 from realtime_bg.system.console import err, say
+from realtime_bg.system.file_names import names_folder
 from realtime_bg.system.signals import stop_signals
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ def photos(
 
     if out is None or "-" in (out, *inputs):
         raise SinkError("--cluster needs a folder for the results; give --directory")
+    _check_folder(out, PHOTOS)
     run = Run(where, settings, options, out, overwrite)
     _run(lambda stop, tick: run.photos(inputs, stop, tick), "photos")
 
@@ -100,8 +103,15 @@ def videos(
     typer.Exit."""
     from realtime_bg.cluster.bulk import Run
 
+    _check_folder(out, MOVING_BACKGROUNDS)
     run = Run(where, settings, options, out, overwrite)
     _run(lambda stop, tick: run.videos(inputs, stop, tick), "frames")
+
+
+def _check_folder(out: str, suffixes: tuple[str, ...]) -> None:
+    """Raise SinkError if the output is called like a file."""
+    if out.lower().endswith(suffixes) and not names_folder(out):
+        raise SinkError(f"--cluster fills a folder, and {out} is called like a file; write {out}/")
 
 
 def _run(do: Callable[[threading.Event, Callable[["View"], None]], "Outcome"], unit: str) -> None:

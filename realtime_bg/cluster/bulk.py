@@ -110,9 +110,9 @@ class Run:
                 if self._is_left(there, place, made, source):
                     weight = _size(source.name)
                     units.append(Unit("video", place, weight, source=source, place=place))
-            progress = Progress(sum(unit.weight for unit in units), len(units))
             divisions = Divisions(self._out, manifest)
             left = [each for unit in units for each in divisions.resumed(unit) or [unit]]
+            progress = Progress(sum(unit.weight for unit in left), len(units))
             return self._do(manifest, Schedule(left), progress, stop, tick, divisions)
 
     def _is_left(self, there: "_There", key: str, made: list[str], source: Source) -> bool:

@@ -159,16 +159,14 @@ class Crew:
         self._tell(outcome)
         if outcome.unseen or outcome.stopped:
             hand.sees &= not outcome.unseen
-            self._record(hand, unit, outcome)
+            rest = self._record(hand, unit, outcome)
             with self._change:
-                self._schedule.unbegun(_rest(unit, outcome))
+                self._schedule.unbegun(rest)
                 self._busy -= 1
                 self._change.notify_all()
-            self._progress.finished(hand.number, 0)
             return
         if outcome.again:
-            self._record(hand, unit, outcome)
-            self._put_back(hand, _rest(unit, outcome), outcome.again)
+            self._put_back(hand, self._record(hand, unit, outcome), outcome.again)
             return
         try:
             if outcome.fatal is not None:
@@ -178,7 +176,6 @@ class Crew:
                 self._progress.finished(hand.number, 0)
                 return
             self._record(hand, unit, outcome)
-            self._progress.finished(hand.number, unit.weight)
         finally:
             self._let_go()
 
@@ -188,7 +185,8 @@ class Crew:
                 self._schedule.add(unit)
             self._change.notify_all()
 
-    def _record(self, hand: Hand, unit: Unit, outcome: Outcome) -> None:
+    def _record(self, hand: Hand, unit: Unit, outcome: Outcome) -> Unit:
+        """Write down what was done of a unit; returns what is left of it."""
         known = {key: source for source, key in unit.inputs}
         for result in outcome.results:
             source = known[result.key]
@@ -208,6 +206,10 @@ class Crew:
             if unit.kind == "join":
                 self._divisions.remove(result.key)
             self._progress.finished(-1, 0, 1)
+        rest = _rest(unit, outcome)
+        is_left = outcome.unseen or outcome.stopped or outcome.again
+        self._progress.finished(hand.number, unit.weight - (rest.weight if is_left else 0))
+        return rest
 
     def _note(self, result: Result, source: Source, node: str) -> None:
         self._manifest.note(

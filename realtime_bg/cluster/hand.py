@@ -24,6 +24,7 @@ from realtime_bg.videos.convert import VideoOptions
 POLL = 0.25  # seconds between two looks at a worker
 PIECE = 8 * 2**20  # bytes that are brought at a time
 PATIENCE = 120.0  # seconds until the first worker must have started
+LEAVING = 5.0  # seconds that it has to delete its files
 GRACE = 20.0  # seconds that a worker has to stop
 
 
@@ -87,6 +88,7 @@ class Hand:
         self._job, self._pool = job, job.pool
         self._progress, self._stop = progress, stop
         self._given: dict[str, str] = {}  # inputs on its node: name -> path
+        self._is_idle = False  # settled, and not at work
         self._worker = self._pool.hire()
 
     def settle(self, is_wanted: Callable[[], bool], others_work: Callable[[], bool]) -> bool:
@@ -123,12 +125,14 @@ class Hand:
         )
         if problem is not None:
             raise problem
+        self._is_idle = True
         return True
 
     def do(self, unit: Unit) -> Outcome:
         """Let it do a unit; what it has made is then at its place. Raises Lost, SinkError."""
         if not self.sees:
             unit = self._brought(unit)
+        self._is_idle = False
         reference = self._pool.ask(self._worker, "do", unit)
         before, end = 0, None
         while not self._pool.answered(reference, POLL):
@@ -142,6 +146,7 @@ class Hand:
             before = self._look(unit, before)
         outcome: Outcome = self._pool.answer(reference)
         self._look(unit, before)
+        self._is_idle = True
         outcome.results = [self._kept(result) for result in outcome.results]
         return outcome
 
@@ -212,9 +217,11 @@ class Hand:
         return self._pool.answer(self._pool.ask(self._worker, method, *arguments))
 
     def dismiss(self) -> None:
-        """End it. Idempotent."""
-        with suppress(Lost):
-            self._pool.dismiss(self._worker)
+        """End it."""
+        if self._is_idle:
+            with suppress(Lost):
+                self._pool.answered(self._pool.ask(self._worker, "leave"), LEAVING)
+        self._pool.dismiss(self._worker)
 
 
 def _with_content(source: Source) -> Source:

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 from typing import Any
 
 from realtime_bg.cluster.worker import Worker
@@ -29,15 +31,18 @@ class Pool:
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if address == "local":
             options |= {"include_dashboard": False}
-        else:
-            options["address"] = address
+        before = signal.getsignal(signal.SIGTERM)
         try:
-            ray.init(**options)
+            ray.init(address=address, **options)
         except ConnectionError:
             how = "start one with `ray start --head`, or give --cluster local"
             raise SettingsError(f"--cluster {address}: no cluster answers; {how}") from None
         except (RuntimeError, ValueError, OSError) as error:
             raise SettingsError(f"--cluster {address}: {reason(error)}") from None
+        finally:
+            # Ray's own handler would end the program at once.
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, before)
         has = ray.cluster_resources()
         if gpus is None:
             gpus = 1.0 if cuda and has.get("GPU") else 0.0

@@ -7,8 +7,9 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from realtime_bg.videos.segments import Segment, convert_segment, divided, join,
 log = logging.getLogger(__name__)
 
 PREFIX = "realtime-bg-"
+LEFT = 24 * 3600.0  # seconds after which the folder of a worker that has ended is deleted
 
 
 class Worker:
@@ -49,6 +51,7 @@ class Worker:
         self._stop = threading.Event()
         self._done, self._total = 0, 0
         self._said = StringIO()
+        self._names: dict[str, str] = {}  # of files in its folder: path -> what the user calls it
         self._settings: Settings | None = None
         self._options: PhotoOptions | VideoOptions | None = None
         self._out: str | None = None
@@ -117,9 +120,14 @@ class Worker:
         """Delete a file that is not needed any more."""
         Path(path).unlink(missing_ok=True)
 
+    def leave(self) -> None:
+        """Delete all its files."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def do(self, unit: Unit) -> Outcome:
         """Do a unit. Whatever happens is told in the outcome."""
         self._done = self._total = 0
+        self._names.clear()
         outcome = Outcome()
         kinds: dict[str, Callable[[Unit, Outcome], None]] = {
             "photos": self._photos,
@@ -135,10 +143,15 @@ class Worker:
             outcome.unseen = True
         except (ModelError, BackgroundError) as error:
             outcome.fatal = error
-        except Exception as error:  # a bug: of one unit, not of the run
-            grave = isinstance(error, EngineError)
-            outcome.results.append(Result(unit.key, _line(unit.source, error), grave=grave))
-        outcome.lines = self._said.getvalue().splitlines()
+        except Exception as error:  # a bug is one of this video, not of the run
+            if unit.source is None:
+                outcome.fatal = (
+                    error if isinstance(error, RealtimeBgError) else EngineError(_text(error))
+                )
+            else:
+                grave, why = isinstance(error, EngineError), self._why(unit.source, error)
+                outcome.results.append(Result(unit.key, why, grave=grave))
+        outcome.lines = [self._named(line) for line in self._said.getvalue().splitlines()]
         self._said.seek(0)
         self._said.truncate()
         return outcome
@@ -165,9 +178,9 @@ class Worker:
                 outcome.results.append(Result(photo.place, "", digest, data=kept))
             except (ModelError, BackgroundError, _Unseen, MemoryError):
                 raise
-            except (RealtimeBgError, cv2.error) as error:
+            except Exception as error:
                 grave = isinstance(error, EngineError | SinkError)
-                why = _line(photo.source, error)
+                why = self._why(photo.source, error)
                 outcome.results.append(Result(photo.place, why, digest, grave))
             self._done += 1
 
@@ -224,9 +237,24 @@ class Worker:
             target = Path(work) / "made" / unit.place
             target.parent.mkdir()
             source = self._seen(unit.source, Path(work))
+            self._names |= {
+                str(source): places.shown(unit.source.name),
+                str(target): places.shown(places.within(self._out or "", unit.place)),
+            }
             with source.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             yield source, digest, target
+
+    def _why(self, source: Source, error: Exception) -> str:
+        """What to say of a failure: one line that names the input."""
+        text, name = self._named(_text(error)), places.shown(source.name)
+        return text if text.startswith(name) else f"{name}: {text}"
+
+    def _named(self, text: str) -> str:
+        """A text with the names that the user knows."""
+        for path, name in self._names.items():
+            text = text.replace(path, name)
+        return text
 
     def _hand_over(self, key: str, digest: str, files: dict[str, Path], outcome: Outcome) -> None:
         """Deliver finished files to their places, or keep them until the driver has taken them."""
@@ -284,13 +312,9 @@ def _content(source: Source) -> bytes:
     return places.read(source.name)
 
 
-def _line(source: Source | None, error: Exception) -> str:
-    """What to say of a failure: one line that names the input."""
-    text = str(error).split("\n")[0] or type(error).__name__
-    name = "" if source is None else places.shown(source.name)
-    if source is not None and source.path is not None:  # it has another name on this node
-        text = text.replace(source.path, name)
-    return text if text.startswith(name) else f"{name}: {text}"
+def _text(error: Exception) -> str:
+    text = str(error).split("\n")[0]
+    return text if isinstance(error, RealtimeBgError) else f"{type(error).__name__}: {text}"
 
 
 def _has(path: str, content: str) -> bool:
@@ -313,5 +337,8 @@ def _sweep(own: Path) -> None:
 
     for path in own.parent.glob(f"{PREFIX}[0-9]*-*"):
         number = path.name.removeprefix(PREFIX).partition("-")[0]
-        if path != own and number.isdecimal() and not psutil.pid_exists(int(number)):
-            shutil.rmtree(path, ignore_errors=True)
+        if path == own or not number.isdecimal() or psutil.pid_exists(int(number)):
+            continue
+        with suppress(OSError):  # where containers share the folder, they have numbers of their own
+            if path.stat().st_mtime < time.time() - LEFT:
+                shutil.rmtree(path, ignore_errors=True)

@@ -57,6 +57,9 @@ def test_an_address_is_checked(command):
 def test_an_output_folder_is_needed(command):
     assert refused(command("image", "me.png", "--cluster", "local"), "give --directory")
     assert refused(command("image", "-", "-o", "x/", "--cluster", "local"), "give --directory")
+    file = ("video", "v.mp4", "-o", "out.mp4", "--cluster", "local")
+    assert refused(command(*file), "called like a file; write out.mp4/")
+    assert refused(command("image", "me.png", "-o", "a.PNG", "--cluster", "local"), "a.PNG/")
     pipe = ("image", "me.png", "-o", "-", "--cluster", "local")
     assert refused(command(*pipe), "give --directory")
 
