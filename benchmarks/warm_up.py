@@ -79,10 +79,8 @@ def main() -> None:
         engine.close()
     for name, found in worst.items():
         known = [count for count in found if count is not None]
-        never = f", and {len(found) - len(known)} of {len(found)} not at all" * (
-            len(known) < len(found)
-        )
-        print(f"{name}: at most {max(known, default=None)}{never}")
+        never = f", {len(found) - len(known)} of {len(found)} not at all"
+        print(f"{name}: at most {max(known, default='?')}" + never * (len(known) < len(found)))
 
 
 if __name__ == "__main__":
