@@ -22,6 +22,7 @@ from realtime_bg.version import __version__
 from realtime_bg.videos.convert import VideoOptions
 
 POLL = 0.25  # seconds between two looks at a worker
+MARK = ".realtime-bg-"
 PIECE = 8 * 2**20  # bytes that are brought at a time
 PATIENCE = 120.0  # seconds until the first worker must have started
 LEAVING = 5.0  # seconds that it has to delete its files
@@ -56,7 +57,9 @@ class Job:
         self.mark = "", ""
         if not places.is_url(out):
             content = uuid.uuid4().hex
-            path = Path(out).absolute() / f".realtime-bg-{content[:12]}"
+            for left in Path(out).glob(f"{MARK}*"):  # by a run that was killed
+                left.unlink(missing_ok=True)
+            path = Path(out).absolute() / f"{MARK}{content[:12]}"
             places.write(str(path), content.encode())
             self.mark = str(path), content
 
