@@ -50,7 +50,8 @@ class Job:
         self, pool: Workers, settings: Settings, options: PhotoOptions | VideoOptions, out: str
     ) -> None:
         """Raises SinkError if the folder cannot be written."""
-        self.pool, self.settings, self.options, self.out = pool, settings, options, out
+        self.pool, self.options, self.out = pool, options, out
+        self.settings = luggage.absolute(settings)
         self.items = luggage.packed(settings)
         self._stored: dict[int, Any] = {}
         self._lock = threading.Lock()

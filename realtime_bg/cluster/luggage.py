@@ -31,6 +31,17 @@ class Item(NamedTuple):
     version: str
 
 
+def absolute(settings: Settings) -> Settings:
+    """The settings with full paths: workers have other working folders."""
+    changes = {}
+    for key in (*FILES, BACKGROUND):
+        value = value_of(settings, key)
+        path = None if value is None else Path(value).expanduser()
+        if path is not None and path.exists():
+            changes[key] = str(path.absolute())
+    return Live(settings).modify(lambda _: changes) if changes else settings
+
+
 def packed(settings: Settings) -> list[Item]:
     """All files that the settings name, on the driver's machine."""
     items = []
