@@ -108,7 +108,7 @@ class Encoding:
                     before.extend([shot, *islice(shots, lead.frames - 1)][::-1])
                 break
         for index, shot in enumerate(before):
-            self._processor.process(self._maker.picture(shot, index, epoch=1).frame)
+            self._maker.warm_up(self._maker.picture(shot, index, epoch=1))
 
     def _encode(
         self, at: int, end: int | None, done: int, progress: Progress, stop: threading.Event

@@ -1,6 +1,7 @@
 """The files that settings name, on their way to a node."""
 
 import shutil
+from pathlib import Path
 
 import cv2
 import pytest
@@ -18,7 +19,7 @@ def settings(**values):
 def carried(given, place):
     """The settings on a node that has nothing of the driver's; its files are in ``place``."""
     items = luggage.packed(given)
-    contents = [open(item.path, "rb").read() for item in items]  # noqa: SIM115
+    contents = [Path(item.path).read_bytes() for item in items]
     for item in items:
         shutil.move(item.path, item.path + ".gone")
     missing = luggage.lacking(items)
