@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from realtime_bg.videos.convert import PART, parts_folder
+from realtime_bg.videos.encoding import PART
+from realtime_bg.videos.parts import parts_folder
 
 RATE = 30
 

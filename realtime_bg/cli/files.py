@@ -1,7 +1,6 @@
-"""The commands `image` and `video`: parsing and progress."""
+"""The command `image`, and what it shares with `video`: parsing and progress."""
 
 import os
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from pydantic import BaseModel, ValidationError
 
+from realtime_bg.cli import cluster as remote
 from realtime_bg.cli import completion
 from realtime_bg.cli.options import (
     Box,
@@ -35,7 +35,7 @@ from realtime_bg.system.console import err, say, show_logs
 Options = TypeVar("Options", bound=BaseModel)
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Overwrite existing files.")]
 Directory = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--directory",
         "-d",
@@ -119,6 +119,10 @@ def image(
     score: Score = None,
     box: Box = None,
     work_size: WorkSize = None,
+    cluster: remote.Address = None,
+    workers: remote.Workers = None,
+    cpus_per_worker: remote.Cpus = None,
+    gpus_per_worker: remote.Gpus = None,
     config: Config = None,
     offline: Offline = False,
     verbose: Verbose = False,
@@ -134,7 +138,7 @@ def image(
     named = {".jpeg": ".jpg", ".tif": ".tiff"}.get(f".{format}", f".{format}")[1:]
     if erase is not None and not listed(erase):
         raise SettingsError("--erase names no class; for example: --erase car,person")
-    options = _options(
+    options = checked_options(
         photos.PhotoOptions,
         background=background,
         only=only,
@@ -145,7 +149,7 @@ def image(
         trim=trim,
         exif=exif,
     )
-    settings = _settings(
+    settings = chosen_settings(
         config,
         background,
         classes,
@@ -154,7 +158,12 @@ def image(
         engine_flags(engine, model, device, work_size, offline),
         {"engine.grabcut.box": box},
     )
-    work = photos.jobs(inputs, output, directory, options)
+    where = remote.chosen(cluster, workers, cpus_per_worker, gpus_per_worker)
+    if where is not None:
+        remote.photos(where, settings, options, inputs, directory or output, overwrite)
+        return
+    folder = at_home(directory) if directory is not None else None
+    work = photos.jobs(inputs, output, folder, options)
     if work[0].target is None and sys.stdout.isatty():
         raise SinkError("a picture cannot be printed on a terminal; give --output, or use a pipe")
     stop = threading.Event()
@@ -178,108 +187,7 @@ def _place(targets: Iterable[Path | None]) -> str:
     return os.path.commonpath([path.parent for path in targets if path is not None])
 
 
-def video(
-    source: Annotated[Path, typer.Argument(metavar="IN", show_default=False, help="A video file.")],
-    output: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            "-o",
-            show_default=False,
-            help=(
-                "The result: .mp4, .mov, .mkv, .webm, .gif, a folder for png-sequence, or a folder "
-                "in which it gets the video's name."
-            ),
-        ),
-    ],
-    background: Annotated[
-        str | None,
-        typer.Option(
-            "--background",
-            "-b",
-            help="As in `run`.",
-            show_default="blur",
-            autocompletion=completion.backgrounds,
-        ),
-    ] = None,
-    alpha: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND",
-            help=(
-                "Make it transparent instead: prores4444 (.mov), vp9 (.webm, .mkv), webm, "
-                "png-sequence, gif, or matte: two files, foreground and matte."
-            ),
-        ),
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help=("Start at this time: seconds, or 1:02:03.5.")),
-    ] = None,
-    end: Annotated[str | None, typer.Option(metavar="TIME", help="End there.")] = None,
-    sound: Annotated[bool, typer.Option("--sound/--no-sound", help=("Keep the sound."))] = True,
-    sdr: Annotated[
-        bool,
-        typer.Option("--sdr", help="Convert HDR (PQ, HLG) and wide-gamut colours to BT.709."),
-    ] = False,
-    keep_interlaced: Annotated[bool, typer.Option("--keep-interlaced", hidden=True)] = False,
-    overwrite: Overwrite = False,
-    engine: Engine = None,
-    model: Model = None,
-    device: Device = None,
-    classes: Classes = None,
-    instances: Instances = None,
-    score: Score = None,
-    work_size: WorkSize = None,
-    config: Config = None,
-    offline: Offline = False,
-    verbose: Verbose = False,
-) -> None:
-    """Put the people of a video in front of another background, or cut them out; sound is kept."""
-    from realtime_bg.system.signals import stop_signals
-    from realtime_bg.videos import convert as videos
-
-    show_logs(verbose)
-    if alpha is not None and background is not None:
-        raise SettingsError("--alpha makes the result transparent; leave --background out")
-    if keep_interlaced:
-        raise SettingsError(
-            "--keep-interlaced: a matte belongs to one moment, and the two fields of an interlaced "
-            "picture to two; leave the option out, and the result is progressive"
-        )
-    options = _options(
-        videos.VideoOptions,
-        alpha=alpha,
-        start=_seconds("--start", start),
-        end=_seconds("--end", end),
-        sound=sound,
-        sdr=sdr,
-    )
-    settings = _settings(
-        config,
-        background,
-        classes,
-        instances,
-        score,
-        engine_flags(engine, model, device, work_size, offline),
-        {},
-    )
-    source = at_home(source)
-    target = videos.named(output, source, options)
-    made = list(videos.outputs(target, options).values())
-    there = [str(path) for path in made if path.exists()]
-    if there and not overwrite:
-        raise SinkError(f"{there[0]} already exists; give --overwrite to replace it")
-    stop = threading.Event()
-    with stop_signals(stop.set), _video_bar() as progress:
-        finished = videos.convert(settings, source, target, options, progress, stop)
-    if not finished:
-        say("interrupted; the same command resumes from here")
-        raise typer.Exit(130)
-    say(f"written: {', '.join(map(str, made))}")
-
-
-def _settings(
+def chosen_settings(
     config: Path | None,
     background: str | None,
     classes: str | None,
@@ -287,6 +195,7 @@ def _settings(
     score: float | None,
     *others: dict[str, Any],
 ) -> Settings:
+    """The settings that the options of both commands mean. Raises SettingsError."""
     flags: dict[str, Any] = {
         "background.current": background,
         "engine.instance.classes": listed(classes),
@@ -298,7 +207,7 @@ def _settings(
     return load(config, flags)
 
 
-def _options(kind: type[Options], **values: Any) -> Options:
+def checked_options(kind: type[Options], **values: Any) -> Options:
     """Validate options. Raises SettingsError of one line."""
     try:
         return kind(**values)
@@ -307,17 +216,6 @@ def _options(kind: type[Options], **values: Any) -> Options:
         reason = first["msg"].removeprefix("Value error, ")
         name = "".join(f"--{part}: " for part in first["loc"][:1])
         raise SettingsError(f"{name}{reason}") from None
-
-
-def _seconds(option: str, text: str | None) -> float | None:
-    """``90``, ``1:30`` or ``0:01:30.5`` -> seconds. Raises SettingsError."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)", text.strip())
-    if not match:
-        raise SettingsError(f"{option} {text!r}: write seconds, or 1:02:03.5")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds
 
 
 @contextmanager
@@ -339,25 +237,3 @@ def _photo_bar(total: int) -> Iterator[Callable[[Any], None]]:
     with Progress(*columns, console=err, disable=total < 2 or not err.is_terminal) as bar:
         task = bar.add_task("", total=total)
         yield lambda job: bar.update(task, advance=1, description=str(job.source or ""))
-
-
-@contextmanager
-def _video_bar() -> Iterator[Callable[[int, int | None, float], None]]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("frames"),
-        TextColumn("{task.fields[fps]:.1f} fps"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
-        task = bar.add_task("", total=None, fps=0.0)
-        yield lambda done, total, fps: bar.update(task, completed=done, total=total, fps=fps)

@@ -25,6 +25,7 @@ from realtime_bg.cli import (
     setup,
     top,
     tray,
+    video,
 )
 from realtime_bg.cli.options import Version
 from realtime_bg.errors import RealtimeBgError, SettingsError, reason
@@ -81,7 +82,7 @@ def _root(version: Version = False) -> None:
 
 app.command()(run.run)
 app.command()(files.image)
-app.command()(files.video)
+app.command()(video.video)
 app.command()(doctor.doctor)
 app.command()(setup.setup)
 app.command()(top.top)

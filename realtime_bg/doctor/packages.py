@@ -42,6 +42,7 @@ EXTRAS = {
     "safetensors": ("checkpoints in that format", ("safetensors",)),
     "heif": ("HEIC photos", ("pi-heif",)),
     "tray": ("the icon in the desktop's panel", ("dbus-fast",)),
+    "cluster": ("photos and videos on several machines", ("ray", "fsspec")),
 }
 
 

@@ -97,7 +97,7 @@ class Job(NamedTuple):
     format: Format
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """A photo, and its path relative to the given folder or pattern."""
 
     path: Path
@@ -115,7 +115,7 @@ def jobs(
         raise SinkError("--output names one file, --directory a folder; give one of them")
     if PIPE in inputs:
         return [_piped(inputs, output, folder, options)]
-    found = [photo for name in inputs for photo in _found(name, folder)]
+    found = [photo for name in inputs for photo in find(name, folder)]
     if output is not None or folder is None:
         if len(found) != 1 or Path(inputs[0]).is_dir():
             count = f"{len(found)} photos" if len(found) != 1 else "a folder"
@@ -150,20 +150,26 @@ def _single(source: Path, output: str | None, options: PhotoOptions) -> Job:
     return _checked(Job(source, target, format))
 
 
-def _mirrored(found: list[_Found], folder: Path, options: PhotoOptions) -> list[Job]:
-    """Mirror the photos' folder structure; where two results would collide, names keep their
-    suffix."""
-    formats = [_format(None, photo.path, options) for photo in found]
-    plain = [
-        photo.place.with_suffix(f".{format}") for photo, format in zip(found, formats, strict=True)
+def _mirrored(found: list[Found], folder: Path, options: PhotoOptions) -> list[Job]:
+    """Mirror the photos' folder structure."""
+    named = mirrored([photo.place for photo in found], options)
+    return [
+        _checked(Job(photo.path, folder / place, format))
+        for photo, (place, format) in zip(found, named, strict=True)
     ]
+
+
+def mirrored(given: list[Path], options: PhotoOptions) -> list[tuple[Path, Format]]:
+    """The places and formats of results for photos at these places, both relative; where two
+    results would collide, names keep their suffix. Raises SinkError."""
+    formats = [_format(None, place, options) for place in given]
+    plain = [place.with_suffix(f".{fmt}") for place, fmt in zip(given, formats, strict=True)]
     often = Counter(plain)
-    result = []
-    for photo, format, place in zip(found, formats, plain, strict=True):
-        if often[place] > 1:
-            place = photo.place.with_name(f"{photo.place.name}.{format}")  # noqa: PLW2901
-        result.append(_checked(Job(photo.path, folder / place, format)))
-    twice = [target for target, n in Counter(job.target for job in result).items() if n > 1]
+    result = [
+        (place if often[place] == 1 else before.with_name(f"{before.name}.{format}"), format)
+        for place, before, format in zip(plain, given, formats, strict=True)
+    ]
+    twice = [place for place, n in Counter(place for place, _ in result).items() if n > 1]
     if twice:
         raise SinkError(f"two photos would become {twice[0]}; convert them in two calls")
     return result
@@ -199,12 +205,12 @@ def _format(target: Path | None, source: Path | None, options: PhotoOptions) -> 
     return format
 
 
-def _found(name: str, out: Path | None) -> Iterator[_Found]:
+def find(name: str, out: Path | None) -> Iterator[Found]:
     """Yield the photos that a name, folder or pattern matches. Raises SourceError."""
     path = at_home(name)
     if path.is_dir():
         photos = [
-            _Found(file, file.relative_to(path))
+            Found(file, file.relative_to(path))
             for file in sorted(path.rglob("*"))
             if _is_photo(file, path, out)
         ]
@@ -212,12 +218,12 @@ def _found(name: str, out: Path | None) -> Iterator[_Found]:
             raise SourceError(f"{name}: no photos in this folder ({', '.join(PHOTOS)})")
         yield from photos
     elif path.is_file():
-        yield _Found(path, Path(path.name))
+        yield Found(path, Path(path.name))
     elif glob.has_magic(name):
         fixed = Path(*_before_magic(path))
         matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
         photos = [
-            _Found(file, file.relative_to(fixed)) for file in matches if _is_photo(file, fixed, out)
+            Found(file, file.relative_to(fixed)) for file in matches if _is_photo(file, fixed, out)
         ]
         if not photos:
             raise SourceError(f"{name}: matches no photo ({', '.join(PHOTOS)})")
@@ -289,14 +295,20 @@ def run(
 def _do(job: Job, studio: "Studio") -> None:
     name = str(job.source or "standard input")
     data = sys.stdin.buffer.read() if job.source is None else _bytes(job.source)
-    if is_animated(data):
-        say(f"{name}: animated; only its first picture is used (all: realtime-bg video)", "yellow")
-    result = studio.develop(read_photo(data, name=name), job.format, name)
+    result = developed(data, job.format, name, studio)
     if job.target is not None:
         write_whole(job.target, result)
         return
     sys.stdout.buffer.write(result)
     sys.stdout.buffer.flush()
+
+
+def developed(data: bytes, format: Format, name: str, studio: "Studio") -> bytes:
+    """The result for the photo file ``data``; ``name`` identifies it in messages. Raises
+    RealtimeBgError."""
+    if is_animated(data):
+        say(f"{name}: animated; only its first picture is used (all: realtime-bg video)", "yellow")
+    return studio.develop(read_photo(data, name=name), format, name)
 
 
 def _bytes(path: Path) -> bytes:

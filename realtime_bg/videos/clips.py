@@ -56,8 +56,9 @@ class Clip:
     file, or an estimate, or None. ``length``: seconds from its start to the end of the video
     according to the file (0: unknown).
     ``grade``: the colours of HDR and wide-gamut video, or None; ``was_converted``: whether they
-    are converted to BT.709. ``offsets``: see `Timeline`, as far as the clip was read. ``stream``:
-    the index of the video stream. ``notes``: what was noticed while reading its first frame."""
+    are converted to BT.709. ``offsets``: see `Timeline`, as far as the clip was read. ``seekable``:
+    whether its times never step back, so that a frame can be sought. ``stream``: the index of the
+    video stream. ``notes``: what was noticed while reading its first frame."""
 
     def __init__(
         self, path: Path, pixels: int | None = None, *, sdr: bool = False, square: bool = False
@@ -83,7 +84,7 @@ class Clip:
                 self.length = float((last - self.origin) * self.time_base)
             self.frames = stream.frames or round(length * self.rate) or None
             # Where times may step back, a seek may end in the wrong place.
-            self._seekable = not container.format.flags & Flags.ts_discont.value
+            self.seekable = not container.format.flags & Flags.ts_discont.value
             aspect = Fraction(stream.sample_aspect_ratio or 1)
         self.offsets: list[int] = [0]
         self._first = first.pts
@@ -128,7 +129,7 @@ class Clip:
     ) -> Generator[Shot, None, None]:
         """Yield all frames from the tick ``start`` on, in order, with strictly increasing times.
         ``notes``: takes down what is noticed."""
-        if start is not None and self._seekable and self._first is not None and start > self._first:
+        if start is not None and self.seekable and self._first is not None and start > self._first:
             found = yielded = False
             for shot in self._decoded(start, notes):
                 if not found and shot.pts > start:

@@ -8,19 +8,15 @@ stopped continues after its last complete part.
 import logging
 import os
 import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
-from itertools import islice, takewhile
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import av
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from realtime_bg.errors import SettingsError, SinkError, SourceError, reason
 from realtime_bg.media.pictures import first_bytes, is_animated_webp
-from realtime_bg.media.reading import Notes
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings, at_home
 from realtime_bg.settings.live import Live
@@ -29,31 +25,25 @@ from realtime_bg.stats import Stats
 from realtime_bg.steering.checks import check
 from realtime_bg.system.file_names import names_folder
 from realtime_bg.videos import joining
-from realtime_bg.videos.clips import Clip, Shot, Span
+from realtime_bg.videos.clips import Clip, Span
 from realtime_bg.videos.codings import (
     SUFFIXES,
     AlphaKind,
-    PartWriter,
     codings,
     keeps_depth,
     says_aspect,
 )
+from realtime_bg.videos.encoding import Encoding, Progress
 from realtime_bg.videos.parts import Parts, Stopped, parts_folder
 from realtime_bg.videos.pixels import PixelMaker, Watch
 from realtime_bg.videos.reporting import announce, report_losses, warn_of_short
-from realtime_bg.videos.resuming import job, resume
+from realtime_bg.videos.resuming import job
 from realtime_bg.videos.sequences import not_of_a_sequence, write_gif, write_sequence
 from realtime_bg.videos.sound import Plan, plan_sound
 
 __all__ = ["VideoOptions", "convert", "outputs", "parts_folder"]
 
 log = logging.getLogger(__name__)
-
-PART = 250  # frames; a stopped run loses fewer than these
-LEAD = 8  # frames a recurrent engine processes as a warm-up before a part
-LEAD_SECONDS = 1.0  # before the part, in which those frames are searched
-
-Progress = Callable[[int, int | None, float], None]
 
 
 class VideoOptions(BaseModel):
@@ -116,18 +106,13 @@ def convert(
 
     Raises RealtimeBgError.
     """
-    settings = _settings(settings, options)
+    settings = run_settings(settings, options)
     if target.name in ("", ".."):  # such a path has no name beside which the parts could be put
         target = Path(os.path.abspath(target))
-    _check(settings, source, target, options)
+    check_files(settings, source, target, options)
     suffix = target.suffix.lower()
-    clip = Clip(
-        source,
-        sdr=options.sdr or not keeps_depth(options.alpha, suffix),
-        square=not says_aspect(options.alpha, suffix),
-    )
-    span = Span(clip, options.start, options.end)
-    stats = Stats()
+    span = span_of(source, suffix, options)
+    clip, stats = span.clip, Stats()
     with ExitStack() as stack:
         parts = Parts(target, tuple(outputs(target, options)))
         stack.callback(parts.close)
@@ -138,15 +123,26 @@ def convert(
         processor = Processor(Live(settings), stats, wait=True)
         stack.enter_context(closing(processor))
         maker = PixelMaker(processor, clip, options.alpha, watch)
-        conversion = _Conversion(processor, maker, span, options, parts, target)
-        if not conversion.encode(job(settings, source, options), progress, stop):
+        tracks = codings(options.alpha, suffix, clip.grade is not None)
+        encoding = Encoding(processor, maker, span, tracks, parts, target)
+        if not encoding.encode(job(settings, source, options), progress, stop):
             return False
-        report_losses(clip, conversion.notes)
+        report_losses(clip, encoding.notes)
         warn_of_short(span, parts)
-        return _finish(parts, outputs(target, options), options, span, sound, stop)
+        return finish(parts, outputs(target, options), options, span, sound, stop)
 
 
-def _settings(settings: Settings, options: VideoOptions) -> Settings:
+def span_of(source: Path, suffix: str, options: VideoOptions) -> Span:
+    """The part of a clip that is converted, for a result with this suffix. Raises SourceError."""
+    clip = Clip(
+        source,
+        sdr=options.sdr or not keeps_depth(options.alpha, suffix),
+        square=not says_aspect(options.alpha, suffix),
+    )
+    return Span(clip, options.start, options.end)
+
+
+def run_settings(settings: Settings, options: VideoOptions) -> Settings:
     """Return the settings of this run: quality "fine", and a black background for a cutout."""
     settings = settings.at_quality("fine")
     if options.alpha is None:
@@ -157,7 +153,7 @@ def _settings(settings: Settings, options: VideoOptions) -> Settings:
     return settings.model_copy(update={"background": background, "refine": refine})
 
 
-def _check(settings: Settings, source: Path, target: Path, options: VideoOptions) -> None:
+def check_files(settings: Settings, source: Path, target: Path, options: VideoOptions) -> None:
     """Check what can be checked before anything is opened. Raises RealtimeBgError."""
     suffixes = SUFFIXES[options.alpha]
     if target.suffix.lower() not in suffixes:
@@ -198,123 +194,7 @@ def _check(settings: Settings, source: Path, target: Path, options: VideoOptions
             )
 
 
-class _Conversion:
-    """Converts the frames of one run into parts."""
-
-    def __init__(
-        self,
-        processor: Processor,
-        maker: PixelMaker,
-        span: Span,
-        options: VideoOptions,
-        parts: Parts,
-        target: Path,
-    ) -> None:
-        self._processor, self._maker = processor, maker
-        self._span, self._clip = span, span.clip
-        self._parts, self._target = parts, target
-        deep = span.clip.grade is not None
-        self._codings = codings(options.alpha, target.suffix.lower(), deep)
-        self.notes = Notes()
-
-    def encode(
-        self, current_job: dict[str, Any], progress: Progress, stop: threading.Event
-    ) -> bool:
-        """Encode the remaining frames of ``current_job``; return False if ``stop`` came first.
-        Raises RealtimeBgError."""
-        span = self._span
-        first = next(self._clip.shots(span.start if span.cut else None), None)
-        if first is None or (span.end is not None and first.pts >= span.end):
-            raise SourceError(
-                f"{self._clip.path}: no frames in this time span; is the video that long?"
-            )
-        # Starts the background's clock, and selects the engine, which may fall back to another.
-        self._processor.process(self._maker.picture(first, 0, epoch=0).frame)
-        at = resume(self._parts, current_job, self._processor)
-        at = first.pts if at is None else at
-        done = sum(len(part.pts) for part in self._parts.done)
-        for index, shot in enumerate(self._lead(at)):
-            self._processor.process(self._maker.picture(shot, index, epoch=1).frame)
-        return self._encode(at, done, progress, stop)
-
-    def _lead(self, at: int) -> list[Shot]:
-        """Return a few frames before the tick ``at``; if the clip starts there, the frames from
-        there on in reverse, so that the last one processed is adjacent."""
-        before: deque[Shot] = deque(maxlen=LEAD)
-        earlier = at - round(LEAD_SECONDS / self._clip.time_base)
-        with closing(self._clip.shots(earlier)) as shots:
-            for shot in shots:
-                if shot.pts < at:
-                    before.append(shot)
-                    continue
-                return list(before) or [shot, *islice(shots, LEAD - 1)][::-1]
-        return list(before)
-
-    def _encode(self, at: int, done: int, progress: Progress, stop: threading.Event) -> bool:
-        stats, total = self._processor.stats, self._total()
-        progress(done, total, 0.0)
-
-        def advance() -> None:
-            stats.tick()
-            progress(done + len(pts), total, stats.fps)
-
-        with closing(self._within(at)) as shots:
-            while True:
-                pts: list[int] = []
-                end = self._part(islice(_until(shots, stop), PART), pts, advance)
-                if pts:
-                    self._parts.seal(pts, end)
-                done += len(pts)
-                if len(pts) < PART:
-                    return not stop.is_set()
-
-    def _part(self, shots: Iterator[Shot], pts: list[int], advance: Callable[[], None]) -> int:
-        """Encode one part, adding to ``pts``; return the tick at which its last frame ends."""
-        stats, end = self._processor.stats, 0
-        files = self._parts.files(len(self._parts.done))
-        with ExitStack() as stack:
-            writers = {
-                name: stack.enter_context(PartWriter(files[name], coding, self._clip, self._target))
-                for name, coding in self._codings.items()
-            }
-            while True:
-                with stats.stage("capture"):
-                    shot = next(shots, None)
-                if shot is None:
-                    break
-                pixels = self._maker.pixels(self._maker.picture(shot, len(pts), epoch=1))
-                with stats.stage("hand-over"):
-                    for name, writer in writers.items():
-                        writer.add(pixels[name], shot.pts)
-                pts.append(shot.pts)
-                end = shot.pts + (shot.picture.duration or self._clip.step)
-                advance()
-            for writer in writers.values() if pts else ():
-                writer.finish()
-        return end
-
-    def _within(self, at: int) -> Generator[Shot, None, None]:
-        with closing(self._clip.shots(at, self.notes)) as shots:
-            for shot in shots:
-                if self._span.end is not None and shot.pts >= self._span.end:
-                    return
-                yield shot
-
-    def _total(self) -> int | None:
-        span, clip = self._span, self._clip
-        if span.end is not None:
-            return round((span.end - span.start) * clip.time_base * clip.rate)
-        if clip.frames is None:
-            return None
-        cut = (span.start - clip.origin) * clip.time_base * clip.rate if span.cut else 0
-        return max(1, clip.frames - round(cut))
-
-
-def _until(shots: Iterator[Shot], stop: threading.Event) -> Iterator[Shot]:
-    return takewhile(lambda _: not stop.is_set(), shots)
-
-
-def _finish(
+def finish(
     parts: Parts,
     targets: dict[str, Path],
     options: VideoOptions,

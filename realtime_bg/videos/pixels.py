@@ -61,6 +61,14 @@ class PixelMaker:
         frame = Frame(image, index, self._clip.seconds(shot.pts), epoch)
         return Picture(frame, alpha, deep)
 
+    def warm_up(self, picture: Picture) -> None:
+        """Process a frame only for the history of those that follow. Raises RealtimeBgError."""
+        matte = self._processor.matte(picture.frame)
+        if self._kind is None:
+            self._processor.compose(matte)
+        if (self._kind is not None or picture.deep is not None) and not isinstance(matte, Frame):
+            cutout(matte, self._processor.live.now.refine, self._steady)
+
     def pixels(self, picture: Picture) -> dict[str, NDArray[Any]]:
         """The pixels for each track, in the format of its `Coding`. Whatever is transparent in the
         clip is transparent, or the background, in the result. Raises RealtimeBgError."""

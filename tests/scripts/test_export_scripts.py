@@ -22,6 +22,7 @@ TOOLS = {
     ),
     "export_yolo_seg": (("x.pt", "out.onnx"), ("ultralytics",), "pip install ultralytics"),
 }
+OWN = ("export_rvm", "export_triton")  # tested elsewhere: they need no tool of others
 WITHOUT = """
 import os, runpy, sys
 sys.path.insert(0, os.path.dirname(sys.argv[2]))  # as Python does for a script
@@ -42,10 +43,10 @@ def run(name, *arguments, folder, without="-", path=None):
 
 
 def test_every_export_script_is_tested():
-    assert {path.stem for path in SCRIPTS.glob("export_*.py")} == {*TOOLS, "export_rvm"}
+    assert {path.stem for path in SCRIPTS.glob("export_*.py")} == {*TOOLS, *OWN}
 
 
-@pytest.mark.parametrize("name", sorted([*TOOLS, "export_rvm"]))
+@pytest.mark.parametrize("name", sorted([*TOOLS, *OWN]))
 def test_help_shows_how_it_is_run_and_what_it_needs(name, tmp_path):
     if name == "export_rvm":
         pytest.importorskip("torch", reason='needs the extra "torch"')

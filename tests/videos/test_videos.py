@@ -40,7 +40,7 @@ from PIL import Image as Pillow
 from realtime_bg.errors import SinkError
 from realtime_bg.settings import load
 from realtime_bg.videos import convert as videos
-from realtime_bg.videos import resuming
+from realtime_bg.videos import encoding, resuming
 from realtime_bg.videos import sound as sound_of_videos
 from realtime_bg.videos.codings import PartWriter
 from realtime_bg.videos.parts import parts_folder
@@ -425,7 +425,7 @@ def counted(monkeypatch):
     """How many pictures were encoded; parts of five."""
     seen = []
     add = PartWriter.add
-    monkeypatch.setattr(videos, "PART", 5)
+    monkeypatch.setattr(encoding, "PART", 5)
     monkeypatch.setattr(PartWriter, "add", lambda *a: (seen.append(1), add(*a))[1])
     return seen
 

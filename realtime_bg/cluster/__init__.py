@@ -1,0 +1,1 @@
+"""Bulk work on several machines, through Ray: photos and videos in, files out."""
