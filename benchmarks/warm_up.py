@@ -76,6 +76,8 @@ def main() -> None:
                 worst[name].append(count)
             shown = ", ".join(f"{n}: {c}" for n, c in zip(MEASURES, counts, strict=True))
             print(f"{path.name} from frame {place}: {shown}", flush=True)
+            for after in range(0, len(curves), 15):
+                print(f"  after {after:3d}: " + ", ".join(f"{v:.2e}" for v in curves[after]))
         engine.close()
     for name, found in worst.items():
         known = [count for count in found if count is not None]

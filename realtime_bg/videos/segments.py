@@ -40,7 +40,7 @@ from realtime_bg.videos.sound import plan_sound
 
 LENGTH = 1000  # frames of a segment, about
 NEAR = 2 * PART  # frames by which a segment may be longer or shorter
-WARM_UP = Lead(60, 6.0)  # docs/cluster.md says how many frames RVM needs
+WARM_UP = Lead(60, 6.0)  # docs/cluster.md says what this gives with RVM
 # Engines whose matte depends on few frames before; the others learn from all they have seen.
 FORGETTING = {"rvm", "rvm-torch", "embedded", "semantic", "threshold", "edges"}
 LIST = "parts.json"
