@@ -711,7 +711,7 @@ def coco(tmp_path):
 def test_coco_masks_hold_all_people_and_crowds_do_not_count(coco):
     photos = CocoPhotos(coco, "train2017")
     assert len(photos) == 3  # not the crowd alone, not the dog
-    image, mask, valid = photos[0]
+    image, mask, valid, _ = photos[0]
     assert image.shape == (30, 40, 3)
     person = np.zeros((30, 40), bool)
     person[5:15, 4:12] = person[5:15, 26:34] = True

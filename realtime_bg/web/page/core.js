@@ -115,10 +115,12 @@ const gone = { running: false, fps: 0, latency_ms: 0, cpu_percent: 0, refused: {
 const GONE = "The program does not respond. Start it again: `realtime-bg serve --open`; if it runs, open the "
   + "address that it printed.";
 
+const saysGone = () => !$("message").hidden && $("message").textContent.startsWith(GONE.slice(0, 20));
+
 export function listen(wait = 500) {
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/events`);
   socket.addEventListener("open", () => {
-    if ($("message").textContent.startsWith(GONE.slice(0, 20))) say("");
+    if (saysGone()) say("");
   });
   socket.addEventListener("message", (event) => {
     wait = 500;
@@ -127,7 +129,7 @@ export function listen(wait = 500) {
   });
   socket.addEventListener("close", () => {
     tell("stats", { ...gone });
-    say(GONE, true);
+    if (!saysGone()) say(GONE, true);
     setTimeout(() => listen(Math.min(wait * 2, 10000)), wait);
   });
 }

@@ -178,12 +178,13 @@ async def _pictures(here: Server, request: Request) -> AsyncIterator[bytes]:
     count = 0
     here.viewers += 1
     try:
-        yield BOUNDARY
+        begin = BOUNDARY
         while not await request.is_disconnected():
             found = await run_in_threadpool(here.picture.channel.jpeg, count, FRAME_SECONDS)
             if found is not None:
                 count, picture = found
-                yield PART % (len(picture), picture)
+                yield begin + PART % (len(picture), picture)
+                begin = b""
             elif not here.picture.running:
                 return
     finally:
