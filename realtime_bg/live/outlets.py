@@ -183,7 +183,7 @@ class Outlets:
         if not current or self.recordings.failed(spec, text):
             return
         if is_camera:
-            on, off = {"output": {"virtualcam": True}}, {"output": {"virtualcam": False}}
+            on, off = {"output.virtualcam": True}, {"output.virtualcam": False}
             self._live.take_back(on, off, text)
         elif spec in sinks:
             self._live.modify(

@@ -78,8 +78,7 @@ class Recordings:
         return True
 
     def _switch_off(self, reason: str) -> None:
-        on, off = {"output": {"record": True}}, {"output": {"record": False}}
-        self._live.take_back(on, off, reason)
+        self._live.take_back({"output.record": True}, {"output.record": False}, reason)
 
     def take_snapshots(self, composite: Composite) -> None:
         """Save ``composite`` if a snapshot was asked for since the last one."""

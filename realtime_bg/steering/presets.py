@@ -43,16 +43,12 @@ class Presets:
     def save(self, name: str) -> None:
         """Save the current settings under ``name``, in place of an older preset of that name.
         Raises SettingsError."""
-        now = self._live.now
-        new = Preset.model_construct(name=name.strip(), values=captured(now))
+        new = Preset.model_construct(name=name.strip(), values=captured(self._live.now))
         with self._writing:
-            old = self._live.now.presets
-            if all(preset.name != new.name for preset in old):
-                if len(old) >= MOST:
-                    raise SettingsError(f"there are already {MOST} presets; delete some")
-                self._write((*old, new))
-            else:
-                self._write(tuple(new if one.name == new.name else one for one in old))
+            presets = {one.name: one for one in self._live.now.presets}
+            if new.name not in presets and len(presets) >= MOST:
+                raise SettingsError(f"there are already {MOST} presets; delete some")
+            self._write(tuple((presets | {new.name: new}).values()))
 
     def apply(self, name: str) -> None:
         """Change the settings to those of the preset. Raises SettingsError or Refused."""

@@ -13,12 +13,11 @@ import numpy as np
 
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.training.augment import recoloured
-from realtime_bg.training.scenes import Mask, Matrix, composite, room, softened
+from realtime_bg.training.scenes import TALL, Mask, Matrix, composite, room, softened
 
 SHARP = 0.5  # fraction of the rooms of these scenes that are not a part of a photo, but drawn
 SKIN = ((196, 222, 241), (140, 180, 224), (95, 134, 198), (60, 92, 141), (40, 60, 90))  # BGR
 HEAD = 0.14  # height of a head, as a fraction of a person's seen at full length
-LONG = 2.2  # ratio of height to width from which a person is seen at full length
 THINGS = 3  # largest number of things beside a person
 
 Framing = Callable[[Mask, Size, np.random.Generator], Matrix]
@@ -83,7 +82,7 @@ def all_of_it(mask: Mask, size: Size, rng: np.random.Generator) -> Matrix:
     """The person from the head to the hips or the feet, with everything that is held out."""
     left, top, right, bottom = _extent(mask)
     tall = bottom - top
-    part = tall * (rng.uniform(0.4, 1.0) if tall > 1.0 * (right - left) else 1.0)
+    part = tall * (rng.uniform(0.4, 1.0) if tall > right - left else 1.0)
     broad = (right - left) * size[1] / size[0]
     above = rng.uniform(0.03, 0.2)
     high = max(part / (1 - above), broad * rng.uniform(1.0, 1.3))
@@ -117,15 +116,11 @@ def entering(mask: Mask, size: Size, rng: np.random.Generator) -> Matrix:
     inside = rng.uniform(0.15, 0.6)
     x, y = (left + right) / 2 + rng.normal(0, 0.2) * wide, top + rng.uniform(0.3, 0.5) * high
     side = rng.integers(4)
-    if side < 2:  # from the left or the right, which mirroring makes equal
-        x = (
-            left + inside * broad - wide / 2
-            if rng.random() < 0.5
-            else right - inside * broad + wide / 2
-        )
+    if side < 2:  # from the right or the left
+        from_right = rng.random() < 0.5
+        x = left + inside * broad - wide / 2 if from_right else right - inside * broad + wide / 2
     elif side == 2:  # leans in from above
         y = top + inside * usual + rng.uniform(0.2, 0.5) * high
-        y = max(y, top + inside * usual)
     else:  # rises from below
         y = top + inside * usual - high / 2
     return _matrix((x, y), high, size, rng)
@@ -135,7 +130,7 @@ def usual(mask: Mask, size: Size, rng: np.random.Generator) -> Matrix:
     """Head and shoulders, or more, as a webcam shows them."""
     left, top, right, bottom = _extent(mask)
     tall = bottom - top
-    full = tall > LONG * (right - left)
+    full = tall > TALL * (right - left)
     part = tall * (rng.uniform(0.22, 0.6) if full else rng.uniform(0.5, 1.0))
     above = rng.uniform(0.03, 0.25)
     high = max(80.0, part / (1 - above))
@@ -162,7 +157,7 @@ def head_of(mask: Mask) -> tuple[float, float, float, float]:
     """The middle and the half axes of the head of a person seen upright: (x, y, across, down)."""
     left, top, right, bottom = _extent(mask)
     tall, broad = bottom - top, right - left
-    high = HEAD * tall if tall > LONG * broad else min(0.42 * tall, 0.55 * broad)
+    high = HEAD * tall if tall > TALL * broad else min(0.42 * tall, 0.55 * broad)
     rows = mask[int(top) : int(top + max(3.0, high))] > 127
     columns = np.flatnonzero(rows.any(0))
     if not len(columns):

@@ -1,5 +1,6 @@
 // Starts the page: the tabs, the rooms, and where files go that are dropped or pasted.
 
+import { refresh } from "/static/backgrounds.js";
 import { $, ask, listen, make, say, tell } from "/static/core.js";
 import * as keys from "/static/keys.js";
 import * as live from "/static/live.js";
@@ -66,7 +67,7 @@ for (const select of document.querySelectorAll("select.engines")) {
     ...["auto", ...about.engines].map((name) => make("option", { value: name, textContent: name })));
 }
 tell("settings", await (await ask("/api/settings")).json());
-tell("backgrounds", (await (await ask("/api/backgrounds")).json()).map(({ name }) => name));
+await refresh();
 settings.begin();
 rooms.live = await live.begin(about.engines);
 rooms.photo = photo.begin();

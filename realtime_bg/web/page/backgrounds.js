@@ -21,13 +21,13 @@ export async function addPicture(file, choose) {
   } catch { /* said already */ }
 }
 
-async function refresh() { // at once: an event may come late
+/** Ask for the list at once: an event may come late. */
+export async function refresh() {
   tell("backgrounds", (await (await ask("/api/backgrounds")).json()).map(({ name }) => name));
 }
 
-function picture(name, properties = {}) {
-  return make("img", { src: `/api/backgrounds/${name}/thumbnail`, alt: "", loading: "lazy", width: 256, height: 144,
-    ...properties });
+function picture(name) {
+  return make("img", { src: `/api/backgrounds/${name}/thumbnail`, alt: "", loading: "lazy", width: 256, height: 144 });
 }
 
 function tile(spec, choose) {
@@ -154,7 +154,6 @@ export function gallery(place, first, choose) {
       [current, more] = [spec, others];
       draw();
     },
-    focus: () => grid.querySelector(`[data-name="${CSS.escape(current)}"]`)?.focus(),
   };
 }
 

@@ -43,12 +43,13 @@ export function say(text, sticky = false) {
 
 // ---- asking the server
 
-async function reasonOf(answer) {
-  const text = await answer.text();
+const SILENT = "The program does not respond. Is it still running?";
+
+function reasonOf(text, status) {
   try {
     return JSON.parse(text).error;
   } catch {
-    return text || `Error ${answer.status}`;
+    return text || `Error ${status}`;
   }
 }
 
@@ -58,18 +59,18 @@ export async function ask(path, { quiet = false, ...options } = {}) {
   let answer, reason;
   try {
     answer = await fetch(path, options);
-    reason = answer.ok ? "" : await reasonOf(answer);
+    reason = answer.ok ? "" : reasonOf(await answer.text(), answer.status);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    reason = "The program does not respond. Is it still running?";
+    reason = SILENT;
   }
   if (!reason) return answer;
   if (!quiet) say(reason);
   throw new Error(reason);
 }
 
-export const sent = (method, value, more = {}) => ({
-  method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(value), ...more,
+export const sent = (method, value) => ({
+  method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(value),
 });
 
 /** Like `ask` with a form, and tells how much of it has been sent, in percent. */
@@ -78,14 +79,10 @@ export function upload(path, form, progress) {
     const request = new XMLHttpRequest();
     request.open("POST", path);
     request.upload.addEventListener("progress", ({ loaded, total }) => progress(100 * loaded / total));
-    request.addEventListener("error", () => reject(new Error("The program does not respond. Is it still running?")));
+    request.addEventListener("error", () => reject(new Error(SILENT)));
     request.addEventListener("load", () => {
-      if (request.status < 300) { resolve(JSON.parse(request.responseText)); return; }
-      try {
-        reject(new Error(JSON.parse(request.responseText).error));
-      } catch {
-        reject(new Error(request.responseText || `Error ${request.status}`));
-      }
+      if (request.status < 300) resolve(JSON.parse(request.responseText));
+      else reject(new Error(reasonOf(request.responseText, request.status)));
     });
     request.send(form);
   });
@@ -111,7 +108,7 @@ export function tell(kind, value) {
   for (const listener of listeners[kind] ?? []) listener(value);
 }
 
-const gone = { running: false, fps: 0, latency_ms: 0, cpu_percent: 0, refused: {}, problem: "" }; // not what was last
+const gone = { running: false, fps: 0, latency_ms: 0, cpu_percent: 0, refused: {}, problem: "" }; // what holds when it is gone
 const GONE = "The program does not respond. Start it again: `realtime-bg serve --open`; if it runs, open the "
   + "address that it printed.";
 
@@ -137,8 +134,15 @@ export function listen(wait = 500) {
 /** The value at "section.key" of a settings tree. */
 export const valueAt = (tree, key) => key.split(".").reduce((at, part) => at?.[part], tree);
 
-/** `{section: {key: value}}` of "section.key". */
-export const treeOf = (key, value) => key.split(".").reduceRight((inner, part) => ({ [part]: inner }), value);
+/** The settings tree of `{"section.key": value}`. */
+export function treeOf(changes) {
+  const tree = {};
+  for (const [key, value] of Object.entries(changes)) {
+    const parts = key.split("."), last = parts.pop();
+    parts.reduce((at, part) => (at[part] ??= {}), tree)[last] = value;
+  }
+  return tree;
+}
 
 /** `call` at most every `pause` milliseconds, the last time with the newest arguments. */
 export function throttled(call, pause) {

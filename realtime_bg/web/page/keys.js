@@ -1,6 +1,6 @@
 // The keyboard shortcuts of the live room, which are those of the preview window.
 
-import { $, ask, make, sent, state, tell } from "/static/core.js";
+import { $, ask, make, sent, state, tell, valueAt } from "/static/core.js";
 import { change } from "/static/settings.js";
 
 const SWITCHES = { m: "output.mirror", v: "output.virtualcam", " ": "paused", f: "frozen", r: "output.record" };
@@ -9,9 +9,8 @@ const TYPED = "input[type=text], input[type=color], select, textarea";
 const PRESSED = "button, a, summary, input, [role=tab]"; // take the space bar and Enter themselves
 
 async function press(key, { snapshot }) {
-  const value = (path) => path.split(".").reduce((at, part) => at[part], state.settings);
   if (key === "s") await snapshot();
-  else if (key in SWITCHES) await change({ [SWITCHES[key]]: !value(SWITCHES[key]) });
+  else if (key in SWITCHES) await change({ [SWITCHES[key]]: !valueAt(state.settings, SWITCHES[key]) });
   else if (key in CHOICES) await change({ "background.current": CHOICES[key]() });
   else tell("settings", await (await ask("/api/keys", sent("POST", { key }))).json());
 }

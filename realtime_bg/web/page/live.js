@@ -5,7 +5,6 @@ import { $, ask, make, on, save, say, sent, state, tell, throttled, valueAt, wit
 import { look } from "/static/look.js";
 import { change } from "/static/settings.js";
 
-const LOOK = ["refine.threshold", "refine.feather", "refine.grow", "harmonise.light_wrap", "harmonise.match"];
 const SIZES = ["640x360", "640x480", "1280x720", "1920x1080"];
 const NOTICE = 15000; // milliseconds for which the page shows a notice
 const RATES = [15, 24, 30, 60];
@@ -155,7 +154,7 @@ function showStats(stats) {
 export async function begin(engines) {
   const pick = (spec, gesture) => change({ "background.current": spec }, gesture).catch(() => {});
   const backgrounds = gallery($("live-backgrounds"), ["blur", "none"], throttled(pick, 60));
-  const sliders = look($("live-look"), LOOK, throttledByKey((key, value, gesture) =>
+  const sliders = look($("live-look"), throttledByKey((key, value, gesture) =>
     change({ [key]: value }, gesture).catch(() => {})));
   options($("live-engine"), ["auto", ...engines].map((name) => [name, name]));
   $("live-engine").addEventListener("change", (event) => change({ "engine.name": event.target.value }).catch(() => {}));

@@ -46,7 +46,8 @@ export function slider({ name, min, max, step, show }, changed) {
 }
 
 /** All sliders into `place`; `changed(key, value, gesture)`. Returns `set(valueOf)`. */
-export function look(place, keys, changed) {
+export function look(place, changed) {
+  const keys = Object.keys(SLIDERS);
   const sliders = keys.map((key) => [key, slider(SLIDERS[key], (value, gesture) => changed(key, value, gesture))]);
   const reset = make("button", { type: "button", className: "small", textContent: "Reset" });
   reset.addEventListener("click", ({ timeStamp }) => keys.forEach((key) => {

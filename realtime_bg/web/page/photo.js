@@ -1,11 +1,10 @@
 // The photo room: any number of photos, each cut out again whenever a choice changes.
 
 import { gallery } from "/static/backgrounds.js";
-import { $, ask, make, save } from "/static/core.js";
+import { $, ask, make, save, treeOf } from "/static/core.js";
 import { look } from "/static/look.js";
 import { viewer } from "/static/viewer.js";
 
-const LOOK = ["refine.threshold", "refine.feather", "refine.grow", "harmonise.light_wrap", "harmonise.match"];
 const PAUSE = 200; // milliseconds without a change before photos are sent
 const CAN_SHOW = /^image\/(jpeg|png|webp|gif|avif|bmp)$/;
 
@@ -18,12 +17,7 @@ export function fields({ spec, values, engine }) {
   const form = new FormData();
   if (spec !== "transparent") form.append(CSS.supports("color", spec) ? "color" : "style", spec);
   if (engine) form.append("engine", engine);
-  const tree = {};
-  for (const [key, value] of Object.entries(values)) {
-    const [section, name] = key.split(".");
-    (tree[section] ??= {})[name] = value;
-  }
-  if (Object.keys(tree).length) form.append("settings", JSON.stringify(tree));
+  if (Object.keys(values).length) form.append("settings", JSON.stringify(treeOf(values)));
   return form;
 }
 
@@ -43,10 +37,8 @@ async function work() {
   let result = null, error = "";
   try {
     const answer = await ask("/api/image", { method: "POST", body: form, quiet: true, signal: working.signal });
-    const name = /filename="?([^";]+)/.exec(answer.headers.get("content-disposition") ?? "")?.[1];
-    const encoded = /filename\*=utf-8''([^;]+)/i.exec(answer.headers.get("content-disposition") ?? "")?.[1];
-    const given = encoded ? decodeURIComponent(encoded) : name ?? `cut-out.${choice.format}`;
-    result = { url: URL.createObjectURL(await answer.blob()), name: given };
+    const [, name] = /filename\*=utf-8''([^;]+)/.exec(answer.headers.get("content-disposition"));
+    result = { url: URL.createObjectURL(await answer.blob()), name: decodeURIComponent(name) };
   } catch (problem) {
     error = problem.name === "AbortError" ? "" : problem.message;
   }
@@ -160,7 +152,7 @@ export function begin() {
   });
   backgrounds.set(choice.spec);
   offerFormats();
-  const sliders = look($("photo-look"), LOOK, (key, value) => {
+  const sliders = look($("photo-look"), (key, value) => {
     choice.values[key] = value;
     sliders.set((one) => choice.values[one]);
     changed();

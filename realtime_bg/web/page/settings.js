@@ -3,29 +3,14 @@
 import { $, ask, on, sent, state, tell, treeOf, valueAt } from "/static/core.js";
 
 const MOST = 50;
-const steps = []; // each: {key: value before}
+const steps = []; // each: {before: {"section.key": value}, gesture}
 
 function shown() {
   $("undo").disabled = !steps.length;
 }
 
 async function send(changes) {
-  const tree = {};
-  for (const [key, value] of Object.entries(changes)) {
-    const [section, ...rest] = key.split(".");
-    if (!rest.length) { tree[section] = value; continue; }
-    tree[section] = merged(tree[section] ?? {}, treeOf(rest.join("."), value));
-  }
-  tell("settings", await (await ask("/api/settings", sent("PATCH", tree))).json());
-}
-
-function merged(one, other) {
-  const both = { ...one };
-  for (const [key, value] of Object.entries(other)) {
-    const deep = value && typeof value === "object" && !Array.isArray(value) && both[key];
-    both[key] = deep ? merged(both[key], value) : value;
-  }
-  return both;
+  tell("settings", await (await ask("/api/settings", sent("PATCH", treeOf(changes)))).json());
 }
 
 /** Change settings, `{"section.key": value}`. Changes in the same `gesture` are undone together. */

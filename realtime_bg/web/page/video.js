@@ -5,7 +5,6 @@ import { $, ask, make, on, say, upload } from "/static/core.js";
 import { look } from "/static/look.js";
 import { fields } from "/static/photo.js";
 
-const LOOK = ["refine.threshold", "refine.feather", "refine.grow", "harmonise.light_wrap", "harmonise.match"];
 const WORDS = { queued: "waiting", running: "converting", cancelling: "stopping", done: "done", failed: "failed", cancelled: "cancelled" };
 const GOING = ["queued", "running", "cancelling"];
 
@@ -128,7 +127,7 @@ export function begin() {
     backgrounds.set(spec);
   });
   backgrounds.set(choice.spec);
-  const sliders = look($("video-look"), LOOK, (key, value) => {
+  const sliders = look($("video-look"), (key, value) => {
     choice.values[key] = value;
     sliders.set((one) => choice.values[one]);
   });
