@@ -4,6 +4,7 @@ import contextlib
 import shutil
 
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 
 from helpers.serving import TOKEN
@@ -91,7 +92,15 @@ class Page:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def wait(self, question):
-        return until(question, lambda: f"nothing came of it; the page says: {self('body').text}")
+        """Wait for an answer; a part that is not there yet, or no longer, is none."""
+
+        def answer():
+            try:
+                return question()
+            except (NoSuchElementException, StaleElementReferenceException):
+                return None
+
+        return until(answer, lambda: f"nothing came of it; the page says: {self('body').text}")
 
     def text(self, selector):
         """The text of what there is, or an empty text."""
