@@ -40,34 +40,45 @@ class Evidence:
         return result
 
 
-def _parts(mask: NDArray[np.uint8]) -> list[tuple[slice, slice, NDArray[np.bool_]]]:
-    """The small connected parts of ``uint8 (h, w)`` that touch no border, each with its box."""
+Part = tuple[tuple[slice, slice], NDArray[np.bool_]]
+
+
+def _parts(mask: NDArray[np.uint8], holes: bool) -> list[Part]:
+    """The small connected parts of ``uint8 (h, w)``, 0 and 1, or the small ``holes`` in them, that
+    touch no border, each with its box. Contours take a tenth of the time of connected
+    components."""
     height, width = mask.shape
-    count, labels, table, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    kind = cv2.RETR_CCOMP if holes else cv2.RETR_EXTERNAL
+    contours, levels = cv2.findContours(mask, kind, cv2.CHAIN_APPROX_NONE)
     found = []
-    for label in range(1, count):
-        left, top, wide, high, area = table[label]
-        inside = left > 0 and top > 0 and left + wide < width and top + high < height
-        if inside and area < LARGEST * mask.size:
-            box = slice(top, top + high), slice(left, left + wide)
-            found.append((*box, labels[box] == label))
+    for index, contour in enumerate(contours):
+        left, top, wide, high = cv2.boundingRect(contour)
+        at_border = left == 0 or top == 0 or left + wide == width or top + high == height
+        if at_border or (holes and levels[0, index, 3] < 0):
+            continue
+        part = np.zeros((high, wide), np.uint8)
+        cv2.drawContours(part, [contour], 0, 1, cv2.FILLED, offset=(-left, -top))
+        box = slice(top, top + high), slice(left, left + wide)
+        part &= mask[box] ^ holes  # a contour goes along the pixels of the mask
+        if np.count_nonzero(part) < LARGEST * mask.size:
+            found.append((box, part.astype(bool)))
     return found
 
 
 def _without_islands(alpha: Alpha, seen: Alpha) -> Alpha:
     result = alpha
-    for rows, columns, part in _parts((alpha >= NEAR).astype(np.uint8)):
-        solid = part & (alpha[rows, columns] >= MIDDLE)
-        if solid.any() and seen[rows, columns][solid].mean() < ENOUGH:
+    for box, part in _parts((alpha >= NEAR).astype(np.uint8), holes=False):
+        solid = part & (alpha[box] >= MIDDLE)
+        if solid.any() and seen[box][solid].mean() < ENOUGH:
             result = alpha.copy() if result is alpha else result
-            result[rows, columns][part] = 0
+            result[box][part] = 0
     return result
 
 
 def _without_holes(alpha: Alpha, person: NDArray[np.uint8], seen: Alpha) -> Alpha:
     result = alpha
-    for rows, columns, part in _parts(1 - person):
-        if seen[rows, columns][part].mean() > ENOUGH:
+    for box, part in _parts(person, holes=True):
+        if seen[box][part].mean() > ENOUGH:
             result = alpha.copy() if result is alpha else result
-            result[rows, columns][part] = 1
+            result[box][part] = 1
     return result
