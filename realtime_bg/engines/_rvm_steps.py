@@ -10,6 +10,7 @@ from realtime_bg.frames import Size
 from realtime_bg.runtimes.openvino import Compiled
 
 STATES = ("r1", "r2", "r3", "r4")
+STRIDES = 2, 4, 8, 16  # of these, in pixels of the input
 Array = NDArray[np.float32]
 
 
@@ -23,6 +24,12 @@ class Steps(Protocol):
 
     def step(self) -> tuple[Array, Array]:
         """Foreground ``(1, 3, h, w)`` and alpha ``(1, 1, h, w)``. The next step overwrites both."""
+
+    def state(self) -> list[Array]:
+        """The recurrent state after the last step, ``(1, C, h, w)`` for each of `STATES`."""
+
+    def start_from(self, state: list[Array]) -> None:
+        """The next step continues this state."""
 
 
 class OnnxSteps:
@@ -56,6 +63,14 @@ class OnnxSteps:
         self._state = binding.get_outputs()[-len(STATES) :]
         return self._fgr, self._pha
 
+    def state(self) -> list[Array]:
+        return [value.numpy() for value in self._state]
+
+    def start_from(self, state: list[Array]) -> None:
+        self._state = [
+            ort.OrtValue.ortvalue_from_numpy(value, self._device, self._index) for value in state
+        ]
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of all inputs, for a state that has seen a frame."""
         self.step()
@@ -84,3 +99,9 @@ class OpenVinoSteps:
         fgr, pha, *state = self._network.run(names, self._feed)
         self._feed |= {f"{name}i": value for name, value in zip(STATES, state, strict=True)}
         return fgr, pha
+
+    def state(self) -> list[Array]:
+        return [self._feed[f"{name}i"] for name in STATES]
+
+    def start_from(self, state: list[Array]) -> None:
+        self._feed |= {f"{name}i": value for name, value in zip(STATES, state, strict=True)}

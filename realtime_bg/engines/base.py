@@ -53,7 +53,8 @@ class Engine(ABC):
         matte = downloaded(self.matte(frame))
         for _ in range(1, repeats):
             before, matte = matte, downloaded(self.matte(frame))
-            if np.abs(matte.alpha - before.alpha).max() <= SETTLED:
+            same = matte.alpha.shape == before.alpha.shape
+            if same and np.abs(matte.alpha - before.alpha).max() <= SETTLED:
                 break
         return matte
 

@@ -191,6 +191,7 @@ class EngineSettings(Section):
     threads: ThreadsField = None
     every: EveryField = None
     gate: bool = True
+    window: bool = True
     offline: bool = False
     network: NetworkSettings = NetworkSettings()
     instance: InstanceSettings = InstanceSettings()
