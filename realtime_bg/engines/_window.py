@@ -148,12 +148,12 @@ class Windows:
 
 def _shapes(whole: Size) -> list[Size]:
     """Sizes of inputs with about the area of ``whole``, of different aspect ratios."""
-    factors = sorted({math.sqrt(factor) for factor in (*ASPECTS, *(1 / one for one in ASPECTS))})
-    return [
-        (round(whole[0] * factor / STEP) * STEP, round(whole[1] / factor / STEP) * STEP)
-        for factor in factors
-        if factor != 1
-    ] + [whole]
+    factors = {math.sqrt(factor) for factor in (*ASPECTS, *(1 / one for one in ASPECTS))}
+
+    def stepped(side: float) -> int:
+        return max(STEP, round(side / STEP) * STEP)
+
+    return [(stepped(whole[0] * factor), stepped(whole[1] / factor)) for factor in sorted(factors)]
 
 
 def _density(window: Window) -> float:

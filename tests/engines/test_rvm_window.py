@@ -78,14 +78,14 @@ def test_a_window_is_calm_and_follows_when_it_has_to():
         assert windows.now == first
     windows.follow(alpha_of((ME[0] + 0.2, ME[1], ME[2] + 0.2, 1)))
     assert windows.now.box[0] > first.box[0]
-    before = windows.now
-    tight = ME[0] + 0.25, 0.5, ME[0] + 0.35, 0.8
+    windows = following((0.15, 0.02, 0.7, 1.0))
+    broad = windows.now
     for _ in range(5):
-        windows.follow(alpha_of(tight))
-    assert windows.now == before
-    for _ in range(_window.AFTER + 1):
-        windows.follow(alpha_of(tight))
-    assert windows.now != before  # smaller, after a while
+        windows.follow(alpha_of(ME))
+    assert windows.now == broad
+    for _ in range(_window.AFTER):
+        windows.follow(alpha_of(ME))
+    assert windows.now == first  # after a while
     windows.follow(alpha_of())
     assert windows.now == windows.whole
 
