@@ -10,8 +10,9 @@ import pytest
 from realtime_bg import zoo
 from realtime_bg.backgrounds import open_background
 from realtime_bg.engines import open_engine
-from realtime_bg.engines.embedded import joined
+from realtime_bg.engines.embedded import AGAIN, Embedded, joined
 from realtime_bg.frames import Frame
+from realtime_bg.imaging.geometry import resize
 from realtime_bg.processing.cutout import PictureMatter
 from realtime_bg.settings import BackgroundSettings, EngineSettings, SourceSettings
 from realtime_bg.sources import demo
@@ -25,19 +26,61 @@ BODY[30:, 60:100] = True
 
 def test_two_sizes_are_joined():
     """The small one knows who is there, the large one where they end."""
-    small = np.where(BODY, np.float32(4), np.float32(-4))
+    small = np.where(BODY, np.float32(0.98), np.float32(0.02))
     large = small.copy()
-    large[50:60, 75:85] = -3  # a hole inside
-    large[40:46, 100:150] = 3  # an arm
-    large[5:15, 5:15] = 3  # a lamp
+    large[50:60, 75:85] = 0.05  # a hole inside
+    large[40:46, 100:150] = 0.95  # an arm
+    large[5:15, 5:15] = 0.95  # a lamp
     result = joined(small, large)
-    assert (result[50:60, 75:85] > 0).all()
-    assert (result[40:46, 100:150] > 0).all()
-    assert (result[5:15, 5:15] < -2).all()
-    assert np.array_equal(joined(-np.abs(small), large), large)  # the small one sees nobody
+    assert (result[50:60, 75:85] > 0.9).all()
+    assert (result[40:46, 100:150] > 0.9).all()
+    assert not result[5:15, 5:15].any()
+    assert np.array_equal(joined(np.minimum(small, 0.02), large), large)  # it sees nobody
     edge = small.copy()
-    edge[30:34] = -3  # at the edge the large one counts
-    assert (joined(small, edge)[30:32] < 0).all()
+    edge[30:34] = 0.05  # at the edge the large one counts
+    assert (joined(small, edge)[30:32] < 0.1).all()
+
+
+class Answers:
+    """A network's input and its answers, instead of the network."""
+
+    def __init__(self, view, answer):
+        self.size, self.src, self.answer, self.ran = view.size, view.src, answer, 0
+
+    def alpha(self):
+        self.ran += 1
+        return resize(self.answer, self.size)
+
+    def remember(self, alpha):
+        self.remembered = alpha
+
+    def forget(self):
+        self.remembered = None
+
+
+def test_in_a_stream_the_small_size_is_asked_while_they_disagree():
+    settings = EngineSettings(name="embedded", device="cpu", work_size=(448, 252))
+    engine = Embedded(settings, (640, 360), Stats())
+    body = np.where(BODY, np.float32(1), np.float32(0))
+    large, small = engine._views = [Answers(view, body) for view in engine._views]
+    frame = Frame(np.zeros((360, 640, 3), np.uint8), 0, 0.0)
+    for _ in range(2 * AGAIN):
+        engine.matte(frame)
+    assert (large.ran, small.ran) == (2 * AGAIN, 2)
+    large.answer = body.copy()
+    large.answer[50:60, 75:85] = 0
+    shown = [resize(engine.matte(frame).alpha, (160, 90))[55, 80] for _ in range(2 * AGAIN)]
+    assert shown[AGAIN - 1 :] == [1] * (AGAIN + 1)  # from when it is asked, always
+    assert small.ran == 2 + AGAIN + 1 + shown[: AGAIN - 1].count(1)
+    assert large.remembered[140, 224] > 0.9
+    engine.close()
+
+
+def test_at_the_small_size_there_is_one_size():
+    settings = EngineSettings(name="embedded", device="cpu", quality="fast", work_size=(256, 144))
+    engine = Embedded(settings, (640, 360), Stats())
+    assert [view.size for view in engine._views] == [(256, 144)]
+    engine.close()
 
 
 HELD_OUT = {"portraits": (5, 0.89), "ccp": (8, 0.935)}  # one photo of so many; the mean IoU
