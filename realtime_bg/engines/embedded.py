@@ -96,7 +96,7 @@ class Embedded(Engine):
         self.reset()
 
     def reset(self) -> None:
-        self._rest = 0
+        self._rest, self._differ = 0, False
         for view in self._views:
             view.forget()
 
@@ -121,9 +121,11 @@ class Embedded(Engine):
         small = view.alpha()
         view.remember(small)
         both = joined(resize(small, self._views[0].size), alpha)
-        changed = np.count_nonzero(cv2.absdiff(both, alpha) > BY)
-        self._rest = 0 if changed > DIFFERENT * alpha.size else AGAIN
-        return both
+        changed = float(np.mean(cv2.absdiff(both, alpha) > BY))
+        # The alpha must not jump between frames with and without the small size's answer.
+        self._differ = changed > (DIFFERENT / 2 if self._differ else DIFFERENT)
+        self._rest = 0 if self._differ else AGAIN
+        return both if self._differ else alpha
 
     def matte_photo(self, frame: Frame, repeats: int) -> Matte:
         """Run the network on the photo at two sizes, each also mirrored, and join the results (see
