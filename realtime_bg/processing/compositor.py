@@ -2,20 +2,33 @@
 of doubt, the background or a card without the person."""
 
 import time
+from dataclasses import replace
 
 import cv2
 
 from realtime_bg.backgrounds.current import Answer, CurrentBackground
-from realtime_bg.frames import Alpha, Composite, DeviceMatte, Frame, Image, Item, Size
+from realtime_bg.frames import (
+    Alpha,
+    Composite,
+    DeviceMatte,
+    Frame,
+    Image,
+    Item,
+    Layer,
+    Size,
+    downloaded,
+)
 from realtime_bg.imaging.geometry import fit
 from realtime_bg.processing.buffers import Buffers
 from realtime_bg.processing.cards import card
 from realtime_bg.processing.fusing import edge_maps, needs_full_size
 from realtime_bg.processing.harmonise import Harmony
 from realtime_bg.processing.overlays import preview
+from realtime_bg.processing.person_layer import person_layer
 from realtime_bg.processing.refine import Refined, steadied, upsampled
 from realtime_bg.processing.steady import Steady
 from realtime_bg.settings import RefineSettings, Settings
+from realtime_bg.sinks import wants_person
 from realtime_bg.stats import Stats
 
 
@@ -47,6 +60,15 @@ class Compositor:
     def compose(self, item: Item, settings: Settings) -> Composite:
         """The composite of one item: a matte, or a bare frame if no engine ran because the
         background is ``none``."""
+        if isinstance(item, Frame) or item.lost or not wants_person(settings.output):
+            return self._composed(item, settings)
+        with self._stats.stage("upsample"):
+            matte = steadied(downloaded(item), settings.refine, self._steady)
+            person = person_layer(matte, settings.refine)
+        composite = self._composed(matte, settings, is_steady=True)
+        return replace(composite, person=_mirrored(person, settings))
+
+    def _composed(self, item: Item, settings: Settings, is_steady: bool = False) -> Composite:
         frame = item if isinstance(item, Frame) else item.frame
         background = self._background.get(settings.background)
         if frame.epoch != self._epoch:
@@ -68,7 +90,8 @@ class Compositor:
                     return self._finish(image, frame, None, settings)
             item = item.downloaded()
         with self._stats.stage("upsample"):
-            item = steadied(item, settings.refine, self._steady)
+            if not is_steady:
+                item = steadied(item, settings.refine, self._steady)
             maps = None if background.needs_frame else edge_maps(item, settings)
             person = upsampled(item, settings.refine) if maps is None else None
         with self._stats.stage("composite"):
@@ -100,12 +123,13 @@ class Compositor:
             image = card(size, text or "One moment")
         else:
             image = background.render(size, now)
-            image = cv2.flip(image, 1) if settings.output.mirror else image
+            image = _mirrored(image, settings)
         return self._without_frame(image, index, now, settings)
 
     def again(self, last: Composite, settings: Settings) -> Composite:
         """The last composite again, with the current time and the current texts of the preview."""
-        return self._without_frame(last.image, last.index, time.monotonic(), settings)
+        again = self._without_frame(last.image, last.index, time.monotonic(), settings)
+        return replace(again, person=last.person)
 
     def _without_frame(self, image: Image, index: int, at: float, settings: Settings) -> Composite:
         shown = self._preview(image, None, None, settings)
@@ -146,13 +170,24 @@ class Compositor:
         self._background.close()
 
 
+def _mirrored(image: Image, settings: Settings) -> Image:
+    return cv2.flip(image, 1) if settings.output.mirror else image
+
+
 def fitted(composite: Composite, size: Size) -> Composite:
     """``composite`` resized to ``size`` (width, height), with which a sink was opened, because a
     source may change its size meanwhile. The preview is dropped then."""
     height, width = composite.image.shape[:2]
     if (width, height) == size:
         return composite
-    return Composite(fit(composite.image, size, "contain"), composite.index, composite.time)
+    person = composite.person if composite.person is None else _fitted(composite.person, size)
+    image = fit(composite.image, size, "contain")
+    return Composite(image, composite.index, composite.time, person=person)
+
+
+def _fitted(layer: Layer, size: Size) -> Layer:
+    small = fit(layer, size, "contain")
+    return cv2.copyTo(small, small[..., 3])  # rounding must not leave colours where nobody is
 
 
 def _as_it_is(settings: Settings) -> bool:
