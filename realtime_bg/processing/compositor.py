@@ -23,6 +23,7 @@ from realtime_bg.processing.buffers import Buffers
 from realtime_bg.processing.cards import card
 from realtime_bg.processing.fusing import edge_maps, needs_full_size
 from realtime_bg.processing.harmonise import Harmony
+from realtime_bg.processing.layers import Layers
 from realtime_bg.processing.overlays import preview
 from realtime_bg.processing.person_layer import person_layer
 from realtime_bg.processing.refine import Refined, steadied, upsampled
@@ -55,6 +56,7 @@ class Compositor:
         self._background = CurrentBackground(settings.background, stats, wait, answer)
         self._stats = stats
         self._buffers = Buffers()
+        self.layers = Layers(stats, wait)
         self._epoch = 0
 
     def compose(self, item: Item, settings: Settings) -> Composite:
@@ -86,8 +88,9 @@ class Compositor:
         if isinstance(item, DeviceMatte):
             if _as_it_is(settings) and not (background.needs_frame or background.passthrough):
                 with self._stats.stage("composite"):
-                    image = item.over(background.render(frame.size, frame.time))
-                    return self._finish(image, frame, None, settings)
+                    behind = background.render(frame.size, frame.time)
+                    image = item.over(self._under(behind, frame.time, settings))
+                    return self._finish(image, frame, None, settings, own=True)
             item = item.downloaded()
         with self._stats.stage("upsample"):
             if not is_steady:
@@ -101,16 +104,20 @@ class Compositor:
                 behind = card(frame.size, "")
             else:
                 behind = background.render(frame.size, frame.time, frame.image, alpha)
+                behind = self._under(behind, frame.time, settings)
             if maps is not None:
                 mirror = settings.output.mirror
                 image = maps.over(behind, mirror, self._buffers.take(frame.image.shape))
-                return self._finish(image, frame, None, settings, mirrored=mirror)
+                return self._finish(image, frame, None, settings, mirrored=mirror, own=True)
             assert person is not None
             # Blur and erase show the real room, which needs no relighting
             if not background.needs_frame:
                 person = self._harmony(person, item, behind, settings.harmonise)
             image = behind if background.erases else over(person, behind)
-            return self._finish(image, frame, alpha, settings)
+            return self._finish(image, frame, alpha, settings, own=image is not behind)
+
+    def _under(self, behind: Image, at: float, settings: Settings) -> Image:
+        return self.layers.under(behind, settings.layers, at, settings.output.mirror)
 
     def without_camera(
         self, size: Size, index: int, settings: Settings, text: str = "", at: float | None = None
@@ -122,8 +129,9 @@ class Compositor:
         if text or background.needs_frame:
             image = card(size, text or "One moment")
         else:
-            image = background.render(size, now)
-            image = _mirrored(image, settings)
+            behind = self._under(background.render(size, now), now, settings)
+            image = _mirrored(behind, settings)
+            image = self.layers.over(image, settings.layers, now, own=image is not behind)
         return self._without_frame(image, index, now, settings)
 
     def again(self, last: Composite, settings: Settings) -> Composite:
@@ -142,9 +150,11 @@ class Compositor:
         alpha: Alpha | None,
         settings: Settings,
         mirrored: bool = False,
+        own: bool = False,
     ) -> Composite:
         if settings.output.mirror and not mirrored:
-            image = cv2.flip(image, 1)
+            image, own = cv2.flip(image, 1), True
+        image = self.layers.over(image, settings.layers, frame.time, own)
         before = frame.image
         if settings.output.mirror and settings.view.split:
             before = cv2.flip(before, 1)

@@ -33,6 +33,7 @@ from realtime_bg.settings.fields import (
     parse_levels,
     parse_point,
 )
+from realtime_bg.settings.layers import LayersSettings
 
 
 class Section(BaseModel):
@@ -273,7 +274,7 @@ class ViewSettings(Section):
     help: bool = False
 
 
-PRESET_SECTIONS = ("engine", "background", "refine", "harmonise", "output.mirror")
+PRESET_SECTIONS = ("engine", "background", "refine", "harmonise", "layers", "output.mirror")
 NOT_IN_PRESETS = (  # belong to a machine or to the list of backgrounds, not to a look
     "background.items",
     "background.inpaint",
@@ -290,8 +291,8 @@ NOT_IN_PRESETS = (  # belong to a machine or to the list of backgrounds, not to 
 
 
 class Preset(Section):
-    """Settings under a name: ``values`` by dotted key; a key that is missing means its default.
-    `in_preset` tells which keys there may be."""
+    """Settings under a name: ``values`` by dotted key; a key that is missing means its default, and
+    for the layers that they stay. `in_preset` tells which keys there may be."""
 
     name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f/]+$")]
     values: dict[str, Any] = {}
@@ -320,6 +321,7 @@ class Settings(Section):
     background: BackgroundSettings = BackgroundSettings()
     refine: RefineSettings = RefineSettings()
     harmonise: HarmoniseSettings = HarmoniseSettings()
+    layers: LayersSettings = LayersSettings()
     output: OutputSettings = OutputSettings()
     privacy: PrivacySettings = PrivacySettings()
     view: ViewSettings = ViewSettings()
@@ -352,4 +354,4 @@ def _has(settings: Settings, key: str) -> bool:
         if part not in getattr(type(at), "model_fields", ()):
             return False
         at = getattr(at, part)
-    return not isinstance(at, Section)
+    return not isinstance(at, BaseModel)

@@ -64,6 +64,7 @@ KEYS: dict[str, Key] = {
     "v": _toggle("output.virtualcam"),
     " ": _toggle("paused"),
     "f": _toggle("frozen"),
+    "l": _toggle("layers.shown"),
     "a": _toggle("view.alpha"),
     "c": _toggle("view.split"),
     "[": _threshold(-0.05),

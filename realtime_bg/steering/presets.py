@@ -25,9 +25,12 @@ def captured(now: Settings) -> dict[str, Any]:
 
 
 def changes(preset: Preset) -> Changes:
-    """The changes that make the settings those of ``preset``."""
+    """The changes that make the settings those of ``preset``. The layers stay if it has none,
+    because nothing else keeps them."""
     defaults = flattened(Settings().model_dump())
-    return {key: value for key, value in defaults.items() if in_preset(key)} | preset.values
+    return {
+        key: value for key, value in defaults.items() if in_preset(key) and key != "layers.items"
+    } | preset.values
 
 
 class Presets:

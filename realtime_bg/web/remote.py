@@ -74,12 +74,27 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
             items = [items]
         if isinstance(items, list):
             values["background.items"] = [spec(item) for item in items]
+        _check_layers(now, values.get("layers.items"))
         return values
 
     try:
         apply(live, changes)
     except SettingsError as error:
         raise unusable(str(error)) from None
+
+
+def _check_layers(now: Settings, wanted: Any) -> None:
+    """Check that layers name no other files than those in use. Raises Refusal."""
+    used = {str(file) for item in now.layers.items for file in (item.file, item.font)}
+    for item in wanted if isinstance(wanted, list) else ():
+        for key in ("file", "font"):
+            name = item.get(key) if isinstance(item, dict) else None
+            if name is not None and str(name) not in used:
+                text = (
+                    f"layers: {key} can be set in config.yaml or with `realtime-bg ctl`, but not "
+                    "from a browser"
+                )
+                raise Refusal(HTTPStatus.FORBIDDEN, text)
 
 
 def let_go(live: Live, background: str) -> None:

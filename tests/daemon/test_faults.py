@@ -257,6 +257,10 @@ def rig(request, tmp_path, monkeypatch):
         "background.current": str(room),
         "source.stall": 1.0,
         "output.sinks": ("null", "virtualcam", LAYER),
+        "layers.items": [
+            {"name": "Clock", "text": "{time:%S}", "position": (1, 1), "behind": True},
+            {"name": "Lost", "file": str(tmp_path / "lost.png")},
+        ],
         "privacy.max_age": 0.2,
         "engine.hang": 0.3,
         "engine.retries": RETRY.get(name, 0),

@@ -28,6 +28,7 @@ EXPECTED = {
     "v": ("output.virtualcam", True, "virtual camera on"),
     " ": ("paused", True, "pause"),
     "f": ("frozen", True, "freeze"),
+    "l": ("layers.shown", False, "layers"),
     "a": ("view.alpha", True, "alpha"),
     "c": ("view.split", True, "before and after"),
     "[": ("refine.threshold", 0.45, "threshold of the edge down"),

@@ -115,3 +115,15 @@ def test_a_file_with_presets_that_cannot_be(tmp_path, text, part):
 def test_an_empty_preset_means_the_defaults(live):
     live.modify(lambda _: changes(Preset(name="plain")))
     assert captured(live.now) == {}
+
+
+def test_a_preset_without_layers_leaves_them_alone(presets, live):
+    presets.save("Plain")
+    live.update(layers__items=[{"name": "Me", "text": "Ada"}], layers__shown=False)
+    presets.apply("Plain")
+    assert [item.name for item in live.now.layers.items] == ["Me"]
+    assert live.now.layers.shown
+    presets.save("Named")
+    live.update(layers__items=[])
+    presets.apply("Named")
+    assert [item.name for item in live.now.layers.items] == ["Me"]
