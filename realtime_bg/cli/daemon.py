@@ -259,6 +259,12 @@ def toggle(
 
 
 @ctl.command()
+def preset(name: Annotated[str, typer.Argument(help="As saved on the page.")]) -> None:
+    """Change the settings to those of a preset."""
+    _say("preset", name=name)
+
+
+@ctl.command()
 def layer(
     name: Annotated[str, typer.Argument(help="The layer's name.")],
     changes: Annotated[

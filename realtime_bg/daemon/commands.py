@@ -17,6 +17,7 @@ from realtime_bg.stats import STAGES, Stats
 from realtime_bg.steering.changes import apply, apply_texts, switch
 from realtime_bg.steering.config_file import ConfigFile
 from realtime_bg.steering.layers import with_layer, without_layer
+from realtime_bg.steering.presets import use
 from realtime_bg.system.urls import without_password
 from realtime_bg.version import __version__
 
@@ -84,6 +85,7 @@ class Commands:
             "set": self._set,
             "toggle": self._toggle,
             "layer": self._layer,
+            "preset": self._preset,
             "pause": lambda _: self._pause(True),
             "resume": lambda _: self._pause(False),
             "snapshot": self._snapshot,
@@ -186,6 +188,11 @@ class Commands:
             return f"layer {name} removed"
         apply(self._daemon.live, lambda now: with_layer(now, name, texts))
         return f"layer {name} set"
+
+    def _preset(self, question: Question) -> str:
+        name = str(question.get("name", ""))
+        use(self._daemon.live, name)
+        return f"preset {name}"
 
     def _pause(self, paused: bool) -> str:
         self._daemon.live.update(paused=paused)

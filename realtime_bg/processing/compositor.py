@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import cv2
 
+from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.current import Answer, CurrentBackground
 from realtime_bg.frames import (
     Alpha,
@@ -21,8 +22,10 @@ from realtime_bg.frames import (
 from realtime_bg.imaging.geometry import fit
 from realtime_bg.processing.buffers import Buffers
 from realtime_bg.processing.cards import card
+from realtime_bg.processing.fading import Fade
 from realtime_bg.processing.fusing import edge_maps, needs_full_size
 from realtime_bg.processing.harmonise import Harmony
+from realtime_bg.processing.idling import Idling
 from realtime_bg.processing.layers import Layers
 from realtime_bg.processing.overlays import preview
 from realtime_bg.processing.person_layer import person_layer
@@ -57,11 +60,16 @@ class Compositor:
         self._stats = stats
         self._buffers = Buffers()
         self.layers = Layers(stats, wait)
+        self._fade, self._idling = Fade(), Idling(stats, wait)
         self._epoch = 0
 
     def compose(self, item: Item, settings: Settings) -> Composite:
         """The composite of one item: a matte, or a bare frame if no engine ran because the
         background is ``none``."""
+        if settings.idle.after and not isinstance(item, Frame) and not shows_camera(settings):
+            item = downloaded(item)
+            if self._idling.is_idle(item, settings):
+                return self._idle(item.frame, settings)
         if isinstance(item, Frame) or item.lost or not wants_person(settings.output):
             return self._composed(item, settings)
         with self._stats.stage("upsample"):
@@ -76,7 +84,9 @@ class Compositor:
         if frame.epoch != self._epoch:
             self._epoch = frame.epoch
             background.reset()
+            self._fade.forget()
         if shows_camera(settings) and background.passthrough:
+            self._fade.forget()
             return self._finish(frame.image, frame, None, settings)
         if isinstance(item, Frame) or item.lost:
             return self.without_camera(frame.size, frame.index, settings, at=frame.time)
@@ -89,7 +99,7 @@ class Compositor:
             if _as_it_is(settings) and not (background.needs_frame or background.passthrough):
                 with self._stats.stage("composite"):
                     behind = background.render(frame.size, frame.time)
-                    image = item.over(self._under(behind, frame.time, settings))
+                    image = item.over(self._under(background, behind, frame.time, settings))
                     return self._finish(image, frame, None, settings, own=True)
             item = item.downloaded()
         with self._stats.stage("upsample"):
@@ -104,7 +114,7 @@ class Compositor:
                 behind = card(frame.size, "")
             else:
                 behind = background.render(frame.size, frame.time, frame.image, alpha)
-                behind = self._under(behind, frame.time, settings)
+                behind = self._under(background, behind, frame.time, settings)
             if maps is not None:
                 mirror = settings.output.mirror
                 image = maps.over(behind, mirror, self._buffers.take(frame.image.shape))
@@ -116,8 +126,15 @@ class Compositor:
             image = behind if background.erases else over(person, behind)
             return self._finish(image, frame, alpha, settings, own=image is not behind)
 
-    def _under(self, behind: Image, at: float, settings: Settings) -> Image:
-        return self.layers.under(behind, settings.layers, at, settings.output.mirror)
+    def _idle(self, frame: Frame, settings: Settings) -> Composite:
+        image = self._idling.scene(frame.size, frame.time, settings)
+        image = self.layers.over(image, settings.layers, frame.time, own=False)
+        return self._without_frame(image, frame.index, frame.time, settings)
+
+    def _under(self, background: Background, image: Image, at: float, settings: Settings) -> Image:
+        """What is behind the person: a picture of the background, with all that is over it."""
+        image = self._fade(background, image, settings.background.fade / 1000, at)
+        return self.layers.under(image, settings.layers, at, settings.output.mirror)
 
     def without_camera(
         self, size: Size, index: int, settings: Settings, text: str = "", at: float | None = None
@@ -129,7 +146,7 @@ class Compositor:
         if text or background.needs_frame:
             image = card(size, text or "One moment")
         else:
-            behind = self._under(background.render(size, now), now, settings)
+            behind = self._under(background, background.render(size, now), now, settings)
             image = _mirrored(behind, settings)
             image = self.layers.over(image, settings.layers, now, own=image is not behind)
         return self._without_frame(image, index, now, settings)
@@ -176,8 +193,9 @@ class Compositor:
         return self._background
 
     def close(self) -> None:
-        """Release the background. Idempotent."""
+        """Release the backgrounds. Idempotent."""
         self._background.close()
+        self._idling.close()
 
 
 def _mirrored(image: Image, settings: Settings) -> Image:

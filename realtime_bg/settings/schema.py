@@ -216,6 +216,7 @@ class BackgroundSettings(Section):
     items: Names = ("blur", "beach", "office", "studio", "gradient")
     fit: Literal["cover", "contain", "stretch"] = "cover"
     interval: Annotated[float, Field(gt=0)] = 10.0
+    fade: Annotated[int, Field(ge=0, le=10000)] = 0
     inpaint: File | None = None
 
 
@@ -245,6 +246,14 @@ class HarmoniseSettings(Section):
     match: Share = 0.0
     ambient: Share = 0.0
     light_wrap: Share = 0.0
+
+
+class IdleSettings(Section):
+    """What is shown after nobody has been seen for ``after`` seconds; 0 means never."""
+
+    after: Annotated[float, Field(ge=0, le=86400)] = 0.0
+    background: Name | None = None
+    text: Annotated[str, Field(min_length=1, max_length=80)] = "Be right back"
 
 
 class OutputSettings(Section):
@@ -277,6 +286,7 @@ class ViewSettings(Section):
 PRESET_SECTIONS = ("engine", "background", "refine", "harmonise", "layers", "output.mirror")
 NOT_IN_PRESETS = (  # belong to a machine or to the list of backgrounds, not to a look
     "background.items",
+    "background.fade",
     "background.inpaint",
     "engine.model",
     "engine.combine.model",
@@ -322,6 +332,7 @@ class Settings(Section):
     refine: RefineSettings = RefineSettings()
     harmonise: HarmoniseSettings = HarmoniseSettings()
     layers: LayersSettings = LayersSettings()
+    idle: IdleSettings = IdleSettings()
     output: OutputSettings = OutputSettings()
     privacy: PrivacySettings = PrivacySettings()
     view: ViewSettings = ViewSettings()

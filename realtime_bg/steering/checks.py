@@ -79,6 +79,17 @@ def _check_backgrounds(settings: Settings) -> None:
         backgrounds.check(item)
 
 
+def _check_idle(spec: str | None) -> None:
+    if spec is None:
+        return
+    backgrounds.check(spec)
+    if backgrounds.background_class(backgrounds.classify(spec)[0]).needs_frame:
+        raise SettingsError(
+            f"the idle scene {spec!r} is made from the camera's picture; give a picture, a clip, a "
+            "colour or null"
+        )
+
+
 # Setting -> a check that what it names exists and can be used. Raises RealtimeBgError.
 CHECKS: Mapping[str, Callable[[Settings], object]] = {
     "engine.name": lambda s: _check_engine(s.engine.name),
@@ -87,6 +98,7 @@ CHECKS: Mapping[str, Callable[[Settings], object]] = {
     "engine.combine.model": lambda s: _check_model(s.engine.combine.model),
     "background.current": lambda s: backgrounds.check(s.background.current),
     "background.items": _check_backgrounds,
+    "idle.background": lambda s: _check_idle(s.idle.background),
     "source.spec": lambda s: sources.classify(s.source.spec),
     "output.sinks": check_sinks,
 }
@@ -149,7 +161,7 @@ def prepare(settings: Settings, use: Use) -> Settings:
         _check_pipes(settings, use)
     if use == "daemon":
         settings = _for_daemon(settings)
-        check(settings, leave_out=("background.current", "background.items"))
+        check(settings, leave_out=("background.current", "background.items", "idle.background"))
         return with_current_item(_with_a_background(settings)).at_quality("fast")
     check(settings)
     if use == "page":

@@ -8,6 +8,7 @@ from realtime_bg.errors import SettingsError
 from realtime_bg.settings import BackgroundSettings, Settings
 from realtime_bg.settings.live import Live
 from realtime_bg.steering.changes import apply
+from realtime_bg.steering.presets import is_active
 from realtime_bg.system.urls import without_password
 from realtime_bg.web.answers import Refusal, unusable
 from realtime_bg.web.form_checks import background_spec
@@ -23,6 +24,7 @@ LOCAL = (
     "engine.offline",
     "engine.plate.file",
     "background.inpaint",
+    "idle.background",
     "output.sinks",
     "output.folder",
     "presets",  # have routes of their own, which also save them
@@ -31,13 +33,15 @@ LOCAL = (
 
 
 def shown(live: Live, gallery: Gallery) -> dict[str, Any]:
-    """All settings as JSON; uploaded backgrounds appear by name."""
+    """All settings as JSON; uploaded backgrounds appear by name, and each preset says whether the
+    settings are those it makes."""
     values = live.now.model_dump(mode="json")
     values["source"]["spec"] = without_password(values["source"]["spec"])
     background = values["background"]
     background["current"] = gallery.name(background["current"])
     background["items"] = [gallery.name(item) for item in background["items"]]
-    for preset in values["presets"]:
+    for preset, one in zip(values["presets"], live.now.presets, strict=True):
+        preset["active"] = is_active(one, live.now)
         inside = preset["values"]
         if "background.current" in inside:
             inside["background.current"] = gallery.name(str(inside["background.current"]))

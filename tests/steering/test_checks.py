@@ -17,6 +17,7 @@ BAD = {
     "engine.combine.model": "gone.onnx",
     "background.current": "gone.jpg",
     "background.items": ("blur", "gone.jpg"),
+    "idle.background": "blur",
     "source.spec": "gone.mp4",
     "output.sinks": ("out.xyz",),
 }
@@ -96,3 +97,11 @@ def test_a_running_program_cannot_begin_to_write_to_a_pipe():
     with pytest.raises(Refused, match="cannot begin to write to pipe"):
         check_changes(after, ["output.sinks"], before)
     check_changes(before, ["output.sinks"], after)
+
+
+@pytest.mark.parametrize("spec", ["blur", "erase", "none", "missing.png"])
+def test_the_idle_scene_is_not_made_from_the_camera_and_is_there(spec):
+    settings = load(flags={"idle.background": spec})
+    with pytest.raises(RealtimeBgError, match=r"made from the camera|no such file"):
+        prepare(settings, "program")
+    prepare(load(flags={"idle.background": "beach"}), "program")

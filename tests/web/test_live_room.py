@@ -198,9 +198,14 @@ def test_presets_are_saved_applied_and_deleted(page):
     page.wait(lambda: page.settings()["refine"]["feather"] == 7)
     assert page.settings()["background"]["current"] == "office"
     assert page.settings()["output"]["mirror"] is False  # which the preset does not have
+    page.wait(lambda: page("#presets .preset").get_attribute("aria-pressed") == "true")
     page("#undo").click()
     page.wait(lambda: page.settings()["refine"]["feather"] == 1)
     assert page.settings()["output"]["mirror"] is True
+
+    page.wait(lambda: page("#presets .preset").get_attribute("aria-pressed") == "false")
+    page("body").send_keys(Keys.F1)
+    page.wait(lambda: page.settings()["refine"]["feather"] == 7)
 
     page('#presets [aria-label^="Delete"]').click()
     page.driver.switch_to.alert.accept()
