@@ -69,3 +69,19 @@ def test_a_browser_moves_and_removes_layers_but_names_no_files(live):
             remote.change(live, None, {"layers": {"items": changed}})
     remote.change(live, None, {"layers": {"items": items[1:], "shown": False}})
     assert list(layers(live)) == ["Me"]
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [{"name": "A", "file": "/etc/passwd"}],
+        {"items": {"0": {"name": "A", "file": "/etc/passwd"}}},
+        {"items": "/etc/passwd"},
+        {"items": [["name", "A"], ["file", "/etc/passwd"]]},
+    ],
+)
+def test_no_form_of_a_request_smuggles_a_file_in(live, layers):
+    before = live.now
+    with pytest.raises(Refusal):
+        remote.change(live, None, {"layers": layers})
+    assert live.now is before
