@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 Image: TypeAlias = NDArray[np.uint8]
 Alpha: TypeAlias = NDArray[np.float32]
+Layer: TypeAlias = NDArray[np.uint8]
+"""BGRA, ``uint8 (H, W, 4)``; the alpha is not multiplied into the colours, which are 0 where it is
+0."""
 Planes: TypeAlias = NDArray[np.uint8]
 """I420, ``uint8 (H * 3 / 2, W)``: Y, then U and V at half the size; BT.601, limited range."""
 Size: TypeAlias = tuple[int, int]
@@ -102,13 +105,15 @@ class Composite:
 
     ``image``: BGR ``uint8 (H, W, 3)``, what others may see. ``preview``: the same with overlays and
     comparison views, for a window on this machine only. ``index`` and ``time`` are those of the
-    source frame (for a card: the last index and the current time).
+    source frame (for a card: the last index and the current time). ``person``: the person alone,
+    made only while an output asks for it; None also if nobody may be shown.
     """
 
     image: Image
     index: int
     time: float
     preview: Image | None = None
+    person: Layer | None = None
 
 
 class Cutout(NamedTuple):

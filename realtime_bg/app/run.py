@@ -17,6 +17,7 @@ from realtime_bg.live.pipeline import Pipeline
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import Settings, SourceSettings, load
 from realtime_bg.settings.live import Live
+from realtime_bg.sinks import is_pipe
 from realtime_bg.sinks.window import WindowSink
 from realtime_bg.sources import open_source
 from realtime_bg.sources.base import Source
@@ -26,6 +27,7 @@ from realtime_bg.steering.checks import prepare, runs_live, with_virtual_camera
 from realtime_bg.steering.config_file import ConfigFile, in_use
 from realtime_bg.system.console import err, say, show_openings
 from realtime_bg.system.signals import stop_signals
+from realtime_bg.system.stdout import reserved
 from realtime_bg.system.watching import FileWatch
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,17 @@ def run(
     see `load`. Raises RealtimeBgError for anything the user can fix.
     """
     settings = prepare(settings, "run")
+    with reserved() if any(map(is_pipe, settings.output.sinks)) else nullcontext():
+        _run(settings, duration, show_stats, config, flags)
+
+
+def _run(
+    settings: Settings,
+    duration: float | None,
+    show_stats: bool,
+    config: Path | None,
+    flags: dict[str, Any] | None,
+) -> None:
     is_live = runs_live(settings)
     live, stats = Live(settings), Stats()
     source = open_source(settings.source, paced=is_live)

@@ -24,6 +24,7 @@ from realtime_bg.cli.options import (
 )
 from realtime_bg.daemon.control import ask, ask_once
 from realtime_bg.errors import SettingsError
+from realtime_bg.settings import at_home
 from realtime_bg.system.console import say
 
 ctl = typer.Typer(help="Control a running daemon.", no_args_is_help=True)
@@ -213,13 +214,18 @@ def set_(
     """Change settings; if one is refused, none is changed."""
     from realtime_bg.steering.changes import absolute
 
-    texts = {}
+    _say("set", changes={key: absolute(key, text) for key, text in _pairs(changes)})
+
+
+def _pairs(changes: list[str]) -> list[tuple[str, str]]:
+    """``KEY=VALUE`` as pairs. Raises SettingsError."""
+    pairs = []
     for change in changes:
         key, sign, text = change.partition("=")
         if not sign:
             raise SettingsError(f"{change}: write KEY=VALUE, for example refine.feather=3")
-        texts[key.strip()] = absolute(key.strip(), text)
-    _say("set", changes=texts)
+        pairs.append((key.strip(), text))
+    return pairs
 
 
 @ctl.command()
@@ -250,6 +256,36 @@ def toggle(
 ) -> None:
     """Switch a setting on if it is off, and off if it is on."""
     _say("toggle", key=name)
+
+
+@ctl.command()
+def preset(name: Annotated[str, typer.Argument(help="As saved on the page.")]) -> None:
+    """Change the settings to those of a preset."""
+    _say("preset", name=name)
+
+
+@ctl.command()
+def layer(
+    name: Annotated[str, typer.Argument(help="The layer's name.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE...",
+            help="file=logo.png or text='Ada {time}', position=1,0 scale=0.2 opacity=0.8 "
+            "behind=true shown=false ...",
+        ),
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the layer.")] = False,
+) -> None:
+    """Add, change or remove a layer over the picture."""
+    texts = {key: _full_path(key, text) for key, text in _pairs(changes or [])}
+    if bool(texts) == remove:
+        raise SettingsError(f"layer {name}: give KEY=VALUE or --remove")
+    _say("layer", name=name, changes=texts, remove=remove)
+
+
+def _full_path(key: str, text: str) -> str:
+    return str(at_home(text).absolute()) if key in ("file", "font") else text
 
 
 @ctl.command()

@@ -41,7 +41,8 @@ def run(
             "-o",
             show_default="window",
             help="window, virtualcam, virtualcam:/dev/video10, pipewire or pipewire:NAME, a video "
-            "file, or null. Give it several times for several outputs.",
+            "file, pipe (to another program), or null; the person alone: rgba:FILE, matte:FILE, "
+            "pipe:rgba, pipe:matte. Give it several times for several outputs.",
         ),
     ] = None,
     engine: Engine = None,

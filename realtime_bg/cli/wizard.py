@@ -328,7 +328,7 @@ def _try_out(config: Path, outputs: list[str], folder: Path) -> None:
     for spec in outputs:
         typer.echo(f"\ntrying it out for {TRY_SECONDS:g} seconds ({spec}) ...")
         file = sinks.file_of(spec)
-        output = spec if file is None else str(folder / file.name)
+        output = spec if file is None else sinks.with_file(spec, folder / file.name)
         command = [
             sys.executable,
             "-m",

@@ -16,6 +16,8 @@ from realtime_bg.settings.loading import value_of
 from realtime_bg.stats import STAGES, Stats
 from realtime_bg.steering.changes import apply, apply_texts, switch
 from realtime_bg.steering.config_file import ConfigFile
+from realtime_bg.steering.layers import with_layer, without_layer
+from realtime_bg.steering.presets import use
 from realtime_bg.system.urls import without_password
 from realtime_bg.version import __version__
 
@@ -82,6 +84,8 @@ class Commands:
             "status": self._status,
             "set": self._set,
             "toggle": self._toggle,
+            "layer": self._layer,
+            "preset": self._preset,
             "pause": lambda _: self._pause(True),
             "resume": lambda _: self._pause(False),
             "snapshot": self._snapshot,
@@ -174,6 +178,21 @@ class Commands:
 
         apply(self._daemon.live, changes)
         return found
+
+    def _layer(self, question: Question) -> str:
+        name, texts = str(question.get("name", "")), question.get("changes") or {}
+        if not isinstance(texts, dict) or not all(isinstance(one, str) for one in texts.values()):
+            raise DaemonError("layer: values are text")
+        if question.get("remove"):
+            apply(self._daemon.live, lambda now: without_layer(now, name))
+            return f"layer {name} removed"
+        apply(self._daemon.live, lambda now: with_layer(now, name, texts))
+        return f"layer {name} set"
+
+    def _preset(self, question: Question) -> str:
+        name = str(question.get("name", ""))
+        use(self._daemon.live, name)
+        return f"preset {name}"
 
     def _pause(self, paused: bool) -> str:
         self._daemon.live.update(paused=paused)

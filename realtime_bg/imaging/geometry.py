@@ -89,6 +89,18 @@ def even(size: Size) -> Size:
     return max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
 
 
+def cropped(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
+    """``pixels`` (H, W) or (H, W, C) cropped to ``size``, C-contiguous; a side of 1 is padded to
+    2."""
+    width, height = size
+    part = pixels[:height, :width]
+    rows, columns = height - part.shape[0], width - part.shape[1]
+    if rows or columns:
+        beyond = ((0, rows), (0, columns), *((0, 0) for _ in part.shape[2:]))
+        part = np.pad(part, beyond, mode="edge")
+    return np.ascontiguousarray(part)
+
+
 def disc(radius: int) -> Image:
     """A disc of ones, ``uint8 (2 * radius + 1, 2 * radius + 1)``."""
     side = 2 * radius + 1

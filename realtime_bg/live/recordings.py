@@ -13,7 +13,7 @@ from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Composite
 from realtime_bg.settings import OutputSettings
 from realtime_bg.settings.live import Live
-from realtime_bg.sinks import file_of
+from realtime_bg.sinks import file_of, with_file
 from realtime_bg.sinks.image import save_png
 from realtime_bg.stats import Stats
 
@@ -141,7 +141,7 @@ def beside_what_is_there(spec: str) -> str:
         return spec
     free = next(name for name in numbered(path) if not name.exists())
     log.warning("%s already exists and is kept; writing %s", path, free)
-    return str(free)
+    return with_file(spec, free)
 
 
 def numbered(path: Path) -> Iterator[Path]:

@@ -2,20 +2,37 @@
 of doubt, the background or a card without the person."""
 
 import time
+from dataclasses import replace
 
 import cv2
 
+from realtime_bg.backgrounds.base import Background
 from realtime_bg.backgrounds.current import Answer, CurrentBackground
-from realtime_bg.frames import Alpha, Composite, DeviceMatte, Frame, Image, Item, Size
+from realtime_bg.frames import (
+    Alpha,
+    Composite,
+    DeviceMatte,
+    Frame,
+    Image,
+    Item,
+    Layer,
+    Size,
+    downloaded,
+)
 from realtime_bg.imaging.geometry import fit
 from realtime_bg.processing.buffers import Buffers
 from realtime_bg.processing.cards import card
+from realtime_bg.processing.fading import Fade
 from realtime_bg.processing.fusing import edge_maps, needs_full_size
 from realtime_bg.processing.harmonise import Harmony
+from realtime_bg.processing.idling import Idling
+from realtime_bg.processing.layers import Layers
 from realtime_bg.processing.overlays import preview
+from realtime_bg.processing.person_layer import person_layer
 from realtime_bg.processing.refine import Refined, steadied, upsampled
 from realtime_bg.processing.steady import Steady
 from realtime_bg.settings import RefineSettings, Settings
+from realtime_bg.sinks import wants_person
 from realtime_bg.stats import Stats
 
 
@@ -42,17 +59,34 @@ class Compositor:
         self._background = CurrentBackground(settings.background, stats, wait, answer)
         self._stats = stats
         self._buffers = Buffers()
+        self.layers = Layers(stats, wait)
+        self._fade, self._idling = Fade(), Idling(stats, wait)
         self._epoch = 0
 
     def compose(self, item: Item, settings: Settings) -> Composite:
         """The composite of one item: a matte, or a bare frame if no engine ran because the
         background is ``none``."""
+        if settings.idle.after and not isinstance(item, Frame) and not shows_camera(settings):
+            item = downloaded(item)
+            if self._idling.is_idle(item, settings):
+                return self._idle(item.frame, settings)
+        if isinstance(item, Frame) or item.lost or not wants_person(settings.output):
+            return self._composed(item, settings)
+        with self._stats.stage("upsample"):
+            matte = steadied(downloaded(item), settings.refine, self._steady)
+            person = person_layer(matte, settings.refine)
+        composite = self._composed(matte, settings, is_steady=True)
+        return replace(composite, person=_mirrored(person, settings))
+
+    def _composed(self, item: Item, settings: Settings, is_steady: bool = False) -> Composite:
         frame = item if isinstance(item, Frame) else item.frame
         background = self._background.get(settings.background)
         if frame.epoch != self._epoch:
             self._epoch = frame.epoch
             background.reset()
+            self._fade.forget()
         if shows_camera(settings) and background.passthrough:
+            self._fade.forget()
             return self._finish(frame.image, frame, None, settings)
         if isinstance(item, Frame) or item.lost:
             return self.without_camera(frame.size, frame.index, settings, at=frame.time)
@@ -64,11 +98,13 @@ class Compositor:
         if isinstance(item, DeviceMatte):
             if _as_it_is(settings) and not (background.needs_frame or background.passthrough):
                 with self._stats.stage("composite"):
-                    image = item.over(background.render(frame.size, frame.time))
-                    return self._finish(image, frame, None, settings)
+                    behind = background.render(frame.size, frame.time)
+                    image = item.over(self._under(background, behind, frame.time, settings))
+                    return self._finish(image, frame, None, settings, own=True)
             item = item.downloaded()
         with self._stats.stage("upsample"):
-            item = steadied(item, settings.refine, self._steady)
+            if not is_steady:
+                item = steadied(item, settings.refine, self._steady)
             maps = None if background.needs_frame else edge_maps(item, settings)
             person = upsampled(item, settings.refine) if maps is None else None
         with self._stats.stage("composite"):
@@ -78,16 +114,27 @@ class Compositor:
                 behind = card(frame.size, "")
             else:
                 behind = background.render(frame.size, frame.time, frame.image, alpha)
+                behind = self._under(background, behind, frame.time, settings)
             if maps is not None:
                 mirror = settings.output.mirror
                 image = maps.over(behind, mirror, self._buffers.take(frame.image.shape))
-                return self._finish(image, frame, None, settings, mirrored=mirror)
+                return self._finish(image, frame, None, settings, mirrored=mirror, own=True)
             assert person is not None
             # Blur and erase show the real room, which needs no relighting
             if not background.needs_frame:
                 person = self._harmony(person, item, behind, settings.harmonise)
             image = behind if background.erases else over(person, behind)
-            return self._finish(image, frame, alpha, settings)
+            return self._finish(image, frame, alpha, settings, own=image is not behind)
+
+    def _idle(self, frame: Frame, settings: Settings) -> Composite:
+        image = self._idling.scene(frame.size, frame.time, settings)
+        image = self.layers.over(image, settings.layers, frame.time, own=False)
+        return self._without_frame(image, frame.index, frame.time, settings)
+
+    def _under(self, background: Background, image: Image, at: float, settings: Settings) -> Image:
+        """What is behind the person: a picture of the background, with all that is over it."""
+        image = self._fade(background, image, settings.background.fade / 1000, at)
+        return self.layers.under(image, settings.layers, at, settings.output.mirror)
 
     def without_camera(
         self, size: Size, index: int, settings: Settings, text: str = "", at: float | None = None
@@ -99,13 +146,15 @@ class Compositor:
         if text or background.needs_frame:
             image = card(size, text or "One moment")
         else:
-            image = background.render(size, now)
-            image = cv2.flip(image, 1) if settings.output.mirror else image
+            behind = self._under(background, background.render(size, now), now, settings)
+            image = _mirrored(behind, settings)
+            image = self.layers.over(image, settings.layers, now, own=image is not behind)
         return self._without_frame(image, index, now, settings)
 
     def again(self, last: Composite, settings: Settings) -> Composite:
         """The last composite again, with the current time and the current texts of the preview."""
-        return self._without_frame(last.image, last.index, time.monotonic(), settings)
+        again = self._without_frame(last.image, last.index, time.monotonic(), settings)
+        return replace(again, person=last.person)
 
     def _without_frame(self, image: Image, index: int, at: float, settings: Settings) -> Composite:
         shown = self._preview(image, None, None, settings)
@@ -118,9 +167,11 @@ class Compositor:
         alpha: Alpha | None,
         settings: Settings,
         mirrored: bool = False,
+        own: bool = False,
     ) -> Composite:
         if settings.output.mirror and not mirrored:
-            image = cv2.flip(image, 1)
+            image, own = cv2.flip(image, 1), True
+        image = self.layers.over(image, settings.layers, frame.time, own)
         before = frame.image
         if settings.output.mirror and settings.view.split:
             before = cv2.flip(before, 1)
@@ -142,8 +193,13 @@ class Compositor:
         return self._background
 
     def close(self) -> None:
-        """Release the background. Idempotent."""
+        """Release the backgrounds. Idempotent."""
         self._background.close()
+        self._idling.close()
+
+
+def _mirrored(image: Image, settings: Settings) -> Image:
+    return cv2.flip(image, 1) if settings.output.mirror else image
 
 
 def fitted(composite: Composite, size: Size) -> Composite:
@@ -152,7 +208,14 @@ def fitted(composite: Composite, size: Size) -> Composite:
     height, width = composite.image.shape[:2]
     if (width, height) == size:
         return composite
-    return Composite(fit(composite.image, size, "contain"), composite.index, composite.time)
+    person = composite.person if composite.person is None else _fitted(composite.person, size)
+    image = fit(composite.image, size, "contain")
+    return Composite(image, composite.index, composite.time, person=person)
+
+
+def _fitted(layer: Layer, size: Size) -> Layer:
+    small = fit(layer, size, "contain")
+    return cv2.copyTo(small, small[..., 3])  # rounding must not leave colours where nobody is
 
 
 def _as_it_is(settings: Settings) -> bool:

@@ -5,6 +5,7 @@ from realtime_bg.frames import Composite, DeviceMatte, Frame, Item, Size
 from realtime_bg.processing.compositor import Compositor, shows_camera
 from realtime_bg.processing.matting import Matting
 from realtime_bg.settings.live import Live
+from realtime_bg.sinks import wants_person
 from realtime_bg.stats import Stats
 
 
@@ -31,11 +32,15 @@ class Processor:
                 return composite
 
     def matte(self, frame: Frame, matting: Matting | None = None) -> Item:
-        """The matte of a frame, or the frame itself if the background is ``none``.
+        """The matte of a frame, or the frame itself if the background is ``none`` and no output
+        wants the person alone.
 
         ``matting``: used instead of the processor's own, by a thread that has been abandoned.
         """
-        return frame if shows_camera(self.live.now) else (matting or self.matting).matte(frame)
+        now = self.live.now
+        if shows_camera(now) and not wants_person(now.output):
+            return frame
+        return (matting or self.matting).matte(frame)
 
     def compose(self, item: Item) -> Composite:
         """The composite for one result of `matte`; without the person if the engine's device fails

@@ -33,6 +33,7 @@ from realtime_bg.settings.fields import (
     parse_levels,
     parse_point,
 )
+from realtime_bg.settings.layers import LayersSettings
 
 
 class Section(BaseModel):
@@ -215,6 +216,7 @@ class BackgroundSettings(Section):
     items: Names = ("blur", "beach", "office", "studio", "gradient")
     fit: Literal["cover", "contain", "stretch"] = "cover"
     interval: Annotated[float, Field(gt=0)] = 10.0
+    fade: Annotated[int, Field(ge=0, le=10000)] = 0
     inpaint: File | None = None
 
 
@@ -246,6 +248,14 @@ class HarmoniseSettings(Section):
     light_wrap: Share = 0.0
 
 
+class IdleSettings(Section):
+    """What is shown after nobody has been seen for ``after`` seconds; 0 means never."""
+
+    after: Annotated[float, Field(ge=0, le=86400)] = 0.0
+    background: Name | None = None
+    text: Annotated[str, Field(min_length=1, max_length=80)] = "Be right back"
+
+
 class OutputSettings(Section):
     """Where finished pictures go."""
 
@@ -273,9 +283,10 @@ class ViewSettings(Section):
     help: bool = False
 
 
-PRESET_SECTIONS = ("engine", "background", "refine", "harmonise", "output.mirror")
+PRESET_SECTIONS = ("engine", "background", "refine", "harmonise", "layers", "output.mirror")
 NOT_IN_PRESETS = (  # belong to a machine or to the list of backgrounds, not to a look
     "background.items",
+    "background.fade",
     "background.inpaint",
     "engine.model",
     "engine.combine.model",
@@ -290,8 +301,8 @@ NOT_IN_PRESETS = (  # belong to a machine or to the list of backgrounds, not to 
 
 
 class Preset(Section):
-    """Settings under a name: ``values`` by dotted key; a key that is missing means its default.
-    `in_preset` tells which keys there may be."""
+    """Settings under a name: ``values`` by dotted key; a key that is missing means its default, and
+    for the layers that they stay. `in_preset` tells which keys there may be."""
 
     name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f/]+$")]
     values: dict[str, Any] = {}
@@ -320,6 +331,8 @@ class Settings(Section):
     background: BackgroundSettings = BackgroundSettings()
     refine: RefineSettings = RefineSettings()
     harmonise: HarmoniseSettings = HarmoniseSettings()
+    layers: LayersSettings = LayersSettings()
+    idle: IdleSettings = IdleSettings()
     output: OutputSettings = OutputSettings()
     privacy: PrivacySettings = PrivacySettings()
     view: ViewSettings = ViewSettings()
@@ -352,4 +365,4 @@ def _has(settings: Settings, key: str) -> bool:
         if part not in getattr(type(at), "model_fields", ()):
             return False
         at = getattr(at, part)
-    return not isinstance(at, Section)
+    return not isinstance(at, BaseModel)

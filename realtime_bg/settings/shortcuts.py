@@ -12,6 +12,8 @@ HELP = (
     ("v", "virtual camera on, off"),
     ("space", "pause: show a card, release the camera"),
     ("f", "freeze the picture"),
+    ("l", "layers: hide, show"),
+    ("F1...F12", "first to twelfth preset"),
     ("a", "show the alpha (preview only)"),
     ("c", "before and after (preview only)"),
     ("[  ]", "threshold of the edge down, up"),

@@ -22,6 +22,12 @@ class Sink(ABC):
         """Open the sink. Raises SinkError, which names the output, the cause and what to do."""
         self.target, self.size, self.fps = target, size, fps
 
+    @classmethod
+    def wants_person(cls, target: str) -> bool:
+        """Whether the output of a spec with this ``target`` needs `Composite.person`, which costs
+        time."""
+        return False
+
     @abstractmethod
     def send(self, composite: Composite) -> None:
         """Show or write one picture. May block, which delays only this sink."""

@@ -10,12 +10,13 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation
+from numpy.typing import NDArray
 
 from realtime_bg.errors import SinkError, reason
 from realtime_bg.frames import Composite, Size
-from realtime_bg.imaging.geometry import even
+from realtime_bg.imaging.geometry import cropped, even
 from realtime_bg.sinks.base import Sink
+from realtime_bg.sinks.coding import ROUNDED, Coding, recording
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +24,6 @@ _numbers = count()  # makes temporary names unique, even of two sinks for one fi
 CLOCK = 90_000  # ticks per second; a multiple of all common frame rates
 BT709 = 1  # for colour space, primaries and transfer alike (H.273)
 STUDIO_RANGE = 1
-# Without this, colours are truncated, which tints dark ones by up to 4 levels.
-ROUNDED = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
-CODECS: dict[str, tuple[str, dict[str, str]]] = {
-    ".webm": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "7", "crf": "30", "row-mt": "1"}),
-    "": ("libx264", {"preset": "veryfast", "crf": "18"}),
-}
 
 
 class VideoSink(Sink):
@@ -41,7 +36,7 @@ class VideoSink(Sink):
         mark = f"{os.getpid()}-{next(_numbers)}.part"
         self._partial = self._path.with_name(f"{self._path.stem}.{mark}{self._path.suffix}")
         self._even = even(size)
-        codec, options = CODECS.get(self._path.suffix.lower(), CODECS[""])
+        self._coding = self.coding(self._path.suffix.lower())
         if self._path.is_dir():
             raise SinkError(
                 f"{target}: cannot be written (it is a folder); give the name of a file in it"
@@ -50,7 +45,9 @@ class VideoSink(Sink):
             self._partial.touch()  # so that an unwritable place is reported now and not at the end
             self._container = av.open(str(self._partial.absolute()), "w")
             rate = Fraction(fps).limit_denominator(1001)
-            stream: Any = self._container.add_stream(codec, rate=rate, options=options)
+            stream: Any = self._container.add_stream(
+                self._coding.codec, rate=rate, options=dict(self._coding.options)
+            )
         except (OSError, ValueError, av.FFmpegError) as error:
             with suppress(OSError):
                 self._partial.unlink()
@@ -58,29 +55,39 @@ class VideoSink(Sink):
                 f"{target}: cannot be written ({reason(error)}); give another --output"
             ) from None
         stream.width, stream.height = self._even
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = self._coding.pixels
+        if "a" in self._coding.pixels and self._coding.codec == "libvpx-vp9":
+            stream.metadata["alpha_mode"] = "1"
         context = stream.codec_context
         context.time_base = stream.time_base = Fraction(1, CLOCK)
-        context.color_range, context.colorspace = STUDIO_RANGE, BT709
-        context.color_primaries = context.color_trc = BT709
+        if self._coding.pixels.startswith("yuv"):
+            context.color_range, context.colorspace = STUDIO_RANGE, BT709
+            context.color_primaries = context.color_trc = BT709
         self._stream = stream
         self._start: float | None = None
         self._last = -1
         self._failed = self._closed = False
 
+    def coding(self, suffix: str) -> Coding:
+        """How a file with this suffix is encoded."""
+        return recording(suffix)
+
+    def pixels(self, composite: Composite) -> NDArray[np.uint8]:
+        """What is written of ``composite``, in the format that the coding is given."""
+        return composite.image
+
     def send(self, composite: Composite) -> None:
-        width, height = self._even
-        image = composite.image[:height, :width]
-        if image.shape[:2] != (height, width):  # a 1-pixel side
-            rows, columns = height - image.shape[0], width - image.shape[1]
-            image = np.pad(image, ((0, rows), (0, columns), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
-        picture = picture.reformat(
-            format="yuv420p",
-            dst_colorspace="ITU709",
-            dst_color_range="MPEG",
-            interpolation=ROUNDED,
-        )
+        image = cropped(self.pixels(composite), self._even)
+        picture = av.VideoFrame.from_ndarray(image, format=self._coding.given)
+        if self._coding.pixels.startswith("yuv"):
+            picture = picture.reformat(
+                format=self._coding.pixels,
+                dst_colorspace="ITU709",
+                dst_color_range="MPEG",
+                interpolation=ROUNDED,
+            )
+        else:
+            picture = picture.reformat(format=self._coding.pixels)
         self._start = composite.time if self._start is None else self._start
         self._last = max(self._last + 1, round((composite.time - self._start) * CLOCK))
         picture.pts, picture.time_base = self._last, Fraction(1, CLOCK)

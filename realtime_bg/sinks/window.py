@@ -19,6 +19,11 @@ from realtime_bg.system.file_names import readable
 NAME = "realtime-bg"
 LOOK_SECONDS = 0.5  # between checks whether the window was destroyed from outside
 LARGEST = 1280  # initial width of the window in pixels; it can be resized
+FIRST = {"win32": 0x700000, "darwin": 0xF704}  # the code of F1; elsewhere that of X11
+STEP = 0x10000 if sys.platform == "win32" else 1
+FUNCTION_KEYS = {
+    FIRST.get(sys.platform, 0xFFBE) + STEP * number: f"F{number + 1}" for number in range(12)
+}
 CHOICES = "choose --output virtualcam, a file such as out.mp4, or null"
 
 
@@ -70,11 +75,12 @@ class WindowSink(Sink):
             cv2.setWindowTitle(NAME, readable(text))
 
     def typed(self) -> Iterator[str]:
-        """The characters typed since the last call; also lets the window repaint."""
+        """The keys typed since the last call, characters and "F1" to "F12"; also lets the window
+        repaint."""
         code = cv2.waitKeyEx(1)
         # Values above one byte are arrows and function keys, which waitKey would map to letters.
-        while 0 < code < 256:
-            yield chr(code)
+        while 0 < code < 256 or code in FUNCTION_KEYS:
+            yield FUNCTION_KEYS.get(code) or chr(code)
             code = cv2.pollKey()
 
     def is_open(self) -> bool:

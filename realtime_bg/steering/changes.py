@@ -19,6 +19,7 @@ from realtime_bg.steering.checks import Refused, check_changes
 FILES = (
     "background.current",
     "background.inpaint",
+    "idle.background",
     "source.spec",
     "engine.model",
     "engine.combine.model",
@@ -90,7 +91,7 @@ def absolute(key: str, text: str) -> str:
 
 def _is_path(key: str, text: str) -> bool:
     """Whether ``text``, as a value of ``key``, is an existing file or folder and not a name."""
-    if key == "background.current":
+    if key in ("background.current", "idle.background"):
         return backgrounds.file_of(text) is not None
     if key == "source.spec":
         return sources.file_of(text) is not None

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from realtime_bg import backgrounds, engines, sinks, sources, zoo
-from realtime_bg.errors import BackgroundError, RealtimeBgError, SettingsError
+from realtime_bg.errors import BackgroundError, RealtimeBgError, SettingsError, SinkError
 from realtime_bg.settings import Settings
 from realtime_bg.settings.loading import value_of
+from realtime_bg.sinks.pipe import pipe_problem
 from realtime_bg.sinks.window import CHOICES, display_problem
 
 log = logging.getLogger(__name__)
@@ -44,14 +45,20 @@ def check_sinks(settings: Settings) -> None:
     source = whole(settings.source.spec)
     written: set[str] = set()
     for spec in settings.output.sinks:
-        is_file = sinks.file_of(spec) is not None
-        name = whole(spec) if is_file else spec
+        file = sinks.file_of(spec)
+        name = whole(str(file)) if file is not None else spec
+        if sinks.is_pipe(spec):
+            name = "standard output"
+            if name in written:
+                raise SettingsError(
+                    f"output {spec}: only one output can be a pipe; write the other to a file"
+                )
         if name in written:
             raise SettingsError(f"output {spec} is given twice; give each --output its own name")
         written.add(name)
         if name == source:
             raise SettingsError(f"output {spec} is the source itself; give --output another name")
-        if is_file and name in backgrounds:
+        if file is not None and name in backgrounds:
             raise SettingsError(
                 f"output {spec} is one of the backgrounds; give --output another name"
             )
@@ -72,6 +79,17 @@ def _check_backgrounds(settings: Settings) -> None:
         backgrounds.check(item)
 
 
+def _check_idle(spec: str | None) -> None:
+    if spec is None:
+        return
+    backgrounds.check(spec)
+    if backgrounds.background_class(backgrounds.classify(spec)[0]).needs_frame:
+        raise SettingsError(
+            f"the idle scene {spec!r} is made from the camera's picture; give a picture, a clip, a "
+            "colour or null"
+        )
+
+
 # Setting -> a check that what it names exists and can be used. Raises RealtimeBgError.
 CHECKS: Mapping[str, Callable[[Settings], object]] = {
     "engine.name": lambda s: _check_engine(s.engine.name),
@@ -80,6 +98,7 @@ CHECKS: Mapping[str, Callable[[Settings], object]] = {
     "engine.combine.model": lambda s: _check_model(s.engine.combine.model),
     "background.current": lambda s: backgrounds.check(s.background.current),
     "background.items": _check_backgrounds,
+    "idle.background": lambda s: _check_idle(s.idle.background),
     "source.spec": lambda s: sources.classify(s.source.spec),
     "output.sinks": check_sinks,
 }
@@ -100,12 +119,28 @@ def check_changes(new: Settings, keys: Iterable[str], now: Settings) -> None:
         if key in CHECKS and value_of(new, key) != value_of(now, key):
             try:
                 CHECKS[key](new)
-                if key == "output.sinks" and "window" in set(new.output.sinks) - set(
-                    now.output.sinks
-                ):
-                    raise SettingsError("a running program cannot open a window; leave it out")
+                if key == "output.sinks":
+                    _check_new_sinks(set(new.output.sinks) - set(now.output.sinks))
             except RealtimeBgError as error:
                 raise Refused(key, str(error)) from None
+
+
+def _check_new_sinks(specs: set[str]) -> None:
+    """Check the outputs that a running program is told to open. Raises SettingsError."""
+    if "window" in specs:
+        raise SettingsError("a running program cannot open a window; leave it out")
+    for spec in filter(sinks.is_pipe, specs):
+        raise SettingsError(f"a running program cannot begin to write to {spec}; leave it out")
+
+
+def _check_pipes(settings: Settings, use: Use) -> None:
+    """Check that a pipe is used only by a program whose standard output is for it. Raises
+    SettingsError or SinkError."""
+    for spec in filter(sinks.is_pipe, settings.output.sinks):
+        if use != "run":
+            raise SettingsError(f"output.sinks: {spec} is for `realtime-bg run` only; leave it out")
+        if problem := pipe_problem(sinks.classify(spec)[1]):
+            raise SinkError(problem)
 
 
 def prepare(settings: Settings, use: Use) -> Settings:
@@ -122,9 +157,11 @@ def prepare(settings: Settings, use: Use) -> Settings:
 
     Raises RealtimeBgError for what cannot work.
     """
+    if use != "file":
+        _check_pipes(settings, use)
     if use == "daemon":
         settings = _for_daemon(settings)
-        check(settings, leave_out=("background.current", "background.items"))
+        check(settings, leave_out=("background.current", "background.items", "idle.background"))
         return with_current_item(_with_a_background(settings)).at_quality("fast")
     check(settings)
     if use == "page":

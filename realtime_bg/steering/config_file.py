@@ -3,6 +3,7 @@ file."""
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +114,18 @@ def in_use(config: ConfigFile, live: Live, stats: Stats, processor: Processor | 
         path = Path(spec).expanduser()
     if path is not None:
         wanted[path] = lambda: _changed_on_disk(path, processor.compositor.background)
+    for layer in live.now.layers.items:
+        for file in filter(None, (layer.file, layer.font)):
+            wanted[file.expanduser()] = partial(_layer_changed, file, processor)
     if stats.model:
         model = Path(stats.model)
         wanted[model] = lambda: _changed_on_disk(model, processor.matting)
     return wanted
+
+
+def _layer_changed(file: Path, processor: Processor) -> None:
+    log.info("%s has changed; reading it again", file)
+    processor.compositor.layers.reload(file)
 
 
 def _changed_on_disk(path: Path, user: Matting | CurrentBackground) -> None:

@@ -5,9 +5,11 @@ from typing import Any, TypeAlias
 
 from realtime_bg.backgrounds import cycle
 from realtime_bg.engines import installed
+from realtime_bg.errors import SettingsError
 from realtime_bg.settings import Point, Settings
 from realtime_bg.settings.live import Changes, Live
 from realtime_bg.steering.changes import apply
+from realtime_bg.steering.presets import changes
 
 Key: TypeAlias = Callable[[Settings], Changes]
 """Returns the changes that a key makes to the current settings."""
@@ -64,6 +66,7 @@ KEYS: dict[str, Key] = {
     "v": _toggle("output.virtualcam"),
     " ": _toggle("paused"),
     "f": _toggle("frozen"),
+    "l": _toggle("layers.shown"),
     "a": _toggle("view.alpha"),
     "c": _toggle("view.split"),
     "[": _threshold(-0.05),
@@ -77,15 +80,27 @@ KEYS: dict[str, Key] = {
 }
 
 
+def _preset(number: int) -> Key:
+    def change(s: Settings) -> Changes:
+        if number > len(s.presets):
+            raise SettingsError(f"F{number}: there is no preset {number}; save one on the page")
+        return changes(s.presets[number - 1])
+
+    return change
+
+
+FUNCTION_KEYS = {f"F{number}": _preset(number) for number in range(1, 13)}
+
+
 def press(live: Live, key: str) -> bool:
-    """Apply one key (a single character). Returns False if it asks to quit. Raises Refused if the
-    change cannot work."""
+    """Apply one key (a single character, or "F1" to "F12"). Returns False if it asks to quit.
+    Raises Refused or SettingsError if the change cannot work."""
     if key in QUIT:
         return False
     if key == "e":
         apply(live, lambda s: _next_engine(s, live.unusable_engines))
-    elif key in KEYS:
-        apply(live, KEYS[key])
+    elif change := KEYS.get(key) or FUNCTION_KEYS.get(key):
+        apply(live, change)
     return True
 
 

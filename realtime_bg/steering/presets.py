@@ -7,6 +7,7 @@ from typing import Any
 from realtime_bg.errors import SettingsError, SinkError
 from realtime_bg.settings import Preset, Settings, default_config, flattened, validated
 from realtime_bg.settings.live import Changes, Live
+from realtime_bg.settings.loading import merged, nested
 from realtime_bg.settings.schema import in_preset
 from realtime_bg.settings.yaml_edit import with_values
 from realtime_bg.steering.changes import apply
@@ -25,9 +26,30 @@ def captured(now: Settings) -> dict[str, Any]:
 
 
 def changes(preset: Preset) -> Changes:
-    """The changes that make the settings those of ``preset``."""
+    """The changes that make the settings those of ``preset``. The layers stay if it has none,
+    because nothing else keeps them."""
     defaults = flattened(Settings().model_dump())
-    return {key: value for key, value in defaults.items() if in_preset(key)} | preset.values
+    return {
+        key: value for key, value in defaults.items() if in_preset(key) and key != "layers.items"
+    } | preset.values
+
+
+def is_active(preset: Preset, now: Settings) -> bool:
+    """Whether applying ``preset`` would change nothing."""
+    return validated(merged(now.model_dump(), nested(changes(preset)))) == now
+
+
+def find(now: Settings, name: str) -> Preset:
+    """The preset ``name``. Raises SettingsError."""
+    for preset in now.presets:
+        if preset.name == name:
+            return preset
+    raise SettingsError(f"there is no preset {name[:40]!r}")
+
+
+def use(live: Live, name: str) -> None:
+    """Change the settings to those of the preset ``name``. Raises SettingsError or Refused."""
+    apply(live, lambda now: changes(find(now, name)))
 
 
 class Presets:
@@ -52,20 +74,13 @@ class Presets:
 
     def apply(self, name: str) -> None:
         """Change the settings to those of the preset. Raises SettingsError or Refused."""
-        preset = self._find(name)
-        apply(self._live, lambda _: changes(preset))
+        use(self._live, name)
 
     def remove(self, name: str) -> None:
         """Delete a preset. Raises SettingsError."""
         with self._writing:
-            gone = self._find(name)
+            gone = find(self._live.now, name)
             self._write(tuple(one for one in self._live.now.presets if one is not gone))
-
-    def _find(self, name: str) -> Preset:
-        for preset in self._live.now.presets:
-            if preset.name == name:
-                return preset
-        raise SettingsError(f"there is no preset {name[:40]!r}")
 
     def _write(self, presets: tuple[Preset, ...]) -> None:
         """Write the list into the file, which keeps its comments, and then into the settings."""

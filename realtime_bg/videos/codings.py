@@ -3,17 +3,15 @@
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import av
-import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from realtime_bg.errors import SinkError, reason
-from realtime_bg.frames import Size
-from realtime_bg.imaging.geometry import even
-from realtime_bg.sinks.video import CODECS, ROUNDED
+from realtime_bg.imaging.geometry import cropped, even
+from realtime_bg.sinks.coding import PRORES, ROUNDED, VP9_ALPHA, Coding, recording
 from realtime_bg.videos.clips import FULL, STUDIO, Clip, Colour
 
 AlphaKind: TypeAlias = Literal["prores4444", "vp9", "webm", "png-sequence", "gif", "matte"]
@@ -27,27 +25,6 @@ MATRICES = {
 }
 
 
-class Coding(NamedTuple):
-    """How a track is encoded. ``codec`` and ``options`` are FFmpeg's; ``pixels`` is the encoder's
-    pixel format, ``given`` that of the arrays: bgr24 and bgra ``uint8``, rgb48le and rgba64le
-    ``uint16``."""
-
-    codec: str
-    pixels: str
-    given: str
-    options: dict[str, str]
-
-    @property
-    def container(self) -> str:
-        """The container of its parts. Only Matroska keeps VP9's alpha, but it loses the ProRes
-        profile."""
-        return "matroska" if self.codec == "libvpx-vp9" else "mov"
-
-
-VP9_ALPHA = Coding("libvpx-vp9", "yuva420p", "bgra", {**CODECS[".webm"][1], "auto-alt-ref": "0"})
-PRORES = Coding(
-    "prores_ks", "yuva444p10le", "rgba64le", {"profile": "4", "alpha_bits": "16", "vendor": "apl0"}
-)
 PNG = Coding("png", "rgba", "bgra", {"compression_level": "4", "pred": "mixed"})
 PNG_OPAQUE = PNG._replace(pixels="rgb24", given="bgr24")
 
@@ -79,9 +56,11 @@ def opaque(suffix: str) -> Coding:
     """Return the coding for an opaque file with this suffix."""
     if suffix == ".gif":
         return PNG_OPAQUE
-    codec, options = CODECS.get(suffix, CODECS[""])
+    coding = recording(suffix)
+    if coding.codec != "libx264":
+        return coding
     # Without B-frames packets are in display order, on which joining parts relies.
-    return Coding(codec, "yuv420p", "bgr24", options | ({"bf": "0"} if codec == "libx264" else {}))
+    return coding._replace(options=coding.options | {"bf": "0"})
 
 
 def keeps_depth(alpha: AlphaKind | None, suffix: str) -> bool:
@@ -193,13 +172,3 @@ def _reformatted(picture: Any, pixels: str, colour: Colour) -> Any:
         dst_color_range=ColorRange.JPEG if colour.full else ColorRange.MPEG,
         interpolation=ROUNDED,
     )
-
-
-def cropped(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
-    """Crop ``pixels`` (H, W, C) to ``size``; a side of 1 is padded to 2."""
-    width, height = size
-    pixels = pixels[:height, :width]
-    rows, columns = height - pixels.shape[0], width - pixels.shape[1]
-    if rows or columns:
-        pixels = np.pad(pixels, ((0, rows), (0, columns), (0, 0)), mode="edge")
-    return np.ascontiguousarray(pixels)

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, TypeAlias
 from realtime_bg.errors import SourceError
 from realtime_bg.media.reading import Notes
 from realtime_bg.processing.processor import Processor
+from realtime_bg.sinks.coding import Coding
 from realtime_bg.videos.clips import Shot, Span
-from realtime_bg.videos.codings import Coding, PartWriter
+from realtime_bg.videos.codings import PartWriter
 from realtime_bg.videos.parts import Parts
 from realtime_bg.videos.pixels import PixelMaker
 from realtime_bg.videos.resuming import resume

@@ -8,6 +8,7 @@ from realtime_bg.errors import SettingsError
 from realtime_bg.settings import BackgroundSettings, Settings
 from realtime_bg.settings.live import Live
 from realtime_bg.steering.changes import apply
+from realtime_bg.steering.presets import is_active
 from realtime_bg.system.urls import without_password
 from realtime_bg.web.answers import Refusal, unusable
 from realtime_bg.web.form_checks import background_spec
@@ -23,6 +24,7 @@ LOCAL = (
     "engine.offline",
     "engine.plate.file",
     "background.inpaint",
+    "idle.background",
     "output.sinks",
     "output.folder",
     "presets",  # have routes of their own, which also save them
@@ -31,13 +33,15 @@ LOCAL = (
 
 
 def shown(live: Live, gallery: Gallery) -> dict[str, Any]:
-    """All settings as JSON; uploaded backgrounds appear by name."""
+    """All settings as JSON; uploaded backgrounds appear by name, and each preset says whether the
+    settings are those it makes."""
     values = live.now.model_dump(mode="json")
     values["source"]["spec"] = without_password(values["source"]["spec"])
     background = values["background"]
     background["current"] = gallery.name(background["current"])
     background["items"] = [gallery.name(item) for item in background["items"]]
-    for preset in values["presets"]:
+    for preset, one in zip(values["presets"], live.now.presets, strict=True):
+        preset["active"] = is_active(one, live.now)
         inside = preset["values"]
         if "background.current" in inside:
             inside["background.current"] = gallery.name(str(inside["background.current"]))
@@ -74,12 +78,27 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
             items = [items]
         if isinstance(items, list):
             values["background.items"] = [spec(item) for item in items]
+        _check_layers(now, values.get("layers.items"))
         return values
 
     try:
         apply(live, changes)
     except SettingsError as error:
         raise unusable(str(error)) from None
+
+
+def _check_layers(now: Settings, wanted: Any) -> None:
+    """Check that layers name no other files than those in use. Raises Refusal."""
+    used = {str(file) for item in now.layers.items for file in (item.file, item.font)}
+    for item in wanted if isinstance(wanted, list) else ():
+        for key in ("file", "font"):
+            name = item.get(key) if isinstance(item, dict) else None
+            if name is not None and str(name) not in used:
+                text = (
+                    f"layers: {key} can be set in config.yaml or with `realtime-bg ctl`, but not "
+                    "from a browser"
+                )
+                raise Refusal(HTTPStatus.FORBIDDEN, text)
 
 
 def let_go(live: Live, background: str) -> None:

@@ -582,3 +582,44 @@ def test_names_of_files_need_not_be_utf8(tmp_path, monkeypatch, capfd):
         cli.main()
     assert ended.value.code == 0, capfd.readouterr().err
     assert (tmp_path / f"{name}.mp4").stat().st_size > 0
+
+
+# Pictures on standard output
+
+
+def program(*words, **streams):
+    command = [sys.executable, "-m", "realtime_bg", "run", "-s", "demo", *SMALL, *words]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, **streams)
+
+
+def test_a_pipe_holds_pictures_and_nothing_else(tmp_path):
+    path = tmp_path / "me.nut"
+    with (
+        path.open("wb") as file,
+        program("-o", "pipe:rgba", "--duration", "0.3", stdout=file) as it,
+    ):
+        told = it.communicate(timeout=60)[1].decode()
+    assert it.returncode == 0, told
+    assert told.strip() == "realtime-bg: 9 frames written to pipe:rgba"
+    with av.open(str(path)) as container:
+        pictures = [one.to_ndarray(format="bgra") for one in container.decode(video=0)]
+    assert len(pictures) == 9
+    for shown in pictures:
+        assert (shown[..., 3] == 255).any()
+        assert not shown[shown[..., 3] == 0].any()
+
+
+def test_a_reader_that_ends_is_told_in_one_line():
+    with program("-o", "pipe:matte", "--duration", "60", stdout=subprocess.PIPE) as it:
+        assert it.stdout.read(100).startswith(b"nut/multimedia container")
+        it.stdout.close()
+        told = it.stderr.read().decode()
+        it.wait(60)
+    assert told.strip() == "realtime-bg: output pipe:matte: the program that reads it has ended"
+    assert it.returncode == 2
+
+
+def test_only_one_output_can_be_a_pipe(command):
+    code, out, err = command("-s", "demo", "-o", "pipe", "-o", "pipe:matte")
+    assert (code, out) == (2, "")
+    assert "only one output can be a pipe" in err

@@ -63,6 +63,21 @@ def test_it_runs_is_steered_and_stops_in_time(start):
     assert d.raised is None
 
 
+def test_presets_and_layers_are_steered_by_name(start):
+    d = start().running()
+    d.live.update(presets=[{"name": "Talk", "values": {"background.current": "beach"}}])
+    assert d.ask("preset", name="Talk") == "preset Talk"
+    assert d.live.now.background.current == "beach"
+    with pytest.raises(DaemonError, match="there is no preset 'Walk'"):
+        d.ask("preset", name="Walk")
+    d.ask("layer", name="Me", changes={"text": "Ada", "opacity": "0.5"})
+    assert d.live.now.layers.items[0].opacity == 0.5
+    with pytest.raises(DaemonError, match="a layer has no size"):
+        d.ask("layer", name="Me", changes={"size": "1"})
+    d.ask("layer", name="Me", remove=True)
+    assert d.live.now.layers.items == ()
+
+
 def test_pause_closes_the_camera_and_resume_opens_it(start):
     d = start().running()
     d.ask("pause")

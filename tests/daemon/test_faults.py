@@ -15,7 +15,7 @@ import pytest
 import yaml
 from helpers import faulty
 from helpers.daemons import Running
-from helpers.faulty import SIZE, bench
+from helpers.faulty import LAYER, SIZE, bench
 from helpers.waiting import until
 
 from realtime_bg import backgrounds, engines, sources
@@ -256,7 +256,11 @@ def rig(request, tmp_path, monkeypatch):
         "engine.name": "room",
         "background.current": str(room),
         "source.stall": 1.0,
-        "output.sinks": ("null", "virtualcam"),
+        "output.sinks": ("null", "virtualcam", LAYER),
+        "layers.items": [
+            {"name": "Clock", "text": "{time:%S}", "position": (1, 1), "behind": True},
+            {"name": "Lost", "file": str(tmp_path / "lost.png")},
+        ],
         "privacy.max_age": 0.2,
         "engine.hang": 0.3,
         "engine.retries": RETRY.get(name, 0),
@@ -325,6 +329,7 @@ def test_it_survives(rig, name, monkeypatch):
     gap = bench.seen["null"].gap
     ROWS.append((name, times, recoveries, gap))
     assert not bench.leaks, "a raw pixel reached an output"
+    assert bench.persons
     assert gap < LONGEST
     until(lambda: len(bench.opened) == 1)  # one camera, and no more
     until(lambda: held()[0] <= before[0] and held()[1] <= before[1])

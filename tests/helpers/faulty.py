@@ -21,6 +21,7 @@ from realtime_bg.sources.reopening import ReopeningSource
 
 RAW, PERSON = (255, 0, 255), (255, 255, 255)
 SIZE = (64, 36)
+LAYER = "rgba:me.mov"  # an output of the person alone
 
 
 class Bench:
@@ -38,8 +39,15 @@ class Bench:
         self.tries = 0  # attempts to open a camera
         self.engines = []  # (name, device) of the engines opened
         self.leaks = 0
+        self.persons = 0  # layers in which somebody was seen
         self.model = None
         self.seen = {}
+
+    def look_at_person(self, person):
+        """A layer: what is in it must be the person, whether its alpha is regarded or not."""
+        self.persons += bool((person[..., 3] == 255).any())
+        self.leaks += bool((person[..., :3] == RAW).all(axis=2).any())
+        self.leaks += bool(person[person[..., 3] == 0].any())
 
     def look(self, name, image):
         now = time.monotonic()
@@ -134,6 +142,8 @@ class Output(Sink):
         if self.target == "virtualcam" and bench.output == "blocked":
             bench.healed.wait(30)
         bench.look(self.target, composite.image)
+        if composite.person is not None:
+            bench.look_at_person(composite.person)
 
     def close(self, complete=True):
         pass
@@ -160,4 +170,4 @@ class Room(ImageBackground):
 
 
 def open_output(spec, size, fps):
-    return (Output if spec in ("null", "virtualcam") else Recording)(spec, size, fps)
+    return (Output if spec in ("null", "virtualcam", LAYER) else Recording)(spec, size, fps)

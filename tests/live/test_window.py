@@ -58,7 +58,7 @@ class Window:
     def __init__(self, display, tmp_path, *arguments):
         self.environment, self.media, self.tmp = display, tmp_path / "media", tmp_path
         config = tmp_path / "config.yaml"
-        config.write_text(f"output:\n  folder: {self.media}\n")
+        config.write_text(f"output:\n  folder: {self.media}\n{PRESETS}")
         self.log = tmp_path / "log"
         command = [
             sys.executable,
@@ -157,6 +157,21 @@ def share(image, colour):
 
 
 GREEN, BLUE = (0, 255, 0), (255, 0, 0)
+PRESETS = """presets:
+  - {name: Green, values: {background.current: "#00ff00", engine.name: threshold}}
+  - {name: Blue, values: {background.current: "#0000ff", engine.name: threshold}}
+"""
+
+
+def test_function_keys_apply_the_presets(window):
+    w = window("-b", "white")
+    for key, colour in (("F1", GREEN), ("F2", BLUE), ("F1", GREEN)):
+        w.press(key)
+        w.until_seen(lambda image, colour=colour: share(image, colour) > 0.3, key)
+    w.press("F3")
+    until(lambda: "there is no preset 3" in w.said(), "F3: why not")
+    w.press("q")
+    assert w.end() == 0
 
 
 def test_every_key_does_what_the_help_says(window):

@@ -8,7 +8,7 @@ from realtime_bg.settings import load
 from realtime_bg.settings.live import Live
 from realtime_bg.steering import checks
 from realtime_bg.steering.changes import apply
-from realtime_bg.steering.checks import CHECKS, Refused, prepare
+from realtime_bg.steering.checks import CHECKS, Refused, check_changes, prepare
 
 BAD = {
     "engine.name": "rwm",
@@ -17,6 +17,7 @@ BAD = {
     "engine.combine.model": "gone.onnx",
     "background.current": "gone.jpg",
     "background.items": ("blur", "gone.jpg"),
+    "idle.background": "blur",
     "source.spec": "gone.mp4",
     "output.sinks": ("out.xyz",),
 }
@@ -82,3 +83,25 @@ def test_the_background_of_the_start_stays_in_the_list():
     for use in ("run", "daemon", "page", "program"):
         items = prepare(settings(**{"background.current": "#00ff00"}), use).background.items
         assert items[0] == "#00ff00"
+
+
+@pytest.mark.parametrize("use", ["daemon", "page", "program"])
+def test_a_pipe_belongs_to_a_run_in_the_foreground(use):
+    settings = load(flags={"output.sinks": ("pipe:rgba",)})
+    with pytest.raises(SettingsError, match="pipe:rgba is for `realtime-bg run` only"):
+        prepare(settings, use)
+
+
+def test_a_running_program_cannot_begin_to_write_to_a_pipe():
+    before, after = (load(flags={"output.sinks": specs}) for specs in (("null",), ("null", "pipe")))
+    with pytest.raises(Refused, match="cannot begin to write to pipe"):
+        check_changes(after, ["output.sinks"], before)
+    check_changes(before, ["output.sinks"], after)
+
+
+@pytest.mark.parametrize("spec", ["blur", "erase", "none", "missing.png"])
+def test_the_idle_scene_is_not_made_from_the_camera_and_is_there(spec):
+    settings = load(flags={"idle.background": spec})
+    with pytest.raises(RealtimeBgError, match=r"made from the camera|no such file"):
+        prepare(settings, "program")
+    prepare(load(flags={"idle.background": "beach"}), "program")

@@ -5,13 +5,14 @@ import sys
 import pytest
 
 from realtime_bg.engines import ENGINES, installed
+from realtime_bg.errors import SettingsError
 from realtime_bg.settings import Settings, validated
 from realtime_bg.settings.live import Live
 from realtime_bg.settings.shortcuts import HELP, TWINS
 from realtime_bg.steering.checks import Refused
 from realtime_bg.steering.keys import KEYS, QUIT, click, press
 
-MOUSE = "click"
+MOUSE, PRESETS = "click", "F1...F12"
 AFTER_RVM = installed()[installed().index("rvm") + 1]
 NAMES = {"Esc": "\x1b", "space": " "}
 
@@ -28,6 +29,7 @@ EXPECTED = {
     "v": ("output.virtualcam", True, "virtual camera on"),
     " ": ("paused", True, "pause"),
     "f": ("frozen", True, "freeze"),
+    "l": ("layers.shown", False, "layers"),
     "a": ("view.alpha", True, "alpha"),
     "c": ("view.split", True, "before and after"),
     "[": ("refine.threshold", 0.45, "threshold of the edge down"),
@@ -48,7 +50,9 @@ def keys_of(column):
 
 
 def described():
-    return {key: text for column, text in HELP for key in keys_of(column) if key != MOUSE}
+    return {
+        key: text for column, text in HELP for key in keys_of(column) if key not in (MOUSE, PRESETS)
+    }
 
 
 def flat(settings, prefix=""):
@@ -288,3 +292,20 @@ def test_an_engine_in_use_that_cannot_be_opened_again_keeps_its_place():
     live.note_engine(names[2], usable=False)
     press(live, "e")
     assert live.now.engine.name == names[3]
+
+
+def test_function_keys_apply_the_presets_in_their_order():
+    presets = [
+        {"name": "One", "values": {"background.current": "office"}},
+        {"name": "Two", "values": {"background.current": "beach", "refine.feather": 3}},
+    ]
+    live = Live(validated({"presets": presets}))
+    assert press(live, "F2")
+    assert (live.now.background.current, live.now.refine.feather) == ("beach", 3)
+    assert press(live, "F1")
+    assert (live.now.background.current, live.now.refine.feather) == ("office", 0)
+    with pytest.raises(SettingsError, match="F3: there is no preset 3"):
+        press(live, "F3")
+    assert live.now.background.current == "office"
+    press(live, "F13")
+    assert any(column == PRESETS and "preset" in text for column, text in HELP)

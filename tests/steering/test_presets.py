@@ -7,7 +7,7 @@ import pytest
 from realtime_bg.errors import SettingsError
 from realtime_bg.settings import Preset, load
 from realtime_bg.settings.live import Live
-from realtime_bg.steering.presets import MOST, Presets, captured, changes
+from realtime_bg.steering.presets import MOST, Presets, captured, changes, is_active, use
 
 
 @pytest.fixture
@@ -115,3 +115,28 @@ def test_a_file_with_presets_that_cannot_be(tmp_path, text, part):
 def test_an_empty_preset_means_the_defaults(live):
     live.modify(lambda _: changes(Preset(name="plain")))
     assert captured(live.now) == {}
+
+
+def test_a_preset_without_layers_leaves_them_alone(presets, live):
+    presets.save("Plain")
+    live.update(layers__items=[{"name": "Me", "text": "Ada"}], layers__shown=False)
+    presets.apply("Plain")
+    assert [item.name for item in live.now.layers.items] == ["Me"]
+    assert live.now.layers.shown
+    presets.save("Named")
+    live.update(layers__items=[])
+    presets.apply("Named")
+    assert [item.name for item in live.now.layers.items] == ["Me"]
+
+
+def test_the_preset_whose_settings_are_in_use_is_active(presets, live):
+    presets.save("Call")
+    (call,) = live.now.presets
+    assert is_active(call, live.now)
+    live.update(source__spec="demo", layers__items=[{"name": "Me", "text": "Ada"}])
+    assert is_active(call, live.now), "which are no part of it"
+    live.update(refine__feather=4)
+    assert not is_active(call, live.now)
+    use(live, "Call")
+    assert is_active(call, live.now)
+    assert load(presets.path).presets == (call,), "the mark is not saved"

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image as Pillow
 
 from realtime_bg.errors import SinkError
+from realtime_bg.sinks.coding import PRORES, VP9_ALPHA
 from realtime_bg.videos import joining
 from realtime_bg.videos.clips import Clip, Span
-from realtime_bg.videos.codings import PNG, PRORES, VP9_ALPHA, PartWriter, opaque
+from realtime_bg.videos.codings import PNG, PartWriter, opaque
 from realtime_bg.videos.parts import Part, Stopped
 from realtime_bg.videos.sequences import (
     not_of_a_sequence,

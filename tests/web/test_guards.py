@@ -53,7 +53,7 @@ def nested(key, value):
 FORBIDDEN = {
     *("source.spec", "source.size", "source.fps", "source.loop", "source.stall"),
     *("engine.model", "engine.combine.model", "engine.device", "engine.offline"),
-    *("engine.plate.file", "background.inpaint"),
+    *("engine.plate.file", "background.inpaint", "idle.background"),
     *("output.sinks", "output.folder", "privacy.max_age", "presets"),
 }
 

@@ -198,14 +198,41 @@ def test_presets_are_saved_applied_and_deleted(page):
     page.wait(lambda: page.settings()["refine"]["feather"] == 7)
     assert page.settings()["background"]["current"] == "office"
     assert page.settings()["output"]["mirror"] is False  # which the preset does not have
+    page.wait(lambda: page("#presets .preset").get_attribute("aria-pressed") == "true")
     page("#undo").click()
     page.wait(lambda: page.settings()["refine"]["feather"] == 1)
     assert page.settings()["output"]["mirror"] is True
+
+    page.wait(lambda: page("#presets .preset").get_attribute("aria-pressed") == "false")
+    page("body").send_keys(Keys.F1)
+    page.wait(lambda: page.settings()["refine"]["feather"] == 7)
 
     page('#presets [aria-label^="Delete"]').click()
     page.driver.switch_to.alert.accept()
     page.wait(lambda: not page.all("#presets .preset"))
     assert load(page.web.config).presets == ()
+
+
+def test_layers_are_added_changed_and_removed(page):
+    page.open("live")
+
+    def layers():
+        return page.settings()["layers"]["items"]
+
+    page("#layers-panel summary").click()
+    page("#layer-text").send_keys("Ada {time}")
+    page("#add-layer button").click()
+    page.wait(lambda: [item["text"] for item in layers()] == ["Ada {time}"])
+    page.wait(lambda: page.all("#layers fieldset"))
+    page("#layers fieldset input").send_keys(Keys.END)
+    page.wait(lambda: layers()[0]["position"][0] == 1)
+    page("#layers fieldset button").click()
+    page.wait(lambda: not layers()[0]["shown"])
+    page("#undo").click()
+    page.wait(lambda: layers()[0]["shown"])
+    page('#layers [aria-label^="Remove"]').click()
+    page.wait(lambda: not layers())
+    page.wait(lambda: not page.all("#layers fieldset"))
 
 
 def test_a_refusal_shows_its_cause_and_the_command_that_mends_it(page, monkeypatch, tmp_path):

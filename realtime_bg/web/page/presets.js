@@ -14,8 +14,9 @@ async function apply(name) {
   await send("/api/presets/apply", name);
 }
 
-function entry({ name }) {
-  const use = make("button", { type: "button", textContent: name, className: "preset" });
+function entry({ name }, index) {
+  const title = index < 12 ? `F${index + 1}` : "";
+  const use = make("button", { type: "button", textContent: name, className: "preset", title });
   use.addEventListener("click", () => apply(name).catch(() => {}));
   const remove = make("button", { type: "button", className: "small", textContent: "×", ariaLabel: `Delete the preset ${name}` });
   remove.addEventListener("click", () => {
@@ -28,10 +29,19 @@ export function begin() {
   let shown = null;
   on("settings", ({ presets }) => {
     const names = JSON.stringify(presets.map(({ name }) => name));
-    if (names === shown) return; // the focus stays where it is
+    if (names !== shown) $("presets").replaceChildren(...presets.map(entry)); // otherwise the focus stays
     shown = names;
-    $("presets").replaceChildren(...presets.map(entry));
-    if (!presets.length) $("presets").append(make("p", { className: "hint", textContent: "Keep all of this under a name, and come back to it with one click." }));
+    document.querySelectorAll("#presets .preset").forEach((button, index) => {
+      button.setAttribute("aria-pressed", presets[index].active);
+    });
+    if (!presets.length && !$("presets").children.length) $("presets").append(make("p", { className: "hint", textContent: "Keep all of this under a name, and come back to it with one click." }));
+  });
+  document.addEventListener("keydown", (event) => {
+    const number = /^F(\d+)$/.exec(event.key)?.[1];
+    const preset = state.settings?.presets[number - 1];
+    if (!preset || $("live").hidden || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    event.preventDefault();
+    apply(preset.name).catch(() => {});
   });
   $("save-preset").addEventListener("submit", async (event) => {
     event.preventDefault();
