@@ -7,9 +7,11 @@ import cv2
 
 from realtime_bg.backgrounds.current import Answer, CurrentBackground
 from realtime_bg.frames import Alpha, Composite, DeviceMatte, Frame, Image, Item, Size
+from realtime_bg.imaging.crops import WHOLE, Crop, cropped
 from realtime_bg.imaging.geometry import fit
 from realtime_bg.processing.buffers import Buffers
 from realtime_bg.processing.cards import card
+from realtime_bg.processing.framing import Framing, framed, output_size
 from realtime_bg.processing.fusing import edge_maps, needs_full_size
 from realtime_bg.processing.harmonise import Harmony
 from realtime_bg.processing.overlays import preview
@@ -39,6 +41,7 @@ class Compositor:
         self._previews = previews
         self._refine = settings.refine
         self._steady, self._harmony = Steady(), Harmony()
+        self._framing: Framing | None = None
         self._background = CurrentBackground(settings.background, stats, wait, answer)
         self._stats = stats
         self._buffers = Buffers()
@@ -53,8 +56,10 @@ class Compositor:
             self._epoch = frame.epoch
             background.reset()
         if shows_camera(settings) and background.passthrough:
-            return self._finish(frame.image, frame, None, settings)
+            crop = self._crop(frame, None, settings)
+            return self._finish(frame.image, frame, None, settings, crop)
         if isinstance(item, Frame) or item.lost:
+            self._crop(frame, None, settings)
             return self.without_camera(frame.size, frame.index, settings, at=frame.time)
         if settings.refine != self._refine:
             self._refine = settings.refine
@@ -65,10 +70,15 @@ class Compositor:
             if _as_it_is(settings) and not (background.needs_frame or background.passthrough):
                 with self._stats.stage("composite"):
                     image = item.over(background.render(frame.size, frame.time))
-                    return self._finish(image, frame, None, settings)
+                    return self._finish(image, frame, None, settings, None)
             item = item.downloaded()
         with self._stats.stage("upsample"):
             item = steadied(item, settings.refine, self._steady)
+            crop = self._crop(frame, item.alpha, settings)
+            # A replaced background stays where it is; the room moves with the person.
+            if crop is not None and not background.needs_frame:
+                item = framed(item, crop, output_size(frame.size, settings.frame))
+                frame, crop = item.frame, None
             maps = None if background.needs_frame else edge_maps(item, settings)
             person = upsampled(item, settings.refine) if maps is None else None
         with self._stats.stage("composite"):
@@ -81,13 +91,24 @@ class Compositor:
             if maps is not None:
                 mirror = settings.output.mirror
                 image = maps.over(behind, mirror, self._buffers.take(frame.image.shape))
-                return self._finish(image, frame, None, settings, mirrored=mirror)
+                return self._finish(image, frame, None, settings, None, mirrored=mirror)
             assert person is not None
             # Blur and erase show the real room, which needs no relighting
             if not background.needs_frame:
                 person = self._harmony(person, item, behind, settings.harmonise)
             image = behind if background.erases else over(person, behind)
-            return self._finish(image, frame, alpha, settings)
+            return self._finish(image, frame, alpha, settings, crop)
+
+    def _crop(self, frame: Frame, alpha: Alpha | None, settings: Settings) -> Crop | None:
+        """The part of the picture to be shown; None for the whole, without framing."""
+        if settings.frame.mode == "off":
+            if self._framing is not None:
+                self._framing, self._stats.shown_part = None, WHOLE
+            return None
+        if self._framing is None:
+            self._framing = Framing()
+        crop = self._stats.shown_part = self._framing(frame, alpha, settings.frame)
+        return crop
 
     def without_camera(
         self, size: Size, index: int, settings: Settings, text: str = "", at: float | None = None
@@ -95,6 +116,7 @@ class Compositor:
         """A composite without anything from the camera: the background alone, or a card. It is a
         card if there is ``text``, or if the background is made from the camera's picture."""
         now = time.monotonic() if at is None else at
+        size = output_size(size, settings.frame)
         background = self._background.get(settings.background)
         if text or background.needs_frame:
             image = card(size, text or "One moment")
@@ -117,11 +139,18 @@ class Compositor:
         frame: Frame,
         alpha: Alpha | None,
         settings: Settings,
+        crop: Crop | None,
         mirrored: bool = False,
     ) -> Composite:
+        """``crop``: the part of ``image`` that is still to be cut out; None if that is done."""
+        before = frame.image
+        if crop is not None:
+            size = output_size(frame.size, settings.frame)
+            image = cropped(image, crop, size)
+            before = cropped(before, crop, size) if settings.view.split else before
+            alpha = None if alpha is None else cropped(alpha, crop, size)
         if settings.output.mirror and not mirrored:
             image = cv2.flip(image, 1)
-        before = frame.image
         if settings.output.mirror and settings.view.split:
             before = cv2.flip(before, 1)
         if settings.output.mirror and settings.view.alpha and alpha is not None:
@@ -160,7 +189,7 @@ def _as_it_is(settings: Settings) -> bool:
     plain = RefineSettings()
     edge = ("threshold", "feather", "grow")
     same = all(getattr(settings.refine, name) == getattr(plain, name) for name in edge)
-    return same and not needs_full_size(settings)
+    return same and settings.frame.mode == "off" and not needs_full_size(settings)
 
 
 def shows_camera(settings: Settings) -> bool:

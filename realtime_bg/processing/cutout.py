@@ -96,7 +96,7 @@ class CutoutCompositor:
 
     def __init__(self, settings: Settings, stats: Stats) -> None:
         # The alpha is already refined.
-        self._settings = settings.model_copy(update={"refine": RefineSettings()})
+        self._settings = settings.as_it_is().model_copy(update={"refine": RefineSettings()})
         self._stats = stats
         self._compositor: Compositor | None = None
         self._spec = ""

@@ -1,6 +1,7 @@
 """All settings: their schema, loading them, and the cell that holds the current ones."""
 
 from realtime_bg.settings.fields import Point, at_home, check_device, check_size, parse_size
+from realtime_bg.settings.framing import FrameSettings
 from realtime_bg.settings.loading import (
     chosen_config,
     default_config,
@@ -31,6 +32,7 @@ __all__ = [
     "BackgroundSettings",
     "CombineSettings",
     "EngineSettings",
+    "FrameSettings",
     "GrabCutSettings",
     "HarmoniseSettings",
     "InstanceSettings",

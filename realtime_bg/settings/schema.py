@@ -6,14 +6,7 @@ defaults < config.yaml < environment (``REALTIME_BG_SECTION__KEY``) < flags.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from realtime_bg.settings.fields import (
     EveryField,
@@ -33,12 +26,8 @@ from realtime_bg.settings.fields import (
     parse_levels,
     parse_point,
 )
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
-    )
+from realtime_bg.settings.framing import FrameSettings
+from realtime_bg.settings.section import Section
 
 
 class SourceSettings(Section):
@@ -273,7 +262,7 @@ class ViewSettings(Section):
     help: bool = False
 
 
-PRESET_SECTIONS = ("engine", "background", "refine", "harmonise", "output.mirror")
+PRESET_SECTIONS = ("engine", "background", "refine", "harmonise", "frame", "output.mirror")
 NOT_IN_PRESETS = (  # belong to a machine or to the list of backgrounds, not to a look
     "background.items",
     "background.inpaint",
@@ -294,7 +283,7 @@ class Preset(Section):
     `in_preset` tells which keys there may be."""
 
     name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f/]+$")]
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = Field(default_factory=dict)
 
 
 def in_preset(key: str) -> bool:
@@ -320,6 +309,7 @@ class Settings(Section):
     background: BackgroundSettings = BackgroundSettings()
     refine: RefineSettings = RefineSettings()
     harmonise: HarmoniseSettings = HarmoniseSettings()
+    frame: FrameSettings = FrameSettings()
     output: OutputSettings = OutputSettings()
     privacy: PrivacySettings = PrivacySettings()
     view: ViewSettings = ViewSettings()
@@ -344,6 +334,11 @@ class Settings(Section):
             return self
         engine = self.engine.model_copy(update={"quality": quality})
         return self.model_copy(update={"engine": engine})
+
+    def as_it_is(self) -> Self:
+        """These settings with the whole picture shown, for photos and video files, where nobody is
+        followed."""
+        return self.model_copy(update={"frame": FrameSettings()})
 
 
 def _has(settings: Settings, key: str) -> bool:

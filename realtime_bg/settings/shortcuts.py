@@ -9,6 +9,7 @@ HELP = (
     ("m", "mirror"),
     ("e", "next engine"),
     ("p", "take a clean plate, for the engine plate"),
+    ("z", "follow head and shoulders; the whole picture"),
     ("v", "virtual camera on, off"),
     ("space", "pause: show a card, release the camera"),
     ("f", "freeze the picture"),

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from realtime_bg.backgrounds import cycle
 from realtime_bg.engines import installed
+from realtime_bg.imaging.crops import WHOLE, Crop
 from realtime_bg.settings import Point, Settings
 from realtime_bg.settings.live import Changes, Live
 from realtime_bg.steering.changes import apply
@@ -59,6 +60,7 @@ KEYS: dict[str, Key] = {
     "u": lambda _: {"background.current": "blur"},
     "x": lambda _: {"background.current": "erase"},
     "m": _toggle("output.mirror"),
+    "z": lambda s: {"frame.mode": "auto" if s.frame.mode == "off" else "off"},
     "e": _next_engine,
     "p": lambda s: {"plates": s.plates + 1},
     "v": _toggle("output.virtualcam"),
@@ -89,14 +91,16 @@ def press(live: Live, key: str) -> bool:
     return True
 
 
-def click(live: Live, point: Point) -> None:
+def click(live: Live, point: Point, part: tuple[float, float, float, float] = WHOLE) -> None:
     """Apply a click at ``point``, in fractions of the width and height of the shown picture: the
-    engine chroma takes the colour of its screen there. Other engines ignore it."""
+    engine chroma takes the colour of its screen there. Other engines ignore it. ``part``: what is
+    shown of the camera's picture, see `Stats.shown_part`."""
 
     def change(s: Settings) -> Changes:
         if "chroma" not in (s.engine.name, s.engine.combine.engine):
             return {}
         x, y = point
-        return {"engine.chroma.pick": (1 - x if s.output.mirror else x, y)}
+        place = Crop(*part).place((1 - x if s.output.mirror else x, y))
+        return {"engine.chroma.pick": place}
 
     apply(live, change)
