@@ -1,5 +1,6 @@
 """Where the heads and shoulders of people are in an alpha."""
 
+from bisect import insort
 from typing import NamedTuple
 
 import cv2
@@ -48,24 +49,24 @@ def busts(alpha: Alpha, size: Size) -> list[Bust]:
     if count < 2 or areas.max() < LEAST * mask.size:
         return []
     order = [at for at in np.argsort(-areas) if areas[at] >= BESIDE * areas.max()]
-    return [_bust(labels == at + 1) for at in order]
+    return [_bust((labels == at + 1).view(np.uint8)) for at in order]
 
 
-def _bust(part: NDArray[np.bool_]) -> Bust:
+def _bust(part: NDArray[np.uint8]) -> Bust:
     height, width = part.shape
-    rows = part.sum(axis=1).astype(np.float32)
+    rows = _sums(part, 1)
     ordered = np.sort(rows)
     # Half of the person is in narrower rows, half in wider ones
     usual = float(ordered[np.searchsorted(np.cumsum(ordered), rows.sum() / 2)])
     held = np.flatnonzero(rows >= NARROW * usual)
     top, bottom = int(held[0]), int(held[-1]) + 1
     head = _head(rows[top:bottom], height)
-    columns = part[top : top + max(1, round(head))].sum(axis=0)
+    columns = _sums(part[top : top + max(1, round(head))], 0)
     middle = float((np.arange(width) * columns).sum() / columns.sum()) + 0.5
     last = top + head + BELOW * head
     # Somebody who touches the person is in the same part; an arm held out is in few of its rows.
     shown = part[top : min(bottom, round(last))]
-    beside = np.flatnonzero(shown.sum(axis=0) > HALF * len(shown))
+    beside = np.flatnonzero(_sums(shown, 0) > HALF * len(shown))
     left, right = (int(beside[0]), int(beside[-1]) + 1) if len(beside) else (width, 0)
     return Bust(
         min(left, middle - ASIDE * head) / width,
@@ -75,17 +76,24 @@ def _bust(part: NDArray[np.bool_]) -> Bust:
     )
 
 
+def _sums(part: NDArray[np.uint8], axis: int) -> NDArray[np.float32]:
+    """The sums of its columns (0) or rows (1), ``float32``."""
+    return cv2.reduce(part, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32F).ravel()
+
+
 def _head(rows: NDArray[np.float32], height: int) -> float:
     """The height of the head with its neck, in pixels: down to where the shoulders begin. ``rows``:
     the width of the person in each row from the top of the head."""
     least = max(4, round(0.04 * height))
     found, widest, narrowest = 0.0, 0.0, 0.0
-    for row, wide in enumerate(rows):
+    above: list[float] = []
+    for row, wide in enumerate(rows.tolist()):
         if wide >= widest:
             widest = narrowest = wide
         narrowest = min(narrowest, wide)
         below_neck = narrowest <= NECK * widest and wide > BELOW_NECK * narrowest
-        usual = float(np.median(rows[: max(1, row)]))
+        usual = above[len(above) // 2] if above else 0.0
+        insort(above, wide)
         high = row >= max(least, HIGH * usual)
         if high and (below_neck or wide > SHOULDERS * usual):
             found = float(row)

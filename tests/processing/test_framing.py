@@ -230,6 +230,18 @@ def test_cutting_out_the_whole_is_nothing_and_parts_are_exact():
     assert framed(given, WHOLE, SIZE) is given
 
 
+@pytest.mark.parametrize("crop", [Crop(0.2, 0.1, 0.5, 0.5), Crop(0.123, 0.25, 0.71, 0.71)], ids=str)
+def test_large_pictures_are_cut_out_like_small_ones(crop):
+    size = 1024, 576
+    ramp = np.linspace(0, 1, size[0], dtype=np.float32)[None] + np.zeros((size[1], 1), np.float32)
+    small = cv2.resize(ramp, SIZE, interpolation=cv2.INTER_AREA)
+    fine, coarse = cropped(ramp, crop, size), cropped(small, crop, SIZE)
+    coarse = cv2.resize(coarse, size)
+    assert np.abs(fine - coarse)[:, 8:-8].max() < 1.5 / size[0]
+    assert fine[0, 0] == pytest.approx(crop.left, abs=2 / size[0])
+    assert fine[0, -1] == pytest.approx(crop.left + crop.width, abs=2 / size[0])
+
+
 def test_a_point_of_the_part_is_a_point_of_the_picture():
     assert Crop(0.2, 0.4, 0.5, 0.5).place((0.5, 0.0)) == pytest.approx((0.45, 0.4))
     assert WHOLE.place((1.0, 0.3)) == (1.0, 0.3)

@@ -131,6 +131,31 @@ def test_every_slider_sets_its_value_and_shows_it(page, name, value, section, ke
     assert not page("#undo").is_enabled()
 
 
+def test_framing_is_chosen_and_shows_the_sliders_that_belong_to_it(page):
+    page.open("live")
+    choice = "#live-framing select"
+    names = ("Zoom", "From the left", "From the top")
+
+    def visible():
+        return [page.slider("live", name).is_displayed() for name in names]
+
+    page.wait(lambda: visible() == [False] * 3)
+    for mode, shown in (("auto", [True, False, False]), ("fixed", [True] * 3)):
+        page.set(choice, mode)
+        page.wait(lambda mode=mode: page.settings()["frame"]["mode"] == mode)
+        page.wait(lambda shown=shown: visible() == shown)
+    page("#live-framing button").click()
+    page.wait(lambda: page.settings()["frame"]["portrait"])
+    for _ in range(3):
+        page("#undo").click()
+    page.wait(
+        lambda: (
+            page.settings()["frame"]
+            == {"mode": "off", "portrait": False, "x": 0.5, "y": 0.5, "zoom": 2.0}
+        )
+    )
+
+
 def test_a_drag_is_undone_at_once_and_reset_goes_back(page):
     page.open("live")
     slider = page.slider("live", "Soft edge")
