@@ -6,7 +6,7 @@ import time
 import cv2
 
 from realtime_bg.backgrounds.current import Answer, CurrentBackground
-from realtime_bg.frames import Alpha, Composite, DeviceMatte, Frame, Image, Item, Size
+from realtime_bg.frames import Alpha, Composite, DeviceMatte, Frame, Image, Item, Matte, Size
 from realtime_bg.imaging.crops import WHOLE, Crop, cropped
 from realtime_bg.imaging.geometry import fit
 from realtime_bg.processing.buffers import Buffers
@@ -17,6 +17,7 @@ from realtime_bg.processing.harmonise import Harmony
 from realtime_bg.processing.overlays import preview
 from realtime_bg.processing.refine import Refined, steadied, upsampled
 from realtime_bg.processing.steady import Steady
+from realtime_bg.processing.subject import Subject
 from realtime_bg.settings import RefineSettings, Settings
 from realtime_bg.stats import Stats
 
@@ -42,6 +43,7 @@ class Compositor:
         self._refine = settings.refine
         self._steady, self._harmony = Steady(), Harmony()
         self._framing: Framing | None = None
+        self._subject: Subject | None = None
         self._background = CurrentBackground(settings.background, stats, wait, answer)
         self._stats = stats
         self._buffers = Buffers()
@@ -74,6 +76,7 @@ class Compositor:
             item = item.downloaded()
         with self._stats.stage("upsample"):
             item = steadied(item, settings.refine, self._steady)
+            item = self._without_others(item, settings)
             crop = self._crop(frame, item.alpha, settings)
             # A replaced background stays where it is; the room moves with the person.
             if crop is not None and not background.needs_frame:
@@ -98,6 +101,15 @@ class Compositor:
                 person = self._harmony(person, item, behind, settings.harmonise)
             image = behind if background.erases else over(person, behind)
             return self._finish(image, frame, alpha, settings, crop)
+
+    def _without_others(self, matte: Matte, settings: Settings) -> Matte:
+        """The matte of those who are to be shown."""
+        if settings.subject.mode == "all":
+            self._subject = None
+            return matte
+        if self._subject is None:
+            self._subject = Subject(settings.subject.picks)
+        return self._subject(matte, settings.subject)
 
     def _crop(self, frame: Frame, alpha: Alpha | None, settings: Settings) -> Crop | None:
         """The part of the picture to be shown; None for the whole, without framing."""
@@ -189,7 +201,8 @@ def _as_it_is(settings: Settings) -> bool:
     plain = RefineSettings()
     edge = ("threshold", "feather", "grow")
     same = all(getattr(settings.refine, name) == getattr(plain, name) for name in edge)
-    return same and settings.frame.mode == "off" and not needs_full_size(settings)
+    whole = settings.frame.mode == "off" and settings.subject.mode == "all"
+    return same and whole and not needs_full_size(settings)
 
 
 def shows_camera(settings: Settings) -> bool:

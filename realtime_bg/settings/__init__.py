@@ -27,6 +27,7 @@ from realtime_bg.settings.schema import (
     SourceSettings,
     ViewSettings,
 )
+from realtime_bg.settings.subject import SubjectSettings
 
 __all__ = [
     "BackgroundSettings",
@@ -43,6 +44,7 @@ __all__ = [
     "RefineSettings",
     "Settings",
     "SourceSettings",
+    "SubjectSettings",
     "ViewSettings",
     "at_home",
     "check_device",

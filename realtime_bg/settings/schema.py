@@ -28,6 +28,7 @@ from realtime_bg.settings.fields import (
 )
 from realtime_bg.settings.framing import FrameSettings
 from realtime_bg.settings.section import Section
+from realtime_bg.settings.subject import SubjectSettings
 
 
 class SourceSettings(Section):
@@ -262,7 +263,15 @@ class ViewSettings(Section):
     help: bool = False
 
 
-PRESET_SECTIONS = ("engine", "background", "refine", "harmonise", "frame", "output.mirror")
+PRESET_SECTIONS = (
+    "engine",
+    "background",
+    "refine",
+    "harmonise",
+    "frame",
+    "subject.mode",
+    "output.mirror",
+)
 NOT_IN_PRESETS = (  # belong to a machine or to the list of backgrounds, not to a look
     "background.items",
     "background.inpaint",
@@ -310,6 +319,7 @@ class Settings(Section):
     refine: RefineSettings = RefineSettings()
     harmonise: HarmoniseSettings = HarmoniseSettings()
     frame: FrameSettings = FrameSettings()
+    subject: SubjectSettings = SubjectSettings()
     output: OutputSettings = OutputSettings()
     privacy: PrivacySettings = PrivacySettings()
     view: ViewSettings = ViewSettings()
@@ -336,9 +346,10 @@ class Settings(Section):
         return self.model_copy(update={"engine": engine})
 
     def as_it_is(self) -> Self:
-        """These settings with the whole picture shown, for photos and video files, where nobody is
-        followed."""
-        return self.model_copy(update={"frame": FrameSettings()})
+        """These settings with the whole picture and everybody in it, for photos and video files,
+        where nobody is followed."""
+        shown = {"frame": FrameSettings(), "subject": SubjectSettings()}
+        return self.model_copy(update=shown)
 
 
 def _has(settings: Settings, key: str) -> bool:
