@@ -27,6 +27,7 @@ SIZE = 320, 180
 WORK = 256, 144  # of the alpha, as an engine gives it
 FPS = 30.0
 FRAMES = 240
+WIDEST = 0.9  # of the height; wider pictures show a group
 PRESENT = 0.01  # share of the picture that the person covers in frames that count
 SOFT = 0.8  # pixels by which the alpha is softened
 
@@ -71,7 +72,7 @@ def visit(beside: float, high: float, near: int) -> Way:
         if not 0.15 <= t <= 0.9:
             return None
         way = min(1.0, (t - 0.15) / 0.25, (0.9 - t) / 0.2)
-        return Place(2.3 + (beside - 2.3) * way, 0.2, high, near)
+        return Place(2.8 + (beside - 2.8) * way, 0.2, high, near)
 
     return place
 
@@ -81,19 +82,19 @@ def away(n: int, t: float) -> Place | None:
     there = ME(n, t)
     assert there is not None
     gone = max(0.0, min(1.0, (t - 0.25) / 0.15, (0.8 - t) / 0.15))
-    return None if gone == 1 else there._replace(x=there.x - 1.9 * gone)
+    return None if gone == 1 else there._replace(x=there.x - 2.2 * gone)
 
 
 CLIPS: dict[str, list[Way]] = {
-    "crosses behind": [ME, walk(-0.3, 2.1, 0.9, 0, 0.1, 0.9)],
-    "crosses in front": [ME, walk(-0.4, 2.2, 1.5, 2, 0.2, 0.8)],
+    "crosses behind": [ME, walk(-0.9, 2.7, 0.9, 0, 0.05, 0.95)],
+    "crosses in front": [ME, walk(-0.9, 2.7, 1.5, 2, 0.1, 0.9)],
     "touches and leaves": [ME, visit(1.28, 1.2, 0)],
     "larger, stands in front": [ME, visit(1.3, 1.9, 2)],
-    "leaves and comes back": [away, walk(2.1, 1.4, 1.0, 0, 0.1, 1.0)],
+    "leaves and comes back": [away, walk(2.6, 1.4, 1.0, 0, 0.05, 1.0)],
     "three people": [
         ME,
-        walk(-0.3, 2.1, 0.9, 0, 0.05, 0.7),
-        walk(2.2, -0.4, 1.4, 2, 0.35, 0.95),
+        walk(-0.9, 2.7, 0.9, 0, 0.02, 0.7),
+        walk(2.7, -0.9, 1.4, 2, 0.3, 0.98),
     ],
 }
 
@@ -102,17 +103,18 @@ def cutouts(folder: Path) -> list[Cutout]:
     """The people of the folder who are complete enough, in a fixed order."""
     found = []
     for path in sorted((folder / "cutouts").glob("*.png"))[::5]:
-        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        picture: Any = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         found.append(Cutout(picture[..., :3], picture[..., 3].astype(np.float32) / 255))
     for path in sorted((folder / "portraits" / "images").iterdir())[::6]:
         masks = list((folder / "portraits" / "masks").glob(f"{path.stem}.*"))
         picture = cv2.imread(str(path))
         if not masks or picture is None:
             continue
-        mask = cv2.imread(str(masks[0]), cv2.IMREAD_GRAYSCALE)
-        if mask is not None and mask.shape == picture.shape[:2]:
+        mask: Any = cv2.imread(str(masks[0]), cv2.IMREAD_GRAYSCALE)
+        if isinstance(mask, np.ndarray) and mask.shape == picture.shape[:2]:
             found.append(Cutout(picture, largest(mask).astype(np.float32)))
-    return [trimmed(one) for one in found]
+    people = [trimmed(one) for one in found]
+    return [one for one in people if one.mask.shape[1] < WIDEST * one.mask.shape[0]]
 
 
 def largest(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

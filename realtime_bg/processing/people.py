@@ -19,6 +19,7 @@ SHARE = 0.15  # of somebody's pixels that make them part of a connected region
 MOST_OF = 0.3  # of a region's pixels that do so, too
 AWAY = 2.5  # pixels from where anybody was expected: something new
 NEWCOMER = 0.1  # of the person it touches: something new of this size is another person
+SUDDEN = 0.2  # of the same: nobody grows by so much in one frame
 UNLIKE = 0.3  # probability of being the known person's colour, below which it is somebody else's
 LIKE = 0.72  # similarity of colours, 0 to 1, from which somebody who appears has come back
 REMEMBERED = 8.0  # seconds for which somebody hidden is expected behind another person
@@ -173,11 +174,16 @@ class People:
             return
         usual = one.colours[codes] * np.float32(len(one.colours))
         new = far & where & (_spread(usual / (usual + 1)) < UNLIKE)
-        count, parts, table, _ = cv2.connectedComponentsWithStats(new.view(np.uint8))
-        least = max(LEAST * labels.size, NEWCOMER * np.count_nonzero(one.mask))
-        for part in range(1, count):
-            if table[part, cv2.CC_STAT_AREA] >= least:
-                labels[parts == part] = self._arrived(parts == part, labels, codes, now)
+        area = np.count_nonzero(one.mask)
+        for parts, share in ((far & where, SUDDEN), (new, NEWCOMER)):
+            count, regions, table, _ = cv2.connectedComponentsWithStats(parts.view(np.uint8))
+            found = False
+            for part in range(1, count):
+                if table[part, cv2.CC_STAT_AREA] >= max(LEAST * labels.size, share * area):
+                    labels[regions == part] = self._arrived(regions == part, labels, codes, now)
+                    found = True
+            if found:
+                return
 
     def _arrived(self, where: Mask, labels: Labels, codes: Codes, now: float) -> int:
         """The number of somebody who has appeared: a known one who has come back, or a new one."""
@@ -187,10 +193,10 @@ class People:
             for one in self.known.values()
             if not one.visible and not (labels == one.number).any()
         ]
-        best = max(away, key=lambda one: _similar(one.colours, colours), default=None)
-        if best is not None and _similar(best.colours, colours) >= LIKE:
-            best.visible = True
-            return best.number
+        ranked = sorted((-_similar(one.colours, colours), one.number) for one in away)
+        if ranked and -ranked[0][0] >= LIKE:
+            self.known[ranked[0][1]].visible = True
+            return ranked[0][1]
         number = next(free for free in range(1, 256) if free not in self.known)
         self.known[number] = Person(number, colours, where.copy(), now)
         return number
@@ -200,7 +206,7 @@ class People:
         for one in self.known.values():
             mask = labels == one.number
             area = np.count_nonzero(mask)
-            one.visible = area >= LEAST * labels.size / 2
+            one.visible = bool(area >= LEAST * labels.size / 2)
             if not one.visible:
                 continue
             one.seen = now
