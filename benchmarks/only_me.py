@@ -2,8 +2,8 @@
 
 python benchmarks/only_me.py FOLDER
 
-FOLDER has photos of people with masks, as `people` of the development data: cutouts (RGBA),
-portraits (images and masks). Each clip puts two or three of them into a room, where they cross,
+FOLDER has photos of people with masks, as `people` of the development data: cutouts (RGBA)
+and ccp (images and masks). Each clip puts two or three of them into a room, where they cross,
 touch, leave and come back. Printed for each way of meeting: in how many frames the right person is
 shown, how much of the others is visible, and what it costs.
 """
@@ -105,8 +105,8 @@ def cutouts(folder: Path) -> list[Cutout]:
     for path in sorted((folder / "cutouts").glob("*.png"))[::5]:
         picture: Any = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         found.append(Cutout(picture[..., :3], picture[..., 3].astype(np.float32) / 255))
-    for path in sorted((folder / "portraits" / "images").iterdir())[::6]:
-        masks = list((folder / "portraits" / "masks").glob(f"{path.stem}.*"))
+    for path in sorted((folder / "ccp" / "images").iterdir())[::40]:
+        masks = list((folder / "ccp" / "masks").glob(f"{path.stem}.*"))
         picture = cv2.imread(str(path))
         if not masks or picture is None:
             continue
@@ -225,8 +225,8 @@ def main() -> None:
 def line(name: str, found: list[dict[str, Any]]) -> str:
     mean = {key: float(np.mean([one[key] for one in found])) for key in found[0]}
     return (
-        f"{name:26} right person {mean['right']:6.1%}   of the others shown {mean['others']:6.2%}   "
-        f"of the person kept {mean['kept']:6.1%}   {mean['ms']:.1f} ms"
+        f"{name:26} right person {mean['right']:6.1%}   of the others shown {mean['others']:6.2%}  "
+        f"of the person kept {mean['kept']:6.1%}  {mean['ms']:.1f} ms"
     )
 
 

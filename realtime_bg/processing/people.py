@@ -22,6 +22,7 @@ NEWCOMER = 0.1  # of the person it touches: something new of this size is anothe
 SUDDEN = 0.2  # of the same: nobody grows by so much in one frame
 UNLIKE = 0.3  # probability of being the known person's colour, below which it is somebody else's
 LIKE = 0.72  # similarity of colours, 0 to 1, from which somebody who appears has come back
+BESIDE = 10  # pixels from where somebody was last seen: they may be hidden by who is there now
 REMEMBERED = 8.0  # seconds for which somebody hidden is expected behind another person
 LEARN = 0.1  # weight of the newest frame in the colours of somebody who touches nobody
 NEAR, WIDE = 3, 7  # pixels over which places and colours are averaged
@@ -40,13 +41,16 @@ Colours = NDArray[np.float32]  # (512,): how often each colour occurs
 @dataclass
 class Person:
     """``number``: the label, from 1. ``colours``: of their picture. ``mask``: where they were when
-    last seen alone. ``seen``: when they were last visible, in seconds. ``foot``: the lowest row."""
+    last seen alone. ``last``: the part of them that was last visible. ``age``: frames in which they
+    were alone. ``seen``: when they were last visible, in seconds. ``foot``: the lowest row."""
 
     number: int
     colours: Colours
     mask: Mask
+    last: Mask
     seen: float
     foot: int = 0
+    age: int = 1
     visible: bool = field(default=True)
 
 
@@ -121,8 +125,8 @@ class People:
         inside = (pairs >= SHARE * totals) | (pairs >= MOST_OF * areas)
         inside &= pairs > 0
         members = [
-            sorted(np.flatnonzero(row).tolist(), key=lambda one, at=at: -pairs[at, one])
-            for at, row in enumerate(inside)
+            [int(one) for one in np.argsort(-counts) if row[one]]
+            for row, counts in zip(inside, pairs, strict=True)
         ]
         shares = pairs / areas
         for one in range(1, most):
@@ -140,13 +144,13 @@ class People:
         return members
 
     def _behind(self, where: Mask, now: float) -> list[int]:
-        """Those who were last seen where this region is, and are hidden."""
+        """Those who were last seen beside this region, and are hidden."""
         return [
             one.number
             for one in self.known.values()
             if not one.visible
             and now - one.seen < REMEMBERED
-            and np.count_nonzero(one.mask & where) > SHARE * np.count_nonzero(one.mask)
+            and (_around(one.last, BESIDE) & where).any()
         ]
 
     def _whose(self, people: list[int], expected: Labels, codes: Codes) -> Labels:
@@ -169,6 +173,8 @@ class People:
     ) -> None:
         """Give a part of a region a label of its own if it is new, large and unlike the person."""
         one = self.known[int(labels[where][0])]
+        if _at_border(expected == one.number):
+            return
         far = cv2.distanceTransform((expected != one.number).view(np.uint8), cv2.DIST_L2, 3) > AWAY
         if np.count_nonzero(far & where) < LEAST * labels.size:
             return
@@ -198,7 +204,7 @@ class People:
             self.known[ranked[0][1]].visible = True
             return ranked[0][1]
         number = next(free for free in range(1, 256) if free not in self.known)
-        self.known[number] = Person(number, colours, where.copy(), now)
+        self.known[number] = Person(number, colours, where.copy(), where.copy(), now)
         return number
 
     def _remember(self, labels: Labels, solid: Labels, codes: Codes, now: float) -> None:
@@ -209,12 +215,16 @@ class People:
             one.visible = bool(area >= LEAST * labels.size / 2)
             if not one.visible:
                 continue
-            one.seen = now
+            one.seen, one.last = now, mask
             one.foot = int(np.flatnonzero(mask.any(axis=1))[-1])
-            around = cv2.dilate(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
-            touches = np.count_nonzero(around & (labels != one.number) & (labels != NOBODY))
+            touches = np.count_nonzero(
+                _around(mask, 1) & (labels != one.number) & (labels != NOBODY)
+            )
             if not touches and not (near[mask] > one.number).any():
-                one.colours += np.float32(LEARN) * (_histogram(codes[mask]) - one.colours)
+                one.age += 1
+                one.colours += np.float32(max(LEARN, 1 / one.age)) * (
+                    _histogram(codes[mask]) - one.colours
+                )
                 one.mask = mask
         gone = [one for one in self.known.values() if not one.visible]
         for one in sorted(gone, key=lambda one: one.seen)[: max(0, len(self.known) - 16)]:
@@ -229,6 +239,17 @@ def owners(labels: Labels) -> Labels:
     held = labels != NOBODY
     table[index[held]] = labels[held]
     return table[index]
+
+
+def _around(mask: Mask, by: int) -> Mask:
+    """The mask, enlarged by some pixels."""
+    kernel = np.ones((2 * by + 1, 2 * by + 1), np.uint8)
+    return cv2.dilate(mask.view(np.uint8), kernel).view(np.bool_)
+
+
+def _at_border(mask: Mask) -> bool:
+    """Whether a mask reaches the left, right or upper border, as that of somebody who comes in."""
+    return bool(mask[:, 0].any() or mask[:, -1].any() or mask[0].any())
 
 
 def _spread(values: Alpha, over: int = NEAR) -> Alpha:
