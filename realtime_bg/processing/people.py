@@ -29,6 +29,8 @@ NEAR, WIDE = 3, 7  # pixels over which places and colours are averaged
 SAME = 14.0  # grey levels by which a pixel that was moved along may differ
 BLIND = 0.2  # how much a place counts where the picture shows something new
 PLACE, COLOUR, MEMORY, NEARER = 1.0, 0.7, 0.15, 0.05  # weights of what tells whose a pixel is
+FAR, REACH = 0.8, 12.0  # weight of the distance from where somebody was, in full from this one on
+YOUNG = 5  # frames before which somebody is not known well
 HOME = 0.5  # of a region's pixels that make it somebody's own
 NOBODY = 0
 
@@ -100,6 +102,7 @@ class People:
                 if table[region, cv2.CC_STAT_AREA] >= LEAST * solid.size:
                     fresh.append(where)
                 continue
+            people = self._grown_together(people, expected)
             people += [one for one in self._behind(where, now) if one not in people]
             if len(people) == 1:
                 labels[where] = people[0]
@@ -143,6 +146,16 @@ class People:
                     members[at].remove(one)
         return members
 
+    def _grown_together(self, people: list[int], expected: Labels) -> list[int]:
+        """The members of a region without those who came into the picture in two parts, such as a
+        hand before a head: nobody has seen them apart from each other."""
+        people = [one for one in people if one in self.known]
+        young = [one for one in people if self.known[one].age < YOUNG]
+        for other in young[1:]:
+            expected[expected == other] = young[0]
+            del self.known[other]
+        return [one for one in people if one not in young[1:]]
+
     def _behind(self, where: Mask, now: float) -> list[int]:
         """Those who were last seen beside this region, and are hidden."""
         return [
@@ -163,7 +176,10 @@ class People:
         for one, share in zip(known, likely, strict=True):
             score = PLACE * self._trust * _spread((expected == one.number).astype(np.float32))
             score += COLOUR * _spread(share, WIDE)
-            if not one.visible:
+            if one.visible:
+                far = _distance(expected == one.number) / np.float32(REACH)
+                score -= FAR * np.minimum(far, 1)
+            else:
                 score += MEMORY * _spread(one.mask.astype(np.float32))
             scores.append(score + NEARER * (one is nearest))
         return np.asarray(people, np.uint8)[np.argmax(scores, axis=0)]
@@ -175,7 +191,7 @@ class People:
         one = self.known[int(labels[where][0])]
         if _at_border(expected == one.number):
             return
-        far = cv2.distanceTransform((expected != one.number).view(np.uint8), cv2.DIST_L2, 3) > AWAY
+        far = _distance(expected == one.number) > AWAY
         if np.count_nonzero(far & where) < LEAST * labels.size:
             return
         usual = one.colours[codes] * np.float32(len(one.colours))
@@ -241,6 +257,12 @@ def owners(labels: Labels) -> Labels:
     return table[index]
 
 
+def _distance(mask: Mask) -> Alpha:
+    """How far each pixel is from a mask; 0 inside."""
+    far: Alpha = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, 3)
+    return far
+
+
 def _around(mask: Mask, by: int) -> Mask:
     """The mask, enlarged by some pixels."""
     kernel = np.ones((2 * by + 1, 2 * by + 1), np.uint8)
@@ -253,7 +275,8 @@ def _at_border(mask: Mask) -> bool:
 
 
 def _spread(values: Alpha, over: int = NEAR) -> Alpha:
-    return cv2.blur(values, (over, over), borderType=cv2.BORDER_REPLICATE)
+    mean: Alpha = cv2.blur(values, (over, over), borderType=cv2.BORDER_REPLICATE)
+    return mean
 
 
 def _codes(picture: Image) -> Codes:
