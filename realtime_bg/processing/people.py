@@ -177,7 +177,7 @@ class People:
             score = PLACE * self._trust * _spread((expected == one.number).astype(np.float32))
             score += COLOUR * _spread(share, WIDE)
             if one.visible:
-                far = _distance(expected == one.number) / np.float32(REACH)
+                far = _distance((expected == one.number) | one.mask) / np.float32(REACH)
                 score -= FAR * np.minimum(far, 1)
             else:
                 score += MEMORY * _spread(one.mask.astype(np.float32))
@@ -286,8 +286,8 @@ def _codes(picture: Image) -> Codes:
 
 
 def _histogram(codes: Codes) -> Colours:
-    counts = np.bincount(codes, minlength=512).astype(np.float32)
-    return counts / max(1, len(codes))
+    counts = np.bincount(codes, minlength=512) / max(1, len(codes))
+    return counts.astype(np.float32)
 
 
 def _similar(one: Colours, other: Colours) -> float:
