@@ -30,7 +30,7 @@ SAME = 14.0  # grey levels by which a pixel that was moved along may differ
 BLIND = 0.2  # how much a place counts where the picture shows something new
 PLACE, COLOUR, MEMORY, NEARER = 1.0, 0.7, 0.15, 0.05  # weights of what tells whose a pixel is
 FAR, REACH = 0.8, 12.0  # weight of the distance from where somebody was, in full from this one on
-YOUNG = 5  # frames before which somebody is not known well
+YOUNG, NEW = 5, 45  # frames before which somebody is not known, and may still be coming in
 HOME = 0.5  # of a region's pixels that make it somebody's own
 NOBODY = 0
 
@@ -150,11 +150,12 @@ class People:
         """The members of a region without those who came into the picture in two parts, such as a
         hand before a head: nobody has seen them apart from each other."""
         people = [one for one in people if one in self.known]
-        young = [one for one in people if self.known[one].age < YOUNG]
-        for other in young[1:]:
-            expected[expected == other] = young[0]
+        new = [one for one in people if self.known[one].age < NEW]
+        merged = [one for one in new[1:] if self.known[one].age < YOUNG]
+        for other in merged:
+            expected[expected == other] = new[0]
             del self.known[other]
-        return [one for one in people if one not in young[1:]]
+        return [one for one in people if one not in merged]
 
     def _behind(self, where: Mask, now: float) -> list[int]:
         """Those who were last seen beside this region, and are hidden."""

@@ -61,6 +61,7 @@ KEYS: dict[str, Key] = {
     "x": lambda _: {"background.current": "erase"},
     "m": _toggle("output.mirror"),
     "z": lambda s: {"frame.mode": "auto" if s.frame.mode == "off" else "off"},
+    "o": lambda s: {"subject.mode": "main" if s.subject.mode == "all" else "all"},
     "e": _next_engine,
     "p": lambda s: {"plates": s.plates + 1},
     "v": _toggle("output.virtualcam"),
@@ -93,14 +94,18 @@ def press(live: Live, key: str) -> bool:
 
 def click(live: Live, point: Point, part: tuple[float, float, float, float] = WHOLE) -> None:
     """Apply a click at ``point``, in fractions of the width and height of the shown picture: the
-    engine chroma takes the colour of its screen there. Other engines ignore it. ``part``: what is
+    engine chroma takes the colour of its screen there, and with `subject.mode: pick` the person
+    there is shown. ``part``: what is
     shown of the camera's picture, see `Stats.shown_part`."""
 
     def change(s: Settings) -> Changes:
-        if "chroma" not in (s.engine.name, s.engine.combine.engine):
-            return {}
         x, y = point
         place = Crop(*part).place((1 - x if s.output.mirror else x, y))
-        return {"engine.chroma.pick": place}
+        changes: Changes = {}
+        if "chroma" in (s.engine.name, s.engine.combine.engine):
+            changes["engine.chroma.pick"] = place
+        if s.subject.mode == "pick":
+            changes |= {"subject.point": place, "subject.picks": s.subject.picks + 1}
+        return changes
 
     apply(live, change)
