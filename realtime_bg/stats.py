@@ -39,6 +39,8 @@ class Stats:
         self.model = ""
         self.recording_since: float | None = None  # monotonic seconds
         self.work_size: tuple[int, int] = (0, 0)
+        # The part of the camera's picture that is shown, see `imaging.crops.Crop`
+        self.shown_part = (0.0, 0.0, 1.0, 1.0)
         self.threads = 0  # of the network; 0 if there is none
         # Engines that failed too often: name -> reason, monotonic time at which it is tried again
         self.given_up: dict[str, tuple[str, float]] = {}

@@ -7,6 +7,7 @@ from typing import Any
 
 from realtime_bg.frames import Frame
 from realtime_bg.processing.compositor import fitted
+from realtime_bg.processing.framing import output_size
 from realtime_bg.processing.processor import Processor
 from realtime_bg.sinks import open_sink
 from realtime_bg.sinks.base import Sink
@@ -44,8 +45,9 @@ def run(
             if duration is not None and frame.time - start > duration - 0.5 / source.fps:
                 break
             if not sinks:
+                size = output_size(frame.size, processor.live.now.frame)
                 for spec in outputs:
-                    sinks.append(open_sink(spec, frame.size, source.fps))
+                    sinks.append(open_sink(spec, size, source.fps))
                     stack.push(_finisher(sinks[-1]))
                 for _ in range(WARM_UP):
                     processor.matte(frame)

@@ -209,7 +209,7 @@ class Pipeline:
             window.title(f"realtime-bg - {self._stats.fps:.0f} fps - {background}{recording}")
         goes_on = all(self._press(key) for key in window.typed())
         for point in window.clicked():
-            click(self._live, point)
+            click(self._live, point, self._stats.shown_part)
         return goes_on and window.is_open()
 
     def _press(self, key: str) -> bool:

@@ -16,14 +16,17 @@ from realtime_bg.frames import (
     Image,
     Item,
     Layer,
+    Matte,
     Size,
     downloaded,
 )
+from realtime_bg.imaging.crops import WHOLE, Crop, cropped
 from realtime_bg.imaging.geometry import fit
 from realtime_bg.processing.buffers import Buffers
 from realtime_bg.processing.cards import card
 from realtime_bg.processing.fading import Fade
-from realtime_bg.processing.fusing import edge_maps, needs_full_size
+from realtime_bg.processing.framing import Framing, framed, output_size
+from realtime_bg.processing.fusing import EdgeMaps, edge_maps, needs_full_size
 from realtime_bg.processing.harmonise import Harmony
 from realtime_bg.processing.idling import Idling
 from realtime_bg.processing.layers import Layers
@@ -31,6 +34,7 @@ from realtime_bg.processing.overlays import preview
 from realtime_bg.processing.person_layer import person_layer
 from realtime_bg.processing.refine import Refined, steadied, upsampled
 from realtime_bg.processing.steady import Steady
+from realtime_bg.processing.subject import Subject
 from realtime_bg.settings import RefineSettings, Settings
 from realtime_bg.sinks import wants_person
 from realtime_bg.stats import Stats
@@ -56,6 +60,8 @@ class Compositor:
         self._previews = previews
         self._refine = settings.refine
         self._steady, self._harmony = Steady(), Harmony()
+        self._framing: Framing | None = None
+        self._subject = Subject(settings.subject.picks)
         self._background = CurrentBackground(settings.background, stats, wait, answer)
         self._stats = stats
         self._buffers = Buffers()
@@ -70,64 +76,80 @@ class Compositor:
             item = downloaded(item)
             if self._idling.is_idle(item, settings):
                 return self._idle(item.frame, settings)
-        if isinstance(item, Frame) or item.lost or not wants_person(settings.output):
-            return self._composed(item, settings)
-        with self._stats.stage("upsample"):
-            matte = steadied(downloaded(item), settings.refine, self._steady)
-            person = person_layer(matte, settings.refine)
-        composite = self._composed(matte, settings, is_steady=True)
-        return replace(composite, person=_mirrored(person, settings))
-
-    def _composed(self, item: Item, settings: Settings, is_steady: bool = False) -> Composite:
         frame = item if isinstance(item, Frame) else item.frame
         background = self._background.get(settings.background)
         if frame.epoch != self._epoch:
             self._epoch = frame.epoch
             background.reset()
             self._fade.forget()
-        if shows_camera(settings) and background.passthrough:
+        plain = shows_camera(settings) and background.passthrough
+        wanted = wants_person(settings.output) and not isinstance(item, Frame) and not item.lost
+        if plain:
             self._fade.forget()
-            return self._finish(frame.image, frame, None, settings)
+            if not wanted:
+                crop = self._crop(frame, None, settings)
+                return self._finish(frame.image, frame, None, settings, crop)
         if isinstance(item, Frame) or item.lost:
+            self._crop(frame, None, settings)
             return self.without_camera(frame.size, frame.index, settings, at=frame.time)
         if settings.refine != self._refine:
             self._refine = settings.refine
             self._stats.notice(
                 f"threshold {self._refine.threshold:.2f}, feather {self._refine.feather} px"
             )
-        if isinstance(item, DeviceMatte):
-            if _as_it_is(settings) and not (background.needs_frame or background.passthrough):
-                with self._stats.stage("composite"):
-                    behind = background.render(frame.size, frame.time)
-                    image = item.over(self._under(background, behind, frame.time, settings))
-                    return self._finish(image, frame, None, settings, own=True)
-            item = item.downloaded()
+        if isinstance(item, DeviceMatte) and not wanted and _as_it_is(settings, background):
+            with self._stats.stage("composite"):
+                behind = background.render(frame.size, frame.time)
+                image = item.over(self._under(background, behind, frame.time, settings))
+                return self._finish(image, frame, None, settings, None, own=True)
         with self._stats.stage("upsample"):
-            if not is_steady:
-                item = steadied(item, settings.refine, self._steady)
-            maps = None if background.needs_frame else edge_maps(item, settings)
-            person = upsampled(item, settings.refine) if maps is None else None
+            matte = steadied(downloaded(item), settings.refine, self._steady)
+            matte = self._subject(matte, settings.subject)
+            crop = self._crop(frame, matte.alpha, settings)
+            alone = _alone(matte, crop, settings) if wanted else None
+            over_room = plain or background.needs_frame
+            if crop is not None and not over_room:
+                # A replaced background stays where it is; the room moves with the person.
+                matte, crop = framed(matte, crop, output_size(frame.size, settings.frame)), None
+            edge: EdgeMaps | Refined | None = None if over_room else edge_maps(matte, settings)
+            if edge is None and not plain:
+                edge = upsampled(matte, settings.refine)
+        if edge is None:
+            composite = self._finish(frame.image, frame, None, settings, crop)
+        else:
+            composite = self._over_background(matte, edge, background, crop, settings)
+        return composite if alone is None else replace(composite, person=alone)
+
+    def _over_background(
+        self,
+        matte: Matte,
+        edge: EdgeMaps | Refined,
+        background: Background,
+        crop: Crop | None,
+        settings: Settings,
+    ) -> Composite:
+        frame = matte.frame
         with self._stats.stage("composite"):
             whole = background.needs_frame or settings.view.alpha
-            alpha = person.alpha if person is not None and whole else None
+            alpha = edge.alpha if isinstance(edge, Refined) and whole else None
             if background.passthrough:  # the next background is still being opened
                 behind = card(frame.size, "")
             else:
                 behind = background.render(frame.size, frame.time, frame.image, alpha)
                 behind = self._under(background, behind, frame.time, settings)
-            if maps is not None:
+            if not isinstance(edge, Refined):
                 mirror = settings.output.mirror
-                image = maps.over(behind, mirror, self._buffers.take(frame.image.shape))
-                return self._finish(image, frame, None, settings, mirrored=mirror, own=True)
-            assert person is not None
+                image = edge.over(behind, mirror, self._buffers.take(frame.image.shape))
+                return self._finish(image, frame, None, settings, None, mirrored=mirror, own=True)
             # Blur and erase show the real room, which needs no relighting
             if not background.needs_frame:
-                person = self._harmony(person, item, behind, settings.harmonise)
-            image = behind if background.erases else over(person, behind)
-            return self._finish(image, frame, alpha, settings, own=image is not behind)
+                edge = self._harmony(edge, matte, behind, settings.harmonise)
+            image = behind if background.erases else over(edge, behind)
+            return self._finish(image, frame, alpha, settings, crop, own=image is not behind)
 
     def _idle(self, frame: Frame, settings: Settings) -> Composite:
-        image = self._idling.scene(frame.size, frame.time, settings)
+        size = output_size(frame.size, settings.frame)
+        image = self._idling.scene(size, frame.time, settings)
         image = self.layers.over(image, settings.layers, frame.time, own=False)
         return self._without_frame(image, frame.index, frame.time, settings)
 
@@ -136,12 +158,23 @@ class Compositor:
         image = self._fade(background, image, settings.background.fade / 1000, at)
         return self.layers.under(image, settings.layers, at, settings.output.mirror)
 
+    def _crop(self, frame: Frame, alpha: Alpha | None, settings: Settings) -> Crop | None:
+        """The part of the picture to be shown; None for the whole, without framing."""
+        if settings.frame.mode == "off":
+            if self._framing is not None:
+                self._framing, self._stats.shown_part = None, WHOLE
+            return None
+        self._framing = self._framing or Framing()
+        crop = self._stats.shown_part = self._framing(frame, alpha, settings.frame)
+        return crop
+
     def without_camera(
         self, size: Size, index: int, settings: Settings, text: str = "", at: float | None = None
     ) -> Composite:
         """A composite without anything from the camera: the background alone, or a card. It is a
         card if there is ``text``, or if the background is made from the camera's picture."""
         now = time.monotonic() if at is None else at
+        size = output_size(size, settings.frame)
         background = self._background.get(settings.background)
         if text or background.needs_frame:
             image = card(size, text or "One moment")
@@ -157,8 +190,7 @@ class Compositor:
         return replace(again, person=last.person)
 
     def _without_frame(self, image: Image, index: int, at: float, settings: Settings) -> Composite:
-        shown = self._preview(image, None, None, settings)
-        return Composite(image, index, at, shown)
+        return Composite(image, index, at, self._preview(image, None, None, settings))
 
     def _finish(
         self,
@@ -166,13 +198,20 @@ class Compositor:
         frame: Frame,
         alpha: Alpha | None,
         settings: Settings,
+        crop: Crop | None,
         mirrored: bool = False,
         own: bool = False,
     ) -> Composite:
+        """``crop``: the part of ``image`` that is still to be cut out; None if that is done."""
+        before = frame.image
+        if crop is not None:
+            size = output_size(frame.size, settings.frame)
+            image, own = cropped(image, crop, size), True
+            before = cropped(before, crop, size) if settings.view.split else before
+            alpha = None if alpha is None else cropped(alpha, crop, size)
         if settings.output.mirror and not mirrored:
             image, own = cv2.flip(image, 1), True
         image = self.layers.over(image, settings.layers, frame.time, own)
-        before = frame.image
         if settings.output.mirror and settings.view.split:
             before = cv2.flip(before, 1)
         if settings.output.mirror and settings.view.alpha and alpha is not None:
@@ -198,6 +237,13 @@ class Compositor:
         self._idling.close()
 
 
+def _alone(matte: Matte, crop: Crop | None, settings: Settings) -> Layer:
+    """The person without a background, for outputs that want none."""
+    if crop is not None:
+        matte = framed(matte, crop, output_size(matte.frame.size, settings.frame))
+    return _mirrored(person_layer(matte, settings.refine), settings)
+
+
 def _mirrored(image: Image, settings: Settings) -> Image:
     return cv2.flip(image, 1) if settings.output.mirror else image
 
@@ -218,12 +264,15 @@ def _fitted(layer: Layer, size: Size) -> Layer:
     return cv2.copyTo(small, small[..., 3])  # rounding must not leave colours where nobody is
 
 
-def _as_it_is(settings: Settings) -> bool:
-    """Whether a full-size matte can be blended without any refinement."""
+def _as_it_is(settings: Settings, background: Background) -> bool:
+    """Whether a full-size matte can be blended with a background without any refinement."""
+    if background.needs_frame or background.passthrough:
+        return False
     plain = RefineSettings()
     edge = ("threshold", "feather", "grow")
     same = all(getattr(settings.refine, name) == getattr(plain, name) for name in edge)
-    return same and not needs_full_size(settings)
+    whole = settings.frame.mode == "off" and settings.subject.mode == "all"
+    return same and whole and not needs_full_size(settings)
 
 
 def shows_camera(settings: Settings) -> bool:

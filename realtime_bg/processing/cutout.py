@@ -98,7 +98,7 @@ class CutoutCompositor:
     def __init__(self, settings: Settings, stats: Stats) -> None:
         # The alpha is already refined, and layers belong to live pictures.
         plain = {"refine": RefineSettings(), "layers": LayersSettings()}
-        self._settings = settings.model_copy(update=plain)
+        self._settings = settings.as_it_is().model_copy(update=plain)
         self._stats = stats
         self._compositor: Compositor | None = None
         self._spec = ""

@@ -1,6 +1,7 @@
 """All settings: their schema, loading them, and the cell that holds the current ones."""
 
 from realtime_bg.settings.fields import Point, at_home, check_device, check_size, parse_size
+from realtime_bg.settings.framing import FrameSettings
 from realtime_bg.settings.loading import (
     chosen_config,
     default_config,
@@ -26,11 +27,13 @@ from realtime_bg.settings.schema import (
     SourceSettings,
     ViewSettings,
 )
+from realtime_bg.settings.subject import SubjectSettings
 
 __all__ = [
     "BackgroundSettings",
     "CombineSettings",
     "EngineSettings",
+    "FrameSettings",
     "GrabCutSettings",
     "HarmoniseSettings",
     "InstanceSettings",
@@ -41,6 +44,7 @@ __all__ = [
     "RefineSettings",
     "Settings",
     "SourceSettings",
+    "SubjectSettings",
     "ViewSettings",
     "at_home",
     "check_device",

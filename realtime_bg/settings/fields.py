@@ -65,6 +65,11 @@ ThreadsField = Annotated[Annotated[int, Field(ge=1, le=256)] | None, BeforeValid
 EveryField = Annotated[Annotated[int, Field(ge=1, le=3)] | None, BeforeValidator(parse_auto)]
 
 
+def parse_off(value: object) -> object:
+    """``off``, which YAML reads as false, as the word; others pass through."""
+    return "off" if value is False else value
+
+
 def check_device(text: str) -> str:
     """Check that it is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. Raises ValueError."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):

@@ -4,9 +4,10 @@ import re
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from realtime_bg.settings.fields import File, Point, Share, parse_point
+from realtime_bg.settings.section import Section
 
 MOST = 16
 FIELD = re.compile(r"\{([^{}]*)\}")
@@ -42,15 +43,13 @@ def check_colour(text: str) -> str:
     return text
 
 
-class LayerSettings(BaseModel):
+class LayerSettings(Section):
     """One layer: a ``file`` or a ``text``.
 
     ``position``: (0, 0) puts it into the upper left corner, (1, 1) into the lower right one.
     ``scale``: its height as a fraction of the picture's. ``behind``: between background and person.
     ``colour``, ``plate`` (how dark the text's ground is) and ``font`` concern texts.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f/]+$")]
     file: File | None = None
@@ -80,10 +79,8 @@ def _named_once(items: tuple[LayerSettings, ...]) -> tuple[LayerSettings, ...]:
     return items
 
 
-class LayersSettings(BaseModel):
+class LayersSettings(Section):
     """All layers, the lowest first; ``shown`` hides or shows all of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     shown: bool = True
     items: Annotated[

@@ -13,7 +13,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from pydantic_settings import SettingsError as EnvironmentError_
 
 from realtime_bg.errors import SettingsError
-from realtime_bg.settings.schema import Section, Settings
+from realtime_bg.settings.schema import Settings
+from realtime_bg.settings.section import Section
 from realtime_bg.settings.yaml_text import parsed
 
 ENVIRONMENT_PREFIX = "REALTIME_BG_"

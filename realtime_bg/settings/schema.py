@@ -6,14 +6,7 @@ defaults < config.yaml < environment (``REALTIME_BG_SECTION__KEY``) < flags.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from realtime_bg.settings.fields import (
     EveryField,
@@ -33,13 +26,10 @@ from realtime_bg.settings.fields import (
     parse_levels,
     parse_point,
 )
+from realtime_bg.settings.framing import FrameSettings
 from realtime_bg.settings.layers import LayersSettings
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
-    )
+from realtime_bg.settings.section import Section
+from realtime_bg.settings.subject import SubjectSettings
 
 
 class SourceSettings(Section):
@@ -283,7 +273,16 @@ class ViewSettings(Section):
     help: bool = False
 
 
-PRESET_SECTIONS = ("engine", "background", "refine", "harmonise", "layers", "output.mirror")
+PRESET_SECTIONS = (
+    "engine",
+    "background",
+    "refine",
+    "harmonise",
+    "frame",
+    "layers",
+    "subject.mode",
+    "output.mirror",
+)
 NOT_IN_PRESETS = (  # belong to a machine or to the list of backgrounds, not to a look
     "background.items",
     "background.fade",
@@ -305,7 +304,7 @@ class Preset(Section):
     for the layers that they stay. `in_preset` tells which keys there may be."""
 
     name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f/]+$")]
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = Field(default_factory=dict)
 
 
 def in_preset(key: str) -> bool:
@@ -333,6 +332,8 @@ class Settings(Section):
     harmonise: HarmoniseSettings = HarmoniseSettings()
     layers: LayersSettings = LayersSettings()
     idle: IdleSettings = IdleSettings()
+    frame: FrameSettings = FrameSettings()
+    subject: SubjectSettings = SubjectSettings()
     output: OutputSettings = OutputSettings()
     privacy: PrivacySettings = PrivacySettings()
     view: ViewSettings = ViewSettings()
@@ -358,6 +359,12 @@ class Settings(Section):
         engine = self.engine.model_copy(update={"quality": quality})
         return self.model_copy(update={"engine": engine})
 
+    def as_it_is(self) -> Self:
+        """These settings with the whole picture and everybody in it, for photos and video files,
+        where nobody is followed."""
+        shown = {"frame": FrameSettings(), "subject": SubjectSettings()}
+        return self.model_copy(update=shown)
+
 
 def _has(settings: Settings, key: str) -> bool:
     at: Any = settings
@@ -365,4 +372,4 @@ def _has(settings: Settings, key: str) -> bool:
         if part not in getattr(type(at), "model_fields", ()):
             return False
         at = getattr(at, part)
-    return not isinstance(at, BaseModel)
+    return not isinstance(at, Section)

@@ -9,6 +9,8 @@ HELP = (
     ("m", "mirror"),
     ("e", "next engine"),
     ("p", "take a clean plate, for the engine plate"),
+    ("z", "follow head and shoulders; the whole picture"),
+    ("o", "only me: nobody else; everybody"),
     ("v", "virtual camera on, off"),
     ("space", "pause: show a card, release the camera"),
     ("f", "freeze the picture"),
@@ -21,7 +23,7 @@ HELP = (
     ("r", "record, stop recording"),
     ("s", "save a snapshot (PNG)"),
     ("d", "statistics (preview only)"),
-    ("click", "pick the screen's colour, for the engine chroma"),
+    ("click", "pick a person, or the screen's colour for the engine chroma"),
     ("h", "this help"),
 )
 # What each of two keys does that share a line of HELP, for buttons.

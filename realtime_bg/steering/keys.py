@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from realtime_bg.backgrounds import cycle
 from realtime_bg.engines import installed
 from realtime_bg.errors import SettingsError
+from realtime_bg.imaging.crops import WHOLE, Crop
 from realtime_bg.settings import Point, Settings
 from realtime_bg.settings.live import Changes, Live
 from realtime_bg.steering.changes import apply
@@ -61,6 +62,8 @@ KEYS: dict[str, Key] = {
     "u": lambda _: {"background.current": "blur"},
     "x": lambda _: {"background.current": "erase"},
     "m": _toggle("output.mirror"),
+    "z": lambda s: {"frame.mode": "auto" if s.frame.mode == "off" else "off"},
+    "o": lambda s: {"subject.mode": "main" if s.subject.mode == "all" else "all"},
     "e": _next_engine,
     "p": lambda s: {"plates": s.plates + 1},
     "v": _toggle("output.virtualcam"),
@@ -104,14 +107,20 @@ def press(live: Live, key: str) -> bool:
     return True
 
 
-def click(live: Live, point: Point) -> None:
+def click(live: Live, point: Point, part: tuple[float, float, float, float] = WHOLE) -> None:
     """Apply a click at ``point``, in fractions of the width and height of the shown picture: the
-    engine chroma takes the colour of its screen there. Other engines ignore it."""
+    engine chroma takes the colour of its screen there, and with `subject.mode: pick` the person
+    there is shown. ``part``: what is
+    shown of the camera's picture, see `Stats.shown_part`."""
 
     def change(s: Settings) -> Changes:
-        if "chroma" not in (s.engine.name, s.engine.combine.engine):
-            return {}
         x, y = point
-        return {"engine.chroma.pick": (1 - x if s.output.mirror else x, y)}
+        place = Crop(*part).place((1 - x if s.output.mirror else x, y))
+        changes: Changes = {}
+        if "chroma" in (s.engine.name, s.engine.combine.engine):
+            changes["engine.chroma.pick"] = place
+        if s.subject.mode == "pick":
+            changes |= {"subject.point": place, "subject.picks": s.subject.picks + 1}
+        return changes
 
     apply(live, change)

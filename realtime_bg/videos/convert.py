@@ -143,8 +143,9 @@ def span_of(source: Path, suffix: str, options: VideoOptions) -> Span:
 
 
 def run_settings(settings: Settings, options: VideoOptions) -> Settings:
-    """Return the settings of this run: quality "fine", and a black background for a cutout."""
-    settings = settings.at_quality("fine")
+    """Return the settings of this run: quality "fine", the whole picture, and a black background
+    for a cutout."""
+    settings = settings.at_quality("fine").as_it_is()
     if options.alpha is None:
         return settings
     background = settings.background.model_copy(update={"current": "black"})

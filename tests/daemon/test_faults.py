@@ -261,6 +261,7 @@ def rig(request, tmp_path, monkeypatch):
             {"name": "Clock", "text": "{time:%S}", "position": (1, 1), "behind": True},
             {"name": "Lost", "file": str(tmp_path / "lost.png")},
         ],
+        "subject.mode": "main",
         "privacy.max_age": 0.2,
         "engine.hang": 0.3,
         "engine.retries": RETRY.get(name, 0),

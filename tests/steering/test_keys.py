@@ -24,6 +24,8 @@ EXPECTED = {
     "u": ("background.current", "blur", "blur the room"),
     "x": ("background.current", "erase", "erase the person"),
     "m": ("output.mirror", True, "mirror"),
+    "z": ("frame.mode", "auto", "head and shoulders"),
+    "o": ("subject.mode", "main", "only me"),
     "e": ("engine.name", AFTER_RVM, "next engine"),
     "p": ("plates", 1, "clean plate"),
     "v": ("output.virtualcam", True, "virtual camera on"),
@@ -41,7 +43,7 @@ EXPECTED = {
     "d": ("view.stats", True, "statistics"),
     "h": ("view.help", True, "help"),
 }
-TOGGLES = [key for key in "mv facrdh" if key in EXPECTED]
+TOGGLES = [key for key in "mzov facrdh" if key in EXPECTED]
 
 
 def keys_of(column):
@@ -273,6 +275,21 @@ def test_a_click_picks_the_screens_colour_where_it_is_in_the_frame(mirror):
         "output.mirror",
     }
     assert any(column == MOUSE and "chroma" in text for column, text in HELP)
+
+
+def test_a_click_into_a_part_of_the_picture_is_one_into_the_whole():
+    live = Live(validated({"engine": {"name": "chroma"}, "output": {"mirror": True}}))
+    click(live, (0.25, 0.5), (0.4, 0.2, 0.5, 0.5))
+    assert live.now.engine.chroma.pick == pytest.approx((0.4 + 0.75 * 0.5, 0.45))
+
+
+def test_a_click_picks_a_person_only_if_people_are_picked():
+    for mode, picks in (("all", 0), ("main", 0), ("pick", 2)):
+        live = Live(validated({"subject": {"mode": mode}}))
+        for _ in range(2):
+            click(live, (0.2, 0.7), (0.5, 0.5, 0.5, 0.5))
+        assert live.now.subject.picks == picks
+        assert live.now.subject.point == ((0.6, 0.85) if picks else (0.5, 0.5))
 
 
 def test_a_click_is_nothing_to_other_engines_and_reaches_a_second_one():

@@ -131,6 +131,43 @@ def test_every_slider_sets_its_value_and_shows_it(page, name, value, section, ke
     assert not page("#undo").is_enabled()
 
 
+def test_framing_is_chosen_and_shows_the_sliders_that_belong_to_it(page):
+    page.open("live")
+    choice = "#live-framing label:nth-of-type(2) select"
+
+    def visible():
+        return [part.is_displayed() for part in page.all("#live-framing .slider")]
+
+    page.wait(lambda: visible() == [False] * 3)
+    for mode, shown in (("auto", [True, False, False]), ("fixed", [True] * 3)):
+        page.set(choice, mode)
+        page.wait(lambda mode=mode: page.settings()["frame"]["mode"] == mode)
+        page.wait(lambda shown=shown: visible() == shown)
+    page("#live-framing button").click()
+    page.wait(lambda: page.settings()["frame"]["portrait"])
+    for _ in range(3):
+        page("#undo").click()
+    page.wait(
+        lambda: (
+            page.settings()["frame"]
+            == {"mode": "off", "portrait": False, "x": 0.5, "y": 0.5, "zoom": 2.0}
+        )
+    )
+
+
+def test_a_click_into_the_picture_picks_a_person_only_when_people_are_picked(page):
+    page.open("live")
+    page.set("#live-framing select", "pick")
+    page.wait(lambda: page.settings()["subject"]["mode"] == "pick")
+    at = {"x": 0.25, "y": 0.5}
+    assert page.web.post("/api/click", json=at).json()["subject"]["picks"] == 1
+    assert page.settings()["subject"]["point"] == [0.25, 0.5]
+    assert page.web.post("/api/click", json={"x": 2, "y": 0}).status_code == 422
+    page.set("#live-framing select", "all")
+    page.wait(lambda: page.settings()["subject"]["mode"] == "all")
+    assert page.web.post("/api/click", json=at).json()["subject"]["picks"] == 1
+
+
 def test_a_drag_is_undone_at_once_and_reset_goes_back(page):
     page.open("live")
     slider = page.slider("live", "Soft edge")

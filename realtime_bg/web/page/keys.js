@@ -11,6 +11,8 @@ const PRESSED = "button, a, summary, input, [role=tab]"; // take the space bar a
 async function press(key, { snapshot }) {
   if (key === "s") await snapshot();
   else if (key in SWITCHES) await change({ [SWITCHES[key]]: !valueAt(state.settings, SWITCHES[key]) });
+  else if (key === "z") await change({ "frame.mode": state.settings.frame.mode === "off" ? "auto" : "off" });
+  else if (key === "o") await change({ "subject.mode": state.settings.subject.mode === "all" ? "main" : "all" });
   else if (key in CHOICES) await change({ "background.current": CHOICES[key]() });
   else tell("settings", await (await ask("/api/keys", sent("POST", { key }))).json());
 }

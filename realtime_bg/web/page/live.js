@@ -2,6 +2,7 @@
 
 import { gallery, addPicture } from "/static/backgrounds.js";
 import { $, ask, make, on, save, say, sent, state, tell, throttled, valueAt, withCommands } from "/static/core.js";
+import { framing } from "/static/framing.js";
 import { look } from "/static/look.js";
 import { change } from "/static/settings.js";
 
@@ -155,6 +156,8 @@ export async function begin(engines) {
   const pick = (spec, gesture) => change({ "background.current": spec }, gesture).catch(() => {});
   const backgrounds = gallery($("live-backgrounds"), ["blur", "none"], throttled(pick, 60));
   const sliders = look($("live-look"), throttledByKey((key, value, gesture) =>
+    change({ [key]: value }, gesture).catch(() => {})));
+  framing($("live-framing"), throttledByKey((key, value, gesture) =>
     change({ [key]: value }, gesture).catch(() => {})));
   options($("live-engine"), ["auto", ...engines].map((name) => [name, name]));
   $("live-engine").addEventListener("change", (event) => change({ "engine.name": event.target.value }).catch(() => {}));

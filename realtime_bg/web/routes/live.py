@@ -15,7 +15,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from realtime_bg.media.photos import encode
 from realtime_bg.settings.fields import SizeField
-from realtime_bg.steering.keys import KEYS, press
+from realtime_bg.steering.keys import KEYS, click, press
 from realtime_bg.web import cameras, remote
 from realtime_bg.web.answers import Refusal, busy
 from realtime_bg.web.context import (
@@ -43,6 +43,13 @@ class Key(BaseModel):
     """A key of the preview window."""
 
     key: str
+
+
+class Click(BaseModel):
+    """A click into the live picture, in fractions of its width and height."""
+
+    x: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    y: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Switch(BaseModel):
@@ -80,6 +87,13 @@ def key(here: Here, pressed: Key) -> dict[str, Any]:
     if pressed.key not in KEYS or pressed.key in NOT_HERE:
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"no such key: {pressed.key[:10]!r}")
     press(here.picture.live, pressed.key)
+    return remote.shown(here.picture.live, here.gallery)
+
+
+@router.post("/api/click", responses=WHY)
+def clicked(here: Here, at: Click) -> dict[str, Any]:
+    """Click into the picture, as in the preview window: on a person, or on a coloured screen."""
+    click(here.picture.live, (at.x, at.y), here.picture.stats.shown_part)
     return remote.shown(here.picture.live, here.gallery)
 
 
