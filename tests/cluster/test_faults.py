@@ -148,7 +148,11 @@ def test_ctrl_c_ends_it_cleanly(photos, place):
     words = [sys.executable, "-m", "realtime_bg", "image", "in", "-o", "out/", "-b", "blue"]
     words += ["-e", "embedded", "--cluster", "auto"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        until(lambda: (place / "out" / NAME).exists() and done(place / "out"))
+        until(
+            lambda: (place / "out" / NAME).exists() and done(place / "out"),
+            lambda: f"no photo was done; the command's exit code: {process.poll()}",
+            timeout=90,  # a new process, Ray, new workers and their engine
+        )
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)[1]
     assert process.returncode == 130, said
