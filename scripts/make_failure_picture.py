@@ -1,6 +1,6 @@
-"""Draw models/failures.jpg: where the built-in network fails on the demo's person.
+"""Draw docs/failures.jpg: where the built-in network fails on the demo's person.
 
-python scripts/make_failure_picture.py models/failures.jpg
+python scripts/make_failure_picture.py docs/failures.jpg
 
 Of many scenes of each kind of training/hard_scenes.py, made from the demo's portrait and the
 built-in rooms, the one with the lowest intersection over union is shown: the scene, what the
