@@ -7,7 +7,7 @@ import sys
 import textwrap
 
 import pytest
-from helpers.waiting import until
+from helpers.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -55,14 +55,14 @@ def test_sighup_reloads_what_can_be_reloaded(program):
         process.send_signal(signal.SIGHUP)
         until(lambda count=count: process.log().count("reloaded") == count)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
     assert process.log().endswith("stopped\n")
 
 
 def test_sighup_stops_what_cannot_be_reloaded(program):
     process = program(start_new_session=True)
     process.send_signal(signal.SIGHUP)
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
     assert process.log().endswith("stopped\n")
 
 
@@ -81,7 +81,7 @@ def test_a_closed_terminal_is_no_request_to_reload(program, closes):
     os.close(theirs)
     if closes:
         os.close(ours)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.log() == "ready\nstopped\n"
     else:
         process.send_signal(signal.SIGHUP)
@@ -93,7 +93,7 @@ def test_nohup_ignores_sighup(program):
     process = program("reload", before=["nohup"], start_new_session=True)
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
     assert process.log() == "ready\nstopped\n"
 
 
@@ -102,7 +102,7 @@ def test_sigusr1_prints_the_stacks_and_sigusr2_does_nothing(program):
     process.send_signal(signal.SIGUSR2)
     process.send_signal(signal.SIGUSR1)
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=10)
+    _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert b"most recent call first" in stderr
     assert b"wait" in stderr
@@ -112,7 +112,7 @@ def test_sigusr1_does_not_end_a_program_without_stderr(program):
     process = program(before=["sh", "-c", 'exec "$@" 2>&-', "sh"])
     process.send_signal(signal.SIGUSR1)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_the_server_outlives_sigusr1_and_ends_cleanly_with_its_terminal(tmp_path):
@@ -129,7 +129,7 @@ def test_the_server_outlives_sigusr1_and_ends_cleanly_with_its_terminal(tmp_path
         process.send_signal(signal.SIGUSR1)
         process.send_signal(signal.SIGHUP)
         try:
-            _, stderr = process.communicate(timeout=20)
+            _, stderr = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
     assert process.returncode == 0

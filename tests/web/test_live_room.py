@@ -314,7 +314,8 @@ def test_the_statistics_are_folded_and_have_axes(page):
     texts = "return [...document.querySelectorAll('#plot text')].map((one) => one.textContent)"
     labels = set(page.driver.execute_script(texts))
     assert {"0", "0 ms", "60 s ago", "now"} <= labels
-    assert labels & {"30", "40", "60"}  # frames per second, by how fast the machine is
+    # frames per second, by how fast the machine is
+    assert any(label.isdigit() and int(label) >= 30 for label in labels)
     page.wait(lambda: "network" in page("#stages").text)
 
 
