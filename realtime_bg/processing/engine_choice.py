@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 LAST_RESORTS = ("embedded", "grabcut")  # need nothing but the installation; in order
 AUTO = ("rvm", *LAST_RESORTS)  # what `auto` tries, in order
 # What an engine does better than the one that replaces it
-ADDS = {"rvm": "rvm finds arms held out, and people without a face in view, more reliably"}
+ADDS = {"rvm": "rvm finds arms held out more reliably, and its edges are finer"}
 GOOD_RUN = 100  # frames without a failure after which earlier failures no longer count
 
 
