@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from _labels import labelled
 
 from realtime_bg.backgrounds import open_background
 from realtime_bg.frames import Alpha, Image
@@ -71,16 +72,10 @@ def worst(kind: str, rooms: list[Image], matter: PictureMatter) -> Image:
     green = np.full_like(image, GREEN)
     kept, there = (cv2.blendLinear(image, green, one, 1 - one) for one in (alpha, truth))
     labels = KINDS[kind], f"kept (IoU {overlap:.2f})", "who is there"
-    panels = [panel(*one) for one in zip((image, kept, there), labels, strict=True)]
-    return np.hstack(panels)
-
-
-def panel(image: Image, label: str) -> Image:
-    """The reduced image with a line of text below."""
-    part = cv2.resize(image, SHOWN, interpolation=cv2.INTER_AREA)
-    part = cv2.copyMakeBorder(part, 0, 26, 2, 2, cv2.BORDER_CONSTANT, value=(255, 255, 255))
-    place = 6, part.shape[0] - 8
-    return cv2.putText(part, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    pictures = (
+        cv2.resize(one, SHOWN, interpolation=cv2.INTER_AREA) for one in (image, kept, there)
+    )
+    return np.hstack([labelled(*one) for one in zip(pictures, labels, strict=True)])
 
 
 if __name__ == "__main__":

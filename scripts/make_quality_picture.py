@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from _labels import labelled
 
 from realtime_bg.frames import Image
 from realtime_bg.processing.processor import Processor
@@ -62,10 +63,7 @@ def panel(image: Image, label: str) -> Image:
     left, top, width, height = CROP
     part = image[top : top + height, left : left + width]
     part = cv2.resize(part, (ZOOM * width, ZOOM * height), interpolation=cv2.INTER_CUBIC)
-    part = cv2.copyMakeBorder(part, 0, 30, 2, 2, cv2.BORDER_CONSTANT, value=(255, 255, 255))
-    place = 8, part.shape[0] - 9
-    cv2.putText(part, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
-    return part
+    return labelled(part, label)
 
 
 if __name__ == "__main__":

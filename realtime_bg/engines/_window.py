@@ -13,14 +13,8 @@ from realtime_bg.imaging.geometry import Pixels, resize
 from realtime_bg.runtimes.input_size import STEP, fitting
 
 DENSER = 2.25  # pixels of the map, in network inputs
-ASPECTS = (
-    1.0,
-    0.85,
-    0.7,
-    0.6,
-    0.5,
-    0.42,
-)  # of the windows, as factors of the picture's, and their inverses
+# Aspect ratios of the windows, as factors of the picture's; the inverses are used as well
+ASPECTS = 1.0, 0.85, 0.7, 0.6, 0.5, 0.42
 SEEN = 0.2  # alpha from which somebody is there
 MARGIN = 0.06  # around people when a window is chosen, as a fraction of the picture's height
 EDGE = 0.02  # the same, from which the window has to follow them
@@ -101,15 +95,15 @@ class Windows:
     def follow(self, alpha: Alpha) -> None:
         """Choose the window of the next frame by this frame's alpha, ``float32 (h, w)``."""
         self._calm = max(0, self._calm - 1)
-        people = self._people(alpha, EDGE)
+        people = self._people(alpha)
         if people is None or self._calm:
             self.now = self.whole
             return
-        best = self._best(self._people(alpha, MARGIN) or people)
-        now = self.now.box
+        best = self._best(self._widened(people, MARGIN))
+        edge, now = self._widened(people, EDGE), self.now.box
         lost = any(
             inner < outer if side < 2 else inner > outer
-            for side, (inner, outer) in enumerate(zip(people, now, strict=True))
+            for side, (inner, outer) in enumerate(zip(edge, now, strict=True))
         )
         wide = self.now == self.whole
         loose = best != self.whole if wide else _density(best) > _density(self.now) / LOOSE
@@ -117,19 +111,29 @@ class Windows:
         if lost or self._loose > (SOON if wide else AFTER):
             self.now, self._loose = best, 0
 
-    def _people(self, alpha: Alpha, margin: float) -> Corners | None:
-        """The box around everybody in pixels of the map, with a margin; None if nobody is there."""
+    def _people(self, alpha: Alpha) -> tuple[float, float, float, float] | None:
+        """The box around everybody in pixels of the map; None if nobody is there."""
         seen = alpha > SEEN
         columns, rows = np.flatnonzero(seen.any(0)), np.flatnonzero(seen.any(1))
         if not len(rows):
             return None
         across, down = self.map[0] / alpha.shape[1], self.map[1] / alpha.shape[0]
-        around = margin * self.map[1]
         return (
-            max(0, math.floor(columns[0] * across - around)),
-            max(0, math.floor(rows[0] * down - around)),
-            min(self.map[0], math.ceil((columns[-1] + 1) * across + around)),
-            min(self.map[1], math.ceil((rows[-1] + 1) * down + around)),
+            columns[0] * across,
+            rows[0] * down,
+            (columns[-1] + 1) * across,
+            (rows[-1] + 1) * down,
+        )
+
+    def _widened(self, box: tuple[float, float, float, float], margin: float) -> Corners:
+        """The box with a margin, as a fraction of the map's height, inside the map."""
+        around = margin * self.map[1]
+        left, top, right, bottom = box
+        return (
+            max(0, math.floor(left - around)),
+            max(0, math.floor(top - around)),
+            min(self.map[0], math.ceil(right + around)),
+            min(self.map[1], math.ceil(bottom + around)),
         )
 
     def _best(self, people: Corners) -> Window:

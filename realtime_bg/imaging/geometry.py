@@ -89,9 +89,9 @@ def even(size: Size) -> Size:
     return max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
 
 
-def cropped(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
-    """``pixels`` (H, W) or (H, W, C) cropped to ``size``, C-contiguous; a side of 1 is padded to
-    2."""
+def trimmed(pixels: NDArray[Any], size: Size) -> NDArray[Any]:
+    """``pixels`` (H, W) or (H, W, C) without what lies to the right of ``size`` or below it,
+    C-contiguous; a side of 1 is padded to 2."""
     width, height = size
     part = pixels[:height, :width]
     rows, columns = height - part.shape[0], width - part.shape[1]

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from realtime_bg.settings.fields import File, Point, Share, parse_point
-from realtime_bg.settings.section import Section
+from realtime_bg.settings.section import Section, named_once
 
 MOST = 16
 FIELD = re.compile(r"\{([^{}]*)\}")
@@ -71,18 +71,10 @@ class LayerSettings(Section):
         return self
 
 
-def _named_once(items: tuple[LayerSettings, ...]) -> tuple[LayerSettings, ...]:
-    names = [item.name for item in items]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"there are two layers called {name!r}; rename one")
-    return items
-
-
 class LayersSettings(Section):
     """All layers, the lowest first; ``shown`` hides or shows all of them."""
 
     shown: bool = True
     items: Annotated[
-        tuple[LayerSettings, ...], Field(max_length=MOST), AfterValidator(_named_once)
+        tuple[LayerSettings, ...], Field(max_length=MOST), AfterValidator(named_once("layers"))
     ] = ()

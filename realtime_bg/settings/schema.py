@@ -28,7 +28,7 @@ from realtime_bg.settings.fields import (
 )
 from realtime_bg.settings.framing import FrameSettings
 from realtime_bg.settings.layers import LayersSettings
-from realtime_bg.settings.section import Section
+from realtime_bg.settings.section import Section, named_once
 from realtime_bg.settings.subject import SubjectSettings
 
 
@@ -313,14 +313,6 @@ def in_preset(key: str) -> bool:
     return inside and key not in NOT_IN_PRESETS
 
 
-def _named_once(presets: tuple[Preset, ...]) -> tuple[Preset, ...]:
-    names = [preset.name for preset in presets]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"there are two presets called {name!r}; rename one")
-    return presets
-
-
 class Settings(Section):
     """All settings. ``paused``, ``frozen``, ``snapshots``, ``resets`` and ``plates`` are live
     state; the last three are counters that trigger an action each time they increase."""
@@ -337,7 +329,7 @@ class Settings(Section):
     output: OutputSettings = OutputSettings()
     privacy: PrivacySettings = PrivacySettings()
     view: ViewSettings = ViewSettings()
-    presets: Annotated[tuple[Preset, ...], AfterValidator(_named_once)] = ()
+    presets: Annotated[tuple[Preset, ...], AfterValidator(named_once("presets"))] = ()
     paused: bool = False
     frozen: bool = False
     snapshots: Annotated[int, Field(ge=0)] = 0

@@ -1,5 +1,8 @@
 """The base of every section of the settings: frozen, without unknown keys, without NaN."""
 
+from collections.abc import Callable
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -7,3 +10,17 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
     )
+
+
+def named_once(kind: str) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """A check that no two of some things with a ``name``, in the plural a ``kind``, have the same
+    one; it raises ValueError."""
+
+    def check(items: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = [item.name for item in items]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"there are two {kind} called {name!r}; rename one")
+        return items
+
+    return check

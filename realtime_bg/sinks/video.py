@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from realtime_bg.errors import SinkError, reason
 from realtime_bg.frames import Composite, Size
-from realtime_bg.imaging.geometry import cropped, even
+from realtime_bg.imaging.geometry import even, trimmed
 from realtime_bg.sinks.base import Sink
 from realtime_bg.sinks.coding import ROUNDED, Coding, recording
 
@@ -77,7 +77,7 @@ class VideoSink(Sink):
         return composite.image
 
     def send(self, composite: Composite) -> None:
-        image = cropped(self.pixels(composite), self._even)
+        image = trimmed(self.pixels(composite), self._even)
         picture = av.VideoFrame.from_ndarray(image, format=self._coding.given)
         if self._coding.pixels.startswith("yuv"):
             picture = picture.reformat(

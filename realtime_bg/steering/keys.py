@@ -110,8 +110,7 @@ def press(live: Live, key: str) -> bool:
 def click(live: Live, point: Point, part: tuple[float, float, float, float] = WHOLE) -> None:
     """Apply a click at ``point``, in fractions of the width and height of the shown picture: the
     engine chroma takes the colour of its screen there, and with `subject.mode: pick` the person
-    there is shown. ``part``: what is
-    shown of the camera's picture, see `Stats.shown_part`."""
+    there is shown. ``part``: what is shown of the camera's picture, see `Stats.shown_part`."""
 
     def change(s: Settings) -> Changes:
         x, y = point

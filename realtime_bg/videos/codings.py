@@ -10,7 +10,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from realtime_bg.errors import SinkError, reason
-from realtime_bg.imaging.geometry import cropped, even
+from realtime_bg.imaging.geometry import even, trimmed
 from realtime_bg.sinks.coding import PRORES, ROUNDED, VP9_ALPHA, Coding, recording
 from realtime_bg.videos.clips import FULL, STUDIO, Clip, Colour
 
@@ -126,7 +126,7 @@ class PartWriter:
 
     def add(self, pixels: NDArray[Any], pts: int) -> None:
         """Encode a frame at a tick of the clip. Raises SinkError."""
-        picture = av.VideoFrame.from_ndarray(cropped(pixels, self._size), self._coding.given)
+        picture = av.VideoFrame.from_ndarray(trimmed(pixels, self._size), self._coding.given)
         if self._coding.pixels.startswith("yuv"):
             picture = _reformatted(picture, self._coding.pixels, self._colour)
             # ProRes says it in each picture.

@@ -1,0 +1,12 @@
+"""Panels of the documents' pictures: each with a line of text below."""
+
+import cv2
+
+from realtime_bg.frames import Image
+
+
+def labelled(image: Image, text: str) -> Image:
+    """The image on white paper, with a line of text below."""
+    panel = cv2.copyMakeBorder(image, 0, 30, 2, 2, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+    place = 8, panel.shape[0] - 9
+    return cv2.putText(panel, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
