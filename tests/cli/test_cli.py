@@ -542,7 +542,7 @@ def test_a_signal_ends_an_endless_job_with_a_playable_file(place, number):
         assert files() != ["out.mp4"]
         process.send_signal(number)
         try:
-            code = process.wait(2)
+            code = process.wait(60)
         finally:
             process.kill()
         said = process.stderr.read()
@@ -598,7 +598,7 @@ def test_a_pipe_holds_pictures_and_nothing_else(tmp_path):
         path.open("wb") as file,
         program("-o", "pipe:rgba", "--duration", "0.3", stdout=file) as it,
     ):
-        told = it.communicate(timeout=60)[1].decode()
+        told = it.communicate(timeout=120)[1].decode()
     assert it.returncode == 0, told
     assert told.strip() == "realtime-bg: 9 frames written to pipe:rgba"
     with av.open(str(path)) as container:

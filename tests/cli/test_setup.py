@@ -310,7 +310,7 @@ def test_a_signal_leaves_nothing(place, name, answers, words):
             said += part
         time.sleep(0.3)  # it is in the midst of what it has announced
         process.send_signal(getattr(signal, name))
-        code = process.wait(10)
+        code = process.wait(60)
         guard.cancel()
         heard = process.stderr.read()
     assert code == 130, heard

@@ -214,7 +214,7 @@ def served(tmp_path):
             with requests.Session() as session:
                 patient = requests.adapters.Retry(connect=8, backoff_factor=0.1)
                 session.mount("http://", requests.adapters.HTTPAdapter(max_retries=patient))
-                session.post(f"{base}/api/live", json={"on": True}, headers=headers, timeout=30)
+                session.post(f"{base}/api/live", json={"on": True}, headers=headers, timeout=120)
             yield address
         finally:
             process.terminate()
@@ -233,7 +233,7 @@ def test_a_running_server_is_watched_until_ctrl_c(served):
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert "failures" in once.stdout
     outside, inside = pty.openpty()

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 from helpers.clips import NEEDS_FFMPEG, clip, decoded, picture, sound, times
-from helpers.waiting import until
+from helpers.waiting import PATIENCE, until
 
 from realtime_bg.cluster.bulk import Cluster, Run
 from realtime_bg.cluster.manifest import NAME
@@ -62,6 +62,15 @@ def done(folder):
     return [line["unit"] for line in lines if line.get("state") == "done"]
 
 
+def first_result(process, folder):
+    """Wait until a command has done one unit: a new process, Ray, new workers, their engines."""
+    until(
+        lambda: (folder / NAME).exists() and done(folder),
+        lambda: f"no photo was done; the command's exit code: {process.poll()}",
+        timeout=2 * PATIENCE,
+    )
+
+
 class Once:
     """A `tick` that does something once, as soon as enough results are there."""
 
@@ -77,7 +86,7 @@ class Once:
 def kill_one(_):
     victim = workers()[0]
     victim.kill()
-    victim.wait(10)
+    victim.wait(60)
 
 
 def test_a_worker_that_is_killed_is_replaced(photos, place, caplog):
@@ -125,7 +134,7 @@ def test_a_command_that_is_killed_goes_on_where_it_was(photos, place):
     words = [sys.executable, "-m", "realtime_bg", "image", "in", "-o", "out/", "-b", "blue"]
     words += ["-e", "embedded", "--cluster", "auto", "--overwrite"]
     with subprocess.Popen(words) as process:
-        until(lambda: (place / "out" / NAME).exists() and done(place / "out"))
+        first_result(process, place / "out")
         process.kill()
     until(lambda: not workers(), "its workers outlive it")
     recorded = set(done(place / "out"))
@@ -148,13 +157,9 @@ def test_ctrl_c_ends_it_cleanly(photos, place):
     words = [sys.executable, "-m", "realtime_bg", "image", "in", "-o", "out/", "-b", "blue"]
     words += ["-e", "embedded", "--cluster", "auto"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        until(
-            lambda: (place / "out" / NAME).exists() and done(place / "out"),
-            lambda: f"no photo was done; the command's exit code: {process.poll()}",
-            timeout=90,  # a new process, Ray, new workers and their engine
-        )
+        first_result(process, place / "out")
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[1]
+        said = process.communicate(timeout=120)[1]
     assert process.returncode == 130, said
     assert "interrupted" in said
     assert "goes on from here" in said

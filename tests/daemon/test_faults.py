@@ -336,4 +336,4 @@ def test_it_survives(rig, name, monkeypatch):
     until(lambda: held()[0] <= before[0] and held()[1] <= before[1])
     assert rig.run.stop() < 2.5
     assert rig.run.raised is None
-    until(lambda: not bench.opened, timeout=2)
+    until(lambda: not bench.opened)

@@ -21,7 +21,7 @@ NS = {"t": "http://schemas.microsoft.com/windows/2004/02/mit/task"}
 def command(tmp_path, *words):
     line = [sys.executable, "-m", "realtime_bg", "install-service", *words]
     return subprocess.run(
-        line, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path
+        line, capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path
     )
 
 
@@ -158,7 +158,7 @@ def test_systemd_accepts_the_unit(tmp_path):
     line = ["systemd-analyze", "--user", "--man=no", "verify", str(unit)]
     environment = {"PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": str(tmp_path)}
     result = subprocess.run(
-        line, capture_output=True, text=True, check=False, timeout=60, env=environment
+        line, capture_output=True, text=True, check=False, timeout=120, env=environment
     )
     assert result.returncode == 0, result.stderr
     assert "realtime-bg.service" not in result.stderr

@@ -170,7 +170,7 @@ def holder(tmp_path):
         assert process.stdout.readline() == b"ready\n"
         yield path, process
         process.stdin.close()
-        process.wait(10)
+        process.wait(60)
 
 
 @on_linux
@@ -179,7 +179,7 @@ def test_the_holder_is_named(holder):
     name = pathlib.Path(f"/proc/{process.pid}/comm").read_text().strip()
     assert devices.held_by(str(path)) == f"{name} (pid {process.pid})"
     process.stdin.close()
-    process.wait(10)
+    process.wait(60)
     assert devices.held_by(str(path)) == ""
 
 

@@ -42,7 +42,7 @@ class Worker:
         with self.log.open("rb") as log:
             log.seek(before)
             said = log.read()
-        assert answer, (self.process.wait(10), said)
+        assert answer, (self.process.wait(60), said)
         return *json.loads(answer), said
 
 

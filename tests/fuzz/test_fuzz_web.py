@@ -36,7 +36,7 @@ class Web:
         self.session.headers["Authorization"] = f"Bearer {token}"
 
     def ask(self, method, path, **options):
-        answer = self.session.request(method, self.address + path, timeout=60, **options)
+        answer = self.session.request(method, self.address + path, timeout=120, **options)
         assert answer.status_code < 500, answer.text
         return answer
 
@@ -201,7 +201,7 @@ def test_random_frames(web):
     @bounded(40)
     @given(st.lists(frames, max_size=4))
     def send(parts):
-        with socket.create_connection((host, int(port)), timeout=20) as own:
+        with socket.create_connection((host, int(port)), timeout=120) as own:
             own.sendall(request)
             answer = own.recv(4096)
             # The places of those who have just left may not be free yet.

@@ -21,7 +21,7 @@ def ffmpeg(*words, given=None):
     words = ["ffmpeg", "-loglevel", "error", "-nostdin", "-y", *map(str, words)]
     if given is not None:
         words.remove("-nostdin")
-    return subprocess.run(words, input=given, capture_output=True, check=True, timeout=60).stdout
+    return subprocess.run(words, input=given, capture_output=True, check=True, timeout=120).stdout
 
 
 def ffprobe(path, *words):

@@ -50,6 +50,6 @@ class Running:
     def stop(self):
         begin = time.monotonic()
         self.daemon.stop()
-        self.thread.join(10)
+        self.thread.join(60)
         assert not self.thread.is_alive()
         return time.monotonic() - begin

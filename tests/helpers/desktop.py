@@ -125,7 +125,7 @@ class Desktop:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, number)
             with suppress(subprocess.TimeoutExpired):
-                child.wait(10)
+                child.wait(60)
 
     def start_pipewire(self):
         self.pipewire = self.start("pipewire")
@@ -143,7 +143,7 @@ class Desktop:
 
     def run(self, *command):
         return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+            command, env=self.environment, capture_output=True, text=True, timeout=120, check=False
         )
 
     def node(self, name):
@@ -272,7 +272,7 @@ class CallPage:
             return newest if newest and condition(newest[0]) else None
 
         said = lambda: f"{self.told}, {len(self.pictures)} pictures\n{logs()}"  # noqa: E731
-        return until(found, said, timeout=60)[0]
+        return until(found, said, timeout=120)[0]
 
 
 PAGE = """<!doctype html><video id=video muted playsinline></video><script>

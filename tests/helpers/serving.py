@@ -58,6 +58,6 @@ def served(folder, flags=None, token=TOKEN, **options):
             yield client
         finally:
             server.should_exit = True
-            thread.join(20)
+            thread.join(60)
             own.close()
     assert not thread.is_alive()

@@ -2,7 +2,7 @@
 
 import time
 
-PATIENCE = 30.0  # seconds; far more than a loaded machine needs, far less than a test's limit
+PATIENCE = 90.0  # seconds; far more than a loaded machine needs, far less than a test's limit
 
 
 def until(condition, what="it did not happen in time", *, timeout=PATIENCE):

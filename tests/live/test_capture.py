@@ -66,7 +66,7 @@ class Rig:
 
     def stop(self):
         self.run.stop()
-        assert self.run.join("capture", time.monotonic() + 5)
+        assert self.run.join("capture", time.monotonic() + 60)
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_an_abandoned_thread_that_comes_back_disturbs_nobody(rig, monkeypatch, t
     until(lambda: len(used.frames) == 2)
     closes = deaf.closes
     deaf.release.set()
-    old.join(5)
+    old.join(60)
     assert not old.is_alive()
     assert used.run.error is None
     assert used.capture.source is later

@@ -53,7 +53,7 @@ def rig():
         live=live, run=run, items=items, newest=newest, sent=sent, state=state, composing=composing
     )
     run.stop()
-    assert run.join("compositor", time.monotonic() + 5)
+    assert run.join("compositor", time.monotonic() + 60)
     processor.close()
 
 

@@ -65,7 +65,7 @@ def rig():
         run=run, processor=processor, frames=frames, items=items, state=state, inference=inference
     )
     run.stop()
-    assert run.join("inference", time.monotonic() + 5)
+    assert run.join("inference", time.monotonic() + 60)
 
 
 def test_what_is_matted_is_handed_on(rig):

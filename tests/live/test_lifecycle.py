@@ -13,7 +13,7 @@ from realtime_bg.live.slot import Closed, Slot
 
 
 def join(run, name):
-    return run.join(name, time.monotonic() + 5)
+    return run.join(name, time.monotonic() + 60)
 
 
 def test_stopping_wakes_those_who_wait_and_the_first_error_wins():

@@ -51,10 +51,10 @@ def test_an_outlet_waits_for_the_one_before_it():
     release.set()
     until(lambda: opened)
     assert opened == [True]
-    assert first.join(5)
+    assert first.join(60)
     assert not second.join(0)
     second.close()
-    assert second.join(5)
+    assert second.join(60)
     assert failed == []
 
 
@@ -69,7 +69,7 @@ def test_an_outlet_that_is_not_open_yet_has_no_viewer():
     outlet.sink.has_viewers = lambda: 1 / 0  # it was closed in the meantime
     assert outlet.has_viewers() is True
     outlet.close()
-    assert outlet.join(5)
+    assert outlet.join(60)
 
 
 def test_a_sink_that_fails_is_closed_as_incomplete_and_told():
@@ -81,7 +81,7 @@ def test_a_sink_that_fails_is_closed_as_incomplete_and_told():
     assert (sink.size, sink.fps) == ((6, 4), 25.0)
     sink.send = lambda _: 1 / 0
     outlet.slot.put(composite())
-    assert outlet.join(5)
+    assert outlet.join(60)
     ((given, error),) = failed
     assert given is outlet
     assert isinstance(error, ZeroDivisionError)
@@ -93,7 +93,7 @@ def test_a_sink_that_ends_is_complete():
     outlet.slot.put(composite())
     until(lambda: outlet.worked)
     outlet.close()
-    assert outlet.join(5)
+    assert outlet.join(60)
     assert outlet.sink.closed == [True]
 
 
@@ -107,7 +107,7 @@ def test_an_outlet_that_has_no_time_left_is_not_waited_for():
         assert outlet.join(seconds) is False
     assert waits == [0.0, 0.0, 1.5]
     outlet.close()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -124,7 +124,7 @@ def test_an_outlet_is_busy_only_while_its_sink_takes_a_picture(monkeypatch):
     until(lambda: outlet.worked)
     assert outlet.busy_since is None
     outlet.close()
-    assert outlet.join(5)
+    assert outlet.join(60)
 
 
 @pytest.mark.parametrize(("answer", "viewed"), [(None, True), (True, True), (False, False)])
@@ -133,14 +133,14 @@ def test_who_does_not_know_whether_anybody_looks_counts_as_watched(answer, viewe
     outlet.sink = SimpleNamespace(has_viewers=lambda: answer)
     assert outlet.has_viewers() is viewed
     outlet.close()
-    assert outlet.join(5)
+    assert outlet.join(60)
 
 
 def test_a_sink_that_cannot_be_opened_is_told_and_closed_by_nobody(caplog):
     failed = []
     outlet = Outlet("a", lambda size, fps: 1 / 0, 25.0, lambda *told: failed.append(told))
     outlet.slot.put(composite())
-    assert outlet.join(5)
+    assert outlet.join(60)
     ((given, error),) = failed
     assert given is outlet
     assert isinstance(error, ZeroDivisionError)

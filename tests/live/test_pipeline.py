@@ -316,7 +316,7 @@ def start():
     yield start
     for pipeline in running:
         pipeline.stop()
-        pipeline.thread.join(5)
+        pipeline.thread.join(60)
         assert not pipeline.thread.is_alive()
 
 
@@ -324,7 +324,7 @@ def finish(pipeline):
     """Stop it and check that it took less than the promised two seconds."""
     begin = time.monotonic()
     pipeline.stop()
-    pipeline.thread.join(5)
+    pipeline.thread.join(60)
     assert time.monotonic() - begin < 2.0
     assert pipeline.source.released or not pipeline.source.closed.is_set()
     return pipeline.raised

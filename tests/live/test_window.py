@@ -49,7 +49,7 @@ def display():
     finally:
         for process in (manager, server):
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 class Window:

@@ -146,7 +146,7 @@ def test_the_manual_page_is_that_of_the_present_help():
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
 def test_the_manual_page_is_good_roff():
     command = ["groff", "-man", "-Tascii", "-ww", "-z", str(ROOT / "packaging/realtime-bg.1")]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     assert done.stderr == ""
 
 
@@ -171,7 +171,7 @@ def test_the_desktop_entry_names_what_there_is():
         options = {name for option in commands[command].params for name in option.opts}
         assert {word for word in words if word.startswith("-")} <= options
     if shutil.which("desktop-file-validate"):
-        subprocess.run(["desktop-file-validate", str(path)], check=True, timeout=30)
+        subprocess.run(["desktop-file-validate", str(path)], check=True, timeout=120)
 
 
 def test_the_flatpak_draft_names_what_there_is():
@@ -248,7 +248,7 @@ def test_completion_is_installed_for_bash(tmp_path):
         sys.executable,
         program,
     ]
-    done = subprocess.run(call, check=False, env=variables, capture_output=True, timeout=30)
+    done = subprocess.run(call, check=False, env=variables, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
     script = tmp_path / ".bash_completions/realtime-bg.sh"
     assert str(script) in (tmp_path / ".bashrc").read_text()
@@ -257,6 +257,6 @@ def test_completion_is_installed_for_bash(tmp_path):
         check=True,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
     assert "realtime-bg" in done.stdout

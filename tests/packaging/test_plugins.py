@@ -88,7 +88,7 @@ def program(tmp_path, monkeypatch):
 
     def run(*words):
         command = [sys.executable, "-m", "realtime_bg", *words]
-        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
 
     return run
 

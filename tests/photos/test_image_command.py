@@ -542,7 +542,7 @@ def test_from_pipe_to_pipe(place):
     """The real thing: a process of its own, only the picture on its standard output."""
     data = photo(place / "me.png").read_bytes()
     command = [sys.executable, "-m", "realtime_bg", "image", "-", "--engine", "grabcut"]
-    result = subprocess.run(command, input=data, capture_output=True, check=False, timeout=60)
+    result = subprocess.run(command, input=data, capture_output=True, check=False, timeout=120)
     assert result.returncode == 0, result.stderr
     picture = read(result.stdout)
     assert (picture.format, picture.mode, picture.size) == ("PNG", "RGBA", (WIDTH, HEIGHT))

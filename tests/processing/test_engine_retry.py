@@ -170,7 +170,7 @@ def test_an_engine_that_hung_is_tried_again(stream):
     stream.until(lambda: stream.stats.engine == "room")
     state.fault["room"] = "raising"
     state.healed.set()
-    thread.join(10)
+    thread.join(60)
     old.close()
     assert stream.stats.engine == "room"
 

@@ -271,7 +271,7 @@ def test_one_that_hangs_bars_all_others_until_it_returns(rig, clock, caplog):
     assert rig.asked == ["room"]
     thread = rig.retries._hanging[0]._thread
     hanging.release.set()
-    thread.join(20)
+    thread.join(60)
     assert hanging.calls[-1] == "close"  # it came too late
     working = rig.engines["room"] = Fake()
     assert rig.update("room") is None
@@ -289,7 +289,7 @@ def test_a_trial_that_is_cancelled_leaves_nothing_behind(rig):
     thread = rig.retries._trial._thread
     rig.retries.cancel()
     engine.release.set()
-    thread.join(20)
+    thread.join(60)
     assert engine.calls[-1] == "close"
     working = rig.engines["room"] = Fake()
     assert rig.update("room") is None  # it is still due, and tried anew

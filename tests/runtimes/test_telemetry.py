@@ -27,5 +27,5 @@ def test_onnx_runtime_keeps_no_diary_to_send(tmp_path):
     variables = {name: value for name, value in os.environ.items() if name not in SILENCED_BY}
     for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "LOCALAPPDATA", "TEMP", "TMP"):
         variables[name] = str(tmp_path)
-    subprocess.run([sys.executable, "-c", RUN], check=True, env=variables, timeout=60)
+    subprocess.run([sys.executable, "-c", RUN], check=True, env=variables, timeout=120)
     assert list(tmp_path.rglob("*")) == []

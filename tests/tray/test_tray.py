@@ -86,7 +86,7 @@ class Session:
 
         def end():
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
         self._stack.callback(end)
         return process
@@ -207,7 +207,7 @@ def test_the_menu_switches_the_daemon_and_all_it_shows(session):
     until(lambda: "Pause" not in session.menu())
     assert session.property("tool_tip")[3] == "realtime-bg is off"
     session.choose("Close this icon")
-    assert tray.wait(10) == 0
+    assert tray.wait(60) == 0
 
 
 def test_a_daemon_that_does_not_start_says_why(session):
@@ -273,7 +273,7 @@ def test_in_a_panel_the_icon_changes_and_the_menu_can_be_clicked(session):
         in_panel(session)
     finally:
         display.terminate()
-        display.wait(10)
+        display.wait(60)
 
 
 def in_panel(session):
@@ -292,7 +292,7 @@ def in_panel(session):
     until(lambda: ask_once({"command": "settings"})["paused"], "not paused")
     until(lambda: looks(session, "paused"), "the icon does not show the pause")
     tray.terminate()
-    assert tray.wait(10) == 0
+    assert tray.wait(60) == 0
     until(lambda: not looks(session, "paused"), "the icon is still there")
 
 

@@ -443,7 +443,7 @@ def test_keys_are_those_of_the_window(web):
 
 def stream(web):
     """JPEGs of the stream."""
-    with web.get("/api/live/stream", stream=True, timeout=30) as answer:
+    with web.get("/api/live/stream", stream=True, timeout=120) as answer:
         assert answer.status_code == 200
         rest = b""
         for piece in answer.iter_content(4096):

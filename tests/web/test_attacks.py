@@ -31,7 +31,7 @@ def half_requests(port, count):
     opened = []
     try:
         for _ in range(count):
-            own = socket.create_connection(("127.0.0.1", port), timeout=10)
+            own = socket.create_connection(("127.0.0.1", port), timeout=120)
             own.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
             opened.append(own)
         yield opened
@@ -58,7 +58,7 @@ def test_half_requests_are_closed_after_a_while(web, monkeypatch):
 
 def test_half_a_second_request_is_closed_like_the_first(web, monkeypatch):
     """Of a connection that was kept alive; no token is needed for an answer."""
-    with socket.create_connection(("127.0.0.1", web.port), timeout=10) as own:
+    with socket.create_connection(("127.0.0.1", web.port), timeout=120) as own:
         own.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert own.recv(100_000).startswith(b"HTTP/1.1 401")
         monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
@@ -107,7 +107,7 @@ def test_messages_of_any_kind_do_not_end_the_events(web):
         events.send(b"\x00\xff" * 100)
         events.send("text")
         for _ in range(3):
-            assert events.recv(timeout=10)
+            assert events.recv(timeout=120)
 
 
 def test_an_open_websocket_is_no_half_request(web, monkeypatch):
@@ -160,7 +160,7 @@ def test_a_picture_is_not_decoded_before_it_has_a_place(web):
     finally:
         leave.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
 
 
 def test_the_gate_bounds_the_pixels_in_flight():
@@ -182,7 +182,7 @@ def test_the_gate_bounds_the_pixels_in_flight():
     until(lambda: len(inside) == 2)  # there is no place for a third one
     leave.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(most) == 8
     assert max(most) == 80
     with gate.admit(1000):  # larger than the gate: alone

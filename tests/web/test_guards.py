@@ -251,7 +251,7 @@ def test_a_gate_counts_what_is_inside():
         thread.start()
         thread.join(0.05)
         assert entered == []
-    thread.join(10)
+    thread.join(60)
     assert entered == [1]
     assert gate._inside == 0
 
@@ -271,7 +271,7 @@ def test_a_picture_that_cannot_be_decoded_leaves_its_place():
         thread.start()
     until(lambda: len(entered) == 3)
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
 
 
 def test_the_usual_limits():

@@ -95,7 +95,7 @@ def test_while_it_runs_the_counts_grow(web):
         known = {"Authorization": f"Bearer {TOKEN}"}
         address = f"ws://127.0.0.1:{web.port}/api/events"
         with connect(address, additional_headers=known) as events:
-            events.recv(timeout=20)
+            events.recv(timeout=120)
             assert value(scraped(web), "viewers") == 1
     finally:
         web.post("/api/live", json={"on": False})
@@ -117,7 +117,7 @@ def test_openmetrics_for_who_asks_for_it(web):
 def test_the_scrapers_token_opens_nothing_else(web):
     def ask(path, method="GET", token=SCRAPER):
         headers = {"Authorization": f"Bearer {token}"}
-        return requests.request(method, web.base + path, headers=headers, timeout=30).status_code
+        return requests.request(method, web.base + path, headers=headers, timeout=120).status_code
 
     assert ask("/metrics") == 200
     assert ask("/metrics", token=f"{SCRAPER}s") == ask("/metrics", token="") == 401
@@ -136,7 +136,7 @@ def test_the_scrapers_token_opens_nothing_else(web):
     for method in ("POST", "PUT", "DELETE"):
         assert ask("/metrics", method) == 401
     assert ask("/api/live", "POST") == 401
-    assert requests.get(f"{web.base}/?token={SCRAPER}", timeout=30).status_code == 401
+    assert requests.get(f"{web.base}/?token={SCRAPER}", timeout=120).status_code == 401
     with pytest.raises(InvalidStatus):
         connect(
             f"ws://127.0.0.1:{web.port}/api/events",
@@ -148,7 +148,7 @@ def test_without_a_scrapers_token_an_empty_one_opens_nothing(tmp_path):
     with served(tmp_path) as web:
         for token in ("Bearer", "Bearer ", "", f"Bearer {SCRAPER}"):
             headers = {"Authorization": token}
-            answer = requests.get(f"{web.base}/metrics", headers=headers, timeout=30)
+            answer = requests.get(f"{web.base}/metrics", headers=headers, timeout=120)
             assert answer.status_code == 401
         assert web.get("/metrics").status_code == 200
 

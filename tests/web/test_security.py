@@ -26,7 +26,7 @@ def web(tmp_path_factory):
 
 def raw(web, method="GET", path="/api/stats", body=None, **headers):
     """A request that says just what it is told to."""
-    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=120)
     shown = {"Host": f"127.0.0.1:{web.port}", "Authorization": f"Bearer {TOKEN}"}
     shown |= {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path, body, {k: v for k, v in shown.items() if v is not None})
@@ -67,34 +67,34 @@ def test_without_a_token_there_is_nothing(web):
 
 
 def test_the_address_with_the_token_becomes_a_cookie(web):
-    answer = requests.get(f"{web.base}/?token={TOKEN}", allow_redirects=False, timeout=30)
+    answer = requests.get(f"{web.base}/?token={TOKEN}", allow_redirects=False, timeout=120)
     assert answer.status_code == 303
     assert answer.headers["Location"] == "/"
     cookie = answer.headers["Set-Cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     with requests.Session() as browser:
-        assert "<title>realtime-bg" in browser.get(f"{web.base}/?token={TOKEN}", timeout=30).text
-        assert browser.get(f"{web.base}/api/stats", timeout=30).status_code == 200
-    bad = requests.get(f"{web.base}/?token=wrong", allow_redirects=False, timeout=30)
+        assert "<title>realtime-bg" in browser.get(f"{web.base}/?token={TOKEN}", timeout=120).text
+        assert browser.get(f"{web.base}/api/stats", timeout=120).status_code == 200
+    bad = requests.get(f"{web.base}/?token=wrong", allow_redirects=False, timeout=120)
     assert (bad.status_code, "Set-Cookie" in bad.headers) == (401, False)
 
 
 @pytest.mark.parametrize("odd", ['prefs={"a":1}', "a=b c", "nameless", "expires=soon"])
 def test_another_servers_cookies_are_not_in_the_way(web, odd):
-    own = requests.get(f"{web.base}/?token={TOKEN}", allow_redirects=False, timeout=30)
+    own = requests.get(f"{web.base}/?token={TOKEN}", allow_redirects=False, timeout=120)
     (cookie,) = own.cookies
     for header in (f"{odd}; {cookie.name}={TOKEN}", f"{cookie.name}={TOKEN}; {odd}"):
-        answer = requests.get(f"{web.base}/api/stats", headers={"Cookie": header}, timeout=30)
+        answer = requests.get(f"{web.base}/api/stats", headers={"Cookie": header}, timeout=120)
         assert answer.status_code == 200, header
 
 
 def test_one_browser_opens_two_servers_of_a_host(web, tmp_path):
     with served(tmp_path, token="other") as second, requests.Session() as browser:
         for client, token in ((web, TOKEN), (second, "other")):
-            assert browser.get(f"{client.base}/?token={token}", timeout=30).status_code == 200
+            assert browser.get(f"{client.base}/?token={token}", timeout=120).status_code == 200
         for client in (web, second):
-            assert browser.get(f"{client.base}/api/stats", timeout=30).status_code == 200
+            assert browser.get(f"{client.base}/api/stats", timeout=120).status_code == 200
 
 
 def test_the_pages_own_files_are_no_secret(web):
@@ -185,7 +185,7 @@ def test_a_body_beyond_the_limit_is_refused(web):
     head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
     pieces = iter([head, *[b"x" * 50_000] * 6])  # chunked: without a length
     shown = {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind["Content_Type"]}
-    with closing(http.client.HTTPConnection("127.0.0.1", web.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", web.port, timeout=120)) as connection:
         connection.request("POST", "/api/image", pieces, shown, encode_chunked=True)
         with connection.getresponse() as answer:
             assert answer.status == 413, answer.read()

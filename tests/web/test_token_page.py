@@ -33,7 +33,7 @@ def web(tmp_path_factory):
 
 def asked(web, path="/", method="GET", **headers):
     address = f"{web.base}{path}"
-    return requests.request(method, address, headers=headers, allow_redirects=False, timeout=30)
+    return requests.request(method, address, headers=headers, allow_redirects=False, timeout=120)
 
 
 # the page without a token
@@ -143,7 +143,7 @@ def test_the_address_stays_the_same_with_a_token_file(tmp_path):
     found = []
     for _ in range(2):
         with serving("--token-file", path) as (_, address):
-            assert requests.get(address, timeout=30).status_code == 200
+            assert requests.get(address, timeout=120).status_code == 200
             found.append(token_of(address))
     assert found == [path.read_text().strip()] * 2
     if os.name == "posix":
@@ -155,13 +155,13 @@ def test_a_token_of_ones_own_may_have_any_signs(tmp_path):
     path.write_text("&#%;+=\"'[red]ABCDEFGHIJKLMN\n")
     path.chmod(0o600)
     with serving("--token-file", path) as (_, address), requests.Session() as session:
-        assert session.get(address, timeout=30).status_code == 200
+        assert session.get(address, timeout=120).status_code == 200
 
 
 def test_the_token_for_metrics_must_be_another(tmp_path):
     path = tmp_path / "token"
     with serving("--token-file", path, "--metrics-token", path) as (process, _):
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=120)
         assert process.returncode == 2
     assert len(said.splitlines()) == 1
     assert "this token opens the whole page" in said
@@ -179,17 +179,17 @@ def test_the_browser_opens_the_page_without_showing_the_token_to_others(tmp_path
         opened = path.read_text()
         assert urlsplit(opened).netloc == urlsplit(printed).netloc
         assert token_of(opened) != token_of(printed)
-        assert session.get(opened, timeout=30).status_code == 200
-        assert session.get(printed.partition("?")[0], timeout=30).status_code == 200
-        assert requests.get(opened, timeout=30).status_code == 401
-        assert requests.get(printed, timeout=30).status_code == 200
+        assert session.get(opened, timeout=120).status_code == 200
+        assert session.get(printed.partition("?")[0], timeout=120).status_code == 200
+        assert requests.get(opened, timeout=120).status_code == 401
+        assert requests.get(printed, timeout=120).status_code == 200
 
 
 @pytest.mark.skipif(os.name != "posix", reason="its browser is a program of Unix")
 def test_serving_goes_on_when_no_browser_can_be_opened():
     with serving("--open", BROWSER="false") as (process, address):
         assert "no browser could be opened here" in process.stderr.readline()
-        assert requests.get(address, timeout=30).status_code == 200
+        assert requests.get(address, timeout=120).status_code == 200
 
 
 @pytest.mark.parametrize("found", ["lynx", None])
