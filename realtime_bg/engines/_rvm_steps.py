@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from realtime_bg.engines._windowed import Network
 from realtime_bg.frames import Size
 from realtime_bg.runtimes.openvino import Compiled
 
@@ -14,22 +15,11 @@ STRIDES = 2, 4, 8, 16  # of these, in pixels of the input
 Array = NDArray[np.float32]
 
 
-class Steps(Protocol):
-    """The caller writes ``src`` ``(1, 3, h, w)`` before each step."""
-
-    src: Array
-
-    def reset(self) -> None:
-        """Forget all previous frames."""
+class Steps(Network, Protocol):
+    """The network for one size of its input; its state has an array for each of `STATES`."""
 
     def step(self) -> tuple[Array, Array]:
         """Foreground ``(1, 3, h, w)`` and alpha ``(1, 1, h, w)``. The next step overwrites both."""
-
-    def state(self) -> list[Array]:
-        """The recurrent state after the last step, ``(1, C, h, w)`` for each of `STATES`."""
-
-    def start_from(self, state: list[Array]) -> None:
-        """The next step continues this state."""
 
 
 class OnnxSteps:

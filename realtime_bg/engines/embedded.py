@@ -6,14 +6,14 @@ frame (zeros if there is none). It returns ``pha`` (1, 1, H, W).
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg import zoo
-from realtime_bg.engines.base import Engine
+from realtime_bg.engines._windowed import WindowedEngine
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
 from realtime_bg.imaging.geometry import resize
 from realtime_bg.imaging.reduction import reduced
@@ -54,10 +54,16 @@ class _View:
         network = compiled(model, settings, provider, lambda: shapes)
         self.provider = provider if network is None else PROVIDER
         self._network: Any = session if network is None else network
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         self._last = np.zeros((1, 1, *self.src.shape[2:]), np.float32)
+
+    def state(self) -> list[NDArray[np.float32]]:
+        return [self._last]
+
+    def start_from(self, state: list[NDArray[np.float32]]) -> None:
+        (self._last,) = state
 
     def remember(self, alpha: Alpha) -> None:
         """The alpha ``float32 (h, w)`` that was shown, for the next frame."""
@@ -69,58 +75,59 @@ class _View:
         return np.asarray(alpha[0, 0], np.float32)
 
 
-class Embedded(Engine):
+class Embedded(WindowedEngine[_View]):
     """Runs the built-in network; the previous alpha is its only history.
 
-    Where the work size is large, the small size says who is there (see `joined`), which costs a
-    third of a frame's time at 448x256, on one frame of five while both agree.
+    Where the work size is large, the network looks at the whole picture, and the small size says
+    who is there (see `joined`), which costs a third of a frame's time at 448x256, on one frame of
+    five while both agree. Otherwise it looks at the people, see `_window.py`.
     """
 
     description = "the built-in network: needs no download, fast on any CPU"
     least_scale = 0.75  # at 144x80 its error is four times as high
+    strides: ClassVar = (1,)
 
     def __init__(self, settings: EngineSettings, size: Size, stats: Stats) -> None:
         super().__init__(settings, size, stats)
         self.model = zoo.resolve("embedded", settings, (".onnx",))
-        self._session, self.provider = open_session(self.model, settings.device, settings.threads)
+        self._session, self._device = open_session(self.model, settings.device, settings.threads)
         check_names(self._session, {"src", "last"}, {"pha"}, "an embedded model", self.model)
         fine = settings.quality == "fine"
-        self.work_size = work_size(settings.work_size, size, self.provider != "CPU", fine)
-        sizes = [self.work_size]
-        if self.work_size[0] * self.work_size[1] > 1.5 * SMALL:
-            sizes.append(fitting(size, SMALL))
-        self._views = [
-            _View(self.model, self._session, self.provider, settings, one) for one in sizes
-        ]
-        self.provider = self._views[0].provider
+        self.work_size = work_size(settings.work_size, size, self._device != "CPU", fine)
+        large = self.work_size[0] * self.work_size[1] > 1.5 * SMALL
+        self._small = self._open(fitting(size, SMALL)) if large else None
+        narrows = self._device == "CPU" and settings.window and not large
+        self._start(narrows)
+        self.provider = self._network.provider
         self.reset()
 
+    def _open(self, shape: Size) -> _View:
+        assert self.model is not None
+        return _View(self.model, self._session, self._device, self.settings, shape)
+
     def reset(self) -> None:
+        super().reset()
         self._rest, self._differ = 0, False
-        for view in self._views:
-            view.forget()
+        if self._small is not None:
+            self._small.reset()
 
-    def matte(self, frame: Frame) -> Matte:
-        view = self._views[0]
-        with self.stats.stage("resize"):
-            guide = reduced(frame.image, view.size, view.src[0])
+    def _answer(self, network: _View, guide: Image | None) -> tuple[Alpha, None]:
         with self.stats.stage("network"):
-            alpha = view.alpha()
-            if len(self._views) > 1:
-                alpha = self._checked(alpha, guide)
-            view.remember(alpha)
-        return Matte(frame, _stretched(alpha, SURE), guide=guide)
+            alpha = network.alpha()
+            if self._small is not None and guide is not None:
+                alpha = self._checked(self._small, alpha, guide)
+            network.remember(alpha)
+        return _stretched(alpha, SURE), None
 
-    def _checked(self, alpha: Alpha, guide: Image) -> Alpha:
+    def _checked(self, view: _View, alpha: Alpha, guide: Image) -> Alpha:
         """The alpha of the large size, joined with that of the small one if it is asked."""
         self._rest -= 1
         if self._rest > 0:
             return alpha
-        view = self._views[1]
         reduced(guide, view.size, view.src[0])
         small = view.alpha()
         view.remember(small)
-        both = joined(resize(small, self._views[0].size), alpha)
+        both = joined(resize(small, self.work_size), alpha)
         changed = float(np.mean(cv2.absdiff(both, alpha) > BY))
         # The alpha must not jump between frames with and without the small size's answer.
         self._differ = changed > (DIFFERENT / 2 if self._differ else DIFFERENT)

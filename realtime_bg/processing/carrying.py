@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 
 from realtime_bg.frames import Frame, Matte
-from realtime_bg.imaging.flow import Flow, Grey, Places, grey, moved
+from realtime_bg.imaging.flow import Flow, Grey, Places, grey, motion, moved
 from realtime_bg.imaging.reduction import reduced
 from realtime_bg.processing.steady import follows
 
@@ -52,7 +52,7 @@ class Carrying:
         guide = reduced(frame.image, (width, height), self._planes)
         seen = grey(guide)
         places = self._flow.places(seen, before)
-        fast = every is None and _fastest(self._flow.motion(places)) > FAST * width
+        fast = every is None and _fastest(motion(places)) > FAST * width
         if fast or _shows_new(seen, moved(before, places)):
             self._pause = PAUSE
             return None
@@ -68,7 +68,7 @@ def _shows_new(seen: Grey, expected: Grey) -> bool:
     return cv2.countNonZero(cv2.compare(off, SAME, cv2.CMP_GT)) > NEW * off.size
 
 
-def _fastest(motion: Places) -> float:
+def _fastest(way: Places) -> float:
     """The speed of the fastest part of the picture, in pixels; single pixels do not count."""
-    speed = cv2.magnitude(motion[:, :, 0], motion[:, :, 1])
+    speed = cv2.magnitude(way[:, :, 0], way[:, :, 1])
     return float(cv2.blur(speed, AROUND).max())

@@ -164,10 +164,7 @@ class Bright:
 
 @pytest.fixture
 def engine(checkpoint, monkeypatch):
-    opened = {}
-    monkeypatch.setattr(
-        RvmOnnx, "_open", lambda self, shape: opened.setdefault(shape, Bright(shape))
-    )
+    monkeypatch.setattr(RvmOnnx, "_open", lambda self, shape: Bright(shape))
     monkeypatch.setattr(Bright, "ran", 0)
     settings = EngineSettings(name="rvm", model=checkpoint, device="cpu", work_size=NETWORK)
     return RvmOnnx(settings, PICTURE, Stats())
