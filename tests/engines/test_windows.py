@@ -1,4 +1,7 @@
-"""RVM's window: where the network looks, and that everybody is shown all the same."""
+"""Windows of RVM and the built-in network: where they look, and that everybody is shown all the
+same."""
+
+import threading
 
 import cv2
 import numpy as np
@@ -7,11 +10,16 @@ import pytest
 from realtime_bg.engines import _window
 from realtime_bg.engines._rvm_steps import STRIDES
 from realtime_bg.engines._window import AGAIN, CALM, Window, Windows, moved_state
+from realtime_bg.engines.embedded import Embedded
 from realtime_bg.engines.rvm_onnx import RvmOnnx
+from realtime_bg.errors import ModelError
 from realtime_bg.frames import Frame
 from realtime_bg.imaging.geometry import resize
-from realtime_bg.settings import EngineSettings
+from realtime_bg.runtimes.openvino import PROVIDER
+from realtime_bg.settings import EngineSettings, SourceSettings
+from realtime_bg.sources import demo
 from realtime_bg.stats import Stats
+from realtime_bg.training.metrics import iou
 
 PICTURE = 1280, 720
 NETWORK = 256, 144
@@ -218,3 +226,60 @@ def test_it_can_be_turned_off_and_starts_afresh_after_a_reset(engine):
     for index in range(6):
         shown(engine, room(ME), index)
     assert engine._windows.now == engine._windows.whole
+
+
+def test_nobody_waits_for_the_network_of_another_window_in_a_call(engine, monkeypatch):
+    """While OpenVINO compiles it in another thread, the whole picture is looked at."""
+    go_on, threads = threading.Event(), []
+
+    def opened(_, shape):
+        threads.append(threading.current_thread())
+        assert go_on.wait(60)
+        return Bright(shape)
+
+    monkeypatch.setattr(RvmOnnx, "_open", opened)
+    engine.provider = PROVIDER
+    for index in range(6):
+        shown(engine, room(ME), index)
+    assert engine._windows.now != engine._windows.whole
+    assert engine._seen == engine._windows.whole
+    go_on.set()
+    engine._coming[1].result(60)
+    shown(engine, room(ME), 6)
+    assert engine._seen == engine._windows.now != engine._windows.whole
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()
+    engine.close()
+
+
+def test_a_network_that_cannot_be_made_ready_is_an_error_of_the_engine(engine, monkeypatch):
+    def refuse(*_):
+        raise ModelError("no")
+
+    monkeypatch.setattr(RvmOnnx, "_open", refuse)
+    engine.provider = PROVIDER
+
+    def watch():
+        for index in range(1000):
+            shown(engine, room(ME), index)
+
+    with pytest.raises(ModelError):
+        watch()
+    engine.close()
+
+
+@pytest.mark.parametrize("window", [False, True])
+def test_the_built_in_network_looks_at_the_person(window):
+    """And says where the edge is more exactly for it."""
+    source = demo.DemoSource("", SourceSettings(spec="demo", size=(640, 360)), False)
+    settings = EngineSettings(name="embedded", device="cpu", quality="fast", window=window)
+    engine = Embedded(settings, source.size, Stats())
+    for index in range(12):
+        matte = engine.matte(Frame(source.image(index), index, index / 30))
+    truth = source.alpha(11)
+    assert iou(resize(matte.alpha, source.size), truth) > 0.95
+    assert (engine._seen != engine._windows.whole) is window
+    assert matte.guide.shape[:2] == matte.alpha.shape
+    assert (matte.alpha.shape == (144, 256)) is not window
+    assert matte.foreground is None
+    engine.close()
