@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ClassVar, Generic, Protocol, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,8 +52,6 @@ class WindowedEngine(Engine, Generic[N]):
         self._windows = Windows(self.work_size, self.size)
         self._seen = self._windows.whole  # by the last step
         self._narrows = narrows
-        width, height = self._windows.map
-        self._planes = np.empty((3, height, width), np.float32)
         self._maker: ThreadPoolExecutor | None = None
         self._coming: tuple[Size, Future[N]] | None = None
 
@@ -84,7 +81,7 @@ class WindowedEngine(Engine, Generic[N]):
                 windows.follow(matte.alpha)
             return matte
         with self.stats.stage("resize"):
-            guide = reduced(frame.image, windows.map, self._planes)
+            guide = reduced(frame.image, windows.map)
         if not windows.restless(guide):
             return self._narrow(frame, guide, network)
         before, seen = self._network, self._seen
@@ -127,9 +124,7 @@ class WindowedEngine(Engine, Generic[N]):
         with self.stats.stage("resize"):
             self._turn_to(window, network)
             left, top, right, bottom = window.box
-            for plane, target in zip(self._planes, network.src[0], strict=True):
-                part = plane[top:bottom, left:right]
-                cv2.resize(part, window.shape, dst=target, interpolation=cv2.INTER_AREA)
+            reduced(guide[top:bottom, left:right], window.shape, network.src[0])
         part, colours = self._answer(network, None)
         alpha = pasted(part, window, np.zeros(guide.shape[:2], np.float32))
         self._windows.follow(alpha)

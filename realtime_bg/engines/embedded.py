@@ -143,7 +143,7 @@ class Embedded(WindowedEngine[_View]):
         if self.settings.quality != "fine" or self.settings.work_size is not None:
             return super().matte_photo(frame, repeats)
         width, height = fitting(frame.size, RESULT)
-        guide = reduced(frame.image, (width, height), np.empty((3, height, width), np.float32))
+        guide = reduced(frame.image, (width, height))
         views = []
         for size in (fitting(frame.size, area) for area in (SMALL, LARGE)):
             views.append(np.empty((1, 3, *size[::-1]), np.float32))

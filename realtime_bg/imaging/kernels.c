@@ -96,7 +96,7 @@ EXPORT int reduce(const u8 *image, int height, int width, u8 *small, float *plan
     sums[wide] = 0;
     for (int x = 0; x < columns; x++)
         across[x] = cover(x, width, columns);
-    float *red = planes, *green = red + (size_t)rows * columns, *blue = green + (size_t)rows * columns;
+    const size_t area = (size_t)rows * columns;
     for (int y = 0; y < rows; y++) {
         const Cover down = cover(y, height, rows);
         sum_rows(image, &down, whole, sums, wide);
@@ -112,8 +112,11 @@ EXPORT int reduce(const u8 *image, int height, int width, u8 *small, float *plan
             const Whole grey = __builtin_convertvector(sum, Whole);
             const Four value = level * __builtin_convertvector(grey, Four);
             small[0] = (u8)grey[0], small[1] = (u8)grey[1], small[2] = (u8)grey[2];
-            *blue++ = value[0], *green++ = value[1], *red++ = value[2];
             small += 3;
+            if (planes) {
+                planes[2 * area] = value[0], planes[area] = value[1], planes[0] = value[2];
+                planes++;
+            }
         }
     }
     free(sums);

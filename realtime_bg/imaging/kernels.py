@@ -44,13 +44,14 @@ _compiled = _library()
 compiled = _compiled is not None
 
 
-def reduce(image: Image, small: Image, planes: Alpha) -> None:
+def reduce(image: Image, small: Image, planes: Alpha | None) -> None:
     """Average areas of ``image`` (H, W, 3) into ``small`` (h, w, 3), which is not larger; the
-    result is also written to ``planes`` (3, h, w), as RGB in 0..1."""
+    result is also written to ``planes`` (3, h, w), if there are any, as RGB in 0..1."""
     (height, width, _), (rows, columns, _) = image.shape, small.shape
     _check(image, np.uint8, (height, width, 3))
     _check(small, np.uint8, (min(rows, height), min(columns, width), 3))
-    _check(planes, np.float32, (3, rows, columns))
+    if planes is not None:
+        _check(planes, np.float32, (3, rows, columns))
     _call("reduce", image, height, width, small, planes, rows, columns)
 
 

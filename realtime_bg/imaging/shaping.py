@@ -18,13 +18,16 @@ def certain_parts(alpha: Alpha, least: float) -> Alpha:
     are kept next to a part that is kept. (Hysteresis thresholding, Canny 1986, A computational
     approach to edge detection.)
     """
-    count, labels = cv2.connectedComponents((alpha > FAINT).view(np.uint8), ltype=cv2.CV_16U)
+    kept = (alpha > FAINT).view(np.uint8)
+    count, labels = cv2.connectedComponents(kept, ltype=cv2.CV_16U)
     sure = np.zeros(count, np.uint8)
     sure[labels[alpha >= least]] = 1
     sure[0] = 0  # the background
     if not sure.any():  # no part is certain, so there is nothing to compare with
         return alpha
-    return cv2.copyTo(alpha, cv2.dilate(np.take(sure, labels), NEXT_TO))
+    if not sure[1:].all():
+        kept = np.take(sure, labels)
+    return cv2.copyTo(alpha, cv2.dilate(kept, NEXT_TO))
 
 
 def large_parts(alpha: Alpha, least: float) -> Alpha:

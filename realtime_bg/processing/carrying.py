@@ -2,10 +2,9 @@
 as a new answer."""
 
 import cv2
-import numpy as np
 
 from realtime_bg.frames import Frame, Matte
-from realtime_bg.imaging.flow import Flow, Grey, Places, grey, motion, moved
+from realtime_bg.imaging.flow import Flow, Grey, Places, along, motion, moved, searched
 from realtime_bg.imaging.reduction import reduced
 from realtime_bg.processing.steady import follows
 
@@ -25,13 +24,12 @@ class Carrying:
         self._flow = Flow()
         self._last: tuple[Matte, Grey] | None = None
         self._carried = self._pause = 0
-        self._planes = np.empty((3, 0, 0), np.float32)
 
     def answered(self, matte: Matte | None) -> None:
         """Called with each matte of the network; None if there is none that can be carried."""
         self._carried, self._last = 0, None
         if matte is not None and matte.guide is not None and not matte.lost:
-            self._last = matte, grey(matte.guide)
+            self._last = matte, searched(matte.guide)
 
     def next(self, frame: Frame, every: int | None) -> Matte | None:
         """The matte for a frame, carried along from the previous one; None if the network has to
@@ -46,18 +44,15 @@ class Carrying:
         if every is None and self._pause:
             self._pause -= 1
             return None
-        height, width = before.shape
-        if self._planes.shape != (3, height, width):
-            self._planes = np.empty((3, height, width), np.float32)
-        guide = reduced(frame.image, (width, height), self._planes)
-        seen = grey(guide)
+        height, width = last.alpha.shape
+        guide = reduced(frame.image, (width, height))
+        seen = searched(guide)
         places = self._flow.places(seen, before)
-        fast = every is None and _fastest(motion(places)) > FAST * width
+        fast = every is None and _fastest(motion(places)) > FAST * seen.shape[1]
         if fast or _shows_new(seen, moved(before, places)):
             self._pause = PAUSE
             return None
-        foreground = None if last.foreground is None else moved(last.foreground, places)
-        matte = Matte(frame, moved(last.alpha, places), foreground, guide)
+        matte = along(last, frame, guide, places)
         self._last, self._carried = (matte, seen), self._carried + 1
         return matte
 

@@ -48,7 +48,7 @@ def test_no_alpha_leaves_its_range_at_a_moving_edge():
         seen.append(steady(matte(alpha, index, image), 0.9))
     assert all(one.min() >= 0 for one in seen)
     assert all(one.max() <= 1 for one in seen)
-    assert max(np.abs(one - np.round(one)).max() for one in seen) > 0.03  # something was averaged
+    assert max(np.abs(one - np.round(one)).max() for one in seen) > 0.1  # something was averaged
 
 
 def test_a_faint_rest_is_cut_and_no_more_than_that():
@@ -112,27 +112,27 @@ def test_the_share_falls_with_the_square_of_the_difference(difference):
     np.testing.assert_allclose(after, expected if expected > FAINTEST else 0, atol=1e-3)
 
 
-def test_a_pixel_that_changed_counts_for_its_neighbourhood():
-    """Of three pixels of half the size: four pixels that differ by 90 are a mean difference of 10
-    there."""
+def test_a_pixel_that_changed_counts_for_its_neighbourhood_of_three():
+    """One pixel that differs by 90 levels is a mean difference of 10."""
     steady = Steady()
     before, now = (np.full((*SHAPE, 3), 100, np.uint8) for _ in range(2))
-    now[36:38, 64:66] = 190
+    now[36, 64] = 190
     steady(matte(flat(1), 0, before), 0.9)
     after = steady(matte(flat(0), 1, now), 0.9)
-    np.testing.assert_allclose(after[35:39, 63:67], 0.9 * np.exp(-((10 / 8) ** 2)), atol=2e-3)
-    after[33:41, 61:69] = 0.9  # between the two
-    np.testing.assert_allclose(after, flat(0.9), atol=2e-3)
+    expected = flat(0.9)
+    expected[35:38, 63:66] = 0.9 * np.exp(-((10 / 8) ** 2))
+    np.testing.assert_allclose(after, expected, atol=2e-3)
 
 
 def test_at_a_moving_edge_the_alpha_moves_along():
-    """Motion is found in pictures of half the size, and an odd one at that."""
-    picture = texture(shape=(73, 129))
-    alpha = np.zeros((73, 129), np.float32)
-    alpha[20:60, 40:90] = 1
+    """Motion is looked for in smaller pictures, and moves the alpha at its own size."""
+    shape = 217, 385
+    picture = texture(shape=shape)
+    alpha = np.zeros(shape, np.float32)
+    alpha[50:180, 100:250] = 1
     steady = Steady()
     for index in range(6):
         by = 3 * index
         image = np.ascontiguousarray(np.roll(picture, by, axis=1))
         after = steady(matte(np.roll(alpha, by, axis=1), index, image), 0.9)
-    assert np.abs(after - np.roll(alpha, by, axis=1))[:, by + 4 :].mean() < 0.02
+    assert np.abs(after - np.roll(alpha, by, axis=1))[:, by + 4 :].mean() < 0.005
