@@ -1,5 +1,5 @@
-"""Where a network looks: at the whole picture, or only at the part with the people in it, which the
-same number of pixels then shows at up to one and a half times the resolution."""
+"""Where a network looks: at the whole picture, or only at the part with the people in it, which
+about the same number of pixels then shows at up to one and a half times the resolution."""
 
 import math
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from realtime_bg.imaging.geometry import Pixels, resize
 from realtime_bg.runtimes.input_size import STEP, fitting
 
 DENSER = 2.25  # pixels of the map, in network inputs
+LESS = 0.9  # pixels of a window's input, in the same: what is saved pays for the larger matte
 # Aspect ratios of the windows, as factors of the picture's; the inverses are used as well
 ASPECTS = 1.0, 0.85, 0.7, 0.6, 0.5, 0.42
 SEEN = 0.2  # alpha from which somebody is there
@@ -151,13 +152,14 @@ class Windows:
 
 
 def _shapes(whole: Size) -> list[Size]:
-    """Sizes of inputs with about the area of ``whole``, of different aspect ratios."""
+    """Sizes of inputs with nine tenths of the area of ``whole``, of different aspect ratios."""
     factors = {math.sqrt(factor) for factor in (*ASPECTS, *(1 / one for one in ASPECTS))}
 
     def stepped(side: float) -> int:
         return max(STEP, round(side / STEP) * STEP)
 
-    return [(stepped(whole[0] * factor), stepped(whole[1] / factor)) for factor in sorted(factors)]
+    width, height = (side * math.sqrt(LESS) for side in whole)
+    return [(stepped(width * factor), stepped(height / factor)) for factor in sorted(factors)]
 
 
 def _density(window: Window) -> float:
