@@ -80,11 +80,11 @@ def test_the_engine_works_at_its_best_and_is_opened_by_the_first_picture(matter)
 
 
 def test_pictures_in_turn_are_thirty_a_second_and_steadied(matter):
-    Given.alphas[:] = [1, 0.5, 0.5]
+    Given.alphas[:] = [1, 0.8, 0.8]
     seen = [matter.matte_next(IMAGE, index).alpha for index in range(3)]
     times = [call[1:] for call in Given.calls if call[0] == "matte"]
     assert times == [(0, 0.0, 0), (1, 0.0333, 0), (2, 0.0667, 0)]
-    for alpha, expected in zip(seen, (1, 0.75, 0.625), strict=True):
+    for alpha, expected in zip(seen, (1, 0.9, 0.85), strict=True):
         np.testing.assert_allclose(alpha, expected, atol=2e-3)
 
 

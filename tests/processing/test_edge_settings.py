@@ -143,10 +143,10 @@ def test_levels_make_what_is_faint_vanish_and_what_is_dense_solid():
 
 def test_steady_holds_an_alpha_that_wavers_in_a_still_picture():
     """Half of the last alpha stays with a weight of one half; nothing with none."""
-    room, half = frame().image, np.full(WORK[::-1], 0.5, np.float32)
-    whole = np.ones_like(half)
-    for weight, expected in ((0.0, 0.5), (0.5, 0.75), (0.8, 0.9)):
-        first, second = small(whole, frame(0)), small(half, frame(1))
+    room, less = frame().image, np.full(WORK[::-1], 0.8, np.float32)
+    whole = np.ones_like(less)
+    for weight, expected in ((0.0, 0.8), (0.5, 0.9), (0.8, 0.96)):
+        first, second = small(whole, frame(0)), small(less, frame(1))
         image = composed(first, second, steady=weight, hysteresis=0.0).image
         assert abs(int(image[20, 20, 0]) - expected * room[20, 20, 0]) <= 1, weight
 

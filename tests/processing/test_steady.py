@@ -30,10 +30,21 @@ def flat(value, shape=SHAPE):
 def test_the_weight_is_the_share_of_the_last_alpha(weight):
     steady = Steady()
     np.testing.assert_array_equal(steady(matte(flat(0.8)), weight), flat(0.8))
-    after = steady(matte(flat(0.4), 1), weight)
-    np.testing.assert_allclose(after, 0.4 + weight * 0.4, atol=1e-3)
-    third = steady(matte(flat(0.4), 2), weight)  # the average goes on from what was shown
-    np.testing.assert_allclose(third, 0.4 + weight**2 * 0.4, atol=1e-3)
+    after = steady(matte(flat(0.7), 1), weight)
+    np.testing.assert_allclose(after, 0.7 + weight * 0.1, atol=1e-3)
+    third = steady(matte(flat(0.7), 2), weight)  # the average goes on from what was shown
+    np.testing.assert_allclose(third, 0.7 + weight**2 * 0.1, atol=1e-3)
+
+
+@pytest.mark.parametrize(("first", "then"), [(0, 1), (1, 0), (0.3, 0.9)])
+def test_in_a_still_picture_a_change_of_mind_is_gradual(first, then):
+    steady = Steady()
+    shown = [steady(matte(flat(first)), 0.5)[36, 64]]
+    shown += [steady(matte(flat(then), index), 0.5)[36, 64] for index in range(1, 16)]
+    steps = np.abs(np.diff(shown))
+    assert steps.max() == pytest.approx(0.12, abs=1e-3)
+    assert shown[-1] == pytest.approx(then, abs=0.01)
+    assert (np.diff(shown) * (then - first) >= 0).all()
 
 
 def test_no_alpha_leaves_its_range_at_a_moving_edge():
@@ -106,10 +117,10 @@ def test_the_share_falls_with_the_square_of_the_difference(difference):
     """At 8 grey levels to 1/e of the weight."""
     steady = Steady()
     before, now = (np.full((*SHAPE, 3), level, np.uint8) for level in (100, 100 + difference))
-    steady(matte(flat(1), 0, before), 0.9)
-    expected = 0.9 * np.exp(-((difference / 8) ** 2))
-    after = steady(matte(flat(0), 1, now), 0.9)
-    np.testing.assert_allclose(after, expected if expected > FAINTEST else 0, atol=1e-3)
+    steady(matte(flat(0.9), 0, before), 0.9)
+    expected = 0.8 + 0.1 * 0.9 * np.exp(-((difference / 8) ** 2))
+    after = steady(matte(flat(0.8), 1, now), 0.9)
+    np.testing.assert_allclose(after, expected, atol=1e-3)
 
 
 def test_a_pixel_that_changed_counts_for_its_neighbourhood_of_three():
