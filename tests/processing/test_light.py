@@ -5,6 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from helpers.faulty import has_raw
 
 from realtime_bg.backgrounds.blur import BlurBackground
 from realtime_bg.backgrounds.erase import EraseBackground
@@ -263,3 +264,32 @@ def test_nobody_is_not_lit():
     seen = replace(matte(), alpha=np.zeros((90, 160), np.float32))
     lit = Light()(seen, settings(exposure=1, white=1, denoise=1, key=1), None)
     assert lit.matte is seen
+
+
+@pytest.mark.parametrize("background", ["#00ff00", "office"])
+@pytest.mark.parametrize("frame", ["off", "auto"])
+@pytest.mark.parametrize("level", [60, 255])
+def test_no_pixel_of_the_room_is_shown_in_any_light(background, frame, level):
+    """Nor in any frame after it, where the person has gone on and a new scene begins."""
+    everything = {"light.active": True, "light.denoise": 1, "light.key": 1, "frame.mode": frame}
+    now = load(flags=everything | {"background.current": background, "output.sinks": "rgba:x.mov"})
+    maker = Compositor(now, Stats(), wait=True)
+    room = np.full((180, 320, 3), (level, 0, level), np.uint8)
+    assert has_raw(table(np.full(3, 4.0))[:, [level]] * np.uint8([1, 0, 1]))
+    for index in range(24):
+        at = 60 + 8 * index, 90
+        shot, alpha = room.copy(), np.zeros((180, 320), np.float32)
+        cv2.circle(shot, at, 38, (level, level, level), -1)
+        cv2.circle(alpha, at, 30, 1, -1)
+        guide = cv2.resize(shot, (160, 90), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(alpha, (160, 90), interpolation=cv2.INTER_AREA)
+        epoch = index // 8
+        for given in (
+            Matte(Frame(shot, index, index / 30, epoch), small, guide=guide),
+            Matte(Frame(shot, index, index / 30 + 0.01, epoch), alpha, np.full_like(shot, level)),
+            Matte(Frame(shot, index, index / 30 + 0.02, epoch), alpha, lost=True),
+        ):
+            shown = maker.compose(given, now)
+            assert not has_raw(shown.image), index
+            assert shown.person is None or not has_raw(shown.person), index
+    maker.close()
