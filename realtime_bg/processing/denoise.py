@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from realtime_bg.frames import Alpha, Frame, Image
+from realtime_bg.imaging import kernels
 from realtime_bg.imaging.flow import Grey
 from realtime_bg.imaging.geometry import Box, enlarged
 from realtime_bg.processing.steady import follows
@@ -17,7 +18,7 @@ AROUND = 5, 5  # small pixels over which noise is averaged before motion is look
 RIM = np.ones((3, 3), np.uint8)
 STILL, STILLER = 1.5, 3.0  # grey levels by which a small pixel differs that moves, and as a factor
 QUIETEST, LOUDEST = 1.0, 12.0  # grey levels of noise that are expected
-EVERYWHERE = 8  # every so many pixels, noise is measured
+EVERYWHERE = 16  # every so many pixels, noise is measured
 LOWER = 0.25, 0.319  # a quantile of differences, and how many standard deviations of noise that is
 CALM = 0.9  # weight of the last measurement of the noise
 
@@ -35,16 +36,17 @@ class Denoise:
         self, frame: Frame, colours: Image, small: Grey, alpha: Alpha, box: Box, strength: float
     ) -> Image:
         """The ``box`` of ``colours``, the frame's picture or the person's colours of its size, with
-        less noise. ``small`` and ``alpha``: the frame in grey and the person, ``(h, w)`` of the
-        same small size. ``strength``: 0 to 1."""
+        less noise, valid until the next call. ``small`` and ``alpha``: the frame in grey and the
+        person, ``(h, w)`` of the same small size. ``strength``: 0 to 1."""
         part, last = colours[box], self._last
         if self._before is None or self._before.shape != colours.shape:
             self._before, last = np.empty_like(colours), None
         self._last = frame, small, alpha
         if last is not None and follows(frame, last[0]) and small.shape == last[1].shape:
-            part = self._averaged(part, self._before[box], self._still(last, box), strength)
-        self._before[box] = part
-        return part
+            self._average(part, self._before[box], self._still(last, box), strength)
+        else:
+            self._before[box] = part
+        return self._before[box]
 
     def _still(self, last: tuple[Frame, Grey, Alpha], box: Box) -> Image:
         """Where nothing moves: 255; where something does, 0; ``uint8``, at full size."""
@@ -60,21 +62,25 @@ class Denoise:
         # A pixel that was outside the last box must not get a share from upsampling.
         return enlarged(cv2.erode(still, RIM), frame.size, box)
 
-    def _averaged(self, now: Image, before: Image, still: Image, strength: float) -> Image:
-        """What the difference to the last picture leaves of it. It is rounded down, so that every
+    def _average(self, now: Image, before: Image, still: Image, strength: float) -> None:
+        """Replace ``before`` by a mean with ``now``. It is rounded towards that, so that every
         pixel comes closer to the current picture with each frame."""
+        few = np.s_[::EVERYWHERE, ::EVERYWHERE]
+        self._listen(cv2.absdiff(now[few], before[few]), still[few])
+        weight = MOST * math.sqrt(strength)
+        if kernels.compiled:
+            kernels.settle(now, before, np.ascontiguousarray(still), weight, self._noise)
+            return
         less, more = cv2.subtract(before, now), cv2.subtract(now, before)
-        self._listen(cv2.max(less, more)[::EVERYWHERE, ::EVERYWHERE], still)
-        share = cv2.merge([still] * 3)
-        taken = _taken(self._noise, MOST * math.sqrt(strength))
+        share, taken = cv2.merge([still] * 3), _taken(self._noise, weight)
         less, more = (
             cv2.multiply(cv2.LUT(one, taken), share, scale=1 / 255) for one in (less, more)
         )
-        return cv2.subtract(cv2.add(now, less), more)
+        before[...] = cv2.subtract(cv2.add(now, less), more)
 
     def _listen(self, off: Image, still: Image) -> None:
         """Measure the noise where nothing moves."""
-        heard = off[still[::EVERYWHERE, ::EVERYWHERE] > 0]
+        heard = off[still > 0]
         if len(heard):
             noise = float(np.quantile(heard, LOWER[0])) / LOWER[1]
             noise = min(LOUDEST, max(QUIETEST, noise))

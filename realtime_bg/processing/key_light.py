@@ -11,13 +11,13 @@ from realtime_bg.frames import Alpha, Frame, Image
 from realtime_bg.imaging.geometry import resize
 from realtime_bg.processing.steady import follows
 
-SIDE = 128, 72  # width and height of the picture in which the light is computed
-SPREADS = 2.0, 5.0, 12.0  # in its pixels: from the edge of the cushion to its middle
-HEIGHTS = 3.0, 7.0, 16.0  # how much each of them adds to its height
-FEATURES, FEATURE_SPREAD = 5.0, 2.0  # height of what is bright, as nose and cheeks are
+SIDE = 96, 54  # width and height of the picture in which the light is computed
+SPREADS = 1.5, 4.0, 9.0  # in its pixels: from the edge of the cushion to its middle
+HEIGHTS = 2.2, 5.2, 12.0  # how much each of them adds to its height
+FEATURES, FEATURE_SPREAD = 3.8, 1.5  # height of what is bright, as nose and cheeks are
 ABOVE = math.radians(28)  # how far the lamp stands in front of the picture's plane
 AROUND = 0.2  # how far its light reaches around the cushion; a large lamp
-SOFT = 1.5  # pixels over which the result is smoothed
+SOFT = 1.2  # pixels over which the result is smoothed
 CALM = 0.7  # weight of the last result, so that no uncertain edge flickers
 BRIGHTER, DARKER = 1.3, 0.35  # light added on the side of the lamp, and taken on the other, at most
 
@@ -30,14 +30,16 @@ class KeyLight:
     def __init__(self) -> None:
         self._last: tuple[Frame, Alpha] | None = None
 
-    def __call__(self, frame: Frame, picture: Image, alpha: Alpha, angle: float) -> Alpha:
+    def __call__(
+        self, frame: Frame, picture: Image, alpha: Alpha, angle: float
+    ) -> NDArray[np.uint8]:
         """How much each place is turned to a lamp at ``angle`` degrees (0 above, 90 on the right),
-        ``float32`` in [0, 1], at `SIDE`."""
+        0 to 255, at `SIDE`."""
         share = shading(resize(picture, SIDE), resize(alpha, SIDE), angle)
         if self._last is not None and follows(frame, self._last[0]):
             share = cv2.addWeighted(self._last[1], CALM, share, 1 - CALM, 0)
         self._last = frame, share
-        return share
+        return cv2.convertScaleAbs(share, alpha=255.0)
 
 
 def shading(picture: Image, alpha: Alpha, angle: float) -> Alpha:

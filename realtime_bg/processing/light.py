@@ -5,9 +5,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from realtime_bg.backgrounds.base import Background
-from realtime_bg.frames import Alpha, Image, Matte, Size
+from realtime_bg.frames import Alpha, Image, Matte
+from realtime_bg.imaging import kernels
 from realtime_bg.imaging.flow import grey
 from realtime_bg.imaging.geometry import enlarged, resize, shrunk
 from realtime_bg.imaging.tone import Table, is_plain, table
@@ -17,6 +20,8 @@ from realtime_bg.processing.key_light import KeyLight, lamp_gains
 from realtime_bg.processing.metering import Gains, Metering
 from realtime_bg.processing.refine import box_around
 from realtime_bg.settings import LightSettings, Settings
+
+Share = NDArray[np.uint8]
 
 SIDE = 256  # pixels on the longer side of the small picture, for mattes of full size
 
@@ -35,6 +40,12 @@ class Tables(NamedTuple):
     plain: Table
     bright: Table
     dark: Table
+
+    @property
+    def both(self) -> kernels.Levels:
+        """The last two in one, see `kernels.relight`."""
+        bright, dark = (np.ascontiguousarray(one[0].T, np.uint16) for one in self[1:3])
+        return bright + 256 * dark
 
 
 class _Memory:
@@ -63,34 +74,33 @@ class Light:
         if box is None:
             return Lit(matte, frame.image)
         memory = self._memory = self._memory or _Memory()
-        guide, small = matte.guide, matte.alpha
-        if guide is None:
-            size = _small(frame.size)
-            guide, small = resize(frame.image, size), resize(small, size)
-        tables = self._tables_for(memory.metering(frame, guide, small, light), light)
+        guide, alpha = _small(matte)
+        tables = self._tables_for(memory.metering(frame, guide, alpha, light), light)
         share = None
         if light.key:
             angle = -light.angle if settings.output.mirror else light.angle
-            share = memory.lamp(frame, guide, small, angle)
+            share = memory.lamp(frame, guide, alpha, angle)
         changed = share is not None or not is_plain(tables.plain)
         if not changed and not light.denoise:
             return Lit(matte, frame.image)
         room = frame.image
         if background is not None and background.needs_frame and not is_plain(tables.plain):
             room = cv2.LUT(room, tables.plain)
-        # The colours are those of the frame, unless the engine gives its own at full size.
-        own = matte.foreground is not None and matte.foreground.shape == frame.image.shape
-        source = matte.foreground if own and matte.foreground is not None else frame.image
-        part = source[box]
+        own = matte.foreground
+        if own is not None and own.shape != frame.image.shape:
+            own = None  # only at full size it is what is shown
+        colours, below = (frame.image, room) if own is None else (np.ascontiguousarray(own),) * 2
+        image = self._buffers.take(colours.shape)
+        image[...] = below
+        part = colours[box]
         if light.denoise:
-            part = memory.denoise(frame, source, grey(guide), small, box, light.denoise)
+            part = memory.denoise(frame, colours, grey(guide), alpha, box, light.denoise)
         if changed:
             full = None if share is None else enlarged(share, frame.size, box)
-            part = lit(part, tables, full)
-        image = self._buffers.take(source.shape)
-        image[...] = source if own else room
-        image[box] = part
-        if own:
+            light_up(part, tables, full, image[box])
+        else:
+            image[box] = part
+        if own is not None:
             return Lit(replace(matte, foreground=image), room)
         matte = replace(matte, frame=replace(frame, image=image))
         return Lit(_guided(matte, tables, share) if changed else matte, room)
@@ -105,26 +115,41 @@ class Light:
         return self._tables[1]
 
 
-def lit(image: Image, tables: Tables, share: Alpha | None) -> Image:
-    """``image``, BGR ``uint8 (h, w, 3)``, in the light. ``share``: how much of the lamp's light
-    reaches each pixel, ``float32 (h, w)`` in [0, 1]; None without a lamp."""
+def light_up(image: Image, tables: Tables, share: Share | None, out: Image) -> None:
+    """Write ``image``, BGR ``uint8 (h, w, 3)``, in the light into ``out``. ``share``: how much of
+    the lamp's light reaches each pixel, ``uint8 (h, w)``; None without a lamp."""
     if share is None:
-        return cv2.LUT(image, tables.plain)
-    bright, dark = cv2.LUT(image, tables.bright), cv2.LUT(image, tables.dark)
-    return cv2.blendLinear(bright, dark, share, cv2.subtract(1.0, share))
+        cv2.LUT(image, tables.plain, dst=out)
+    elif kernels.compiled:
+        kernels.relight(image, tables.both, np.ascontiguousarray(share), out)
+    else:
+        bright, dark = cv2.LUT(image, tables.bright), cv2.LUT(image, tables.dark)
+        part = share * np.float32(1 / 255)
+        out[...] = cv2.blendLinear(bright, dark, part, 1 - part)
 
 
-def _guided(matte: Matte, tables: Tables, share: Alpha | None) -> Matte:
+def _guided(matte: Matte, tables: Tables, share: Share | None) -> Matte:
     """The small pictures of a matte in the same light, because the edge is found in them."""
     if matte.guide is None:
         return matte
     height, width = matte.alpha.shape
     small = None if share is None else resize(share, (width, height))
-    foreground = matte.foreground
+    guide, foreground = matte.guide, matte.foreground
     if foreground is not None:
-        foreground = lit(foreground, tables, small)
-    return replace(matte, guide=lit(matte.guide, tables, small), foreground=foreground)
+        foreground = _lit(foreground, tables, small)
+    return replace(matte, guide=_lit(guide, tables, small), foreground=foreground)
 
 
-def _small(size: Size) -> Size:
-    return shrunk(size, min(1.0, SIDE / max(size)))
+def _lit(image: Image, tables: Tables, share: Share | None) -> Image:
+    out = np.empty(image.shape, np.uint8)
+    light_up(np.ascontiguousarray(image), tables, share, out)
+    return out
+
+
+def _small(matte: Matte) -> tuple[Image, Alpha]:
+    """The frame and the alpha at the same small size."""
+    if matte.guide is not None:
+        return matte.guide, matte.alpha
+    size = matte.frame.size
+    size = shrunk(size, min(1.0, SIDE / max(size)))
+    return resize(matte.frame.image, size), resize(matte.alpha, size)

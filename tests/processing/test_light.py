@@ -10,6 +10,7 @@ from helpers.faulty import has_raw
 from realtime_bg.backgrounds.blur import BlurBackground
 from realtime_bg.backgrounds.erase import EraseBackground
 from realtime_bg.frames import Frame, Matte
+from realtime_bg.imaging import kernels
 from realtime_bg.imaging.tone import LIGHT, brightened, is_plain, levels_of, light_of, table
 from realtime_bg.processing.compositor import Compositor
 from realtime_bg.processing.cutout import CutoutCompositor
@@ -21,6 +22,14 @@ from realtime_bg.stats import Stats
 SIZE = 320, 180
 FACE = (slice(60, 120), slice(140, 180))
 NOTHING = {"exposure": 0, "white": 0, "denoise": 0, "key": 0}
+
+
+@pytest.fixture(params=[True, False], ids=["compiled", "plain"])
+def way(request, monkeypatch):
+    """With the kernels, and where no compiler was found."""
+    if request.param and not kernels.compiled:
+        pytest.skip("the kernels are not compiled (python hatch_build.py)")
+    monkeypatch.setattr(kernels, "compiled", request.param)
 
 
 def settings(background="#00ff00", mirror=False, **light):
@@ -157,13 +166,13 @@ def test_small_changes_of_the_picture_change_nothing():
         (0, False, np.s_[42, 160], np.s_[115, 160]),
     ],
 )
-def test_the_side_of_the_lamp_is_brighter(angle, mirror, brighter, darker):
+def test_the_side_of_the_lamp_is_brighter(way, angle, mirror, brighter, darker):
     after = Light()(matte(), settings(key=1, angle=angle, mirror=mirror), None).matte.frame.image
     assert after[brighter].mean() > after[darker].mean() + 15
     assert after.max() < 255
 
 
-def test_the_lamp_is_soft_and_has_a_colour():
+def test_the_lamp_is_soft_and_has_a_colour(way):
     cool, warm = (
         face(Light()(matte(), settings(key=0.8, warmth=kelvin), None)) for kelvin in (9000, 2700)
     )
@@ -181,7 +190,7 @@ def still(count, **given):
     return face(after)
 
 
-def test_noise_of_a_still_person_is_averaged_away():
+def test_noise_of_a_still_person_is_averaged_away(way):
     before = matte(noise=5.0, at=19 / 30).frame.image[FACE].astype(float)
     after = still(20)
     assert after.std() < 0.5 * before.std()
@@ -189,7 +198,7 @@ def test_noise_of_a_still_person_is_averaged_away():
 
 
 @pytest.mark.parametrize("step", [1, 3, 12])
-def test_a_moving_person_leaves_no_ghost(step):
+def test_a_moving_person_leaves_no_ghost(way, step):
     """Not in the person, not beside: each frame is as without the others, but for noise."""
     light, wanted = Light(), settings(denoise=1)
     stripes = np.zeros((180, 320, 3), np.uint8)
