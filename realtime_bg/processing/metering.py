@@ -25,7 +25,7 @@ TARGET = 0.26  # light that a person is to have; the skin is about that bright i
 MIDDLE = 0.6  # share of the person that is darker than what is brought to it
 FACE = 0.25  # of the person's height, from the top: what is there counts most
 REST = 0.06  # weight of what is further down, such as clothes
-TOP, TOP_MOST = 0.97, 1.6  # the brightest 3 % of the person get no more light than this
+TOP, TOP_MOST = 0.9, 0.65  # the brightest tenth of the person gets little more light than this
 ROOM, ROOM_TARGET = 0.75, 0.5  # the same two for the whole picture
 LEAST_LIMIT, MOST = 1.8, 8.0  # largest gain in a room that is bright, and in any
 
