@@ -164,6 +164,7 @@ REQUESTS = [
     {"color": "#00ff00", "format": "jpg"},
     {"format": "webp", "settings": '{"refine": {"grow": 4, "feather": 2, "threshold": 0.4}}'},
     {"style": "office", "settings": '{"harmonise": {"match": 0.7, "light_wrap": 0.5}}'},
+    {"style": "blur", "settings": '{"light": {"active": true, "key": 1, "angle": 90}}'},
     {"style": "erase"},
 ]
 
