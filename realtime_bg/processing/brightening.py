@@ -54,7 +54,7 @@ class Brightening:
         height, width = matte.alpha.shape
         guide, foreground = matte.guide, matte.foreground
         if guide is not None:
-            guide = reduced(frame.image, (width, height), np.empty((3, height, width), np.float32))
+            guide = reduced(frame.image, (width, height))
         if foreground is not None:
             foreground = cv2.LUT(foreground, _inverse(self._table))
         return replace(matte, frame=frame, guide=guide, foreground=foreground)
