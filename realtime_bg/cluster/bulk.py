@@ -185,7 +185,7 @@ def _size(name: str) -> int:
 
 def _digest(settings: Settings, options: PhotoOptions | VideoOptions) -> str:
     """A short name for everything besides the input on which a result depends."""
-    keys = {"engine", "background", "refine", "harmonise", "output"}
+    keys = {"engine", "background", "refine", "harmonise", "light", "output"}
     values = {
         "version": __version__,
         "settings": settings.model_dump(mode="json", include=keys),

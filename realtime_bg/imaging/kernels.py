@@ -1,6 +1,6 @@
-"""The functions of kernels.c, blending.c and softening.c, which are compiled when the program is
-installed; see hatch_build.py. ``compiled`` says whether they are there. Where they are not, because
-no compiler was found, the callers do the same with NumPy and OpenCV, in more passes.
+"""The functions of kernels.c, blending.c, softening.c and lighting.c, which are compiled when the
+program is installed; see hatch_build.py. ``compiled`` says whether they are there. Where they are
+not, because no compiler was found, the callers do the same with NumPy and OpenCV, in more passes.
 
 The functions release the GIL. Arrays are C-contiguous, and all values finite.
 """
@@ -18,6 +18,7 @@ from realtime_bg.frames import Alpha, Image
 from realtime_bg.imaging.geometry import disc
 
 Changes = NDArray[np.int16]
+Levels = NDArray[np.uint16]
 
 FOLDER = Path(__file__).parent / "compiled"
 SUFFIX = {"win32": "dll", "darwin": "dylib"}.get(sys.platform, "so")
@@ -122,6 +123,32 @@ def blend(
     )
 
 
+def settle(now: Image, before: Image, still: Image, weight: float, noise: float) -> None:
+    """Replace ``before`` by a mean of it and ``now``, both (h, w, 3) and perhaps parts of larger
+    images. ``before`` has the ``weight``, 0..1, times ``still`` (h, w), 0..255. That counts for
+    differences up to twice the ``noise``, 1..255 grey levels, and nothing for those from four times
+    on. It is rounded towards ``now``."""
+    _check_part(now, now.shape)
+    _check_part(before, now.shape)
+    _check(still, np.uint8, now.shape[:2])
+    strides = now.strides[0], before.strides[0]
+    height, width = now.shape[:2]
+    numbers = round(256 * weight), round(2**15 / noise)
+    _call("settle", now, strides[0], before, strides[1], still, height, width, *numbers)
+
+
+def relight(image: Image, levels: Levels, share: Image, out: Image) -> None:
+    """Replace the levels of ``image`` (h, w, 3), into ``out``; both may be parts of larger images.
+    ``levels`` (3, 256): for each channel what a level becomes where ``share`` (h, w) is 255, plus
+    256 times what it becomes where that is 0."""
+    _check_part(image, image.shape)
+    _check_part(out, image.shape)
+    _check(levels, np.uint16, (3, 256))
+    _check(share, np.uint8, image.shape[:2])
+    lines, size = (image.strides[0], out.strides[0]), image.shape[:2]
+    _call("relight", image, lines[0], levels, share, *size, out, lines[1])
+
+
 @functools.lru_cache(maxsize=4)
 def chords(radius: int) -> NDArray[np.int32]:
     """How far the rows of a disc reach from its middle, at the distances 0 to ``radius``."""
@@ -135,6 +162,14 @@ def _check(array: NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:
         raise ValueError(f"expected an array {expected}, got {array.dtype} {array.shape}")
     if not array.flags.c_contiguous:
         raise ValueError("expected a C-contiguous array")
+
+
+def _check_part(part: Image, shape: tuple[int, ...]) -> None:
+    """The same for a part of a larger image, of which only the lines are contiguous."""
+    if part.dtype != np.uint8 or part.shape != (*shape[:2], 3) or not part.size:
+        raise ValueError(f"expected an array uint8 {shape}, got {part.dtype} {part.shape}")
+    if part.strides[1:] != (3, 1):
+        raise ValueError("expected an array with C-contiguous lines")
 
 
 def _call(name: str, *arguments: object) -> None:

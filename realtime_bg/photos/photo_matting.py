@@ -6,7 +6,7 @@ from realtime_bg.imaging.geometry import fit
 from realtime_bg.media.photos import Photo, encode, encode_rgba, person_colours, read_photo
 from realtime_bg.processing.cutout import CutoutCompositor, PictureMatter
 from realtime_bg.processing.decontamination import decontaminated
-from realtime_bg.settings import HarmoniseSettings, RefineSettings, Settings
+from realtime_bg.settings import RefineSettings, Settings
 from realtime_bg.stats import Stats
 
 __all__ = [
@@ -74,24 +74,22 @@ class PhotoMatting:
         self,
         cutout: Cutout,
         background_spec: str | None = None,
-        harmonise: HarmoniseSettings | None = None,
+        look: Settings | None = None,
     ) -> Image:
         """Composite the person over a background, BGR ``uint8 (H, W, 3)``; the background alone, or
-        a card, if the engine is lost. ``background_spec`` and ``harmonise``: None means that of the
-        settings. Raises BackgroundError."""
+        a card, if the engine is lost. ``background_spec`` and ``look``: None means those of the
+        settings; of ``look`` the light and the harmony count. Raises BackgroundError."""
         spec = background_spec or self.settings.background.current
         # A background that learns the room starts again: each photo shows another room.
         if background_class(classify(spec)[0]).erases:
             self._compositor.close()
         self._epoch += 1
-        return self._compositor.over(cutout, spec, 0, self._epoch, harmonise)
+        return self._compositor.over(cutout, spec, 0, self._epoch, look)
 
-    def over_picture(
-        self, cutout: Cutout, behind: Image, harmonise: HarmoniseSettings | None = None
-    ) -> Image:
+    def over_picture(self, cutout: Cutout, behind: Image, look: Settings | None = None) -> Image:
         """Composite the person over a picture, BGR ``uint8 (H, W, 3)``, that covers the photo."""
         size = cutout.image.shape[1], cutout.image.shape[0]
-        return self._compositor.over_picture(cutout, fit(behind, size, "cover"), harmonise)
+        return self._compositor.over_picture(cutout, fit(behind, size, "cover"), look)
 
     def drop_history(self) -> None:
         """Keep no picture of the photos so far; the engine stays open."""

@@ -30,6 +30,7 @@ from realtime_bg.processing.fusing import EdgeMaps, edge_maps, needs_full_size
 from realtime_bg.processing.harmonise import Harmony
 from realtime_bg.processing.idling import Idling
 from realtime_bg.processing.layers import Layers
+from realtime_bg.processing.light import Light
 from realtime_bg.processing.overlays import preview
 from realtime_bg.processing.person_layer import person_layer
 from realtime_bg.processing.refine import Refined, steadied, upsampled
@@ -59,12 +60,11 @@ class Compositor:
         show the previews. Raises BackgroundError."""
         self._previews = previews
         self._refine = settings.refine
-        self._steady, self._harmony = Steady(), Harmony()
+        self._steady, self._harmony, self._light = Steady(), Harmony(), Light()
         self._framing: Framing | None = None
         self._subject = Subject(settings.subject.picks)
         self._background = CurrentBackground(settings.background, stats, wait, answer)
-        self._stats = stats
-        self._buffers = Buffers()
+        self._stats, self._buffers = stats, Buffers()
         self.layers = Layers(stats, wait)
         self._fade, self._idling = Fade(), Idling(stats, wait)
         self._epoch = 0
@@ -106,40 +106,44 @@ class Compositor:
             matte = steadied(downloaded(item), settings.refine, self._steady)
             matte = self._subject(matte, settings.subject)
             crop = self._crop(frame, matte.alpha, settings)
+            matte, room = self._light(matte, settings, background)
             alone = _alone(matte, crop, settings) if wanted else None
             over_room = plain or background.needs_frame
             if crop is not None and not over_room:
                 # A replaced background stays where it is; the room moves with the person.
-                matte, crop = framed(matte, crop, output_size(frame.size, settings.frame)), None
+                size = output_size(frame.size, settings.frame)
+                frame = _compared(frame, crop, size, settings)
+                matte, crop = framed(matte, crop, size), None
             edge: EdgeMaps | Refined | None = None if over_room else edge_maps(matte, settings)
             if edge is None and not plain:
                 edge = upsampled(matte, settings.refine)
         if edge is None:
             composite = self._finish(frame.image, frame, None, settings, crop)
         else:
-            composite = self._over_background(matte, edge, background, crop, settings)
+            composite = self._over_background(frame, matte, room, edge, background, crop, settings)
         return composite if alone is None else replace(composite, person=alone)
 
     def _over_background(
         self,
+        frame: Frame,
         matte: Matte,
+        room: Image,
         edge: EdgeMaps | Refined,
         background: Background,
         crop: Crop | None,
         settings: Settings,
     ) -> Composite:
-        frame = matte.frame
         with self._stats.stage("composite"):
             whole = background.needs_frame or settings.view.alpha
             alpha = edge.alpha if isinstance(edge, Refined) and whole else None
             if background.passthrough:  # the next background is still being opened
-                behind = card(frame.size, "")
+                behind = card(matte.frame.size, "")
             else:
-                behind = background.render(frame.size, frame.time, frame.image, alpha)
+                behind = background.render(matte.frame.size, frame.time, room, alpha)
                 behind = self._under(background, behind, frame.time, settings)
             if not isinstance(edge, Refined):
                 mirror = settings.output.mirror
-                image = edge.over(behind, mirror, self._buffers.take(frame.image.shape))
+                image = edge.over(behind, mirror, self._buffers.take(behind.shape))
                 return self._finish(image, frame, None, settings, None, mirrored=mirror, own=True)
             # Blur and erase show the real room, which needs no relighting
             if not background.needs_frame:
@@ -237,6 +241,13 @@ class Compositor:
         self._idling.close()
 
 
+def _compared(frame: Frame, crop: Crop, size: Size, settings: Settings) -> Frame:
+    """The frame as the camera saw it, for the view that compares with it."""
+    if not settings.view.split:
+        return frame
+    return replace(frame, image=cropped(frame.image, crop, size))
+
+
 def _alone(matte: Matte, crop: Crop | None, settings: Settings) -> Layer:
     """The person without a background, for outputs that want none."""
     if crop is not None:
@@ -272,6 +283,7 @@ def _as_it_is(settings: Settings, background: Background) -> bool:
     edge = ("threshold", "feather", "grow")
     same = all(getattr(settings.refine, name) == getattr(plain, name) for name in edge)
     whole = settings.frame.mode == "off" and settings.subject.mode == "all"
+    whole = whole and not settings.light.active
     return same and whole and not needs_full_size(settings)
 
 

@@ -10,10 +10,11 @@ from realtime_bg.errors import EngineError
 from realtime_bg.frames import Cutout, DeviceMatte, Frame, Image, Matte, downloaded
 from realtime_bg.processing.compositor import Compositor, over
 from realtime_bg.processing.harmonise import Harmony
+from realtime_bg.processing.light import Light
 from realtime_bg.processing.matting import Matting
 from realtime_bg.processing.refine import Refined, refine
 from realtime_bg.processing.steady import Steady
-from realtime_bg.settings import HarmoniseSettings, RefineSettings, Settings, load
+from realtime_bg.settings import RefineSettings, Settings, load
 from realtime_bg.settings.layers import LayersSettings
 from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
@@ -109,15 +110,14 @@ class CutoutCompositor:
         spec: str,
         index: int,
         epoch: int,
-        harmonise: HarmoniseSettings | None = None,
+        look: Settings | None = None,
     ) -> Image:
         """The person over the background ``spec``, BGR ``uint8 (H, W, 3)``; the background alone,
         or a card, if the engine has lost the person. ``index`` and ``epoch`` are those of the
-        matted frame, see `Frame`. ``harmonise``: None means the settings' own. Raises
-        BackgroundError; the previous background then stays open."""
+        matted frame, see `Frame`. ``look``: whose light and harmony count; None means the settings'
+        own. Raises BackgroundError; the previous background then stays open."""
         background = self._settings.background.model_copy(update={"current": spec})
-        changes = {"background": background, "harmonise": harmonise or self._settings.harmonise}
-        settings = self._settings.model_copy(update=changes)
+        settings = self._looking(look).model_copy(update={"background": background})
         if self._compositor is None or spec != self._spec:
             compositor = Compositor(settings, self._stats, wait=True, previews=False)
             self.close()
@@ -126,17 +126,24 @@ class CutoutCompositor:
         matte = Matte(frame, cutout.alpha, cutout.foreground, lost=cutout.lost)
         return self._compositor.compose(matte, settings).image
 
-    def over_picture(
-        self, cutout: Cutout, behind: Image, harmonise: HarmoniseSettings | None = None
-    ) -> Image:
-        """The person over a picture of the same size, both BGR ``uint8 (H, W, 3)``. ``harmonise``:
-        None means the settings' own."""
+    def over_picture(self, cutout: Cutout, behind: Image, look: Settings | None = None) -> Image:
+        """The person over a picture of the same size, both BGR ``uint8 (H, W, 3)``. ``look``: see
+        `over`."""
+        settings = self._looking(look)
         matte = Matte(Frame(cutout.image, 0, 0.0), cutout.alpha, cutout.foreground)
+        matte = Light()(matte, settings, None).matte
         rows, columns = cutout.alpha.shape
         person = Refined(
-            cutout.image, (slice(0, rows), slice(0, columns)), cutout.alpha, cutout.foreground
+            cutout.image, (slice(0, rows), slice(0, columns)), cutout.alpha, matte.foreground
         )
-        return over(Harmony()(person, matte, behind, harmonise or self._settings.harmonise), behind)
+        return over(Harmony()(person, matte, behind, settings.harmonise), behind)
+
+    def _looking(self, look: Settings | None) -> Settings:
+        """The settings with the light and the harmony of ``look``."""
+        if look is None:
+            return self._settings
+        changes = {"harmonise": look.harmonise, "light": look.light}
+        return self._settings.model_copy(update=changes)
 
     def close(self) -> None:
         """Release the background. Idempotent."""

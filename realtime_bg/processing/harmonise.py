@@ -18,8 +18,10 @@ MATCH = 0.5  # exponent: a person half as bright as the background becomes 1.4 t
 TINT = 0.35  # exponent of the difference in colour between the two pictures
 AMBIENT = 0.6  # exponent of the light from the bright side of the background
 MOST = 1.6  # largest gain of a channel
+TOP, BRIGHTEST = 0.97, 225.0  # grey level up to which a match raises this share of the person
 SOFTEST = 12.0  # pixels of the small picture over which the background's light is spread
 WRAP = 2.5  # pixels of the small picture by which light reaches over the edge
+PERSON = 0.5  # alpha from which a pixel counts for that
 LIFT = 8  # grey levels that are added before ratios are taken, so that black does not count much
 CALM = 0.92  # weight of the previous gains, so that the exposure does not pump
 
@@ -79,7 +81,8 @@ class Harmony:
         there, here = behind.mean((0, 1)) + LIFT, picture.mean((0, 1)) + LIFT
         tint = there / there.mean() / (here / here.mean())
         gain = (there.mean() / (mean.mean() + LIFT)) ** MATCH * tint**TINT
-        return np.clip(gain, 1 / MOST, MOST).astype(np.float32)
+        gain = np.clip(gain, 1 / MOST, MOST)
+        return (gain * _headroom(picture, alpha, gain)).astype(np.float32)
 
     def _calmed(self, gain: Floats, frame: Frame) -> Floats:
         """The gains of a frame, smoothed with those of the previous one."""
@@ -87,6 +90,16 @@ class Harmony:
             gain = np.float32(CALM) * self._last[1] + np.float32(1 - CALM) * gain
         self._last = frame, gain
         return gain
+
+
+def _headroom(picture: Floats, alpha: Alpha, gain: Floats) -> float:
+    """A factor, up to 1, with which the ``gain`` of each channel overexposes nobody. The mean of
+    somebody in dark clothes says little of the face, which is much brighter."""
+    person = picture[alpha > PERSON]
+    if not len(person):
+        return 1.0
+    before, after = (float(np.quantile(one.max(1), TOP)) for one in (person, person * gain))
+    return min(1.0, max(BRIGHTEST, before) / max(after, 1.0))
 
 
 def wrap(alpha: Alpha, behind: Floats) -> Floats:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from realtime_bg.engines.base import Engine
 from realtime_bg.frames import DeviceMatte, Frame, Matte, check_matte
 from realtime_bg.imaging.scene_change import SceneChangeDetector
+from realtime_bg.processing.brightening import Brightening
 from realtime_bg.processing.carrying import Carrying
 from realtime_bg.processing.engine_choice import EngineChoice
 from realtime_bg.settings.live import Live
@@ -27,7 +28,7 @@ class Matting:
         self._resets, self._plates = live.now.resets, live.now.plates
         self._scene = SceneChangeDetector()
         self._last: Matte | None = None
-        self._carrying = Carrying()
+        self._carrying, self._brightening = Carrying(), Brightening()
         self._stale = False  # whether the engine has to be reopened
         self._abandoned = False
         self._blamed: Exception | None = None  # the error of its last matte while it was blended
@@ -72,8 +73,7 @@ class Matting:
                     engine.reset()
                 if plate:
                     engine.take_plate()
-                seen = engine.matte_photo(frame, repeats) if repeats else engine.matte(frame)
-                matte = check_matte(seen)
+                matte = self._seen(engine, frame, repeats)
             except Exception as error:  # an engine may raise anything; nothing may escape
                 self.busy_since = None
                 if self._abandoned:
@@ -87,6 +87,15 @@ class Matting:
                 self._last = matte if isinstance(matte, Matte) else None
                 self._carrying.answered(self._last)
                 return matte
+
+    def _seen(self, engine: Engine, frame: Frame, repeats: int | None) -> Matte | DeviceMatte:
+        """What the engine says about a frame, in a dark room about a brightened copy."""
+        light, shown = self._live.now.light, frame
+        if light.active and light.matting and engine.model is not None:
+            shown = self._brightening.brightened(frame)
+        seen = engine.matte_photo(shown, repeats) if repeats else engine.matte(shown)
+        matte = check_matte(seen)
+        return matte if shown is frame else self._brightening.as_before(matte, frame)
 
     def _carried(self, frame: Frame) -> Matte | None:
         """The previous matte, carried along to this frame, if the settings and the picture allow

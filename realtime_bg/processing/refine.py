@@ -79,17 +79,9 @@ def steadied(matte: Matte, settings: RefineSettings, steady: Steady | None = Non
 
 def upsampled(matte: Matte, settings: RefineSettings) -> Refined:
     """What happens at the size of the frame."""
-    frame = matte.frame.image
-    shape = frame.shape[:2]
-    box = person_box(matte.alpha, shape, 0 if matte.alpha.shape == shape else REACH)
+    frame, box, beyond = matte.frame.image, box_around(matte, settings), reach_of(settings)
     if box is None:
         return Refined(frame, NOWHERE, np.zeros((0, 0), np.float32), None)
-    beyond = reach_of(settings)
-    if beyond:
-        box = tuple(
-            _grown(part, beyond, side)  # type: ignore[assignment]
-            for part, side in zip(box, shape, strict=True)
-        )
     alpha = upsample_alpha(matte, box, settings.levels)
     if settings.grow:
         alpha = grown(alpha, settings.grow)
@@ -101,6 +93,18 @@ def upsampled(matte: Matte, settings: RefineSettings) -> Refined:
         matte = with_foreground(matte)
     colours = upsample_foreground(matte, box, settings.decontaminate, beyond)
     return Refined(frame, box, alpha, colours)
+
+
+def box_around(matte: Matte, settings: RefineSettings) -> Box | None:
+    """The box, in the frame, outside of which the refined alpha is 0; None if there is
+    nobody."""
+    shape = matte.frame.image.shape[:2]
+    box = person_box(matte.alpha, shape, 0 if matte.alpha.shape == shape else REACH)
+    beyond = reach_of(settings)
+    if box is None or not beyond:
+        return box
+    rows, columns = (_grown(part, beyond, side) for part, side in zip(box, shape, strict=True))
+    return rows, columns
 
 
 def reach_of(settings: RefineSettings) -> int:

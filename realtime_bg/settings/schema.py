@@ -28,6 +28,7 @@ from realtime_bg.settings.fields import (
 )
 from realtime_bg.settings.framing import FrameSettings
 from realtime_bg.settings.layers import LayersSettings
+from realtime_bg.settings.light import LightSettings
 from realtime_bg.settings.section import Section, named_once
 from realtime_bg.settings.subject import SubjectSettings
 
@@ -278,6 +279,7 @@ PRESET_SECTIONS = (
     "background",
     "refine",
     "harmonise",
+    "light",
     "frame",
     "layers",
     "subject.mode",
@@ -322,6 +324,7 @@ class Settings(Section):
     background: BackgroundSettings = BackgroundSettings()
     refine: RefineSettings = RefineSettings()
     harmonise: HarmoniseSettings = HarmoniseSettings()
+    light: LightSettings = LightSettings()
     layers: LayersSettings = LayersSettings()
     idle: IdleSettings = IdleSettings()
     frame: FrameSettings = FrameSettings()

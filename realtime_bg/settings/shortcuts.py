@@ -15,6 +15,7 @@ HELP = (
     ("space", "pause: show a card, release the camera"),
     ("f", "freeze the picture"),
     ("l", "layers: hide, show"),
+    ("i", "improve the light on the person"),
     ("F1...F12", "first to twelfth preset"),
     ("a", "show the alpha (preview only)"),
     ("c", "before and after (preview only)"),

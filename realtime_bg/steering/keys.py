@@ -70,6 +70,7 @@ KEYS: dict[str, Key] = {
     " ": _toggle("paused"),
     "f": _toggle("frozen"),
     "l": _toggle("layers.shown"),
+    "i": _toggle("light.active"),
     "a": _toggle("view.alpha"),
     "c": _toggle("view.split"),
     "[": _threshold(-0.05),

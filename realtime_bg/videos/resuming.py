@@ -32,7 +32,7 @@ def job(settings: Settings, source: Path, options: BaseModel) -> dict[str, Any]:
         behind,
         *media(behind),
     )
-    keys = {"engine", "background", "refine", "harmonise", "output"}
+    keys = {"engine", "background", "refine", "harmonise", "light", "output"}
     return {
         "version": __version__,
         "settings": settings.model_dump(mode="json", include=keys),

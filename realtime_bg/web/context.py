@@ -32,8 +32,8 @@ Tuning = Annotated[
     str | None,
     Form(
         description=(
-            "a part of the settings as JSON, with the sections refine and harmonise only, for this "
-            'result alone: {"refine": {"feather": 2}}'
+            "a part of the settings as JSON, with the sections refine, harmonise and light only, "
+            'for this result alone: {"refine": {"feather": 2}}'
         )
     ),
 ]

@@ -14,7 +14,11 @@ from realtime_bg.system.file_names import readable
 from realtime_bg.web.answers import unusable
 from realtime_bg.web.gallery import UPLOAD, Gallery
 
-SECTIONS = ("refine", "harmonise")  # the settings that a request may bring for its own result
+SECTIONS = (
+    "refine",
+    "harmonise",
+    "light",
+)  # the settings that a request may bring for its own result
 PHOTO_FORMATS: tuple[Format, ...] = ("png", "webp", "jpg")
 VIDEO_FORMATS = ("mp4", "webm")
 WITHOUT_ALPHA = ("jpg", "mp4")
@@ -73,8 +77,8 @@ def settings_changes(text: str) -> Changes:
     for name in tree:
         if name not in SECTIONS:
             raise unusable(
-                f"settings: {_one_line(name)}: only {' and '.join(SECTIONS)} can be changed for a "
-                "single photo or video"
+                f"settings: {_one_line(name)}: only {', '.join(SECTIONS[:-1])} and {SECTIONS[-1]} "
+                "can be changed for a single photo or video"
             )
     try:
         valid = validated(tree)

@@ -69,9 +69,9 @@ class PhotoDesk:
             photo = known.photo
             cutout = photo.limit(matter.cutout(known.matte, settings.refine))
             if behind is not None:
-                image = matter.over_picture(cutout, behind, settings.harmonise)
+                image = matter.over_picture(cutout, behind, settings)
             elif background is not None:
-                image = matter.over(cutout, background, settings.harmonise)
+                image = matter.over(cutout, background, settings)
             else:
                 return encode_rgba(cutout, format, icc=photo.icc, quick=True)
         return encode(image, format, icc=photo.icc, quick=True)

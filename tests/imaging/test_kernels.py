@@ -222,3 +222,54 @@ def test_a_picture_is_not_enlarged_by_reducing_it():
 def test_the_installation_has_compiled_all_of_them():
     pytest.importorskip("hatchling")
     assert len(LIBRARIES) == len(module("../hatch_build").LEVELS)
+
+
+@pytest.mark.parametrize(("weight", "noise"), [(1.0, 1.0), (0.6, 3.0), (0.9, 12.0)])
+@pytest.mark.parametrize("size", [(1, 1), (37, 23), (203, 107)])
+def test_settling_takes_noise_and_nothing_else(weight, noise, size):
+    width, height = size
+    chance = np.random.default_rng(1)
+    whole, kept = (chance.integers(0, 256, (height + 4, width + 6, 3), np.uint8) for _ in range(2))
+    kept[::2] = cv2.add(whole, 7)[::2]  # differences of all sizes
+    still = chance.integers(0, 256, (height, width), np.uint8)
+    still[:, ::2] = 255
+    box = np.s_[2:-2, 3:-3]
+    before, now = kept.copy(), whole[box].astype(np.float64)
+    kernels.settle(whole[box], kept[box], still, weight, noise)
+    change = before[box] - now
+    trust = np.clip(2 - np.abs(change) / (2 * noise), 0, 1)
+    taken = np.abs(change) * weight * trust * still[..., None] / 255
+    expected = now + np.sign(change) * taken
+    assert np.abs(kept[box] - expected).max() <= 2.01  # rounded down, twice
+    assert (np.abs(kept[box] - now) <= np.abs(expected - now) + 0.5).all()
+    kept[box] = before[box]
+    np.testing.assert_array_equal(kept, before)  # nothing beside it
+
+
+@pytest.mark.parametrize("size", [(1, 1), (37, 23), (203, 107)])
+def test_relighting_mixes_two_tables(size):
+    width, height = size
+    chance = np.random.default_rng(2)
+    whole, out = (chance.integers(0, 256, (height + 4, width + 6, 3), np.uint8) for _ in range(2))
+    share = chance.integers(0, 256, (height, width), np.uint8)
+    bright, dark = chance.integers(0, 256, (2, 3, 256)).astype(np.uint16)
+    box, before = np.s_[2:-2, 3:-3], out.copy()
+    kernels.relight(whole[box], bright + 256 * dark, share, out[box])
+    for channel in range(3):
+        level, part = whole[box][..., channel], share / 255
+        expected = bright[channel][level] * part + dark[channel][level] * (1 - part)
+        assert np.abs(out[box][..., channel] - expected).max() <= 1
+    out[box] = before[box]
+    np.testing.assert_array_equal(out, before)
+
+
+def test_parts_of_wrong_shapes_are_refused():
+    image = np.zeros((8, 8, 3), np.uint8)
+    share, levels = np.zeros((8, 8), np.uint8), np.zeros((3, 256), np.uint16)
+    for part in (image[:, ::2], image[..., ::-1], image[:4], image.astype(float), image[..., :2]):
+        with pytest.raises(ValueError, match="expected an array"):
+            kernels.relight(image, levels, share, part)
+        with pytest.raises(ValueError, match="expected an array"):
+            kernels.settle(image, part, share, 1.0, 1.0)
+    with pytest.raises(ValueError, match="expected an array"):
+        kernels.relight(image, levels[:2], share, image)

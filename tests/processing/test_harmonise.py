@@ -57,6 +57,22 @@ def test_a_person_gets_the_backgrounds_brightness_in_part(level, brighter):
     assert 60 < values[2] < 200  # and no more than in part
 
 
+@pytest.mark.parametrize("match", [0.85, 1])
+def test_a_face_over_dark_clothes_is_not_overexposed_before_a_bright_background(match):
+    """The mean of both asks for more light than the face can take."""
+    frame, alpha = person((25, 25, 30))
+    image = frame.image.copy()
+    cv2.ellipse(image, (160, 90), (28, 36), 0, 0, 360, (150, 175, 215), -1)
+    matte = Matte(Frame(image, 0, 0.0), alpha)
+    refined = refine(matte, RefineSettings())
+    settings = HarmoniseSettings(match=match)
+    after = Harmony()(refined, matte, plain(250, 250, 250), settings).foreground
+    face, clothes = after[70:110, 145:175], after[INSIDE]
+    assert face.max() < 240
+    assert face.mean() > 180
+    assert clothes.mean() > 26  # it is still matched as far as that goes
+
+
 def test_colour_comes_from_the_light_and_not_from_clothes():
     """A yellow pullover before a grey wall stays yellow before another grey wall."""
     before, after, _ = lit(plain(100, 100, 100), colour=(30, 180, 200), match=1)

@@ -32,6 +32,7 @@ EXPECTED = {
     " ": ("paused", True, "pause"),
     "f": ("frozen", True, "freeze"),
     "l": ("layers.shown", False, "layers"),
+    "i": ("light.active", True, "light on the person"),
     "a": ("view.alpha", True, "alpha"),
     "c": ("view.split", True, "before and after"),
     "[": ("refine.threshold", 0.45, "threshold of the edge down"),
@@ -43,7 +44,7 @@ EXPECTED = {
     "d": ("view.stats", True, "statistics"),
     "h": ("view.help", True, "help"),
 }
-TOGGLES = [key for key in "mzov facrdh" if key in EXPECTED]
+TOGGLES = [key for key in "mzov facrdhi" if key in EXPECTED]
 
 
 def keys_of(column):

@@ -45,7 +45,7 @@ def page(chromium, page_server):
     yield Page(chromium, page_server)
     chromium.get("about:blank")
     page_server.post("/api/live", json={"on": False})
-    same = {key: before[key] for key in ("refine", "harmonise", "paused", "frozen")}
+    same = {key: before[key] for key in ("refine", "harmonise", "light", "paused", "frozen")}
     same["background"] = {"current": before["background"]["current"]}
     same["output"] = {key: before["output"][key] for key in ("mirror", "record", "virtualcam")}
     same["engine"] = {"name": before["engine"]["name"]}

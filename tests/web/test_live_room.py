@@ -131,6 +131,38 @@ def test_every_slider_sets_its_value_and_shows_it(page, name, value, section, ke
     assert not page("#undo").is_enabled()
 
 
+def test_the_light_has_a_switch_and_sliders_while_it_is_on(page):
+    page.open("live")
+
+    def visible():
+        return {part.is_displayed() for part in page.all("#live-light .slider")}
+
+    page.wait(lambda: visible() == {False})
+    page("#live-light button").click()
+    page.wait(lambda: page.settings()["light"]["active"])
+    page.wait(lambda: visible() == {True})
+    assert page("#live-light button").get_attribute("aria-pressed") == "true"
+    for name, value, key, shown in (
+        ("Less noise", 0.8, "denoise", "80 %"),
+        ("Lamp from", 90, "angle", "right"),
+        ("Lamp's colour", 3200, "warmth", "3200 K"),
+    ):
+        slider = page.slider("live", name)
+        page.driver.execute_script(
+            "arguments[0].value = arguments[1];"
+            "arguments[0].dispatchEvent(new Event('input', {bubbles: true}));"
+            "arguments[0].dispatchEvent(new Event('change', {bubbles: true}))",
+            slider,
+            value,
+        )
+        page.wait(lambda key=key, value=value: page.settings()["light"][key] == value)
+        assert slider.get_attribute("aria-valuetext") == shown
+    for _ in range(4):
+        page("#undo").click()
+    page.wait(lambda: page.settings()["light"] == load().light.model_dump(mode="json"))
+    page.wait(lambda: visible() == {False})
+
+
 def test_framing_is_chosen_and_shows_the_sliders_that_belong_to_it(page):
     page.open("live")
     choice = "#live-framing label:nth-of-type(2) select"

@@ -114,7 +114,7 @@ def test_a_name_cannot_add_headers(web, photo):
         ({"format": "jpg"}, "format jpg: has no transparency; choose png or webp, or a background"),
         ({"format": "tiff"}, "format 'tiff': choose png or webp"),
         ({"format": "tiff", "color": "red"}, "format 'tiff': choose png or webp or jpg"),
-        ({"settings": '{"engine": {"name": "rvm"}}'}, "settings: engine: only refine and harm"),
+        ({"settings": '{"engine": {"name": "rvm"}}'}, "settings: engine: only refine, harm"),
         ({"settings": '{"refine": {"grow": 999}}'}, "settings: refine.grow: "),
     ],
 )
@@ -164,6 +164,7 @@ REQUESTS = [
     {"color": "#00ff00", "format": "jpg"},
     {"format": "webp", "settings": '{"refine": {"grow": 4, "feather": 2, "threshold": 0.4}}'},
     {"style": "office", "settings": '{"harmonise": {"match": 0.7, "light_wrap": 0.5}}'},
+    {"style": "blur", "settings": '{"light": {"active": true, "key": 1, "angle": 90}}'},
     {"style": "erase"},
 ]
 

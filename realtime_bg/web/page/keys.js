@@ -3,7 +3,7 @@
 import { $, ask, make, sent, state, tell, valueAt } from "/static/core.js";
 import { change } from "/static/settings.js";
 
-const SWITCHES = { m: "output.mirror", v: "output.virtualcam", " ": "paused", f: "frozen", r: "output.record" };
+const SWITCHES = { m: "output.mirror", v: "output.virtualcam", " ": "paused", f: "frozen", i: "light.active", r: "output.record" };
 const CHOICES = { 0: () => "none", u: () => state.blur ?? "blur", x: () => "erase" };
 const TYPED = "input[type=text], input[type=color], select, textarea";
 const PRESSED = "button, a, summary, input, [role=tab]"; // take the space bar and Enter themselves

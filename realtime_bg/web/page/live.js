@@ -3,6 +3,7 @@
 import { gallery, addPicture } from "/static/backgrounds.js";
 import { $, ask, make, on, save, say, sent, state, tell, throttled, valueAt, withCommands } from "/static/core.js";
 import { framing } from "/static/framing.js";
+import { light } from "/static/light.js";
 import { look } from "/static/look.js";
 import { change } from "/static/settings.js";
 
@@ -157,6 +158,8 @@ export async function begin(engines) {
   const backgrounds = gallery($("live-backgrounds"), ["blur", "none"], throttled(pick, 60));
   const sliders = look($("live-look"), throttledByKey((key, value, gesture) =>
     change({ [key]: value }, gesture).catch(() => {})));
+  const lamp = light($("live-light"), throttledByKey((key, value, gesture) =>
+    change({ [key]: value }, gesture).catch(() => {})));
   framing($("live-framing"), throttledByKey((key, value, gesture) =>
     change({ [key]: value }, gesture).catch(() => {})));
   options($("live-engine"), ["auto", ...engines].map((name) => [name, name]));
@@ -164,6 +167,7 @@ export async function begin(engines) {
   on("settings", (settings) => {
     backgrounds.set(settings.background.current, settings.background.items);
     sliders.set((key) => valueAt(settings, key));
+    lamp.set((key) => valueAt(settings, key));
     example(settings.background.current);
     $("badge-paused").hidden = !settings.paused;
     $("badge-frozen").hidden = !settings.frozen;

@@ -2,6 +2,7 @@
 
 import { gallery } from "/static/backgrounds.js";
 import { $, ask, make, save, treeOf } from "/static/core.js";
+import { light } from "/static/light.js";
 import { look } from "/static/look.js";
 import { viewer } from "/static/viewer.js";
 
@@ -152,12 +153,13 @@ export function begin() {
   });
   backgrounds.set(choice.spec);
   offerFormats();
-  const sliders = look($("photo-look"), (key, value) => {
+  const choose = (key, value) => {
     choice.values[key] = value;
-    sliders.set((one) => choice.values[one]);
+    for (const one of controls) one.set((name) => choice.values[name]);
     changed();
-  });
-  sliders.set(() => undefined);
+  };
+  const controls = [look($("photo-look"), choose), light($("photo-light"), choose)];
+  for (const one of controls) one.set(() => undefined);
   $("photo-format").addEventListener("change", (event) => { choice.format = event.target.value; changed(); });
   $("photo-engine").addEventListener("change", (event) => { choice.engine = event.target.value; changed(); });
   $("photo-file").addEventListener("change", (event) => { take(event.target.files); event.target.value = ""; });

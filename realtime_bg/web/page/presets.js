@@ -3,7 +3,7 @@
 import { $, ask, make, on, sent, state, tell } from "/static/core.js";
 import { remember } from "/static/settings.js";
 
-const REPLACED = ["background.current", "background.fit", "engine.name", "engine.quality", "refine", "harmonise", "frame", "output.mirror"];
+const REPLACED = ["background.current", "background.fit", "engine.name", "engine.quality", "refine", "harmonise", "light", "frame", "output.mirror"];
 
 async function send(path, name) {
   tell("settings", await (await ask(path, sent("POST", { name }))).json());

@@ -2,6 +2,7 @@
 
 import { gallery } from "/static/backgrounds.js";
 import { $, ask, make, on, say, upload } from "/static/core.js";
+import { light } from "/static/light.js";
 import { look } from "/static/look.js";
 import { fields } from "/static/photo.js";
 
@@ -127,11 +128,12 @@ export function begin() {
     backgrounds.set(spec);
   });
   backgrounds.set(choice.spec);
-  const sliders = look($("video-look"), (key, value) => {
+  const choose = (key, value) => {
     choice.values[key] = value;
-    sliders.set((one) => choice.values[one]);
-  });
-  sliders.set(() => undefined);
+    for (const one of controls) one.set((name) => choice.values[name]);
+  };
+  const controls = [look($("video-look"), choose), light($("video-light"), choose)];
+  for (const one of controls) one.set(() => undefined);
   const take = (files) => { chosen.push(...files); drawChosen(); };
   $("video-file").addEventListener("change", (event) => { take(event.target.files); event.target.value = ""; });
   $("video-engine").addEventListener("change", (event) => { choice.engine = event.target.value; });
