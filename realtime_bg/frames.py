@@ -25,6 +25,8 @@ Layer: TypeAlias = NDArray[np.uint8]
 0."""
 Planes: TypeAlias = NDArray[np.uint8]
 """I420, ``uint8 (H * 3 / 2, W)``: Y, then U and V at half the size; BT.601, limited range."""
+Labels: TypeAlias = NDArray[np.uint8]
+"""``uint8 (h, w)``: the number of the person at each pixel, or 0."""
 Size: TypeAlias = tuple[int, int]
 
 TOLERANCE = 1e-3  # rounding may exceed [0, 1] by this much
@@ -58,7 +60,9 @@ class Matte:
     ``uint8 (h, w, 3)`` or None if the engine predicts no colours. ``guide``: the frame itself at
     the alpha's size, BGR ``uint8 (h, w, 3)``; needed when that is smaller than the frame, because
     it guides the upsampling. ``lost``: the engine does not know where the person is, so the alpha
-    means nothing; the frame is then shown as if there were no matte.
+    means nothing; the frame is then shown as if there were no matte. ``people``: whose each pixel
+    is, ``uint8 (h, w)`` like the alpha, if the engine tells people apart: 0 is nobody, and the
+    other numbers mean nothing in the next frame.
     """
 
     frame: Frame
@@ -66,6 +70,7 @@ class Matte:
     foreground: Image | None = None
     guide: Image | None = None
     lost: bool = False
+    people: Labels | None = None
 
 
 class DeviceMatte(ABC):
@@ -151,6 +156,12 @@ def check_matte(matte: Matte | DeviceMatte) -> Matte | DeviceMatte:
         image = getattr(matte, name)
         if image is not None and (image.dtype != np.uint8 or image.shape != (*alpha.shape, 3)):
             raise ValueError(f"{name}: expected uint8 {(*alpha.shape, 3)}, got {image.shape}")
+    if matte.people is not None and (
+        matte.people.dtype != np.uint8 or matte.people.shape != alpha.shape
+    ):
+        raise ValueError(
+            f"people: expected uint8 {alpha.shape}, got {matte.people.dtype} {matte.people.shape}"
+        )
     # Outside [0, 1] blending would show the room, inverted or brightened. NaN fails too.
     low, high = float(alpha.min()), float(alpha.max())
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):

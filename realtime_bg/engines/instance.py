@@ -15,7 +15,7 @@ from realtime_bg.engines.base import Engine
 from realtime_bg.engines.detections import Detections, edged, overlap, read
 from realtime_bg.engines.dialects import Dialect, recognise
 from realtime_bg.errors import EngineError
-from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
+from realtime_bg.frames import Alpha, Frame, Image, Labels, Matte, Size
 from realtime_bg.networks import IMAGENET_MEAN, IMAGENET_STD
 from realtime_bg.runtimes.feed import Feed, dtype_of
 from realtime_bg.runtimes.input_size import as_fixed, strided, work_size
@@ -26,6 +26,7 @@ from realtime_bg.stats import Stats
 PERSON = "person"
 FOLLOWED = 0.3  # box overlap with the last frame above which it is the same person
 PATIENCE = 15  # frames a person may be missed before another one is chosen
+SOMEBODY = 0.2  # probability from which a pixel is somebody's at all
 PADDING = 114  # YOLO's grey around the picture
 DETAIL = 4  # times the area a semantic net would get: masks of small things need it
 # What each dialect's network takes: channel order, mean and deviation of the picture in 0..1.
@@ -83,8 +84,8 @@ class Instance(Engine):
             roles = dict(zip(self._names, values, strict=True))
             found = read(self._dialect, roles, self.settings.instance.score, self._canvas)
             chosen, others = self._chosen(found)
-            alpha = self._alpha(found, chosen, others)
-        return Matte(frame, alpha, guide=small, lost=not chosen)
+            alpha, people = self._alpha(found, chosen, others)
+        return Matte(frame, alpha, guide=small, lost=not chosen, people=people)
 
     def _prepared(self, small: Image) -> NDArray[np.float32]:
         canvas = np.full((self._canvas[1], self._canvas[0], 3), PADDING, np.uint8)
@@ -137,13 +138,21 @@ class Instance(Engine):
             return abs((x1 + x2) / 2 - self.work_size[0] / 2)
         return -(x2 - x1) * (y2 - y1)
 
-    def _alpha(self, found: Detections, chosen: list[int], others: list[int]) -> Alpha:
-        """The union of the chosen masks, minus where another person's mask is stronger."""
+    def _alpha(
+        self, found: Detections, chosen: list[int], others: list[int]
+    ) -> tuple[Alpha, Labels]:
+        """The union of the chosen masks, minus where another person's mask is stronger; and whose
+        mask is the strongest, a thing's being that of the person it is nearest to."""
         probable = np.zeros(self.work_size[::-1], np.float32)
+        people = np.zeros(probable.shape, np.uint8)
+        persons = [i for i in chosen if int(found.classes[i]) in self._persons]
         for index in chosen:
-            np.maximum(probable, found.paste(index, self.work_size), out=probable)
+            mask = found.paste(index, self.work_size)
+            owner = self._nearest(found, index, persons) if persons else index
+            people[mask > np.maximum(probable, np.float32(SOMEBODY))] = 1 + owner % 255
+            np.maximum(probable, mask, out=probable)
         if not np.isfinite(probable).all():
             raise EngineError(f"{self._path}: gives masks with NaN or infinity")
         for index in others:
             probable[found.paste(index, self.work_size) > probable] = 0
-        return edged(np.clip(probable, 0, 1))
+        return edged(np.clip(probable, 0, 1)), people

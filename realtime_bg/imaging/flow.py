@@ -34,16 +34,16 @@ class Flow:
         w)``."""
         height, width = now.shape
         if min(now.shape) < SMALLEST:
-            return _grid((width, height))
+            return grid((width, height))
         way: Places = self._search.calc(now, before, None)
-        way += _grid((width, height))
+        way += grid((width, height))
         return way
 
 
 def motion(places: Places) -> Places:
     """How far each pixel has moved, for a result of `Flow.places`: x and y in pixels."""
     height, width = places.shape[:2]
-    return places - _grid((width, height))
+    return places - grid((width, height))
 
 
 def enlarged_places(places: Places, size: Size) -> Places:
@@ -55,15 +55,17 @@ def enlarged_places(places: Places, size: Size) -> Places:
     small[:, :, 0] *= size[0] / width
     small[:, :, 1] *= size[1] / height
     way = resize(small, size)
-    way += _grid(size)
+    way += grid(size)
     return way
 
 
 @lru_cache(8)
-def _grid(size: Size) -> Places:
-    """The place of each pixel of a picture; not to be changed."""
+def grid(size: Size) -> Places:
+    """The place of each pixel of a picture itself; it cannot be changed."""
     rows, columns = np.indices(size[::-1], np.float32)
-    return np.dstack([columns, rows])
+    places = np.dstack([columns, rows])
+    places.flags.writeable = False
+    return places
 
 
 def moved(before: Pixels, places: Places, how: int = cv2.INTER_LINEAR) -> Pixels:
@@ -84,7 +86,8 @@ def along(matte: Matte, frame: Frame, guide: Image, places: Places) -> Matte:
     height, width = matte.alpha.shape
     places = enlarged_places(places, (width, height))
     foreground = None if matte.foreground is None else moved(matte.foreground, places)
-    return Matte(frame, moved(matte.alpha, places), foreground, guide)
+    people = None if matte.people is None else moved(matte.people, places, cv2.INTER_NEAREST)
+    return Matte(frame, moved(matte.alpha, places), foreground, guide, people=people)
 
 
 def searched(guide: Image) -> Grey:

@@ -296,9 +296,29 @@ def test_what_another_person_covers_is_not_mine(tmp_path):
     net = engine(dialect("detectron2", tmp_path / "net.onnx"))
     found = people([8, 16, 60, 88], [40, 16, 100, 88])
     found.masks[0] *= 0.8
-    alpha = net._alpha(found, [0], [1])
+    alpha, _ = net._alpha(found, [0], [1])
     assert alpha[50, 50] == 0
     assert alpha[50, 20] == 1
+
+
+def test_the_matte_says_whose_each_pixel_is(tmp_path):
+    found = engine(dialect("torchvision", tmp_path / "net.onnx"), classes=("person", "chair"))
+    matte = check_matte(found.matte(FRAME))
+    left, right = (set(matte.people[inside(box) > 0.99].tolist()) for box in BOXES[:2])
+    assert len(left) == len(right) == 1
+    assert not left & right
+    assert 0 not in left | right
+    assert set(matte.people[inside(BOXES[2]) > 0.99].tolist()) < left | right  # the chair
+    assert not matte.people[:, 125:].any()
+
+
+def test_where_two_masks_overlap_the_stronger_one_has_the_pixel(tmp_path):
+    net = engine(dialect("detectron2", tmp_path / "net.onnx"))
+    found = people([8, 16, 60, 88], [40, 16, 100, 88])
+    found.masks[0] *= 0.8
+    _, whose = net._alpha(found, [0, 1], [])
+    assert whose[50, 20] == 1
+    assert whose[50, 50] == whose[50, 80] == 2
 
 
 def test_reset_lets_another_person_be_chosen(tmp_path):
