@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
-from realtime_bg.frames import Alpha, Matte
+from realtime_bg.frames import Alpha, Labels, Matte
 from realtime_bg.imaging.geometry import resize
-from realtime_bg.processing.people import NOBODY, Labels, People, owners
+from realtime_bg.processing.people import People
+from realtime_bg.processing.person import NOBODY
+from realtime_bg.processing.regions import owners
 from realtime_bg.settings import SubjectSettings
 
+MARGIN = 1  # pixels of the labels beside people who are not shown
 OFF_CENTRE = 0.35  # of the width: somebody as far from the middle counts a third of their size
 
 
@@ -33,7 +37,7 @@ class Subject:
         if settings.mode != self._mode or matte.frame.epoch != self._epoch:
             self._mode, self._epoch = settings.mode, matte.frame.epoch
             self._chosen = set()
-        labels = self._people.follow(matte.frame, matte.alpha, matte.guide)
+        labels = self._people.follow(matte.frame, matte.alpha, matte.guide, matte.people)
         self._chosen &= self._people.known.keys()
         if settings.picks != self._picks:
             self._picks = settings.picks
@@ -42,8 +46,8 @@ class Subject:
             self._chosen = _main(labels)
         if settings.mode == "pick" and not self._chosen:  # somebody has to be seen to be picked
             return matte
-        others = set(np.unique(labels).tolist()) - self._chosen - {NOBODY}
-        if not others and self._chosen & set(np.unique(labels).tolist()):
+        present = set(np.flatnonzero(np.bincount(labels.ravel())).tolist()) - {NOBODY}
+        if present and present <= self._chosen:
             return matte
         return replace(matte, alpha=self._kept(labels, matte.alpha))
 
@@ -60,7 +64,15 @@ class Subject:
         self._chosen = self._chosen | {found} if found != NOBODY else set()
 
     def _kept(self, labels: Labels, alpha: Alpha) -> Alpha:
-        shown = np.isin(owners(labels), list(self._chosen)) if labels.any() else labels > NOBODY
+        if not labels.any():
+            return np.zeros_like(alpha)
+        chosen = np.zeros(256, np.bool_)
+        chosen[list(self._chosen)] = True
+        hidden = (labels != NOBODY) & ~chosen[labels]
+        # Rather lose a line of the person than show one of somebody else.
+        side = 2 * MARGIN + 1
+        beside = cv2.dilate(hidden.view(np.uint8), np.ones((side, side), np.uint8))
+        shown = chosen[owners(labels)] & (beside == 0)
         height, width = alpha.shape
         return alpha * resize(shown.astype(np.float32), (width, height))
 

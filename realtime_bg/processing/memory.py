@@ -1,0 +1,148 @@
+"""Everybody who was seen in one stream: who they are, who may be hidden, and who has come back."""
+
+import itertools
+
+import numpy as np
+
+from realtime_bg.frames import Image, Labels
+from realtime_bg.processing.looks import Codes, Mask, histogram, likeness, looks
+from realtime_bg.processing.person import Person
+from realtime_bg.processing.regions import around, at_border, touches
+
+LEAST = 0.004  # share of the picture that a person covers; less belongs to who is next to it
+LIKE = 0.9  # likeness, 0 to 1, from which somebody who appears has come back
+AGAIN = 5  # frames in which somebody who has appeared is compared, and between them later on
+SWAPPED = 0.05  # by how much two people must be more like each other to have been mistaken
+BESIDE = 10  # pixels from where somebody was last seen: they may be hidden by who is there now
+REMEMBERED = 8.0  # seconds for which somebody hidden is expected behind another person
+LEARN = 0.1  # weight of the newest frame in the colours of somebody who touches nobody
+HIDDEN, SHOWN = 0.3, 0.5  # of somebody is visible: less hides them, and more no longer does
+NEW = 45  # frames before which somebody may still be coming in
+
+
+class Memory:
+    """Remembers people by number."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, Person] = {}
+        self.shared: set[int] = set()
+        """Who may hide others, or be hidden, in this frame."""
+        self._frames = 0
+        self._met: set[tuple[int, int]] = set()  # who touched whom, until both are seen alone
+
+    def may_be_hidden(self, one: Person, now: float) -> bool:
+        return not one.left and now - one.seen < REMEMBERED
+
+    def behind(self, where: Mask, now: float) -> list[int]:
+        """Those who were last seen beside this region: it may hide them."""
+        return [
+            one.number
+            for one in self.known.values()
+            if self.may_be_hidden(one, now) and (around(one.last, BESIDE) & where).any()
+        ]
+
+    def arrived(self, where: Mask, labels: Labels, picture: Image, codes: Codes, now: float) -> int:
+        """The number of somebody who has appeared: a known one who has come back, or a new one."""
+        known = self.known_again(where, labels, picture)
+        if known is not None:
+            self.known[known].back(where, picture)
+            return known
+        number = next(free for free in range(1, 256) if free not in self.known)
+        self.known[number] = Person(
+            number, histogram(codes[where]), where, picture, now, entering=at_border(where)
+        )
+        return number
+
+    def known_again(self, where: Mask, labels: Labels, picture: Image) -> int | None:
+        """Who of those who are away has come back, if it is one of them."""
+        away = [
+            one
+            for one in self.known.values()
+            if not one.visible and not (labels == one.number).any()
+        ]
+        if not away:
+            return None
+        seen = looks(picture, where)
+        like, number = max((likeness(seen, one.looks), one.number) for one in away)
+        return number if like >= LIKE else None
+
+    def settle(self, labels: Labels, picture: Image) -> None:
+        """Know people again who have come back or parted."""
+        for one in list(self.known.values()):
+            if one.visible and one.age < NEW and (one.age < AGAIN or one.age % AGAIN == 0):
+                mask = labels == one.number
+                if not mask.any() or one.number in self.shared:
+                    continue
+                known = self.known_again(mask, labels, picture)
+                if known is not None:
+                    labels[mask] = known
+                    del self.known[one.number]
+                    self.known[known].back(mask, picture)
+        self._frames += 1
+        if self._frames % AGAIN == 0:
+            self._make_whole(labels, picture)
+        for pair in sorted(self._met):
+            if not all(one in self.known for one in pair):
+                self._met.discard(pair)
+                continue
+            masks = [labels == one for one in pair]
+            if not all(np.count_nonzero(mask) >= LEAST * labels.size for mask in masks):
+                continue
+            if any(touches(mask, labels, one) for mask, one in zip(masks, pair, strict=True)):
+                continue
+            self._met.discard(pair)
+            seen = [looks(picture, mask) for mask in masks]
+            kept = [self.known[one].looks for one in pair]
+            straight = likeness(seen[0], kept[0]) + likeness(seen[1], kept[1])
+            crossed = likeness(seen[0], kept[1]) + likeness(seen[1], kept[0])
+            if crossed > straight + SWAPPED:
+                for mask, other in zip(masks, reversed(pair), strict=True):
+                    labels[mask] = other
+
+    def _make_whole(self, labels: Labels, picture: Image) -> None:
+        """Give people back the parts of them that were taken for somebody new, when somebody came
+        out of their way: those with which they are more like themselves than without."""
+        for new in [one for one in self.known.values() if one.visible and one.age == 1]:
+            part = labels == new.number
+            beside = set(np.unique(labels[around(part, 1) & ~part]).tolist())
+            for one in [self.known[at] for at in beside if at in self.known]:
+                rest = labels == one.number
+                if one.age < NEW or np.count_nonzero(part) < LEAST * labels.size:
+                    continue
+                whole = likeness(looks(picture, part | rest), one.looks)
+                if whole >= LIKE and whole > likeness(looks(picture, rest), one.looks) + SWAPPED:
+                    labels[part] = one.number
+                    del self.known[new.number]
+                    one.back(part | rest, picture)
+                    break
+
+    def remember(
+        self, labels: Labels, picture: Image, codes: Codes, now: float, told: bool
+    ) -> list[int]:
+        """Learn from a frame who is where in it; who touched somebody. ``told``: the engine knows
+        who is where, so everybody's outline is known."""
+        together = []
+        for one in self.known.values():
+            mask = labels == one.number
+            area = np.count_nonzero(mask)
+            one.visible = bool(area >= LEAST * labels.size / 2)
+            if not one.visible:
+                one.hidden = True
+                continue
+            one.hidden = bool(area < (SHOWN if one.hidden else HIDDEN) * np.count_nonzero(one.mask))
+            one.seen, one.last, one.left = now, mask, False
+            one.entering &= at_border(mask)
+            beside = one.number in self.shared or touches(mask, labels, one.number)
+            if beside:
+                together.append(one.number)
+            else:
+                one.left = at_border(mask)
+                one.age += 1
+                one.learn(histogram(codes[mask]), max(LEARN, 1 / one.age))
+            if told or not beside:
+                one.alone(mask, picture)
+        self._met |= set(itertools.combinations(sorted({*together, *self.shared}), 2))
+        gone = [one for one in self.known.values() if not one.visible]
+        for one in sorted(gone, key=lambda one: one.seen)[: max(0, len(self.known) - 16)]:
+            del self.known[one.number]
+        return together

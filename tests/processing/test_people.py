@@ -1,0 +1,81 @@
+"""Telling people apart: looks, regions, and who is in front."""
+
+import cv2
+import numpy as np
+import pytest
+from helpers.drawn import Drawn, matte, scene
+
+from realtime_bg.frames import Frame, Matte, check_matte
+from realtime_bg.imaging.flow import Flow, carried
+from realtime_bg.processing.looks import likeness, looks
+from realtime_bg.processing.memory import LIKE
+from realtime_bg.processing.people import People
+from realtime_bg.processing.regions import matched, owners
+
+BLUE, RED = (200, 90, 50), (50, 60, 200)
+
+
+def seen(person, light=1.0):
+    image, masks = scene((person,))
+    return looks(cv2.convertScaleAbs(image, alpha=light), masks[0] > 0.5)
+
+
+def test_looks_are_known_again_in_another_light_and_place_but_not_in_other_clothes():
+    me = seen(Drawn(110, 40, 56, BLUE, 1))
+    assert likeness(seen(Drawn(60, 50, 50, BLUE, 1), 0.88), me) > LIKE
+    assert likeness(seen(Drawn(60, 50, 50, BLUE, 1), 1.12), me) > LIKE
+    assert likeness(seen(Drawn(110, 40, 56, RED, 1)), me) < LIKE / 2
+
+
+def test_the_same_colours_at_other_heights_are_other_looks():
+    picture = np.zeros((60, 20, 3), np.uint8)
+    picture[:30], picture[30:] = BLUE, RED
+    mask = np.ones((60, 20), np.bool_)
+    turned = looks(np.ascontiguousarray(picture[::-1]), mask)
+    assert likeness(looks(picture, mask), looks(picture, mask)) == pytest.approx(1, abs=0.01)
+    assert likeness(turned, looks(picture, mask)) < 0.6
+
+
+def test_numbers_of_an_engine_are_matched_to_known_people_one_to_one():
+    expected = np.zeros((10, 30), np.uint8)
+    expected[:, 2:10], expected[:, 10:18] = 1, 2
+    given = np.zeros_like(expected)
+    given[:, 3:11], given[:, 11:19], given[:, 24:28] = 7, 4, 9
+    assert matched(given, expected) == {7: 1, 4: 2}
+    assert matched(np.zeros_like(given), expected) == {}
+
+
+def test_owners_are_the_nearest():
+    labels = np.zeros((3, 9), np.uint8)
+    labels[1, 1], labels[1, 7] = 3, 5
+    assert owners(labels)[1].tolist()[:4] == [3, 3, 3, 3]
+    assert owners(labels)[1].tolist()[5:] == [5, 5, 5, 5]
+
+
+@pytest.mark.parametrize("front", [0, 1])
+def test_who_is_in_front_is_seen_whatever_their_size(front):
+    """A narrow person and a wide one meet, and either may be in front."""
+    narrow, people = 36.0, People()
+    for index, x in enumerate([*np.linspace(40, 118, 45), *[118.0] * 10]):
+        pair = [Drawn(x, 44, narrow, RED, 2), Drawn(130, 36, 70, BLUE, 1)]
+        order = pair if front else pair[::-1]
+        given, masks = matte(order, index)
+        labels = people.follow(given.frame, given.alpha, given.guide)
+    small = [cv2.resize(one, labels.shape[::-1], interpolation=cv2.INTER_AREA) for one in masks]
+    numbers = [np.bincount(labels[one > 0.9]).argmax() for one in small]
+    assert numbers[0] != numbers[1]
+    for one, number in zip(small, numbers, strict=True):
+        assert (labels[one > 0.9] == number).mean() > 0.95
+
+
+def test_the_people_of_a_matte_are_moved_with_it_and_checked():
+    given, masks = matte([Drawn(110, 40, 56, BLUE, 1)], small=False)
+    people = (masks[0] > 0.5).astype(np.uint8) * 7
+    told = Matte(given.frame, given.alpha, guide=given.frame.image, people=people)
+    later, _ = matte([Drawn(116, 40, 56, BLUE, 1)], 1, small=False)
+    result = check_matte(carried(told, later.frame, Flow()))
+    assert set(np.unique(result.people)) == {0, 7}
+    assert ((result.people > 0) == (result.alpha > 0.5)).mean() > 0.98
+    wrong = Matte(Frame(given.frame.image, 0, 0.0), given.alpha, people=people[:-1])
+    with pytest.raises(ValueError, match="people: expected uint8"):
+        check_matte(wrong)
