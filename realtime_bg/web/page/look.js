@@ -25,7 +25,7 @@ export function slider({ name, min, max, step, show }, changed) {
     output.textContent = show(Number(input.value));
     input.setAttribute("aria-valuetext", output.textContent);
   };
-  let gesture = 0, moving = false, last = 0;
+  let gesture = 0, moving = false, last = -Infinity, later = null;
   input.addEventListener("input", ({ timeStamp }) => {
     if (!moving && timeStamp - last > PAUSE) gesture += 1; // keys pressed in a row are one movement
     [moving, last] = [true, timeStamp];
@@ -35,14 +35,18 @@ export function slider({ name, min, max, step, show }, changed) {
   input.addEventListener("change", () => { moving = false; });
   const title = make("label", { htmlFor: id, textContent: name });
   const element = make("div", { className: "slider" }, title, output, input);
-  return {
-    element,
-    set(given) {
-      if (moving) return;
-      input.value = given;
-      say();
-    },
+  const set = (given) => {
+    clearTimeout(later);
+    if (moving) return;
+    const rest = last + PAUSE - performance.now(); // an old answer must not take back a pressed key
+    if (rest > 0) {
+      later = setTimeout(set, rest, given);
+      return;
+    }
+    input.value = given;
+    say();
   };
+  return { element, set };
 }
 
 /** All sliders into `place`; `changed(key, value, gesture)`. Returns `set(valueOf)`. */
