@@ -4,15 +4,14 @@ from typing import Protocol
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
+from realtime_bg.engines._window import Array
 from realtime_bg.engines._windowed import Network
 from realtime_bg.frames import Size
 from realtime_bg.runtimes.openvino import Compiled
 
 STATES = ("r1", "r2", "r3", "r4")
 STRIDES = 2, 4, 8, 16  # of these, in pixels of the input
-Array = NDArray[np.float32]
 
 
 class Steps(Network, Protocol):

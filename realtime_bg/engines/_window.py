@@ -152,7 +152,7 @@ class Windows:
 
 
 def _shapes(whole: Size) -> list[Size]:
-    """Sizes of inputs with nine tenths of the area of ``whole``, of different aspect ratios."""
+    """Sizes of inputs with `LESS` times the area of ``whole``, of different aspect ratios."""
     factors = {math.sqrt(factor) for factor in (*ASPECTS, *(1 / one for one in ASPECTS))}
 
     def stepped(side: float) -> int:

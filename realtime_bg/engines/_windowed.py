@@ -6,15 +6,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from realtime_bg.engines._window import Window, Windows, moved_state, pasted
+from realtime_bg.engines._window import Array, Window, Windows, moved_state, pasted
 from realtime_bg.engines.base import Engine
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
 from realtime_bg.imaging.reduction import reduced
 from realtime_bg.runtimes.openvino import PROVIDER
-
-Array = NDArray[np.float32]
 
 
 class Network(Protocol):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg import zoo
+from realtime_bg.engines._window import Array
 from realtime_bg.engines._windowed import WindowedEngine
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
 from realtime_bg.imaging.geometry import resize
@@ -59,10 +60,10 @@ class _View:
     def reset(self) -> None:
         self._last = np.zeros((1, 1, *self.src.shape[2:]), np.float32)
 
-    def state(self) -> list[NDArray[np.float32]]:
+    def state(self) -> list[Array]:
         return [self._last]
 
-    def start_from(self, state: list[NDArray[np.float32]]) -> None:
+    def start_from(self, state: list[Array]) -> None:
         (self._last,) = state
 
     def remember(self, alpha: Alpha) -> None:

@@ -12,7 +12,7 @@ GAP = 0.5  # seconds after which the last frame is no longer used
 # Grey levels by which a motion-compensated pixel may differ and still count as unchanged
 SAME = 8.0
 FAINTEST = 0.01  # a lower alpha counts as 0
-AROUND = 3, 3  # neighbourhood in which this is decided
+AROUND = 3, 3  # neighbourhood in which this is decided, in the picture that motion is looked for in
 # For each difference in grey levels, how certain it is that the pixel is unchanged
 UNCHANGED = np.exp(np.square(np.arange(256, dtype=np.float32)) * np.float32(-1 / SAME**2))
 # For the same, by how much the alpha may change: in a still picture the network changes its mind

@@ -13,8 +13,8 @@ class Section(BaseModel):
 
 
 def named_once(kind: str) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """A check that no two of some things with a ``name``, in the plural a ``kind``, have the same
-    one; it raises ValueError."""
+    """Return a check for items with a ``name``, which raises ValueError if two have the same one.
+    ``kind``: what the items are, in the plural, for the message."""
 
     def check(items: tuple[Any, ...]) -> tuple[Any, ...]:
         names = [item.name for item in items]

@@ -102,6 +102,17 @@ def test_the_blur_has_its_own_controls(page):
     page.wait(lambda: page.settings()["background"]["current"] == "blur:40:bokeh")
 
 
+def drag(page, slider, value):
+    """Move a slider to a value, as a pointer does that is then released."""
+    page.driver.execute_script(
+        "arguments[0].value = arguments[1];"
+        "arguments[0].dispatchEvent(new Event('input', {bubbles: true}));"
+        "arguments[0].dispatchEvent(new Event('change', {bubbles: true}))",
+        slider,
+        value,
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value", "section", "key", "shown"),
     [
@@ -116,13 +127,7 @@ def test_every_slider_sets_its_value_and_shows_it(page, name, value, section, ke
     page.open("live")
     slider = page.slider("live", name)
     before = page.settings()[section][key]
-    page.driver.execute_script(
-        "arguments[0].value = arguments[1];"
-        "arguments[0].dispatchEvent(new Event('input', {bubbles: true}));"
-        "arguments[0].dispatchEvent(new Event('change', {bubbles: true}))",
-        slider,
-        value,
-    )
+    drag(page, slider, value)
     page.wait(lambda: page.settings()[section][key] == value)
     assert slider.get_attribute("aria-valuetext") == shown
     page("#undo").click()
@@ -148,13 +153,7 @@ def test_the_light_has_a_switch_and_sliders_while_it_is_on(page):
         ("Lamp's colour", 3200, "warmth", "3200 K"),
     ):
         slider = page.slider("live", name)
-        page.driver.execute_script(
-            "arguments[0].value = arguments[1];"
-            "arguments[0].dispatchEvent(new Event('input', {bubbles: true}));"
-            "arguments[0].dispatchEvent(new Event('change', {bubbles: true}))",
-            slider,
-            value,
-        )
+        drag(page, slider, value)
         page.wait(lambda key=key, value=value: page.settings()["light"][key] == value)
         assert slider.get_attribute("aria-valuetext") == shown
     for _ in range(4):
