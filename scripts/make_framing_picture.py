@@ -3,12 +3,11 @@
 python scripts/make_framing_picture.py docs/framing.jpg
 """
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from _arguments import picture_parser
 from _labels import labelled
 
 from realtime_bg.frames import Composite, Frame, Image
@@ -33,12 +32,7 @@ PANELS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--engine", default="embedded")
-    arguments = parser.parse_args()
+    arguments = picture_parser(__doc__).parse_args()
     panels = [
         panel(shown({"engine.name": arguments.engine} | flags).image, label)
         for label, flags in PANELS.items()

@@ -3,12 +3,11 @@
 python scripts/make_light_picture.py docs/light.jpg
 """
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from _arguments import picture_parser
 from _labels import labelled
 
 from realtime_bg.frames import Frame, Image
@@ -41,12 +40,7 @@ ACROSS = 3  # panels in a row
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--engine", default="embedded")
-    arguments = parser.parse_args()
+    arguments = picture_parser(__doc__).parse_args()
     frames = list(dim_frames())
     panels = [
         panel(shown(frames, {"engine.name": arguments.engine} | flags), label)

@@ -8,12 +8,11 @@ that moment. While the background changes, a line sweeps over two composites of 
 Writes an animated WebP that repeats forever, and prints its size.
 """
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
+from _arguments import picture_parser
 from PIL import Image as Pictures
 
 from realtime_bg.frames import Image
@@ -62,11 +61,7 @@ def pictures(engine: str) -> Iterator[Image]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--engine", default="embedded")
+    parser = picture_parser(__doc__)
     parser.add_argument("--quality", type=int, default=55, help="of WebP, 0 to 100")
     arguments = parser.parse_args()
     small = [

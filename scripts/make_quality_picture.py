@@ -3,12 +3,11 @@
 python scripts/make_quality_picture.py docs/quality.jpg
 """
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from _arguments import picture_parser
 from _labels import labelled
 
 from realtime_bg.frames import Image
@@ -31,11 +30,7 @@ PANELS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--engine", default="embedded")
+    parser = picture_parser(__doc__)
     parser.add_argument("--background", default="#1c2a3a")
     arguments = parser.parse_args()
     panels: list[Image] = []

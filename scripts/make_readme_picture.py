@@ -6,11 +6,9 @@ The network runs at the size for files (`engine.quality: fine`). At the smallest
 256x144, it takes a part of the picture on the demo's wall, right beside the hair, for hair.
 """
 
-import argparse
-from pathlib import Path
-
 import cv2
 import numpy as np
+from _arguments import picture_parser
 
 from realtime_bg.processing.processor import Processor
 from realtime_bg.settings import load
@@ -24,12 +22,7 @@ BACKGROUNDS = ("beach", "office")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--engine", default="embedded")
-    arguments = parser.parse_args()
+    arguments = picture_parser(__doc__).parse_args()
     settings = load(
         flags={
             "source.spec": "demo",
