@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from helpers.waiting import until
+from helpers.waiting import PATIENCE, until
 from PIL import Image as Pillow
 from PIL import ImageOps
 
@@ -374,7 +374,7 @@ def test_live_render_never_waits_for_the_decoder(tmp_path, monkeypatch):
     monkeypatch.setattr(video_module, "loop", stalled)
     background = open_background(str(write_clip(tmp_path / "c.mp4", [0])), SETTINGS, False)
     assert shown(background, [0.0]) == [10]
-    assert asked.wait(5)
+    assert asked.wait(PATIENCE)
     assert shown(background, [0.1, 0.5, 0.9], (20, 20)) == [10, 10, 10]
     assert threads() == {"background-video"}
     gate.set()

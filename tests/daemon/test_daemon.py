@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 from helpers.daemons import FLAGS, Running
-from helpers.waiting import PATIENCE, until
+from helpers.waiting import PATIENCE, PROMPT, until
 
 from realtime_bg.daemon import daemon as daemon_module
 from realtime_bg.daemon import supervisor
@@ -59,7 +59,7 @@ def test_it_runs_is_steered_and_stops_in_time(start):
     assert d.set(background__current="beach") == {"background.current": "beach"}
     assert d.daemon.processor.compositor.background.spec == "beach"
     assert d.ask("settings")["background"]["current"] == "beach"
-    assert d.stop() < 2.5
+    assert d.stop() < PROMPT
     assert d.raised is None
 
 
@@ -193,7 +193,7 @@ def manager(monkeypatch, tmp_path):
     """systemd's end of the socket, which wants to hear of it five times a second."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(10)
+        manager.settimeout(PATIENCE)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "200000")
         monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
@@ -208,7 +208,7 @@ def test_systemd_is_told_during_the_pause_before_a_restart(start, monkeypatch, m
     monkeypatch.setattr(daemon_module.Budget, "spend", lambda _: 30.0)
     d = start()
     assert [manager.recv(500) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
-    assert d.stop() < 2.5
+    assert d.stop() < PROMPT
 
 
 def test_the_pause_before_a_restart_is_not_taken_for_sleep(start, hasty, monkeypatch, caplog):
@@ -271,8 +271,9 @@ def test_a_pipeline_that_makes_no_pictures_is_built_anew(start, monkeypatch):
 
 def test_systemd_is_told(start, manager):
     d = start()
-    said = {manager.recv(500).decode() for _ in range(15)}
-    assert {"READY=1", "STATUS=running", "WATCHDOG=1"} <= said
+    missing = {b"READY=1", b"STATUS=running", b"WATCHDOG=1"}
+    while missing:  # how many of one kind come before another depends on the machine
+        missing.discard(manager.recv(500))
     d.stop()
     while manager.recv(500) != b"STOPPING=1":
         pass
@@ -474,7 +475,7 @@ def test_all_who_steer_it_agree(start, tmp_path):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     try:
         until(lambda: d.live.now.refine.feather == 4)
         changed = {"threshold": 0.39, "feather": 4, "hysteresis": 0.9}

@@ -16,7 +16,7 @@ import yaml
 from helpers import faulty
 from helpers.daemons import Running
 from helpers.faulty import LAYER, SIZE, bench
-from helpers.waiting import until
+from helpers.waiting import PROMPT, until
 
 from realtime_bg import backgrounds, engines, sources
 from realtime_bg.daemon.endpoint import UnixEndpoint
@@ -337,6 +337,6 @@ def test_it_survives(rig, name, monkeypatch):
     assert gap < LONGEST
     until(lambda: len(bench.opened) == 1)  # one camera, and no more
     until(lambda: held()[0] <= before[0] and held()[1] <= before[1])
-    assert rig.run.stop() < 2.5
+    assert rig.run.stop() < PROMPT
     assert rig.run.raised is None
     until(lambda: not bench.opened)

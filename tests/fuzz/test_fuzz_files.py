@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers.fuzzing import bounded, files, samples
+from helpers.waiting import PATIENCE
 from hypothesis import given
 
 pytestmark = pytest.mark.skipif(
@@ -56,7 +57,7 @@ def worker(tmp_path):
     worker = Worker(tmp_path)
     yield worker
     worker.process.stdin.close()
-    assert worker.process.wait(20) == 0
+    assert worker.process.wait(PATIENCE) == 0
     worker.process.stdout.close()
 
 

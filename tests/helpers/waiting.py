@@ -3,6 +3,7 @@
 import time
 
 PATIENCE = 90.0  # seconds; far more than a loaded machine needs, far less than a test's limit
+PROMPT = 5.0  # seconds: "at once" on a loaded machine; what would be waited for otherwise is longer
 
 
 def until(condition, what="it did not happen in time", *, timeout=PATIENCE):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.daemons import until
+from helpers.waiting import PATIENCE, until
 
 from realtime_bg.frames import Frame
 from realtime_bg.live.inference import Inference
@@ -42,7 +42,7 @@ class Processor:
 
     def matte(self, frame, matting):
         matting.busy_since = time.monotonic()
-        assert matting.released.wait(10)
+        assert matting.released.wait(PATIENCE)
         matting.busy_since = None
         self.seen.append(frame)
         return frame

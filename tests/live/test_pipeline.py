@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from helpers.waiting import PATIENCE, until
+from helpers.waiting import PATIENCE, PROMPT, until
 
 from realtime_bg import engines
 from realtime_bg.engines.base import Engine
@@ -321,11 +321,11 @@ def start():
 
 
 def finish(pipeline):
-    """Stop it and check that it took less than the promised two seconds."""
+    """Stop it and check that it took no longer than "at once"."""
     begin = time.monotonic()
     pipeline.stop()
     pipeline.thread.join(60)
-    assert time.monotonic() - begin < 2.0
+    assert time.monotonic() - begin < PROMPT
     assert pipeline.source.released or not pipeline.source.closed.is_set()
     return pipeline.raised
 
@@ -601,7 +601,7 @@ def test_pausing_hides_the_last_picture_at_once_however_old_it_may_get(start, ba
     pipeline.live.update(paused=True)
     until(lambda: Seen.images[-1].shape == shown.shape and (Seen.images[-1] != shown).any())
     until(lambda: not is_raw(Seen.images[-1]))
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < PROMPT
     Seen.images.clear()
     assert finish(pipeline) is None
 
@@ -613,7 +613,7 @@ def test_a_camera_that_stops_is_hidden_after_max_age_also_at_lowest_latency(star
     until(lambda: any(is_raw(image) for image in Seen.images))
     source.gone, begin = True, time.monotonic()
     until(lambda: not is_raw(Seen.images[-1]))
-    assert time.monotonic() - begin < 1.7
+    assert time.monotonic() - begin < PROMPT
     Seen.images.clear()
     assert finish(pipeline) is None
 

@@ -10,7 +10,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from helpers.waiting import until
+from helpers.waiting import PROMPT, until
 
 TOOLS = ("Xvfb", "xdotool", "openbox", "import")
 missing = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -295,7 +295,7 @@ def test_signals_end_it(window, number):
     w.process.send_signal(number)
     begin = time.monotonic()
     assert w.end() == 0
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < PROMPT
 
 
 def test_duration_ends_it(window):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.waiting import until
+from helpers.waiting import PATIENCE, until
 
 from realtime_bg import engines
 from realtime_bg.engines.base import Engine
@@ -162,7 +162,7 @@ def test_an_engine_that_hung_is_tried_again(stream):
 
     thread = threading.Thread(target=hang)
     thread.start()
-    assert state.entered.wait(10)
+    assert state.entered.wait(PATIENCE)
     stream.matting = old.abandoned("has returned nothing for 10 s")
     assert "has returned nothing for 10 s" in described(stream.stats)["room"]
     state.fault.clear()

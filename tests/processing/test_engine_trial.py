@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.waiting import until
+from helpers.waiting import PATIENCE, until
 
 from realtime_bg.frames import DeviceMatte, Frame, Matte
 from realtime_bg.processing import engine_trial as module
@@ -28,7 +28,7 @@ class Fake:
         self.calls.append(name)
         if len(self.calls) == self.waits_at:
             self.waiting.set()
-            assert self.release.wait(20)
+            assert self.release.wait(PATIENCE)
         if len(self.calls) == self.fails_at:
             raise RuntimeError(f"bad at {self.fails_at}")
 
@@ -122,7 +122,7 @@ def test_an_engine_that_was_cancelled_is_closed_once_by_whoever_holds_it():
     assert made.take() is None
     late = Fake(waits_at=2)
     made = EngineTrial("room", lambda: late, FRAME)
-    assert late.waiting.wait(20)
+    assert late.waiting.wait(PATIENCE)
     assert not made.finished
     made.cancel()
     assert "close" not in late.calls  # its thread still uses it
@@ -148,7 +148,7 @@ def test_only_working_on_the_frame_counts_as_hanging(clock):
         clock[0] += 0.5
         assert not made.hangs(1.0)  # it is loading
     open_now.set()
-    assert engine.waiting.wait(20)
+    assert engine.waiting.wait(PATIENCE)
     found = []
     for _ in range(4):
         clock[0] += 0.5
@@ -161,7 +161,7 @@ def test_only_working_on_the_frame_counts_as_hanging(clock):
 def test_of_a_process_that_stood_still_one_second_counts_at_most(clock):
     engine = Fake(waits_at=1)
     made = EngineTrial("room", lambda: engine, FRAME)
-    assert engine.waiting.wait(20)
+    assert engine.waiting.wait(PATIENCE)
     clock[0] += 3600.0
     assert not made.hangs(1.0)
     assert made.hangs(0.9)
@@ -256,7 +256,7 @@ def test_one_that_hangs_bars_all_others_until_it_returns(rig, clock, caplog):
     rig.given_up.add("room", "bad")
     rig.now = 10.0
     rig.update("room", hang=0.5)
-    assert hanging.waiting.wait(20)
+    assert hanging.waiting.wait(PATIENCE)
     clock[0] += 0.5
     assert rig.update("room", hang=0.5) is None
     assert rig.stats.given_up["room"] == ("bad", 10.0)  # it has time
@@ -285,7 +285,7 @@ def test_a_trial_that_is_cancelled_leaves_nothing_behind(rig):
     rig.given_up.add("room", "bad")
     rig.now = 10.0
     rig.update("room")
-    assert engine.waiting.wait(20)
+    assert engine.waiting.wait(PATIENCE)
     thread = rig.retries._trial._thread
     rig.retries.cancel()
     engine.release.set()

@@ -8,7 +8,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from helpers.waiting import until
+from helpers.waiting import PATIENCE, until
 from PIL import Image
 
 from realtime_bg.errors import SettingsError
@@ -216,7 +216,7 @@ def test_live_nothing_waits_for_a_file(logo, monkeypatch):
     ready = threading.Event()
 
     def slow(path, height):
-        assert ready.wait(30)
+        assert ready.wait(PATIENCE)
         return read_sprite(path, height)
 
     monkeypatch.setattr(module, "read_sprite", slow)

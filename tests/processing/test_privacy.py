@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from helpers.waiting import until
+from helpers.waiting import PATIENCE, until
 
 from realtime_bg.backgrounds import BACKGROUNDS, current, open_background
 from realtime_bg.backgrounds.passthrough import PassthroughBackground
@@ -97,7 +97,7 @@ def slow_opening(monkeypatch):
 
     def opening(*arguments):
         if opened:
-            assert ready.wait(30)
+            assert ready.wait(PATIENCE)
         opened.append(arguments)
         return open_background(*arguments)
 

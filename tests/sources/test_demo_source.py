@@ -6,7 +6,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from helpers.waiting import until
+from helpers.waiting import PROMPT, until
 
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources._demo_person import portrait
@@ -130,6 +130,6 @@ def test_close_ends_a_waiting_iterator():
     thread.start()
     until(lambda: seen)
     source.close()
-    thread.join(0.5)
+    thread.join(PROMPT)
     assert not thread.is_alive()
     assert len(seen) == 1

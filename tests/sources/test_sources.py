@@ -17,7 +17,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from helpers.waiting import PATIENCE, until
+from helpers.waiting import PATIENCE, PROMPT, until
 
 from realtime_bg.devices.cameras import Camera
 from realtime_bg.devices.pipewire_capture import Node
@@ -337,7 +337,7 @@ def test_close_from_another_thread_ends_the_iterator(spec, paced):
     thread.start()
     until(lambda: seen)
     source.close()
-    thread.join(0.5)
+    thread.join(PROMPT)
     assert not thread.is_alive()
 
 
@@ -621,7 +621,7 @@ def test_close_while_waiting_for_a_camera_ends_at_once(device, monkeypatch):
     device.present = False
     until(lambda: device.captures[0].released)
     source.close()
-    thread.join(0.5)
+    thread.join(PROMPT)
     assert not thread.is_alive()
     assert not device.held
 
@@ -656,6 +656,7 @@ def test_close_ends_the_iterator_while_the_camera_stalls(device):
     stalls, release = threading.Event(), threading.Event()
     source, seen = open_camera(), []
     limit = dict(device.asked)[cv2.CAP_PROP_READ_TIMEOUT_MSEC] / 1000
+    assert limit <= 0.5
 
     def read():
         stalls.set()
@@ -666,7 +667,7 @@ def test_close_ends_the_iterator_while_the_camera_stalls(device):
     thread.start()
     assert stalls.wait(PATIENCE)
     source.close()
-    thread.join(0.5)
+    thread.join(PROMPT)
     ended = not thread.is_alive()
     release.set()
     thread.join(PATIENCE)
@@ -780,7 +781,7 @@ def test_close_ends_the_iterator_while_a_stream_stalls(server):
     thread.start()
     until(lambda: seen and level(seen[-1]) > 235)  # the last one sent
     source.close()
-    thread.join(2.0)  # a read of the network cannot be called off, only limited
+    thread.join(PROMPT)  # a read of the network cannot be called off, only limited
     ended = not thread.is_alive()
     server.release.set()
     thread.join(PATIENCE)
@@ -1107,7 +1108,7 @@ def test_a_paced_picture_ends_while_it_waits(tmp_path):
     thread.start()
     until(lambda: seen or not thread.is_alive())
     source.close()
-    thread.join(0.5)
+    thread.join(PROMPT)
     assert not thread.is_alive()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from helpers.serving import served
-from helpers.waiting import until
+from helpers.waiting import PATIENCE, until
 from PIL import Image as Pillow
 from websockets.sync.client import connect
 
@@ -117,7 +117,7 @@ def test_an_open_websocket_is_no_half_request(web, monkeypatch):
     headers = {"Authorization": web.headers["Authorization"]}
     with connect(address, additional_headers=headers) as events, half_requests(web.port, 1) as half:
         until(lambda: is_closed(half[0]))  # its deadline began after that of the WebSocket
-        assert events.ping().wait(10)
+        assert events.ping().wait(PATIENCE)
 
 
 def test_a_list_of_files_is_no_video(web):
@@ -152,7 +152,7 @@ def test_a_picture_is_not_decoded_before_it_has_a_place(web):
     ]
     for thread in threads:
         thread.start()
-    assert entered.wait(10)
+    assert entered.wait(PATIENCE)
     until(lambda: not photos._places._value)
     try:
         files = {"image": ("a.png", small), "background": ("b.png", b"no picture")}

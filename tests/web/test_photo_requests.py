@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 from helpers.serving import served
-from helpers.waiting import until
+from helpers.waiting import PATIENCE, until
 from PIL import Image as Pillow
 from PIL import ImageCms
 
@@ -240,12 +240,12 @@ def test_photos_are_forgotten_when_nobody_uses_them(monkeypatch):
     forgotten = threading.Event()
     memory = KnownPhotos(forgotten.set)
     memory.keep(key("a"), known(4))
-    assert forgotten.wait(20)
+    assert forgotten.wait(PATIENCE)
     assert not memory._known
     assert memory._timer is None  # nothing is left to wait for
     forgotten.clear()
     memory.keep(key("b"), known(4))
-    assert forgotten.wait(20)
+    assert forgotten.wait(PATIENCE)
 
 
 def test_each_photo_has_a_time_of_its_own(monkeypatch):

@@ -11,6 +11,7 @@ pytest.importorskip("fastapi")
 
 import av
 from helpers.serving import served
+from helpers.waiting import PATIENCE
 
 from realtime_bg.settings import SourceSettings
 from realtime_bg.sources.demo import DemoSource
@@ -67,7 +68,7 @@ def held(monkeypatch):
             progress(done, total, fps or 2.0)  # the first rate is measured after a while
             if done == 4:
                 Held.reached.set()
-                assert Held.go.wait(30)
+                assert Held.go.wait(PATIENCE)
 
         return convert(settings, source, target, options, counted, stop, watch)
 
@@ -219,7 +220,7 @@ def test_pictures_are_shown_with_square_pixels(web):
 def test_the_preview_grows_with_the_result(web, clip, held, monkeypatch, fields, room):
     monkeypatch.setattr(video_preview, "SECONDS", 0.0)
     job = added(web, clip, **fields)
-    assert held.reached.wait(30)
+    assert held.reached.wait(PATIENCE)
     then = state(web, job)
     assert (then["state"], then["done"], then["total"]) == ("running", 4, FRAMES)
     assert isinstance(then["eta"], int)
@@ -276,7 +277,7 @@ def test_without_a_picture_there_is_no_preview(web, clip):
 
 def test_a_running_video_is_cancelled_when_it_has_stopped_and_continues(web, clip, held):
     job = added(web, clip, style="beach")
-    assert held.reached.wait(30)
+    assert held.reached.wait(PATIENCE)
     for action in ("retry", "result"):  # not while it is running
         method = "GET" if action == "result" else "POST"
         assert web.request(method, f"/api/jobs/{job['id']}/{action}").status_code == 409
@@ -344,7 +345,7 @@ def test_a_video_whose_upload_is_gone_cannot_be_tried_again(web, clip):
 def test_a_video_that_is_deleted_while_it_runs_leaves_nothing(web, clip, held):
     job = added(web, clip, style="beach")
     folder = web.context.jobs.get(job["id"]).folder
-    assert held.reached.wait(30)
+    assert held.reached.wait(PATIENCE)
     assert web.delete(f"/api/jobs/{job['id']}").status_code == 204
     assert web.get("/api/jobs").json() == []
     assert folder.exists()  # its files are still being written
