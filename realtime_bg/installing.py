@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 NAME = "realtime-bg"
+APP_ID = "io.github.realtime_bg.realtime_bg"  # of its desktop entry
 PLACE = Path(__file__).parents[1]
 DEB_MARK = "installed-as-deb"  # a file beside the program in its Debian package
 

@@ -17,7 +17,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from realtime_bg.installing import DEB_MARK, NAME
+from realtime_bg.installing import APP_ID, DEB_MARK, NAME
 from realtime_bg.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -85,11 +85,11 @@ def _add_files(stage: Path) -> None:
     manual = gzip.compress((ROOT / f"packaging/{NAME}.1").read_bytes(), mtime=0)
     licences = (ROOT / "LICENSE").read_text() + "\n" + (ROOT / "docs/packages.md").read_text()
     icon = (ROOT / "realtime_bg/web/page/icon.svg").read_bytes()
-    entry = (ROOT / f"packaging/{NAME}.desktop").read_bytes()
+    entry = (ROOT / f"packaging/{APP_ID}.desktop").read_bytes()
     for path, data in {
         f"man/man1/{NAME}.1.gz": manual,
         f"doc/{NAME}/copyright": licences.encode(),
-        f"applications/{NAME}.desktop": entry,
+        f"applications/{APP_ID}.desktop": entry,
         f"icons/hicolor/scalable/apps/{NAME}.svg": icon,
     }.items():
         target = stage / "usr/share" / path

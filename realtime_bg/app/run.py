@@ -25,6 +25,7 @@ from realtime_bg.sources.image import ImageSource
 from realtime_bg.stats import Stats
 from realtime_bg.steering.checks import prepare, runs_live, with_virtual_camera
 from realtime_bg.steering.config_file import ConfigFile, in_use
+from realtime_bg.steering.hotkeys import HotKeys
 from realtime_bg.system.console import err, say, show_openings
 from realtime_bg.system.signals import stop_signals
 from realtime_bg.system.stdout import reserved
@@ -119,7 +120,8 @@ def _run_live(
             watch = FileWatch(lambda: in_use(file, live, stats, processor))
             stack.enter_context(closing(watch))
             reload = partial(watch.read_again, file.path)
-        stack.enter_context(stop_signals(pipeline.ask_to_stop, reload))
+        stack.enter_context(closing(HotKeys(live, stats)))
+        stack.enter_context(stop_signals(pipeline.stop, reload))
         pipeline.run(window, duration)
 
 

@@ -21,9 +21,9 @@ from realtime_bg.steering.presets import use
 from realtime_bg.system.urls import without_password
 from realtime_bg.version import __version__
 
-WAITS = 3.0  # seconds for which `ctl` waits for a background, an engine or a snapshot
+WAITS = 3.0  # seconds for which `ctl` waits for what may still turn out not to work
 # Settings that are known to work only once they are open
-OPENED = {"background.current", "engine.name"}
+OPENED = {"background.current", "engine.name", "hotkeys.active"}
 
 
 class Served(Protocol):
@@ -162,6 +162,8 @@ class Commands:
     def _opens(self, key: str) -> bool:
         """Whether the value of ``key`` is opened right away, and not only when the camera runs
         again."""
+        if key == "hotkeys.active":
+            return self._daemon.live.now.hotkeys.active
         return key == "background.current" or (
             self._daemon.pipeline is not None and self._daemon.pipeline.state == "running"
         )

@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from realtime_bg.sources.base import Source
 from realtime_bg.stats import Stats
 from realtime_bg.steering.checks import prepare
 from realtime_bg.steering.config_file import ConfigFile, in_use
+from realtime_bg.steering.hotkeys import HotKeys
 from realtime_bg.system.signals import stop_signals
 from realtime_bg.system.watching import FileWatch, Wanted
 from realtime_bg.version import __version__
@@ -90,11 +91,11 @@ class Daemon:
         return [] if self.pipeline is None else self.pipeline.outlets.viewers()
 
     def stop(self) -> None:
-        """End the daemon, from any thread or a signal handler. Idempotent."""
+        """End the daemon, from any thread. Idempotent."""
         self._stopping.set()
         pipeline = self.pipeline
         if pipeline is not None:
-            pipeline.ask_to_stop()
+            pipeline.stop()
 
     def run(self) -> None:
         """Run until stopped. Raises DaemonError if another daemon is running, RestartsExhausted if
@@ -107,6 +108,7 @@ class Daemon:
             stack.callback(control.close)
             files = self.files = FileWatch(self._files)
             stack.callback(files.close)
+            stack.enter_context(closing(HotKeys(self.live, self.stats)))
             if self.page is not None:
                 self.page.start(self)
                 stack.callback(self.page.close)

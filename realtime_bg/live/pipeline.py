@@ -85,7 +85,7 @@ class Pipeline:
         self._inference = Inference(
             run, processor, self._frames, self._items, lambda: self.composing.holding
         )
-        self._asked_to_stop, self._standstill = False, Standstill()
+        self._standstill = Standstill()
 
     @property
     def asleep(self) -> bool:
@@ -145,14 +145,9 @@ class Pipeline:
         if self._run.error is not None:
             raise self._run.error
 
-    def ask_to_stop(self) -> None:
-        """For signal handlers: only sets a flag, because a handler may interrupt code that holds a
-        lock."""
-        self._asked_to_stop = True
-
     def _done(self, end: float | None) -> bool:
         late = end is not None and time.monotonic() >= end
-        return late or self._asked_to_stop or self._run.stopping.is_set()
+        return late or self._run.stopping.is_set()
 
     def stop(self, error: Exception | None = None) -> None:
         """End everything, from any thread. Idempotent; only the first error is kept."""

@@ -2,6 +2,7 @@
 
 from realtime_bg.settings.fields import Point, at_home, check_device, check_size, parse_size
 from realtime_bg.settings.framing import FrameSettings
+from realtime_bg.settings.hotkeys import HotKeySettings
 from realtime_bg.settings.light import LightSettings
 from realtime_bg.settings.loading import (
     chosen_config,
@@ -37,6 +38,7 @@ __all__ = [
     "FrameSettings",
     "GrabCutSettings",
     "HarmoniseSettings",
+    "HotKeySettings",
     "InstanceSettings",
     "LightSettings",
     "NetworkSettings",

@@ -27,6 +27,7 @@ class Live:
         self._changed = threading.Condition()
         # Key -> why its last value was refused; "" if it was opened
         self._answers: dict[str, str] = {}
+        self._followers: list[Callable[[], None]] = []
         self.unusable_engines: frozenset[str] = frozenset()  # engines that could not be opened
 
     @property
@@ -66,8 +67,19 @@ class Live:
             for key in changes:
                 if self._answers.get(key) or before.get(key) != after.get(key):
                     self._answers.pop(key, None)  # its new value has not been opened yet
-            self._now = new
+            self._swap(new)
             return new
+
+    def follow(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called after every change, in the thread that made it and under the lock:
+        it must be brief, and must not change settings itself."""
+        with self._changed:
+            self._followers.append(call)
+
+    def _swap(self, new: Settings) -> None:
+        self._now = new
+        for call in self._followers:
+            call()
 
     def _with(self, changes: Changes) -> Settings:
         return validated(merged(self._now.model_dump(), nested(changes)))
@@ -86,7 +98,7 @@ class Live:
         with self._changed:
             present = flattened(self._now.model_dump())
             if all(present[key] == value for key, value in tried.items()):
-                self._now = self._with(before)
+                self._swap(self._with(before))
                 for key, value in tried.items():
                     if value != before.get(key):
                         self._answers[key] = reason

@@ -27,6 +27,7 @@ from realtime_bg.settings.fields import (
     parse_point,
 )
 from realtime_bg.settings.framing import FrameSettings
+from realtime_bg.settings.hotkeys import HotKeySettings
 from realtime_bg.settings.layers import LayersSettings
 from realtime_bg.settings.light import LightSettings
 from realtime_bg.settings.section import Section, named_once
@@ -332,6 +333,7 @@ class Settings(Section):
     output: OutputSettings = OutputSettings()
     privacy: PrivacySettings = PrivacySettings()
     view: ViewSettings = ViewSettings()
+    hotkeys: HotKeySettings = HotKeySettings()
     presets: Annotated[tuple[Preset, ...], AfterValidator(named_once("presets"))] = ()
     paused: bool = False
     frozen: bool = False

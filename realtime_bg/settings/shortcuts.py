@@ -1,4 +1,4 @@
-"""The preview window's keys in words: for its help, the page and the manual."""
+"""The preview window's keys in words: for its help, the page, the manual and hot keys."""
 
 HELP = (
     ("q  Esc", "quit"),
@@ -35,4 +35,16 @@ TWINS = {
     "]": "threshold of the edge up",
     ",": "less feather",
     ".": "more feather",
+}
+
+# What each single key does.
+WORDS = {
+    key.replace("space", " "): TWINS.get(key, text) for keys, text in HELP for key in keys.split()
+} | {f"F{number}": f"preset {number}" for number in range(1, 13)}
+_OF_THE_WINDOW = ("q", "Esc", "h", "click", "F1...F12")
+# The keys that are of use without the window.
+ANYWHERE = {
+    key: text
+    for key, text in WORDS.items()
+    if key not in _OF_THE_WINDOW and "preview only" not in text
 }

@@ -5,6 +5,7 @@ import faulthandler
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -20,23 +21,33 @@ def stop_signals(
     """Call ``stop`` on Ctrl-C, SIGTERM or a closed terminal; a second one ends the program at once.
 
     ``reload``: called on a SIGHUP that does not come from a closed terminal; None means that every
-    SIGHUP stops. Both functions run inside a signal handler and must not take locks. ``names``: the
-    signals to handle. SIGHUP stays ignored where it is ignored already, as for programs started
-    with ``nohup``. SIGUSR1 prints what each thread is doing, and SIGUSR2 does nothing.
+    SIGHUP stops. Both run on a thread of their own, because a handler interrupts the main thread
+    wherever it is, which may be inside a lock that they need. ``names``: the signals to handle.
+    SIGHUP stays ignored where it is ignored already, as for programs started with ``nohup``.
+    SIGUSR1 prints what each thread is doing, and SIGUSR2 does nothing.
 
     Must be called on the main thread.
     """
     had_terminal = _has_terminal()
+    calls = {b"s": stop, b"r": reload or stop}
+    reader, writer = os.pipe()
+
+    def deliver() -> None:
+        while call := calls.get(os.read(reader, 1)):
+            call()
 
     def first(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)
-        stop()
+        os.write(writer, b"s")
 
     def hung_up(number: int, frame: object) -> None:
         if reload is None or (had_terminal and not _has_terminal()):
             first(number, frame)
         else:
-            reload()
+            os.write(writer, b"r")
+
+    thread = threading.Thread(target=deliver, name="signals", daemon=True)
+    thread.start()
 
     hang_up = getattr(signal, "SIGHUP", None)
     before = [
@@ -51,6 +62,9 @@ def stop_signals(
     finally:
         for number, handler in before:
             signal.signal(number, handler)
+        os.close(writer)  # the thread reads the end
+        thread.join()
+        os.close(reader)
 
 
 def handled(names: Sequence[str]) -> list[signal.Signals]:

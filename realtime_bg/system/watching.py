@@ -90,8 +90,7 @@ class FileWatch:
         return {folder for folder in folders | set(wanted) if folder.is_dir()}
 
     def read_again(self, path: Path) -> None:
-        """Call back for a watched file within about a second, even if it has not changed. Callable
-        from a signal handler."""
+        """Call back for a watched file within about a second, even if it has not changed."""
         self._asked.add(path)
 
     def watches(self, path: Path) -> bool:

@@ -52,6 +52,7 @@ class Tray:
         bus = await _connected()
         bus.export(ITEM_PATH, self._item)
         bus.export(MENU_PATH, self._menu)
+        self._show(await asyncio.to_thread(self._look))  # whoever finds the name finds a menu
         if await bus.request_name(OWN, NameFlag.DO_NOT_QUEUE) != RequestNameReply.PRIMARY_OWNER:
             bus.disconnect()
             raise DaemonError("the tray runs already")

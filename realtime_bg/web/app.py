@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from realtime_bg.engines import installed
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.settings import Settings
-from realtime_bg.settings.shortcuts import HELP, TWINS
+from realtime_bg.settings.shortcuts import WORDS
 from realtime_bg.steering.keys import KEYS
 from realtime_bg.version import __version__
 from realtime_bg.web.answers import Refusal
@@ -107,6 +107,5 @@ def _page(app: FastAPI) -> None:
     @app.get("/api/about", responses=WHY)
     def about() -> dict[str, Any]:
         """The version, the engines, and the keys of the live picture."""
-        words = {keys.replace("space", " "): text for keys, text in HELP} | TWINS
-        keys = [{"key": key, "does": words[key]} for key in KEYS if key not in NOT_HERE]
+        keys = [{"key": key, "does": WORDS[key]} for key in KEYS if key not in NOT_HERE]
         return {"version": __version__, "engines": installed(), "keys": keys}

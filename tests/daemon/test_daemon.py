@@ -127,6 +127,16 @@ def test_a_damaged_background_is_refused_where_it_is_asked_for(start, tmp_path):
     assert d.live.now.background.current == "#00ff00"
 
 
+def test_hot_keys_that_the_desktop_cannot_give_are_refused(start, monkeypatch, tmp_path):
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/none")
+    d = start().running()
+    why = "no session bus" if sys.platform.startswith("linux") else "for Linux desktops"
+    with pytest.raises(DaemonError, match=f"no hot keys: .*{why}.*; False stays"):
+        d.set(hotkeys__active="true")
+    assert not d.live.now.hotkeys.active
+    assert d.set(hotkeys__active="false") == {"hotkeys.active": False}
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

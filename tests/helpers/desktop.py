@@ -23,10 +23,12 @@ BUS = """<busconfig><type>session</type><listen>unix:path={folder}/bus</listen><
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/>
 <allow own="*"/></policy></busconfig>"""
 # The portal offers cameras only if a backend can ask the user. The answer is in the permission
-# store already, so the backend that is named here is never called.
-BACKEND = """[portal]
-DBusName=org.freedesktop.impl.portal.desktop.tests
-Interfaces=org.freedesktop.impl.portal.Access;
+# store already, so the backend that is named here is never called for it. For hot keys it is, see
+# helpers/shortcuts.py.
+BACKEND_NAME = "org.freedesktop.impl.portal.desktop.tests"
+BACKEND = f"""[portal]
+DBusName={BACKEND_NAME}
+Interfaces=org.freedesktop.impl.portal.Access;org.freedesktop.impl.portal.GlobalShortcuts;
 UseIn=tests
 """
 STORE = "org.freedesktop.impl.portal.PermissionStore"
@@ -42,7 +44,9 @@ CHROMIUM, FIREFOX = shutil.which("chromium"), shutil.which("firefox-esr")
 class Desktop:
     """The session; ``environment`` is that of its programs."""
 
-    def __init__(self):
+    def __init__(self, cameras=True, portal=True):
+        """``cameras``: whether PipeWire runs."""
+        self._cameras, self._with_portal = cameras, portal
         self.folder = Path(tempfile.mkdtemp(prefix="desk-"))  # paths of sockets must be short
         hidden = ("WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS")
         folder = str(self.folder)
@@ -82,6 +86,12 @@ class Desktop:
             "dbus-daemon", f"--config-file={self.folder}/bus.conf", "--nofork", "--nopidfile"
         )
         until((self.folder / "bus").exists, "no D-Bus")
+        if self._cameras:
+            self._begin_cameras()
+        if self._with_portal:
+            self.start_portal()
+
+    def _begin_cameras(self):
         self.start_pipewire()
         self.start(LIBEXEC / "xdg-permission-store")
         self._owned(STORE)
@@ -96,7 +106,9 @@ class Desktop:
             "array:string:yes",
         )
         self.start_session_manager()
-        self.start(LIBEXEC / "xdg-desktop-portal")
+
+    def start_portal(self):
+        self.portal = self.start(LIBEXEC / "xdg-desktop-portal")
         self._owned("org.freedesktop.portal.Desktop")
 
     def close(self):

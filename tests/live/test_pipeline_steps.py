@@ -67,13 +67,12 @@ def test_it_runs_for_a_duration_and_is_watched_ten_times_a_second(make):
     assert rig.pipeline.outlets.window is None
 
 
-@pytest.mark.parametrize("how", ["ask_to_stop", "stop"])
-def test_it_runs_until_it_is_stopped(make, how):
+def test_it_runs_until_it_is_stopped(make):
     rig = make()
 
     def tick():
         if rig.calls.count("watchdog") == 3:
-            getattr(rig.pipeline, how)()
+            rig.pipeline.stop()
 
     rig.pipeline.run(tick=tick)
     assert rig.calls == [*STARTED, *["watchdog"] * 3, ("join", None)]

@@ -11,6 +11,7 @@ import av
 import pytest
 from helpers import ROOT
 
+from realtime_bg.installing import APP_ID
 from realtime_bg.version import __version__
 
 SYSTEM = Path("/usr/bin/python3")
@@ -104,7 +105,7 @@ def test_it_has_manual_desktop_entry_icon_and_licences(installed):
     share = installed / "usr/share"
     manual = gzip.decompress((share / "man/man1/realtime-bg.1.gz").read_bytes())
     assert manual == (ROOT / "packaging/realtime-bg.1").read_bytes()
-    assert (share / "applications/realtime-bg.desktop").is_file()
+    assert (share / f"applications/{APP_ID}.desktop").is_file()
     assert (share / "icons/hicolor/scalable/apps/realtime-bg.svg").is_file()
     assert "GPL-2.0" in (share / "doc/realtime-bg/copyright").read_text()
 

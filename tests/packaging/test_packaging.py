@@ -18,6 +18,7 @@ from helpers import ROOT
 from helpers.scripts import module
 
 from realtime_bg.cli import main as cli
+from realtime_bg.installing import APP_ID
 from realtime_bg.version import __version__
 
 PARTS = ("realtime_bg", "models", "packaging", "tests", "scripts", "benchmarks", "docs")
@@ -97,7 +98,7 @@ def test_the_wheel_has_what_the_program_and_the_desktop_read(built):
             "realtime_bg/web/page/index.html",
             "realtime_bg/doctor/probe.py",
             f"{data}/man/man1/realtime-bg.1",
-            f"{data}/applications/realtime-bg.desktop",
+            f"{data}/applications/{APP_ID}.desktop",
             f"{data}/icons/hicolor/scalable/apps/realtime-bg.svg",
         ):
             assert name in names
@@ -157,7 +158,7 @@ def test_words_are_no_roff_commands():
 
 
 def test_the_desktop_entry_names_what_there_is():
-    path = ROOT / "packaging/realtime-bg.desktop"
+    path = ROOT / f"packaging/{APP_ID}.desktop"
     entry = configparser.ConfigParser(interpolation=None)
     entry.optionxform = str
     entry.read(path)
@@ -178,7 +179,7 @@ def test_the_flatpak_draft_names_what_there_is():
     (path,) = (ROOT / "packaging/flatpak").glob("*.yml")
     text = path.read_text()
     manifest = yaml.safe_load(text)
-    assert manifest["app-id"] == path.stem
+    assert manifest["app-id"] == path.stem == APP_ID
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert manifest["command"] in project["scripts"]
     assert "--filesystem=xdg-run/pipewire-0" in manifest["finish-args"]

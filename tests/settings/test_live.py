@@ -84,3 +84,13 @@ def test_an_answer_about_another_value_does_not_count():
     live.confirm("background.current", "beach")
     live.update(background__current="beach")  # the same again: it is open
     assert live.wait_for_answer("background.current", 0) == ""
+
+
+def test_followers_are_called_after_each_change_also_one_that_is_taken_back():
+    live, seen = Live(Settings()), []
+    live.follow(lambda: seen.append(live.now.paused))
+    live.update(paused=True)
+    with pytest.raises(SettingsError):
+        live.update(refine__feather=-1)
+    live.take_back({"paused": True}, {"paused": False}, "no")
+    assert seen == [True, False]

@@ -5,9 +5,12 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 from helpers.waiting import PATIENCE, until
+
+from realtime_bg.system.signals import stop_signals
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -87,6 +90,19 @@ def test_a_closed_terminal_is_no_request_to_reload(program, closes):
         process.send_signal(signal.SIGHUP)
         until(lambda: "reloaded" in process.log())
         os.close(ours)
+
+
+def test_what_is_called_may_need_a_lock_that_the_interrupted_code_holds():
+    lock, stopped = threading.Lock(), threading.Event()
+
+    def stop():
+        with lock:
+            stopped.set()
+
+    with stop_signals(stop):
+        with lock:
+            signal.raise_signal(signal.SIGTERM)
+        assert stopped.wait(PATIENCE)
 
 
 def test_nohup_ignores_sighup(program):
