@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from realtime_bg.cli.main import app
+from realtime_bg.cli.program import app
 from realtime_bg.settings.shortcuts import HELP
 from realtime_bg.system.files import write_whole
 from realtime_bg.version import __version__

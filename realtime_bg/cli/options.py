@@ -8,6 +8,8 @@ import typer
 from realtime_bg.cli import completion
 from realtime_bg.version import __version__
 
+HELP = {"help_option_names": ["-h", "--help"]}  # of every command
+
 Engine = Annotated[
     str | None,
     typer.Option(

@@ -8,8 +8,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
+AT_ONCE = 0.2  # seconds for which the interrupted code waits until a signal has had its effect
 
 
 @contextmanager
@@ -29,22 +31,28 @@ def stop_signals(
     Must be called on the main thread.
     """
     had_terminal = _has_terminal()
-    calls = {b"s": stop, b"r": reload or stop}
-    reader, writer = os.pipe()
+    calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+    done: SimpleQueue[None] = SimpleQueue()
 
     def deliver() -> None:
-        while call := calls.get(os.read(reader, 1)):
+        while call := calls.get():
             call()
+            done.put(None)
+
+    def hand_over(call: Callable[[], None]) -> None:
+        calls.put(call)  # which no signal can bring to a standstill, unlike other queues
+        with suppress(Empty):
+            done.get(timeout=AT_ONCE)
 
     def first(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)
-        os.write(writer, b"s")
+        hand_over(stop)
 
     def hung_up(number: int, frame: object) -> None:
         if reload is None or (had_terminal and not _has_terminal()):
             first(number, frame)
         else:
-            os.write(writer, b"r")
+            hand_over(reload)
 
     thread = threading.Thread(target=deliver, name="signals", daemon=True)
     thread.start()
@@ -62,9 +70,8 @@ def stop_signals(
     finally:
         for number, handler in before:
             signal.signal(number, handler)
-        os.close(writer)  # the thread reads the end
+        calls.put(None)
         thread.join()
-        os.close(reader)
 
 
 def handled(names: Sequence[str]) -> list[signal.Signals]:

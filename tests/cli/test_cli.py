@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import av
@@ -623,3 +624,29 @@ def test_only_one_output_can_be_a_pipe(command):
     code, out, err = command("-s", "demo", "-o", "pipe", "-o", "pipe:matte")
     assert (code, out) == (2, "")
     assert "only one output can be a pipe" in err
+
+
+def test_a_button_does_not_wait_for_libraries_that_ctl_does_not_need():
+    names = ("numpy", "cv2", "yaml", "realtime_bg.settings", "realtime_bg.cli.program")
+    program = textwrap.dedent(f"""\
+        import sys
+        sys.argv = ["realtime-bg", "ctl", "status"]
+        from realtime_bg.cli.main import main
+        try:
+            main()
+        except SystemExit as end:
+            assert end.code == 2
+        print(*(name for name in {names} if name in sys.modules))
+        """)
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout == "\n"
+    assert "no daemon is running" in done.stderr
+
+
+def test_ctl_alone_helps_and_refuses_as_among_all_commands(command, refused):
+    code, out, err = command("ctl", "-h")
+    assert (code, err) == (0, "")
+    assert "Usage: realtime-bg ctl" in out
+    assert "`realtime-bg ctl --help` lists the options" in refused("ctl", "statsu")

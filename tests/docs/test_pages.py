@@ -12,7 +12,7 @@ import yaml
 from helpers import ROOT
 from typer.main import get_command
 
-from realtime_bg.cli.main import app
+from realtime_bg.cli.program import app
 from realtime_bg.settings import load
 
 REPOSITORY = re.compile(

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from realtime_bg import engines
 from realtime_bg.backgrounds import open_background
-from realtime_bg.cli import main as cli
+from realtime_bg.cli.program import app
 from realtime_bg.engines._rvm_device import RvmStep
 from realtime_bg.engines.base import Engine
 from realtime_bg.engines.rvm_torch import load_rvm
@@ -189,7 +189,7 @@ def test_bench_compares_with_the_usual_loop(checkpoint):
         "160x96,320x192",
         "--json",
     ]
-    result = CliRunner().invoke(cli.app, command, catch_exceptions=False)
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
     reports = json.loads(result.stdout)
     assert [report["size"] for report in reports] == [[160, 96], [320, 192]]
     for report in reports:

@@ -17,7 +17,7 @@ import yaml
 from helpers import ROOT
 from helpers.scripts import module
 
-from realtime_bg.cli import main as cli
+from realtime_bg.cli.program import app
 from realtime_bg.installing import APP_ID
 from realtime_bg.version import __version__
 
@@ -165,7 +165,7 @@ def test_the_desktop_entry_names_what_there_is():
     assert entry["Desktop Entry"]["Icon"] == "realtime-bg"
     import typer
 
-    commands = typer.main.get_command(cli.app).commands
+    commands = typer.main.get_command(app).commands
     for section in entry.sections():
         program, command, *words = entry[section]["Exec"].split()
         assert program == "realtime-bg"
