@@ -97,7 +97,7 @@ class _Backend(ServiceInterface):
         self, handle: ObjectPath, session: ObjectPath, app: Text, options: Options
     ) -> Answer:
         owner = self._owner
-        owner.app = app
+        owner.app, owner.shortcuts = app, {}
         owner.sessions.append(session)
         owner.bus.export(session, _Session(lambda: self._closed(session)))
         return [0, {}]
