@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 from realtime_bg.cluster.worker import Worker
@@ -27,6 +28,9 @@ class Pool:
         the cluster has room for. ``cpus`` and ``gpus``: for each worker; None for 1, and for 1 GPU
         if the cluster has any and ``cuda`` says that the settings may use them. Raises
         SettingsError and MissingPackageError."""
+        if address.startswith("ray://") and _has_token():
+            # Ray's client does not look for the token by itself, and waits in vain without
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
         self._ray = ray = _ray()
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if address == "local":
@@ -36,6 +40,8 @@ class Pool:
             ray.init(address=address, **options)
         except ConnectionError:
             how = "start one with `ray start --head`, or give --cluster local"
+            if address.startswith("ray://"):
+                how += "; one that asks for a token wants RAY_AUTH_TOKEN"
             raise SettingsError(f"--cluster {address}: no cluster answers; {how}") from None
         except (RuntimeError, ValueError, OSError) as error:
             raise SettingsError(f"--cluster {address}: {reason(error)}") from None
@@ -98,6 +104,13 @@ class Pool:
     def close(self) -> None:
         """Leave the cluster; a local one ends. Idempotent."""
         self._ray.shutdown()
+
+
+def _has_token() -> bool:
+    """Whether this user has a token of a cluster, as `ray start` makes it."""
+    given = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+    kept = Path.home() / ".ray" / "auth_token"
+    return any(os.environ.get(name) for name in given) or kept.is_file()
 
 
 def _ray() -> Any:

@@ -1,5 +1,6 @@
 """The command line around ``--cluster``, and that nothing of Ray is loaded without it."""
 
+import os
 import subprocess
 import sys
 
@@ -79,3 +80,29 @@ def test_what_cannot_work_is_said_before_a_cluster_is_asked(command, monkeypatch
 
 def test_several_videos_need_a_folder(command):
     assert refused(command("video", "a.mp4", "b.mp4", "-o", "c.mp4"), "need a folder")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_token_of_a_cluster_is_shown_to_one_elsewhere(command, monkeypatch, place, kept):
+    """Ray's client would not look for it, and would wait in vain for half a minute."""
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(place))
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "")  # is put back afterwards
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    if kept:
+        (place / ".ray").mkdir()
+        (place / ".ray/auth_token").write_text("0123")
+    modes = []
+
+    class Ray:
+        @staticmethod
+        def init(address, **_):
+            modes.append(os.environ.get("RAY_AUTH_MODE"))
+            raise ConnectionError
+
+    monkeypatch.setitem(sys.modules, "ray", Ray)
+    answer = command(*PHOTO, "--cluster", "ray://head:10001")
+    assert refused(answer, "ray://head:10001", "no cluster answers", "RAY_AUTH_TOKEN")
+    assert modes == ["token" if kept else None]
