@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 
 from realtime_bg.engines.base import Engine
-from realtime_bg.frames import Alpha, Frame, Image, Matte, Size, downloaded
+from realtime_bg.frames import Alpha, Frame, Image, Labels, Matte, Size, downloaded
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 
@@ -16,6 +16,10 @@ class Combined(Engine):
     A gate extends ``settings.combine.margin`` of the width beyond what the second engine finds, so
     that hair outside a coarse mask is kept. When the second engine has lost the person, a gate
     hides everything, and ``add`` adds nothing.
+
+    Behind a gate, people are told apart as the second engine does it, or else the first, in the
+    frames in which that engine runs. An addition may show people whom neither has told apart, so
+    its matte says nothing about them.
     """
 
     def __init__(
@@ -47,21 +51,23 @@ class Combined(Engine):
         with self.stats.stage("network"):
             if self._count % self.settings.combine.every == 0:
                 seen = downloaded(self._second.matte(frame))
-                self._mask = None if seen.lost else seen.alpha
+                self._mask, people = None if seen.lost else seen.alpha, seen.people
+            else:
+                people = None  # those of an earlier frame are elsewhere by now
             self._count += 1
-        return self._joined(matte)
+        return self._joined(matte, people)
 
     def matte_photo(self, frame: Frame, repeats: int) -> Matte:
         matte, seen = (engine.matte_photo(frame, repeats) for engine in (self._main, self._second))
         self._mask = None if seen.lost else seen.alpha
-        return self._joined(matte)
+        return self._joined(matte, seen.people)
 
-    def _joined(self, matte: Matte) -> Matte:
+    def _joined(self, matte: Matte, people: Labels | None) -> Matte:
         if self.settings.combine.how == "gate":
-            return self._gated(matte)
+            return self._gated(matte, people)
         return self._added(matte)
 
-    def _gated(self, matte: Matte) -> Matte:
+    def _gated(self, matte: Matte, people: Labels | None) -> Matte:
         if self._mask is None or matte.lost:
             return Matte(matte.frame, np.zeros_like(matte.alpha), guide=matte.guide, lost=True)
         height, width = matte.alpha.shape
@@ -70,7 +76,12 @@ class Combined(Engine):
         if reach:
             mask = cv2.dilate(mask, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
             mask = cv2.blur(mask, (reach + 1, reach + 1))
-        return Matte(matte.frame, matte.alpha * mask, matte.foreground, matte.guide)
+        if people is None:
+            people = matte.people
+        else:
+            people = cv2.resize(people, (width, height), interpolation=cv2.INTER_NEAREST)
+        alpha = matte.alpha * mask
+        return Matte(matte.frame, alpha, matte.foreground, matte.guide, people=people)
 
     def _added(self, matte: Matte) -> Matte:
         if self._mask is None:

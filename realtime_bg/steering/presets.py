@@ -47,9 +47,18 @@ def find(now: Settings, name: str) -> Preset:
     raise SettingsError(f"there is no preset {name[:40]!r}")
 
 
-def use(live: Live, name: str) -> None:
-    """Change the settings to those of the preset ``name``. Raises SettingsError or Refused."""
-    apply(live, lambda now: changes(find(now, name)))
+def use(live: Live, name: str) -> tuple[Settings, Settings]:
+    """Change the settings to those of the preset ``name``, and return them as they were before and
+    are after. Raises SettingsError or Refused."""
+    before = live.now
+
+    def wanted(now: Settings) -> Changes:
+        nonlocal before
+        before = now
+        return changes(find(now, name))
+
+    after = apply(live, wanted)
+    return before, after
 
 
 class Presets:
@@ -72,9 +81,10 @@ class Presets:
                 raise SettingsError(f"there are already {MOST} presets; delete some")
             self._write(tuple((presets | {new.name: new}).values()))
 
-    def apply(self, name: str) -> None:
-        """Change the settings to those of the preset. Raises SettingsError or Refused."""
-        use(self._live, name)
+    def apply(self, name: str) -> tuple[Settings, Settings]:
+        """Change the settings to those of the preset, see `use`. Raises SettingsError or
+        Refused."""
+        return use(self._live, name)
 
     def remove(self, name: str) -> None:
         """Delete a preset. Raises SettingsError."""

@@ -18,6 +18,7 @@ from realtime_bg.web.live_picture import LivePicture
 from realtime_bg.web.metrics import Metrics
 from realtime_bg.web.photo_desk import PhotoDesk
 from realtime_bg.web.pixel_gate import PixelGate
+from realtime_bg.web.remote import Replaced
 from realtime_bg.web.server_picture import ServerPicture
 
 Background = Annotated[
@@ -60,6 +61,7 @@ class Server:
         self.picture: LivePicture = picture or ServerPicture(settings)
         self.started = self.picture.live.now.source
         self.presets = Presets(self.picture.live, config)
+        self.replaced = Replaced()
         self.usage = Usage()
         self.metrics = Metrics(self.picture)
         self.viewers = 0

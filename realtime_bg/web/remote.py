@@ -5,8 +5,9 @@ from http import HTTPStatus
 from typing import Any
 
 from realtime_bg.errors import SettingsError
-from realtime_bg.settings import BackgroundSettings, Settings
+from realtime_bg.settings import BackgroundSettings, Settings, flattened
 from realtime_bg.settings.live import Live
+from realtime_bg.settings.loading import nested
 from realtime_bg.steering.changes import apply
 from realtime_bg.steering.presets import is_active
 from realtime_bg.system.urls import without_password
@@ -48,7 +49,30 @@ def shown(live: Live, gallery: Gallery) -> dict[str, Any]:
     return values
 
 
-def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
+class Replaced:
+    """Backgrounds and files of layers that changes from a browser have replaced. A browser may
+    choose them again, as it does to undo such a change."""
+
+    def __init__(self) -> None:
+        self.backgrounds: set[str] = set()
+        self.files: set[str] = set()
+
+    def note(self, before: Settings) -> None:
+        """Remember what ``before``, the settings before a change, names."""
+        self.backgrounds |= {before.background.current}
+        self.files |= _files(before)
+
+
+def undoing(gallery: Gallery, before: Settings, after: Settings) -> dict[str, Any]:
+    """The part of the tree, as in `shown`, that turns the settings ``after`` into ``before``."""
+    old, new = (flattened(one.model_dump(mode="json")) for one in (before, after))
+    values = {key: value for key, value in old.items() if new[key] != value}
+    if "background.current" in values:
+        values["background.current"] = gallery.name(values["background.current"])
+    return nested(values)
+
+
+def change(live: Live, gallery: Gallery, wanted: dict[str, Any], replaced: Replaced) -> None:
     """Merge ``wanted``, a part of the tree, into the settings. If it raises Refusal, nothing has
     changed."""
     dotted = dict(_flat(wanted))
@@ -62,8 +86,12 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
             )
             raise Refusal(HTTPStatus.FORBIDDEN, text)
 
+    before = live.now
+
     def changes(now: Settings) -> dict[str, Any]:
-        allowed = {now.background.current, *now.background.items}
+        nonlocal before
+        before = now
+        allowed = {now.background.current, *now.background.items} | replaced.backgrounds
 
         def spec(value: Any) -> Any:
             if not isinstance(value, str) or value in allowed:
@@ -78,18 +106,27 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any]) -> None:
             items = [items]
         if isinstance(items, list):
             values["background.items"] = [spec(item) for item in items]
-        _check_layers(now, values.get("layers.items"))
+        _check_layers(_files(now) | replaced.files, values.get("layers.items"))
         return values
 
     try:
         apply(live, changes)
     except SettingsError as error:
         raise unusable(str(error)) from None
+    replaced.note(before)
 
 
-def _check_layers(now: Settings, wanted: Any) -> None:
-    """Check that layers name no other files than those in use. Raises Refusal."""
-    used = {str(file) for item in now.layers.items for file in (item.file, item.font)}
+def _files(settings: Settings) -> set[str]:
+    return {
+        str(file)
+        for item in settings.layers.items
+        for file in (item.file, item.font)
+        if file is not None
+    }
+
+
+def _check_layers(used: set[str], wanted: Any) -> None:
+    """Check that layers name no files but those ``used``. Raises Refusal."""
     for item in wanted if isinstance(wanted, list) else ():
         for key in ("file", "font"):
             name = item.get(key) if isinstance(item, dict) else None

@@ -19,10 +19,11 @@ FRAME = Frame(np.full((40, 80, 3), 100, np.uint8), 0, 0.0)
 class Columns(Engine):
     """Sees a person in some columns."""
 
-    def __init__(self, start, stop, size=SIZE, colour=None, lost=False):
+    def __init__(self, start, stop, size=SIZE, colour=None, lost=False, people=None):
         super().__init__(EngineSettings(), size, Stats())
         self.work_size, self.start, self.stop = size, start, stop
         self.colour, self.lost, self.calls, self.closed, self.resets = colour, lost, 0, 0, 0
+        self.people = people  # the first column of the second person
 
     def matte(self, frame):
         self.calls += 1
@@ -32,7 +33,11 @@ class Columns(Engine):
         if self.colour is not None:
             colour = np.full((*alpha.shape, 3), self.colour, np.uint8)
         guide = np.full((*alpha.shape, 3), 100, np.uint8)
-        return Matte(frame, alpha, colour, guide, self.lost)
+        people = None
+        if self.people is not None:
+            people = alpha.astype(np.uint8)
+            people[:, self.people : self.stop] = 2
+        return Matte(frame, alpha, colour, guide, self.lost, people)
 
     def reset(self):
         self.resets += 1
@@ -90,6 +95,25 @@ def test_a_gate_that_sees_nobody_hides_everything():
 def test_an_addition_without_a_thing_is_the_main_matte():
     matte = combined(Columns(10, 70), Columns(0, 0, lost=True), how="add").matte(FRAME)
     assert columns(matte.alpha) == set(range(10, 70))
+
+
+def test_a_gate_tells_people_apart_as_its_second_engine_does_or_else_the_first():
+    coarse = Columns(3, 6, size=(8, 4), people=5)
+    matte = check_matte(combined(Columns(10, 70, people=20), coarse).matte(FRAME))
+    assert matte.people[20].tolist() == [0] * 30 + [1] * 20 + [2] * 10 + [0] * 20
+    matte = check_matte(combined(Columns(10, 70, people=20), Columns(30, 50)).matte_photo(FRAME, 1))
+    assert matte.people[20].tolist() == [0] * 10 + [1] * 10 + [2] * 50 + [0] * 10
+
+
+def test_people_of_an_earlier_frame_are_told_of_no_other():
+    engine = combined(Columns(10, 70), Columns(30, 50, people=40), every=2)
+    told = [engine.matte(FRAME).people is not None for _ in range(4)]
+    assert told == [True, False, True, False]
+
+
+def test_an_addition_tells_no_people_apart():
+    matte = combined(Columns(10, 30, people=20), Columns(50, 60, people=55), how="add").matte(FRAME)
+    assert matte.people is None
 
 
 def test_the_second_engine_runs_as_often_as_it_should():

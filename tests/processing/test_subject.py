@@ -5,13 +5,15 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from helpers import graphs
 from helpers.drawn import SIZE, Drawn, matte
 
-from realtime_bg.frames import Matte
+from realtime_bg.engines import open_engine
+from realtime_bg.frames import Frame, Matte
 from realtime_bg.processing.compositor import Compositor
 from realtime_bg.processing.memory import NEW
 from realtime_bg.processing.subject import Subject
-from realtime_bg.settings import SubjectSettings, load
+from realtime_bg.settings import CombineSettings, EngineSettings, SubjectSettings, load
 from realtime_bg.stats import Stats
 
 MAIN, PICK = SubjectSettings(mode="main"), SubjectSettings(mode="pick")
@@ -193,3 +195,31 @@ def test_a_lost_matte_stays_lost():
     lost = Matte(given.frame, given.alpha, guide=given.guide, lost=True)
     assert (maker.compose(lost, settings).image == (0, 255, 0)).all()
     maker.close()
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_a_detector_that_gates_another_engine_divides_those_who_touch_from_the_first(
+    tmp_path, every
+):
+    boxes = np.float32([[8, 8, 64, 96], [64, 24, 104, 96]])
+    masks = np.zeros((2, 1, 96, 128), np.float32)
+    for mask, (left, top, right, bottom) in zip(masks, boxes.astype(int), strict=True):
+        mask[0, top:bottom, left:right] = 1
+    found = {"boxes": boxes, "labels": np.int64([1, 1]), "scores": np.float32([0.9, 0.9])}
+    detector = graphs.constant_detector(
+        tmp_path / "detector.onnx", found | {"masks": masks}, (1, 3, 96, 128)
+    )
+    combine = CombineSettings(engine="instance", model=detector, margin=0, every=every)
+    bright = graphs.person_map(tmp_path / "bright.onnx")
+    settings = EngineSettings(name="semantic", model=bright, device="cpu", combine=combine)
+    picture = np.full((96, 128, 3), 20, np.uint8)
+    picture[8:, 8:64], picture[24:, 64:104] = (250, 200, 180), (180, 200, 250)
+    engine, subject = open_engine(settings, (128, 96), Stats()), Subject(0)
+    try:
+        for index in range(5):
+            matte = subject(engine.matte(Frame(picture, index, index / 30)), MAIN)
+            alpha = cv2.resize(matte.alpha, (128, 96))
+            assert alpha[20:90, 16:58].min() > 0.9
+            assert alpha[:, 66:].max() < 0.1
+    finally:
+        engine.close()

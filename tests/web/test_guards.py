@@ -3,6 +3,8 @@
 import json
 import threading
 
+import cv2
+import numpy as np
 import pytest
 from helpers.waiting import until
 
@@ -11,7 +13,7 @@ pytest.importorskip("fastapi")
 from realtime_bg.backgrounds import BACKGROUNDS
 from realtime_bg.backgrounds.still import ImageBackground
 from realtime_bg.engines import ENGINES
-from realtime_bg.settings import flattened, load
+from realtime_bg.settings import flattened, load, validated
 from realtime_bg.settings.live import Live
 from realtime_bg.web import connections, remote
 from realtime_bg.web.answers import Refusal
@@ -40,6 +42,10 @@ def refused(call, *arguments):
     return raised.value.status, raised.value.text
 
 
+def patch(live, gallery, changes, replaced=None):
+    remote.change(live, gallery, changes, replaced or remote.Replaced())
+
+
 def nested(key, value):
     """``a.b`` -> ``{"a": {"b": value}}``."""
     for name in reversed(key.split(".")):
@@ -64,9 +70,9 @@ def test_a_browser_changes_nothing_that_names_files_devices_or_outputs(live, gal
     value = flattened(before.model_dump())[key]
     change = nested(key, value)
     if key not in FORBIDDEN:
-        remote.change(live, gallery, change)  # what it is already is no harm
+        patch(live, gallery, change)  # what it is already is no harm
         return
-    status, text = refused(remote.change, live, gallery, change)
+    status, text = refused(patch, live, gallery, change)
     assert status == 403
     assert text.startswith(f"{key}: can be set in config.yaml or on the command line")
     assert live.now is before
@@ -75,31 +81,31 @@ def test_a_browser_changes_nothing_that_names_files_devices_or_outputs(live, gal
 @pytest.mark.parametrize("section", ["source", "engine.plate", "engine", "output", "privacy"])
 def test_nor_a_whole_section_with_such_a_key_in_it(live, gallery, section):
     for value in (None, "x", 3, ["x"]):
-        status, _ = refused(remote.change, live, gallery, nested(section, value))
+        status, _ = refused(patch, live, gallery, nested(section, value))
         assert status == 403
-    remote.change(live, gallery, nested(section, {}))  # says nothing
+    patch(live, gallery, nested(section, {}))  # says nothing
 
 
 @pytest.mark.parametrize("change", [{"a.b": 1}, {"output": {"sinks.x": 1}}, {"output.sinks": []}])
 def test_keys_with_dots_are_no_way_around(live, gallery, change):
-    status, text = refused(remote.change, live, gallery, change)
+    status, text = refused(patch, live, gallery, change)
     assert (status, "write sections as objects" in text) == (422, True)
 
 
 def test_a_name_that_only_begins_like_a_forbidden_one_is_another(live, gallery):
     with pytest.raises(Refusal) as raised:
-        remote.change(live, gallery, {"sourcery": 1})
+        patch(live, gallery, {"sourcery": 1})
     assert raised.value.status == 422
-    remote.change(live, gallery, {"output": {"mirror": True}})
+    patch(live, gallery, {"output": {"mirror": True}})
     assert live.now.output.mirror
 
 
 def test_all_changes_are_made_or_none(live, gallery):
     before = live.now
     both = {"refine": {"feather": 3}, "source": {"spec": "camera:1"}}
-    assert refused(remote.change, live, gallery, both)[0] == 403
+    assert refused(patch, live, gallery, both)[0] == 403
     assert live.now is before
-    assert refused(remote.change, live, gallery, {"refine": {"feather": 99}})[0] == 422
+    assert refused(patch, live, gallery, {"refine": {"feather": 99}})[0] == 422
     assert live.now is before
 
 
@@ -108,11 +114,11 @@ def test_paths_are_no_backgrounds_from_a_browser(live, gallery, tmp_path):
     own.write_bytes(b"x")
     for spec in (str(own), "~/own.png", f"{tmp_path}", "../own.png", "gone.png"):
         for change in ({"current": spec}, {"items": [spec]}, {"items": spec}):
-            assert refused(remote.change, live, gallery, {"background": change})[0] == 422
+            assert refused(patch, live, gallery, {"background": change})[0] == 422
     for spec in ("none", "blur", "blur:24", "#00ff00", "red", "office"):
-        remote.change(live, gallery, {"background": {"current": f" {spec} "}})
+        patch(live, gallery, {"background": {"current": f" {spec} "}})
         assert live.now.background.current == spec
-    remote.change(live, gallery, {"background": {"items": "red"}})
+    patch(live, gallery, {"background": {"items": "red"}})
     assert live.now.background.items == ("red",)
 
 
@@ -121,15 +127,34 @@ def test_a_path_that_the_user_has_chosen_may_be_chosen_again(gallery, tmp_path):
     for path in (own, other):
         path.write_bytes(b"x")
     live = Live(load(flags={"background.current": "beach", "background.items": [str(own)]}))
-    remote.change(live, gallery, {"background": {"current": str(own)}})
+    patch(live, gallery, {"background": {"current": str(own)}})
     assert live.now.background.current == str(own)
-    assert refused(remote.change, live, gallery, {"background": {"current": str(other)}})[0] == 422
+    assert refused(patch, live, gallery, {"background": {"current": str(other)}})[0] == 422
+
+
+def test_what_a_browser_has_replaced_it_may_choose_again_but_nothing_that_another_has(
+    gallery, tmp_path
+):
+    room, logo = (str(tmp_path / name) for name in ("room.png", "logo.png"))
+    for path in (room, logo):
+        cv2.imwrite(path, np.zeros((36, 64, 3), np.uint8))
+    mine = {"background": {"current": room}, "layers": {"items": [{"name": "a", "file": logo}]}}
+    live, replaced = Live(validated(mine)), remote.Replaced()
+    bare = {"background": {"current": "beach"}, "layers": {"items": []}}
+    live.modify(lambda _: bare)  # not from a browser
+    for section, status in (("background", 422), ("layers", 403)):
+        assert refused(patch, live, gallery, {section: mine[section]}, replaced)[0] == status
+    live.modify(lambda _: mine)
+    before = live.now
+    patch(live, gallery, bare, replaced)
+    patch(live, gallery, mine, replaced)
+    assert live.now == before
 
 
 def test_values_that_are_no_text_are_left_to_the_settings(live, gallery):
     for value in (3, None, ["beach"], {"x": 1}):
-        assert refused(remote.change, live, gallery, {"background": {"current": value}})[0] == 422
-    assert refused(remote.change, live, gallery, {"background": {"items": [3]}})[0] == 422
+        assert refused(patch, live, gallery, {"background": {"current": value}})[0] == 422
+    assert refused(patch, live, gallery, {"background": {"items": [3]}})[0] == 422
 
 
 def test_what_a_browser_sees_has_no_password(gallery):

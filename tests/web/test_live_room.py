@@ -281,6 +281,37 @@ def test_presets_are_saved_applied_and_deleted(page):
     assert load(page.web.config).presets == ()
 
 
+def test_undo_brings_back_all_that_a_preset_has_changed(page, room_file):
+    live = page.web.context.picture.live
+    before, logo = live.now, str(room_file((0, 0, 200), "logo.png"))
+    bare = {"layers.items": [], "layers.shown": False, "background.current": "beach"}
+    changes = {
+        "presets": [{"name": "Bare", "values": bare}],
+        "layers.items": [{"name": "Logo", "file": logo}, {"name": "Ada", "text": "Ada"}],
+        "background.current": str(room_file((0, 200, 0))),  # not in the list of backgrounds
+        "subject.mode": "main",
+        "frame.portrait": True,
+        "engine.work_size": "320x180",
+        "harmonise.match": 0.5,
+    }
+    live.modify(lambda _: changes)
+    kept = live.now
+    try:
+        page.open("live")
+        page("#layers-panel summary").click()
+        page.wait(lambda: len(page.all("#layers fieldset")) == 2)
+        page("#presets .preset").click()
+        page.wait(lambda: not page.all("#layers fieldset"))
+        assert (live.now.subject.mode, live.now.frame.portrait) == ("all", False)
+        page.wait(lambda: page("#undo").is_enabled())
+        page("#undo").click()
+        page.wait(lambda: len(page.all("#layers fieldset")) == 2)
+        assert live.now == kept
+        assert not page("#undo").is_enabled()
+    finally:
+        live.modify(lambda _: before.model_dump())
+
+
 def test_layers_are_added_changed_and_removed(page):
     page.open("live")
 

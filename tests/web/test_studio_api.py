@@ -86,12 +86,51 @@ def test_presets(web):
     assert saved.status_code == 201
     assert [one["name"] for one in saved.json()["presets"]] == ["Soft"]
     web.patch("/api/settings", json={"refine": {"feather": 0}})
-    assert web.post("/api/presets/apply", json={"name": "Soft"}).json()["refine"]["feather"] == 5
+    assert web.post("/api/presets/apply", json={"name": "Soft"}).json() == {
+        "settings": web.get("/api/settings").json(),
+        "before": {"refine": {"feather": 0}},
+    }
+    assert web.get("/api/settings").json()["refine"]["feather"] == 5
     assert web.post("/api/presets/apply", json={"name": "Hard"}).status_code == 422
     assert web.post("/api/presets", json={"name": "a/b"}).status_code == 422
     forbidden = web.patch("/api/settings", json={"presets": []})
     assert forbidden.status_code == 403
     assert web.post("/api/presets/delete", json={"name": "Soft"}).json()["presets"] == []
+
+
+def test_what_a_preset_has_replaced_comes_back_also_files(web, tmp_path):
+    logo, room, other = (str(tmp_path / name) for name in ("logo.png", "room.png", "other.png"))
+    for file in (logo, room, other):
+        cv2.imwrite(file, np.full((36, 64, 3), 77, np.uint8))
+    live = web.context.picture.live
+    presets = [{"name": "Bare", "values": {"layers.items": [], "background.current": "beach"}}]
+    layers = [{"name": "Logo", "file": logo}]
+    before, engine = live.now, {"name": "threshold", "quality": "fast", "work_size": "320x180"}
+    live.modify(
+        lambda _: {
+            "presets": presets,
+            "layers.items": layers,
+            "layers.shown": False,
+            "background.current": room,
+            "subject.mode": "main",
+            **{f"engine.{key}": value for key, value in engine.items()},
+        }
+    )
+    kept = live.now
+    try:
+        undo = web.post("/api/presets/apply", json={"name": "Bare"}).json()["before"]
+        assert live.now.layers.items == ()
+        assert live.now.subject.mode == "all"
+        assert web.patch("/api/settings", json=undo).ok
+        assert live.now == kept
+        for strange in (
+            {"layers": {"items": [layers[0] | {"file": other}]}},
+            {"background": {"current": other}},
+        ):
+            assert web.patch("/api/settings", json=strange).status_code in (403, 422)
+        assert live.now == kept
+    finally:
+        live.modify(lambda _: before.model_dump())
 
 
 def test_a_preset_with_an_uploaded_picture_shows_its_name_and_no_path(web):

@@ -3,15 +3,14 @@
 import { $, ask, make, on, sent, state, tell } from "/static/core.js";
 import { remember } from "/static/settings.js";
 
-const REPLACED = ["background.current", "background.fit", "engine.name", "engine.quality", "refine", "harmonise", "light", "frame", "output.mirror"];
-
 async function send(path, name) {
   tell("settings", await (await ask(path, sent("POST", { name }))).json());
 }
 
 async function apply(name) {
-  remember(REPLACED);
-  await send("/api/presets/apply", name);
+  const { settings, before } = await (await ask("/api/presets/apply", sent("POST", { name }))).json();
+  remember(before);
+  tell("settings", settings);
 }
 
 function entry({ name }, index) {

@@ -3,9 +3,10 @@
 import { $, ask, on, sent, state, tell, treeOf, valueAt } from "/static/core.js";
 
 const MOST = 50;
-const steps = []; // each: {before: {"section.key": value}, gesture}
+const steps = []; // each: {before: {"section.key": value} or a part of the tree, gesture}
 
 function shown() {
+  if (steps.length > MOST) steps.shift();
   $("undo").disabled = !steps.length;
 }
 
@@ -19,7 +20,6 @@ export async function change(changes, gesture = null) {
   const last = steps.at(-1);
   if (gesture && last?.gesture === gesture) last.before = { ...before, ...last.before };
   else steps.push({ before, gesture });
-  if (steps.length > MOST) steps.shift();
   tell("tried", Object.keys(changes));
   shown();
   try {
@@ -32,9 +32,9 @@ export async function change(changes, gesture = null) {
   }
 }
 
-/** Remember the settings that another call is about to replace, so that it can be undone. */
-export function remember(keys) {
-  steps.push({ before: Object.fromEntries(keys.map((key) => [key, valueAt(state.settings, key)])) });
+/** Remember the part of the tree that another call has replaced, so that it can be undone. */
+export function remember(before) {
+  if (Object.keys(before).length) steps.push({ before });
   shown();
 }
 

@@ -77,7 +77,7 @@ def settings(here: Here) -> dict[str, Any]:
 @router.patch("/api/settings", responses=WHY)
 def change(here: Here, changes: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
     """Change several settings at once; if one is refused, none is changed."""
-    remote.change(here.picture.live, here.gallery, changes)
+    remote.change(here.picture.live, here.gallery, changes, here.replaced)
     return remote.shown(here.picture.live, here.gallery)
 
 
@@ -139,9 +139,14 @@ def save_preset(here: Here, preset: Named) -> dict[str, Any]:
 
 @router.post("/api/presets/apply", responses=WHY)
 def apply_preset(here: Here, preset: Named) -> dict[str, Any]:
-    """Change the settings to those of a preset."""
-    here.presets.apply(preset.name)
-    return remote.shown(here.picture.live, here.gallery)
+    """Change the settings to those of a preset. `PATCH /api/settings` with the part `before` of
+    the answer undoes it."""
+    before, after = here.presets.apply(preset.name)
+    here.replaced.note(before)
+    return {
+        "settings": remote.shown(here.picture.live, here.gallery),
+        "before": remote.undoing(here.gallery, before, after),
+    }
 
 
 @router.post("/api/presets/delete", responses=WHY)
