@@ -100,7 +100,7 @@ def on_squares(layer: Layer) -> Image:
     """A layer over the usual sign of transparency."""
     rows, columns = np.indices(layer.shape[:2]) // SQUARE
     squares = np.where((rows + columns) % 2, 255, 200).astype(np.uint8)
-    colours, alpha = np.ascontiguousarray(layer[..., :3]), layer[..., 3] / np.float32(255)
+    colours, alpha = np.ascontiguousarray(layer[..., :3]), (layer[..., 3] / 255).astype(np.float32)
     return blend(colours, cv2.merge([squares] * 3), alpha)
 
 
