@@ -61,13 +61,13 @@ def test_a_layer_that_is_not_there_cannot_be_removed():
 def test_a_browser_moves_and_removes_layers_but_names_no_files(live):
     items = live.now.model_dump(mode="json")["layers"]["items"]
     items[0]["position"] = [0.5, 0.5]
-    remote.change(live, None, {"layers": {"items": items}})
+    remote.change(live, None, {"layers": {"items": items}}, remote.Replaced())
     assert layers(live)["Logo"].position == (0.5, 0.5)
     for key in ("file", "font"):
         changed = [{**items[1], "text": None if key == "file" else "a", key: "/etc/passwd"}]
         with pytest.raises(Refusal, match=f"{key} can be set in config.yaml"):
-            remote.change(live, None, {"layers": {"items": changed}})
-    remote.change(live, None, {"layers": {"items": items[1:], "shown": False}})
+            remote.change(live, None, {"layers": {"items": changed}}, remote.Replaced())
+    remote.change(live, None, {"layers": {"items": items[1:], "shown": False}}, remote.Replaced())
     assert list(layers(live)) == ["Me"]
 
 
@@ -83,5 +83,5 @@ def test_a_browser_moves_and_removes_layers_but_names_no_files(live):
 def test_no_form_of_a_request_smuggles_a_file_in(live, layers):
     before = live.now
     with pytest.raises(Refusal):
-        remote.change(live, None, {"layers": layers})
+        remote.change(live, None, {"layers": layers}, remote.Replaced())
     assert live.now is before
