@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 from _arguments import picture_parser
-from _labels import labelled
+from _labels import panel
 
 from realtime_bg.frames import Frame, Image
 from realtime_bg.imaging.tone import LIGHT, levels_of
@@ -43,7 +43,7 @@ def main() -> None:
     arguments = picture_parser(__doc__).parse_args()
     frames = list(dim_frames())
     panels = [
-        panel(shown(frames, {"engine.name": arguments.engine} | flags), label)
+        panel(shown(frames, {"engine.name": arguments.engine} | flags)[PART], label, HEIGHT)
         for label, flags in PANELS.items()
     ]
     rows = [np.hstack(panels[at : at + ACROSS]) for at in range(0, len(panels), ACROSS)]
@@ -71,13 +71,6 @@ def shown(frames: list[Frame], flags: dict[str, Any]) -> Image:
         image = processor.process(frame).image
     processor.close()
     return image
-
-
-def panel(image: Image, label: str) -> Image:
-    """The part of the picture at the height of a panel, with a line of text below."""
-    part = image[PART]
-    width = round(part.shape[1] * HEIGHT / part.shape[0])
-    return labelled(cv2.resize(part, (width, HEIGHT), interpolation=cv2.INTER_AREA), label)
 
 
 if __name__ == "__main__":
