@@ -13,8 +13,8 @@ from realtime_bg.errors import DaemonError, SettingsError
 ctl = typer.Typer(help="Control a running daemon.", no_args_is_help=True)
 
 
-def _say(command: str, **details: Any) -> Any:
-    """Send a request, print a short reply and return it."""
+def _say(command: str, **details: Any) -> None:
+    """Send a request and print its short reply."""
     answer = ask_once({"command": command, **details})
     if isinstance(answer, dict):
         for key, value in answer.items():

@@ -35,10 +35,7 @@ def main() -> None:
         code = _refused(f"{error.filename or 'input or output'}: {reason(error)}")
     except Exception as error:  # a bug in this program: one line, details with --verbose
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
-        from realtime_bg.system.console import say
-
-        say(f"{type(error).__name__}: {error} (details: --verbose)", "red")
-        code = 1
+        code = _ended(f"{type(error).__name__}: {error} (details: --verbose)", 1)
     sys.exit(code or 0)
 
 
@@ -58,7 +55,12 @@ def _program() -> typer.Typer:
 
 
 def _refused(problem: str) -> int:
+    return _ended(problem, 2)
+
+
+def _ended(problem: str, code: int) -> int:
+    """Print why the program ends; ``code`` again."""
     from realtime_bg.system.console import say
 
     say(problem, "red")
-    return 2
+    return code

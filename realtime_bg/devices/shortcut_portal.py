@@ -67,6 +67,7 @@ async def listen(
     """
     portal = await _Portal.connected(pressed, bound)
     try:
+        await portal.subscribe()
         await portal.register()
         await portal.bind(shortcuts)
         await portal.ended
@@ -101,9 +102,8 @@ class _Portal:
             raise RefusedError(f"there is no session bus ({reason(error)})") from None
         return cls(bus, pressed, bound)
 
-    async def register(self) -> None:
-        """Say which program this is, as portals from 1.19 on want to know. They find out about
-        programs in sandboxes themselves, and older ones do without."""
+    async def subscribe(self) -> None:
+        """Have the bus deliver the portal's signals, and that of its end."""
         bus = "org.freedesktop.DBus"
         rules = (
             f"type='signal',sender='{PORTAL}',path_namespace='{PATH}'",
@@ -111,6 +111,10 @@ class _Portal:
         )
         for rule in rules:
             await self._call(bus, "/org/freedesktop/DBus", bus, "AddMatch", "s", [rule])
+
+    async def register(self) -> None:
+        """Say which program this is, as portals from 1.19 on want to know. They find out about
+        programs in sandboxes themselves, and older ones do without."""
         registry = "org.freedesktop.host.portal.Registry"
         for _ in range(NOTICED if _write_entry() else 1):
             try:

@@ -13,7 +13,7 @@ from realtime_bg.imaging.geometry import Pixels, resize
 from realtime_bg.runtimes.input_size import STEP, fitting
 
 DENSER = 2.25  # pixels of the map, in network inputs
-LESS = 0.95  # pixels of a window's input, in the same: what is saved pays for the larger matte
+LESS = 0.95  # pixels of a window's input, in the same, to pay for part of the larger matte
 # Aspect ratios of the windows, as factors of the picture's; the inverses are used as well
 ASPECTS = 1.0, 0.85, 0.7, 0.6, 0.5, 0.42
 SEEN = 0.2  # alpha from which somebody is there

@@ -20,7 +20,7 @@ def _check_key(name: str) -> str:
     return key
 
 
-def _check_once(keys: tuple[str, ...]) -> tuple[str, ...]:
+def _without_repeats(keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(keys))
 
 
@@ -40,6 +40,7 @@ def _as_keys(value: object) -> object:
 
 
 Key = Annotated[str, StringConstraints(min_length=1), AfterValidator(_check_key)]
+Keys = Annotated[tuple[Key, ...], BeforeValidator(_as_keys), AfterValidator(_without_repeats)]
 
 
 class HotKeySettings(Section):
@@ -48,12 +49,4 @@ class HotKeySettings(Section):
 
     active: bool = False
     modifiers: Annotated[str, AfterValidator(_check_modifiers)] = "CTRL+ALT"
-    keys: Annotated[tuple[Key, ...], BeforeValidator(_as_keys), AfterValidator(_check_once)] = (
-        " ",
-        "f",
-        "u",
-        "b",
-        "m",
-        "s",
-        "r",
-    )
+    keys: Keys = (" ", "f", "u", "b", "m", "s", "r")

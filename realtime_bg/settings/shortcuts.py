@@ -37,10 +37,11 @@ TWINS = {
     ".": "more feather",
 }
 
+PRESET_KEYS = tuple(f"F{number}" for number in range(1, 13))
 # What each single key does.
 WORDS = {
     key.replace("space", " "): TWINS.get(key, text) for keys, text in HELP for key in keys.split()
-} | {f"F{number}": f"preset {number}" for number in range(1, 13)}
+} | {key: f"preset {number}" for number, key in enumerate(PRESET_KEYS, 1)}
 _OF_THE_WINDOW = ("q", "Esc", "h", "click", "F1...F12")
 # The keys that are of use without the window.
 ANYWHERE = {

@@ -34,6 +34,19 @@ def apply(live: Live, change: Callable[[Settings], Changes]) -> Settings:
     return live.modify(change, _checked)
 
 
+def exchanged(live: Live, change: Callable[[Settings], Changes]) -> tuple[Settings, Settings]:
+    """Apply changes as `apply` does; the settings that they replaced, and the new ones."""
+    before = live.now
+
+    def noted(now: Settings) -> Changes:
+        nonlocal before
+        before = now
+        return change(now)
+
+    after = apply(live, noted)
+    return before, after
+
+
 def _checked(new: Settings, now: Settings, changes: Changes) -> Changes:
     check_changes(new, changes, now)
     listed = lists_virtual_camera(new.output)

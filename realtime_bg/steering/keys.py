@@ -9,6 +9,7 @@ from realtime_bg.errors import SettingsError
 from realtime_bg.imaging.crops import WHOLE, Crop
 from realtime_bg.settings import Point, Settings
 from realtime_bg.settings.live import Changes, Live
+from realtime_bg.settings.shortcuts import PRESET_KEYS
 from realtime_bg.steering.changes import apply
 from realtime_bg.steering.presets import changes
 
@@ -93,7 +94,7 @@ def _preset(number: int) -> Key:
     return change
 
 
-FUNCTION_KEYS = {f"F{number}": _preset(number) for number in range(1, 13)}
+FUNCTION_KEYS = {key: _preset(number) for number, key in enumerate(PRESET_KEYS, 1)}
 
 
 def press(live: Live, key: str) -> bool:

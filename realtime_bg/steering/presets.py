@@ -10,7 +10,7 @@ from realtime_bg.settings.live import Changes, Live
 from realtime_bg.settings.loading import merged, nested
 from realtime_bg.settings.schema import in_preset
 from realtime_bg.settings.yaml_edit import with_values
-from realtime_bg.steering.changes import apply
+from realtime_bg.steering.changes import exchanged
 from realtime_bg.system.files import write_whole
 
 MOST = 50
@@ -50,15 +50,7 @@ def find(now: Settings, name: str) -> Preset:
 def use(live: Live, name: str) -> tuple[Settings, Settings]:
     """Change the settings to those of the preset ``name``, and return them as they were before and
     are after. Raises SettingsError or Refused."""
-    before = live.now
-
-    def wanted(now: Settings) -> Changes:
-        nonlocal before
-        before = now
-        return changes(find(now, name))
-
-    after = apply(live, wanted)
-    return before, after
+    return exchanged(live, lambda now: changes(find(now, name)))
 
 
 class Presets:

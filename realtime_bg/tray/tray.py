@@ -59,13 +59,15 @@ class Tray:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._ended.set)
         await self._follow_panel(bus)
-        while not self._ended.is_set():
-            self._show(await asyncio.to_thread(self._look))
-            self._look_now.clear()
+        while True:
             waits = [asyncio.create_task(one.wait()) for one in (self._ended, self._look_now)]
             await asyncio.wait(waits, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
+            if self._ended.is_set():
+                break
+            self._look_now.clear()
+            self._show(await asyncio.to_thread(self._look))
         bus.disconnect()
 
     async def _follow_panel(self, bus: MessageBus) -> None:

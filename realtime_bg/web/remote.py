@@ -8,7 +8,7 @@ from realtime_bg.errors import SettingsError
 from realtime_bg.settings import BackgroundSettings, Settings, flattened
 from realtime_bg.settings.live import Live
 from realtime_bg.settings.loading import nested
-from realtime_bg.steering.changes import apply
+from realtime_bg.steering.changes import exchanged
 from realtime_bg.steering.presets import is_active
 from realtime_bg.system.urls import without_password
 from realtime_bg.web.answers import Refusal, unusable
@@ -59,7 +59,7 @@ class Replaced:
 
     def note(self, before: Settings) -> None:
         """Remember what ``before``, the settings before a change, names."""
-        self.backgrounds |= {before.background.current}
+        self.backgrounds.add(before.background.current)
         self.files |= _files(before)
 
 
@@ -86,11 +86,7 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any], replaced: Repla
             )
             raise Refusal(HTTPStatus.FORBIDDEN, text)
 
-    before = live.now
-
     def changes(now: Settings) -> dict[str, Any]:
-        nonlocal before
-        before = now
         allowed = {now.background.current, *now.background.items} | replaced.backgrounds
 
         def spec(value: Any) -> Any:
@@ -110,7 +106,7 @@ def change(live: Live, gallery: Gallery, wanted: dict[str, Any], replaced: Repla
         return values
 
     try:
-        apply(live, changes)
+        before, _ = exchanged(live, changes)
     except SettingsError as error:
         raise unusable(str(error)) from None
     replaced.note(before)

@@ -45,7 +45,7 @@ class Desktop:
     """The session; ``environment`` is that of its programs."""
 
     def __init__(self, cameras=True, portal=True):
-        """``cameras``: whether PipeWire runs."""
+        """``cameras``: whether PipeWire runs. ``portal``: whether the desktop portal does."""
         self._cameras, self._with_portal = cameras, portal
         self.folder = Path(tempfile.mkdtemp(prefix="desk-"))  # paths of sockets must be short
         hidden = ("WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS")

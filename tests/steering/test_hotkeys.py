@@ -4,7 +4,7 @@ import shutil
 import sys
 
 import pytest
-from helpers.waiting import until
+from helpers.waiting import PATIENCE, until
 
 from realtime_bg.errors import SettingsError
 from realtime_bg.installing import APP_ID
@@ -79,7 +79,7 @@ def test_a_key_of_the_desktop_does_what_the_windows_key_does(desktop, follow, ca
             "description": "previous background",
             "preferred_trigger": "CTRL+ALT+SHIFT+b",
         }
-        assert live.wait_for_answer("hotkeys.active", 90) == ""
+        assert live.wait_for_answer("hotkeys.active", PATIENCE) == ""
         backend.press("space")
         until(lambda: live.now.paused)
         backend.press("b")
@@ -115,7 +115,7 @@ def test_a_refusal_switches_them_off_and_says_why(desktop, follow, code, why, ca
     live = Live(tree(active=True))
     with Backend(address(desktop), code):
         follow(live)
-        assert why in live.wait_for_answer("hotkeys.active", 90)
+        assert why in live.wait_for_answer("hotkeys.active", PATIENCE)
     assert not live.now.hotkeys.active
     assert why in live.refusals["hotkeys.active"]
     assert "realtime-bg ctl toggle paused" in caplog.text
@@ -183,7 +183,9 @@ def test_a_desktop_without_portal_is_named(follow, monkeypatch):
         live = Live(tree())
         follow(live)
         live.update(hotkeys__active=True)
-        assert "xdg-desktop-portal is not installed" in live.wait_for_answer("hotkeys.active", 90)
+        assert "xdg-desktop-portal is not installed" in live.wait_for_answer(
+            "hotkeys.active", PATIENCE
+        )
 
 
 @real_portal
@@ -204,7 +206,7 @@ def test_without_a_session_they_are_off(follow, monkeypatch, tmp_path):
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path}/none")
     live = Live(tree(active=True))
     follow(live)
-    assert "there is no session bus" in live.wait_for_answer("hotkeys.active", 90)
+    assert "there is no session bus" in live.wait_for_answer("hotkeys.active", PATIENCE)
 
 
 def test_without_the_package_its_command_is_told(follow, monkeypatch):
@@ -212,7 +214,7 @@ def test_without_the_package_its_command_is_told(follow, monkeypatch):
     monkeypatch.delitem(sys.modules, "realtime_bg.devices.shortcut_portal", raising=False)
     live = Live(tree(active=True))
     follow(live)
-    why = live.wait_for_answer("hotkeys.active", 90)
+    why = live.wait_for_answer("hotkeys.active", PATIENCE)
     assert "'dbus-fast'" in why
     assert "install" in why
 
@@ -221,7 +223,7 @@ def test_on_other_systems_they_are_refused(follow, monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     live = Live(tree(active=True))
     follow(live)
-    assert "for Linux desktops" in live.wait_for_answer("hotkeys.active", 90)
+    assert "for Linux desktops" in live.wait_for_answer("hotkeys.active", PATIENCE)
 
 
 def test_every_key_that_can_be_one_exists_and_has_its_own_name():
