@@ -274,6 +274,6 @@ def test_no_picture_stays_in_the_engine_either(web, photo, monkeypatch):
     sent(web, photo, style="blur")
     until(lambda: matting._last is None)
     assert not desk._known._known
-    assert desk._open["embedded"]._compositor._compositor is None
+    until(lambda: desk._open["embedded"]._compositor._compositor is None)
     monkeypatch.undo()
     assert sent(web, photo, style="blur").status_code == 200
