@@ -23,6 +23,7 @@ LIMB = 0.12  # what is thinner than this fraction of the person's size is a limb
 CELL = 16  # pixels of a map of splines that are interpolated
 REACH = 0.3  # how far a limb is moved at most, as the same fraction
 HEAD = 0.14  # height of a head, as a fraction of a person's seen at full length
+LENGTH = 1.35  # of a head, to its width
 THINGS = 3  # largest number of things beside a person
 
 Framing = Callable[[Mask, Size, np.random.Generator], Matrix]
@@ -161,16 +162,27 @@ KINDS: Mapping[str, Framing] = {
 
 
 def head_of(mask: Mask) -> tuple[float, float, float, float]:
-    """The middle and the half axes of the head of a person seen upright: (x, y, across, down)."""
+    """The middle and the half axes of the head of a person seen upright: (x, y, across, down); in a
+    group, that of the person whose head is highest."""
     left, top, right, bottom = _extent(mask)
     tall, broad = bottom - top, right - left
-    high = HEAD * tall if tall > TALL * broad else min(0.42 * tall, 0.55 * broad)
-    rows = mask[int(top) : int(top + max(3.0, high))] > 127
-    columns = np.flatnonzero(rows.any(0))
-    if not len(columns):
+    high = HEAD * tall if tall > TALL * broad else min(0.55 * tall, 0.7 * broad)
+    first = int(top)
+    crown = float(np.flatnonzero(mask[first] > 127).mean()) if mask[first].any() else 0.0
+    spans = list[tuple[int, int]]()  # of one head in each row, from the crown down
+    for row in mask[first : int(top + max(3.0, high))] > 127:
+        borders = np.flatnonzero(np.diff(row, prepend=False, append=False)).reshape(-1, 2)
+        if not len(borders):
+            break
+        start, end = min(borders, key=lambda span: max(span[0] - crown, crown - span[1], 0))
+        spans.append((int(start), int(end)))
+        across = float(np.median([end - start for start, end in spans]))
+        if len(spans) > max(3.0, LENGTH * across):
+            break
+    if not spans:
         return (left + right) / 2, top + high / 2, high / 2.6, high / 2
-    across = float(np.median([np.count_nonzero(row) for row in rows if row.any()]))
-    return float(columns.mean()), top + high / 2, max(2.0, across / 2), max(2.0, high / 2)
+    x = float(np.median([(start + end) / 2 for start, end in spans]))
+    return x, top + len(spans) / 2, max(2.0, across / 2), max(2.0, len(spans) / 2)
 
 
 def without_face(image: Image, mask: Mask, rng: np.random.Generator) -> Image:

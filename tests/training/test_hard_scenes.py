@@ -128,6 +128,32 @@ def test_who_enters_touches_an_edge(person, other):
         assert any(edges), seed
 
 
+def test_the_head_is_one_person_s_in_a_group(person):
+    _, mask = person
+    x, y, across, down = hard_scenes.head_of(mask)
+    assert abs(x - 140) < 3
+    assert abs(y - 50) < 8
+    assert 18 < across < 30
+    assert 20 < down < 40
+    group = np.zeros((340, 700), np.uint8)
+    for left, top in ((0, 40), (210, 0), (420, 30)):  # arm in arm
+        part = group[top : top + 300, left : left + 280]
+        np.maximum(part, mask, out=part)
+    x, y, across, down = hard_scenes.head_of(group)
+    assert abs(x - 350) < 3
+    assert abs(y - 50) < 8
+    assert across < 30
+    assert down < 40
+
+
+def test_a_mask_without_a_person_has_a_head_somewhere():
+    x, y, across, down = hard_scenes.head_of(np.zeros((50, 80), np.uint8))
+    assert 0 <= x <= 80
+    assert 0 <= y <= 50
+    assert across >= 2
+    assert down >= 2
+
+
 @pytest.mark.parametrize("hide", [hard_scenes.without_face, hard_scenes.patched])
 def test_faces_are_hidden_and_the_rest_stays(person, hide):
     image, mask = person
