@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from realtime_bg.cluster import luggage, places
+from realtime_bg.cluster.books import Books
 from realtime_bg.cluster.crew import Crew
 from realtime_bg.cluster.divisions import Divisions
 from realtime_bg.cluster.hand import Job
@@ -137,9 +138,9 @@ class Run:
             pool = Pool(where.address, where.workers, where.cpus, where.gpus, cuda)
             with closing(pool), closing(Job(pool, self._settings, self._options, self._out)) as job:
                 divisions = divisions or Divisions(self._out, manifest)
-                crew = Crew(job, schedule, manifest, divisions, progress, stop)
-                done = crew.run(lambda: tick(progress.view()))
-                failed = sorted(crew.failed)
+                books = Books(manifest, divisions, progress)
+                Crew(job, schedule, books, progress, stop).run(lambda: tick(progress.view()))
+                done, failed = books.done, sorted(books.failed)
         if not stop.is_set():
             manifest.end()
         return Outcome(done, self._skipped, self._changed, failed, places.shown(self._out))

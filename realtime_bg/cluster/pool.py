@@ -18,6 +18,10 @@ class Lost(Exception):  # noqa: N818 - it says what happened to a worker
     """A worker has died, or its node has."""
 
 
+class OutOfMemory(Lost):
+    """A worker was ended because its node was short of memory."""
+
+
 class Pool:
     """A connection to a cluster. Used by several threads."""
 
@@ -82,13 +86,17 @@ class Pool:
         return bool(ready)
 
     def answer(self, reference: Any) -> Any:
-        """The answer, for which it waits. Raises Lost."""
+        """The answer, for which it waits. Raises Lost or OutOfMemory."""
         errors = self._ray.exceptions
         try:
             return self._ray.get(reference)
-        except (errors.RayActorError, errors.OutOfMemoryError, errors.ObjectLostError) as error:
-            raise Lost(reason(error)) from None
-        except errors.WorkerCrashedError as error:
+        except errors.OutOfMemoryError as error:
+            raise OutOfMemory(reason(error)) from None
+        except (
+            errors.RayActorError,
+            errors.ObjectLostError,
+            errors.WorkerCrashedError,
+        ) as error:
             raise Lost(reason(error)) from None
         except errors.RayTaskError as error:
             raise Lost(reason(error.cause or error)) from None

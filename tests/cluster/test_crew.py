@@ -8,19 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from realtime_bg.cluster import crew as crews
 from realtime_bg.cluster import hand as hands
 from realtime_bg.cluster import places
+from realtime_bg.cluster.books import Books
 from realtime_bg.cluster.crew import Crew
 from realtime_bg.cluster.divisions import Divisions
 from realtime_bg.cluster.hand import Job
 from realtime_bg.cluster.manifest import Manifest
-from realtime_bg.cluster.pool import Lost
+from realtime_bg.cluster.pool import Lost, OutOfMemory
 from realtime_bg.cluster.progress import Progress
 from realtime_bg.cluster.schedule import Schedule
 from realtime_bg.cluster.tasks import ATTEMPTS, Hello, Outcome, Photo, Result, Source, Unit
 from realtime_bg.errors import EngineError, ModelError, SettingsError
 from realtime_bg.photos.batch import PhotoOptions
 from realtime_bg.settings import load
+from realtime_bg.system.backoff import Backoff
 from realtime_bg.version import __version__
 from realtime_bg.videos.segments import Segment
 
@@ -91,18 +94,14 @@ def crew(tmp_path):
             manifest.begin("s", False)
             settings = load(None, {"engine.name": "threshold", "background.current": "blue"})
             with closing(Job(pool, settings, PhotoOptions(), out)) as job:
-                crew = Crew(
-                    job,
-                    Schedule(units, given),
-                    manifest,
-                    Divisions(out, manifest),
-                    Progress(1, 1),
-                    threading.Event(),
+                progress = Progress(1, 1)
+                books = Books(manifest, Divisions(out, manifest), progress)
+                Crew(job, Schedule(units, given), books, progress, threading.Event()).run(
+                    lambda: None
                 )
-                count = crew.run(lambda: None)
             states = {key: line["state"] for key, line in manifest._lines.items()}
         assert [path.name for path in (tmp_path / "out").iterdir() if path.name[0] == "."] == []
-        return count, crew.failed, states
+        return books.done, books.failed, states
 
     return run
 
@@ -124,6 +123,37 @@ def test_only_the_photo_that_kills_its_workers_fails(crew):
     done = [photo.place for unit in pool.given for photo in unit.photos]
     assert done.count("5.png") == ATTEMPTS
     assert all(done.count(f"{n}.png") == 1 for n in range(20, 40))
+
+
+def short_of_memory(monkeypatch, deaths):
+    """A pool whose first workers die before they can do anything."""
+    pool = Pool(lambda worker, unit: made(unit))
+    answer = pool.answer
+
+    def dying(reference):
+        worker, method, _ = reference
+        if method == "hello" and worker <= deaths:
+            raise OutOfMemory("killed for want of memory")
+        return answer(reference)
+
+    monkeypatch.setattr(pool, "answer", dying)
+    return pool
+
+
+def test_a_node_short_of_memory_gets_time(crew, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(Crew, "_wait", lambda self, seconds: pauses.append(seconds))
+    count, failed, _ = crew(short_of_memory(monkeypatch, 6), photos=4)
+    assert (count, failed) == (4, [])
+    assert sorted(pause for pause in pauses if pause) == [2, 2, 5, 5, 15, 15]
+    with pytest.raises(EngineError, match=r"workers cannot start .* for want of memory"):
+        crew(short_of_memory(monkeypatch, 99), photos=4)
+
+
+def test_waiting_for_memory_ends_with_the_run(crew, monkeypatch):
+    monkeypatch.setattr(crews, "SHORTAGES", Backoff(3600.0))
+    count, failed, _ = crew(short_of_memory(monkeypatch, 1), photos=4)
+    assert (count, failed) == (4, [])
 
 
 def test_a_node_without_the_files_gets_them(crew):
