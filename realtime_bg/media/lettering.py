@@ -10,6 +10,7 @@ from realtime_bg.media.sprites import Pixels
 
 FILLED = 0.62  # height of the letters relative to that of the line
 SIDE = 0.3  # margin at the left and right, relative to the height of the line
+MOST = 3_000_000  # pixels; drawing more would hold up a live picture
 ROUND = 0.18  # radius of the plate's corners, relative to the height of the line
 
 
@@ -29,6 +30,8 @@ def lettering(
         raise SourceError(f"{font}: is no font ({reason(error)}); give a .ttf or .otf") from None
     margin = height * SIDE
     width = max(1, round(length + 2 * margin))
+    if width * height > MOST:
+        raise SourceError("its text is too long for its size; shorten it or give a smaller scale")
     letters = Image.new("L", (width, height))
     ImageDraw.Draw(letters).text((margin, height / 2), text, 255, face, anchor="lm")
     ground = Image.new("L", (width, height))

@@ -104,7 +104,8 @@ class Compositor:
                 return self._finish(image, frame, None, settings, None, own=True)
         with self._stats.stage("upsample"):
             matte = steadied(downloaded(item), settings.refine, self._steady)
-            matte = self._subject(matte, settings.subject)
+            if not background.erases:  # nobody is to be seen there, so all people are erased
+                matte = self._subject(matte, settings.subject)
             crop = self._crop(frame, matte.alpha, settings)
             matte, room = self._light(matte, settings, background)
             alone = _alone(matte, crop, settings) if wanted else None
@@ -210,7 +211,8 @@ class Compositor:
         before = frame.image
         if crop is not None:
             size = output_size(frame.size, settings.frame)
-            image, own = cropped(image, crop, size), True
+            part = cropped(image, crop, size)
+            image, own = part, own or part is not image
             before = cropped(before, crop, size) if settings.view.split else before
             alpha = None if alpha is None else cropped(alpha, crop, size)
         if settings.output.mirror and not mirrored:

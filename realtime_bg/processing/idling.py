@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 from realtime_bg.backgrounds import open_background
 from realtime_bg.backgrounds.base import Background
@@ -10,9 +11,11 @@ from realtime_bg.frames import Image, Matte, Size
 from realtime_bg.processing.cards import card
 from realtime_bg.settings import Settings
 from realtime_bg.stats import Stats
+from realtime_bg.system.backoff import Retry
 
 log = logging.getLogger(__name__)
 
+RETRIES = 5.0, 15.0, 60.0  # seconds between attempts to open the scene's background
 SEEN = 0.004  # share of the picture that a person covers at least
 
 
@@ -26,6 +29,7 @@ class Idling:
         self._spec: str | None = None
         self._background: Background | None = None
         self._opener: threading.Thread | None = None
+        self._retry = Retry(*RETRIES)
 
     def is_idle(self, matte: Matte, settings: Settings) -> bool:
         """Whether nobody has been seen for long enough, up to this matte."""
@@ -41,13 +45,23 @@ class Idling:
         spec = settings.idle.background
         if spec != self._spec:
             self.close()
-            self._spec = spec
+            self._spec, self._retry = spec, Retry(*RETRIES)
             if spec is not None:
                 self._start(spec, settings)
+        elif spec is not None and self._is_due():
+            self._start(spec, settings)
         background = self._background
         if background is None:
             return card(size, settings.idle.text)
         return background.render(size, at)
+
+    def _is_due(self) -> bool:
+        """Whether the background could not be opened, and should be tried again; its file may be on
+        a disk that is mounted later."""
+        if self._wait or self._background is not None or not self._retry.problem:
+            return False
+        busy = self._opener is not None and self._opener.is_alive()
+        return not busy and time.monotonic() >= self._retry.due
 
     def _start(self, spec: str, settings: Settings) -> None:
         if self._wait:
@@ -64,8 +78,9 @@ class Idling:
             opened = open_background(spec, wanted, self._wait)
         except (RealtimeBgError, OSError, MemoryError) as error:
             text = f"idle.background: {error}; a card is shown"
-            log.warning("%s", text)
-            self._stats.notice(text)
+            if spec == self._spec and self._retry.failed(text):
+                log.warning("%s", text)
+                self._stats.notice(text)
             return
         if spec == self._spec:
             self._background = opened

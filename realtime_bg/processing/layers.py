@@ -65,6 +65,7 @@ class Layers:
         self._stamps: dict[str, tuple[Sprite, tuple[object, ...], Stamp]] = {}
         self._reader: threading.Thread | None = None
         self._behind: tuple[Image, tuple[Stamp, ...], Image] | None = None
+        self._items: tuple[LayerSettings, ...] = ()
 
     def under(self, image: Image, settings: LayersSettings, at: float, mirror: bool) -> Image:
         """``image``, BGR ``uint8 (H, W, 3)``, with the layers that are behind the person, as a
@@ -95,6 +96,9 @@ class Layers:
     ) -> tuple[Stamp, ...]:
         if not settings.shown or not settings.items:
             return ()
+        if settings.items is not self._items:
+            self._forget({item.name for item in settings.items})
+            self._items = settings.items
         size = image.shape[1], image.shape[0]
         found = [
             self._stamp(item, size, at, mirror)
@@ -102,6 +106,12 @@ class Layers:
             if item.shown and item.behind == behind and item.opacity > 0
         ]
         return tuple(stamp for stamp in found if stamp is not None)
+
+    def _forget(self, kept: set[str]) -> None:
+        """Drop the pictures of layers that have gone."""
+        for name in [name for name in self._sprites if name not in kept]:
+            del self._sprites[name]
+            self._stamps.pop(name, None)
 
     def _stamp(self, item: LayerSettings, size: Size, at: float, mirror: bool) -> Stamp | None:
         sprite = self._sprite(item, max(1, round(item.scale * size[1])))
@@ -135,7 +145,7 @@ class Layers:
     def _read(self, name: str, look: Look) -> None:
         try:
             self._sprites[name] = look, look.sprite()
-        except (RealtimeBgError, MemoryError) as error:
+        except Exception as error:  # Pillow raises almost anything for a damaged file
             why = str(error) if isinstance(error, RealtimeBgError) else reason(error)
             text = f"layer {name!r} is left out: {why}"
             log.warning("%s", text)

@@ -17,6 +17,7 @@ BESIDE = 10  # pixels from where somebody was last seen: they may be hidden by w
 REMEMBERED = 8.0  # seconds for which somebody hidden is expected behind another person
 LEARN = 0.1  # weight of the newest frame in the colours of somebody who touches nobody
 HIDDEN, SHOWN = 0.3, 0.5  # of somebody is visible: less hides them, and more no longer does
+MOST = 16  # people who are remembered; of more, whoever has been away longest is forgotten
 NEW = 45  # frames before which somebody may still be coming in
 
 
@@ -27,6 +28,8 @@ class Memory:
         self.known: dict[int, Person] = {}
         self.shared: set[int] = set()
         """Who may hide others, or be hidden, in this frame."""
+        self.became: dict[int, int] = {}
+        """Numbers that were given up in this frame, and whose they turned out to be."""
         self._frames = 0
         self._met: set[tuple[int, int]] = set()  # who touched whom, until both are seen alone
 
@@ -47,7 +50,8 @@ class Memory:
         if known is not None:
             self.known[known].back(where, picture)
             return known
-        number = next(free for free in range(1, 256) if free not in self.known)
+        taken = self.known.keys() | self.became.keys()
+        number = next(free for free in range(1, 256) if free not in taken)
         self.known[number] = Person(
             number, histogram(codes[where]), where, picture, now, entering=at_border(where)
         )
@@ -66,6 +70,11 @@ class Memory:
         like, number = max((likeness(seen, one.looks), one.number) for one in away)
         return number if like >= LIKE else None
 
+    def join(self, number: int, other: int) -> None:
+        """Somebody turns out to be somebody else who is known."""
+        del self.known[number]
+        self.became[number] = other
+
     def settle(self, labels: Labels, picture: Image) -> None:
         """Know people again who have come back or parted."""
         for one in list(self.known.values()):
@@ -76,7 +85,7 @@ class Memory:
                 known = self.known_again(mask, labels, picture)
                 if known is not None:
                     labels[mask] = known
-                    del self.known[one.number]
+                    self.join(one.number, known)
                     self.known[known].back(mask, picture)
         self._frames += 1
         if self._frames % AGAIN == 0:
@@ -112,15 +121,21 @@ class Memory:
                 whole = likeness(looks(picture, part | rest), one.looks)
                 if whole >= LIKE and whole > likeness(looks(picture, rest), one.looks) + SWAPPED:
                     labels[part] = one.number
-                    del self.known[new.number]
+                    self.join(new.number, one.number)
                     one.back(part | rest, picture)
                     break
 
     def remember(
-        self, labels: Labels, picture: Image, codes: Codes, now: float, told: bool
+        self,
+        labels: Labels,
+        picture: Image,
+        codes: Codes,
+        now: float,
+        told: bool,
+        kept: set[int],
     ) -> list[int]:
         """Learn from a frame who is where in it; who touched somebody. ``told``: the engine knows
-        who is where, so everybody's outline is known."""
+        who is where, so everybody's outline is known. ``kept``: who is never forgotten."""
         together = []
         for one in self.known.values():
             mask = labels == one.number
@@ -142,7 +157,7 @@ class Memory:
             if told or not beside:
                 one.alone(mask, picture)
         self._met |= set(itertools.combinations(sorted({*together, *self.shared}), 2))
-        gone = [one for one in self.known.values() if not one.visible]
-        for one in sorted(gone, key=lambda one: one.seen)[: max(0, len(self.known) - 16)]:
+        gone = [one for one in self.known.values() if not one.visible and one.number not in kept]
+        for one in sorted(gone, key=lambda one: one.seen)[: max(0, len(self.known) - MOST)]:
             del self.known[one.number]
         return together

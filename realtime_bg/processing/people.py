@@ -28,6 +28,8 @@ class People:
 
     def __init__(self) -> None:
         self._epoch, self._shape = 0, (0, 0)
+        self.kept = set[int]()
+        """Labels of those who are not forgotten, however long they are away."""
         self._forget()
 
     def _forget(self) -> None:
@@ -38,6 +40,11 @@ class People:
     def known(self) -> dict[int, Person]:
         """By their labels, also those who are away."""
         return self._memory.known
+
+    @property
+    def became(self) -> dict[int, int]:
+        """Labels that the last frame has given up, and the labels of those who they were."""
+        return self._memory.became
 
     def follow(
         self, frame: Frame, alpha: Alpha, guide: Image | None, given: Labels | None = None
@@ -51,6 +58,7 @@ class People:
             self._forget()
             self._epoch, self._shape = frame.epoch, solid.shape
         picture = resize(frame.image if guide is None else guide, size)
+        self._memory.became = {}
         one = self._only(frame.time) if given is None else None
         if one is not None:
             near = solid.view(np.bool_) & around(one.mask, GROWN)
@@ -64,7 +72,7 @@ class People:
                 if one.age % SELDOM == 0:
                     one.learn(histogram(codes_of(picture)[near]), LEARN)
                 return near * np.uint8(one.number)
-        codes, expected = codes_of(picture), self._expected(solid.shape)
+        codes, expected = codes_of(picture), self._expected(solid.shape, frame.time)
         self._memory.shared = set()
         if given is None:
             labels = self._divided(solid, expected, picture, codes, frame.time)
@@ -73,27 +81,30 @@ class People:
             labels = self._told(regions, solid, expected, picture, codes, frame.time)
         self._memory.settle(labels, picture)
         told = given is not None
-        together = self._memory.remember(labels, picture, codes, frame.time, told)
+        together = self._memory.remember(labels, picture, codes, frame.time, told, self.kept)
         self._dividing.forget([one for one in self.known if one not in together])
         return labels
 
     def _only(self, now: float) -> Person | None:
         """Who is known, alone and all there is to be seen or expected, if somebody is."""
-        here = [
-            one
-            for one in self.known.values()
-            if one.visible or self._memory.may_be_hidden(one, now)
-        ]
+        here = self._here(now)
         one = here[0] if len(here) == 1 else None
         if one is None or not one.visible or one.age < NEW or one.places is not None:
             return None
         return one
 
-    def _expected(self, shape: tuple[int, ...]) -> Labels:
+    def _here(self, now: float) -> list[Person]:
+        """Who is in the picture, as far as is known."""
+        return [
+            one
+            for one in self.known.values()
+            if one.visible or self._memory.may_be_hidden(one, now)
+        ]
+
+    def _expected(self, shape: tuple[int, ...], now: float) -> Labels:
         """Who should be where, those in front before others."""
         labels = np.zeros(shape, np.uint8)
-        here = [one for one in self.known.values() if one.visible or not one.left]
-        known = self._dividing.ordered(here)
+        known = self._dividing.ordered(self._here(now))
         for one in sorted(reversed(known), key=lambda one: one.visible):
             labels[one.advance()] = one.number
         return labels
@@ -129,7 +140,7 @@ class People:
     def _grown_together(self, people: list[int], expected: Labels) -> list[int]:
         """The members of a region without those who came into the picture in two parts, such as a
         hand before a head: nobody has seen them apart from each other."""
-        people = [one for one in people if one in self.known]
+        people = list(dict.fromkeys(self.became.get(one, one) for one in people))
         new = [
             one
             for one in people
@@ -137,7 +148,7 @@ class People:
         ]
         for other in new[1:]:
             expected[expected == other] = new[0]
-            del self.known[other]
+            self._memory.join(other, new[0])
         return [one for one in people if one not in new[1:]]
 
     def _told(

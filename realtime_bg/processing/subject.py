@@ -7,12 +7,15 @@ import numpy as np
 
 from realtime_bg.frames import Alpha, Labels, Matte
 from realtime_bg.imaging.geometry import resize
+from realtime_bg.processing.looks import Mask
 from realtime_bg.processing.people import People
 from realtime_bg.processing.person import NOBODY
-from realtime_bg.processing.regions import owners
+from realtime_bg.processing.regions import around, owners
 from realtime_bg.settings import SubjectSettings
 
 MARGIN = 1  # pixels of the labels beside people who are not shown
+NEAR = 10  # pixels of the labels from somebody, within which what is small or faint is theirs
+FAINT = 0.05  # alpha from which something is seen
 OFF_CENTRE = 0.35  # of the width: somebody as far from the middle counts a third of their size
 
 
@@ -23,6 +26,8 @@ class Subject:
         """``picks``: how many clicks there have been before."""
         self._people = People()
         self._chosen: set[int] = set()
+        self._has_picked = False  # nobody but them is shown, even if they are lost
+        self._shape = (0, 0)
         self._picks = picks
         self._mode = "all"
         self._epoch = 0
@@ -36,18 +41,22 @@ class Subject:
             return matte
         if settings.mode != self._mode or matte.frame.epoch != self._epoch:
             self._mode, self._epoch = settings.mode, matte.frame.epoch
-            self._chosen = set()
-        labels = self._people.follow(matte.frame, matte.alpha, matte.guide, matte.people)
-        self._chosen &= self._people.known.keys()
+            self._chosen, self._has_picked = set(), False
+        people = self._people
+        people.kept = self._chosen
+        labels = people.follow(matte.frame, matte.alpha, matte.guide, matte.people)
+        if labels.shape != self._shape:  # of another size, everybody is somebody new
+            self._shape, self._chosen = labels.shape, set()
+        self._chosen = {people.became.get(one, one) for one in self._chosen} & people.known.keys()
         if settings.picks != self._picks:
             self._picks = settings.picks
             self._pick(labels, settings)
         if settings.mode == "main" and not self._chosen:
             self._chosen = _main(labels)
-        if settings.mode == "pick" and not self._chosen:  # somebody has to be seen to be picked
+        if settings.mode == "pick" and not self._has_picked:  # one has to be seen to be picked
             return matte
         present = set(np.flatnonzero(np.bincount(labels.ravel())).tolist()) - {NOBODY}
-        if present and present <= self._chosen:
+        if present and present <= self._chosen and not _strays(labels, matte.alpha):
             return matte
         return replace(matte, alpha=self._kept(labels, matte.alpha))
 
@@ -62,6 +71,7 @@ class Subject:
         )
         found = int(labels[row, column])
         self._chosen = self._chosen | {found} if found != NOBODY else set()
+        self._has_picked = found != NOBODY
 
     def _kept(self, labels: Labels, alpha: Alpha) -> Alpha:
         if not labels.any():
@@ -72,9 +82,20 @@ class Subject:
         # Rather lose a line of the person than show one of somebody else.
         side = 2 * MARGIN + 1
         beside = cv2.dilate(hidden.view(np.uint8), np.ones((side, side), np.uint8))
-        shown = chosen[owners(labels)] & (beside == 0)
+        shown = chosen[owners(labels)] & (beside == 0) & _near(labels)
         height, width = alpha.shape
         return alpha * resize(shown.astype(np.float32), (width, height))
+
+
+def _near(labels: Labels) -> Mask:
+    """Where something belongs to somebody, if it has no label of its own."""
+    return around(labels != NOBODY, NEAR)
+
+
+def _strays(labels: Labels, alpha: Alpha) -> bool:
+    """Whether something is seen too far from everybody to be theirs."""
+    small = resize(alpha, (labels.shape[1], labels.shape[0]))
+    return bool(((small > FAINT) & ~_near(labels)).any())
 
 
 def _main(labels: Labels) -> set[int]:

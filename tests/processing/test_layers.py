@@ -212,6 +212,35 @@ def test_a_clip_that_is_too_large_is_left_out(logo, monkeypatch, caplog):
     assert "too long or too large for a layer" in caplog.text
 
 
+@pytest.mark.parametrize("wait", [True, False])
+def test_whatever_reading_raises_a_layer_is_left_out_with_one_line(logo, monkeypatch, caplog, wait):
+    def damaged(path, height):
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(module, "read_sprite", damaged)
+    layers, image, given = Layers(Stats(), wait), flat(), settings({"file": logo})
+    assert layers.over(image, given, 0.0, False) is image
+    until(lambda: caplog.records)
+    for _ in range(20):
+        assert layers.over(image, given, 0.0, False) is image
+    (told,) = caplog.records
+    assert "'Layer 0' is left out: " in told.getMessage()
+
+
+def test_a_text_that_would_hold_up_the_picture_is_left_out(caplog):
+    image = np.zeros((720, 1280, 3), np.uint8)
+    assert drawn(settings({"text": "W" * 60, "scale": 1}), image) is image
+    assert "its text is too long for its size" in caplog.text
+
+
+def test_layers_that_are_gone_are_forgotten(logo):
+    layers = Layers(Stats(), wait=True)
+    layers.over(flat(), settings({"file": logo}, {"text": "Ada"}), 0.0, False)
+    assert layers._sprites.keys() == layers._stamps.keys() == {"Layer 0", "Layer 1"}
+    layers.over(flat(), settings({"file": logo}), 0.0, False)
+    assert layers._sprites.keys() == layers._stamps.keys() == {"Layer 0"}
+
+
 def test_live_nothing_waits_for_a_file(logo, monkeypatch):
     ready = threading.Event()
 
@@ -283,10 +312,11 @@ def test_a_layer_is_in_front_of_the_person_or_behind(tmp_path, behind, mirror):
     np.testing.assert_allclose(alone[:10], pixels, atol=1)
 
 
-def test_with_the_plain_camera_picture_only_the_layers_in_front_are_shown(logo):
+@pytest.mark.parametrize("framing", ["off", "auto"])
+def test_with_the_plain_camera_picture_only_the_layers_in_front_are_shown(logo, framing):
     place = {"file": logo, "scale": 1 / 3}
     given = settings({**place, "position": (0, 0)}, {**place, "position": (1, 1), "behind": True})
-    image, _ = composed(given, background="none")
+    image, _ = composed(given, background="none", **{"frame.mode": framing})
     assert (image[5, 5] == RED).all()
     assert (image[40:] == 200).all()
 

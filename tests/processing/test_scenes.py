@@ -1,12 +1,14 @@
 """The cross-fade between backgrounds, and the idle scene."""
 
+import cv2
 import numpy as np
 import pytest
-from helpers.waiting import until
+from helpers.waiting import PATIENCE, until
 
 from realtime_bg.frames import DeviceMatte, Frame, Matte
 from realtime_bg.processing.cards import card
 from realtime_bg.processing.compositor import Compositor
+from realtime_bg.processing.idling import Idling
 from realtime_bg.settings import load
 from realtime_bg.stats import Stats
 
@@ -142,6 +144,20 @@ def test_a_scene_that_cannot_be_opened_is_a_card(show, caplog, tmp_path):
     np.testing.assert_array_equal(show(matte(2.0), **more), card(SIZE, "Be right back"))
     show(matte(2.1), **more)
     assert caplog.text.count("idle.background: ") == 1
+
+
+def test_a_scene_whose_file_comes_later_is_shown_then(monkeypatch, caplog, tmp_path):
+    monkeypatch.setattr("realtime_bg.processing.idling.RETRIES", (0.0,))
+    later = tmp_path / "later.png"
+    chosen = load(flags={"idle.after": 1, "idle.background": str(later)})
+    idling = Idling(Stats(), wait=False)
+    for _ in range(3):
+        np.testing.assert_array_equal(idling.scene(SIZE, 0.0, chosen), card(SIZE, "Be right back"))
+        idling._opener.join(PATIENCE)
+    cv2.imwrite(str(later), np.full((HEIGHT, WIDTH, 3), (0, 0, 255), np.uint8))
+    until(lambda: is_flat(idling.scene(SIZE, 0.0, chosen), (0, 0, 255)))
+    assert caplog.text.count("idle.background: ") == 1
+    idling.close()
 
 
 class OnDevice(DeviceMatte):
