@@ -94,11 +94,11 @@ class Layers:
     def _due(
         self, image: Image, settings: LayersSettings, at: float, behind: bool, mirror: bool
     ) -> tuple[Stamp, ...]:
-        if not settings.shown or not settings.items:
-            return ()
         if settings.items is not self._items:
             self._forget({item.name for item in settings.items})
             self._items = settings.items
+        if not settings.shown or not settings.items:
+            return ()
         size = image.shape[1], image.shape[0]
         found = [
             self._stamp(item, size, at, mirror)

@@ -73,7 +73,8 @@ class Memory:
     def join(self, number: int, other: int) -> None:
         """Somebody turns out to be somebody else who is known."""
         del self.known[number]
-        self.became[number] = other
+        earlier = {one: other for one, who in self.became.items() if who == number}
+        self.became |= {**earlier, number: other}
 
     def settle(self, labels: Labels, picture: Image) -> None:
         """Know people again who have come back or parted."""

@@ -239,6 +239,8 @@ def test_layers_that_are_gone_are_forgotten(logo):
     assert layers._sprites.keys() == layers._stamps.keys() == {"Layer 0", "Layer 1"}
     layers.over(flat(), settings({"file": logo}), 0.0, False)
     assert layers._sprites.keys() == layers._stamps.keys() == {"Layer 0"}
+    layers.over(flat(), settings(), 0.0, False)
+    assert not layers._sprites
 
 
 def test_live_nothing_waits_for_a_file(logo, monkeypatch):

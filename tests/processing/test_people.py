@@ -8,7 +8,7 @@ from helpers.drawn import Drawn, matte, scene
 from realtime_bg.frames import Frame, Matte, check_matte
 from realtime_bg.imaging.flow import Flow, carried
 from realtime_bg.processing.looks import likeness, looks
-from realtime_bg.processing.memory import LIKE
+from realtime_bg.processing.memory import LIKE, Memory
 from realtime_bg.processing.people import People
 from realtime_bg.processing.regions import matched, owners
 
@@ -79,3 +79,12 @@ def test_the_people_of_a_matte_are_moved_with_it_and_checked():
     wrong = Matte(Frame(given.frame.image, 0, 0.0), given.alpha, people=people[:-1])
     with pytest.raises(ValueError, match="people: expected uint8"):
         check_matte(wrong)
+
+
+def test_who_is_joined_twice_in_a_frame_is_followed():
+    memory = Memory()
+    memory.known = dict.fromkeys((1, 2, 3, 4))
+    memory.join(3, 2)
+    memory.join(2, 1)
+    assert memory.became == {3: 1, 2: 1}
+    assert memory.known.keys() == {1, 4}
