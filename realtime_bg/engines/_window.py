@@ -27,6 +27,7 @@ MOVED = 20  # grey levels by which a pixel of these differs when something moves
 FEW = 4  # and how many of them are noise
 RECENT = 0.2  # weight of a frame in what it is compared with
 AGAIN = 8  # frames between looks at the whole picture while something moves
+LONG = 60  # frames after which the whole picture is looked at although nothing moves
 SOMEBODY = 0.002  # of the picture outside of a window, with an alpha of one half: somebody is there
 CALM = 15  # frames for which the whole picture is then looked at
 
@@ -58,14 +59,16 @@ class Windows:
         """The next frame continues nothing."""
         self.now = self.whole
         self._before: NDArray[np.float32] | None = None
-        self._calm = self._loose = self._rest = 0
+        self._calm = self._loose = self._rest = self._unseen = 0
 
     def restless(self, guide: Image) -> bool:
-        """Whether something moves outside of the window in this frame, so that the network should
-        look at the whole picture. ``guide``: the reduced frame, BGR ``uint8 (h, w, 3)``."""
+        """Whether the network should look at the whole picture: something moves outside of the
+        window in this frame, or nobody has looked there for long, where somebody may have come
+        slowly. ``guide``: the reduced frame, BGR ``uint8 (h, w, 3)``."""
         thumb = cv2.resize(guide, THUMB, interpolation=cv2.INTER_AREA).astype(np.float32)
         before, self._before = self._before, thumb
         self._rest = max(0, self._rest - 1)
+        self._unseen = 0 if self.now == self.whole else self._unseen + 1
         if before is None:
             return False
         self._before = cv2.addWeighted(thumb, RECENT, before, 1 - RECENT, 0)
@@ -74,9 +77,10 @@ class Windows:
         left, top, right, bottom = self.now.box
         rows = slice(max(0, int(top * down) - 1), int(bottom * down) + 2)
         off[rows, max(0, int(left * across) - 1) : int(right * across) + 2] = False
-        if self._rest or np.count_nonzero(off) <= FEW:
+        moves = not self._rest and np.count_nonzero(off) > FEW
+        if not moves and self._unseen < LONG:
             return False
-        self._rest = AGAIN
+        self._rest, self._unseen = AGAIN, 0
         return True
 
     def meets(self, alpha: Alpha) -> bool:

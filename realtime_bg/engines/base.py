@@ -41,6 +41,11 @@ class Engine(ABC):
         MissingPackageError."""
         self.settings, self.size, self.stats = settings, size, stats
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the network runs on the processor."""
+        return self.provider.startswith("CPU")
+
     @abstractmethod
     def matte(self, frame: Frame) -> Matte | DeviceMatte:
         """Matte one frame; ``frame.size`` equals ``size``. An exception means failure: the caller

@@ -153,7 +153,7 @@ class EngineChoice:
         self._stats.failures += 1
         self._why = f"{type(error).__name__}: {error}"
         log.error("engine %s failed: %s", self.name, self._why)
-        if self.engine is not None and self.engine.provider != "CPU" and out_of_memory(error):
+        if self.engine is not None and not self.engine.on_cpu and out_of_memory(error):
             self._failures -= 1  # on the CPU it may still work
             self._leave_gpu(self.name)
         self.close()

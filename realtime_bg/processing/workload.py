@@ -50,7 +50,7 @@ class Workload:
         be opened again, with more threads or a smaller input because it is too slow for the camera,
         or with less because there is time."""
         if self._controller is None:
-            fixed = self._settings.threads is not None or not engine.provider.startswith("CPU")
+            fixed = self._settings.threads is not None or not engine.on_cpu
             counts = () if fixed or engine.model is None else thread_counts(threads())
             keep_size = self._settings.work_size is not None
             self._controller = WorkloadController(1 if keep_size else engine.least_scale, counts)

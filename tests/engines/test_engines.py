@@ -219,3 +219,12 @@ def test_which_engines_are_installed_is_known_without_importing_them(monkeypatch
     assert engines.installed() == list(ENGINES)
     monkeypatch.setattr(engines, "find_spec", lambda package: None)
     assert engines.installed() == [name for name in ENGINES if name != "rvm-torch"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "on_cpu"), [("CPU", True), ("CPU (OpenVINO)", True), ("CUDA:0", False)]
+)
+def test_openvino_counts_as_the_processor(provider, on_cpu):
+    engine = open_engine(EngineSettings(name="motion"), (64, 36), Stats())
+    engine.provider = provider
+    assert engine.on_cpu == on_cpu

@@ -9,7 +9,7 @@ import pytest
 
 from realtime_bg.engines import _window
 from realtime_bg.engines._rvm_steps import STRIDES
-from realtime_bg.engines._window import AGAIN, CALM, Window, Windows, moved_state
+from realtime_bg.engines._window import AGAIN, CALM, LONG, Window, Windows, moved_state
 from realtime_bg.engines.embedded import Embedded
 from realtime_bg.engines.rvm_onnx import RvmOnnx
 from realtime_bg.errors import ModelError
@@ -108,6 +108,14 @@ def test_only_what_moves_outside_makes_it_look_around_and_not_on_every_frame():
     ]
     assert looks[0]
     assert sum(looks) == 3
+
+
+def test_it_looks_around_from_time_to_time_although_nothing_moves():
+    windows, still = following(ME), small(room())
+    looks = [windows.restless(still) for _ in range(2 * LONG + 1)]
+    assert sum(looks) == 2
+    windows.now = windows.whole  # which is looked at anyway
+    assert not any(windows.restless(still) for _ in range(2 * LONG))
 
 
 def test_somebody_outside_is_met_and_a_speck_is_not():

@@ -284,6 +284,14 @@ def test_an_engine_on_the_cpu_that_finds_no_memory_has_failed(log):
     assert log.calls == ["first", "second"]
 
 
+def test_a_network_in_openvino_that_finds_no_memory_has_failed(log, monkeypatch):
+    monkeypatch.setattr(Scripted, "on_cpu", True)
+    log.failing["first"] = [MemoryError("out of memory")]
+    used = matting(engine__retries=0)
+    used.matte(frame())
+    assert log.opened == [("first", "auto"), ("second", "auto")]
+
+
 def test_weights_that_are_named_are_for_the_engine_that_they_belong_to(log, monkeypatch, tmp_path):
     given = {}
     usual = Scripted.__init__

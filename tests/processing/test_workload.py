@@ -24,7 +24,7 @@ def four_cores(monkeypatch):
 
 
 def engine(**changes):
-    facts = {"provider": "CPU", "model": "net.onnx", "least_scale": 0.0}
+    facts = {"on_cpu": True, "model": "net.onnx", "least_scale": 0.0}
     return SimpleNamespace(**facts | {"work_size": (256, 144), "stride": 8} | changes)
 
 
@@ -77,8 +77,8 @@ def test_a_work_size_that_the_user_has_chosen_stays():
 
 def test_on_a_gpu_only_the_size_changes():
     load = workload()
-    load.opened(engine(provider="CUDA:0"))
-    seen = too_slow(load, engine(provider="CUDA:0"))
+    load.opened(engine(on_cpu=False))
+    seen = too_slow(load, engine(on_cpu=False))
     assert [size for _, size in seen] == [(192, 112), (144, 88)]
 
 
@@ -148,7 +148,7 @@ def test_an_engine_that_sees_nobody_in_a_smaller_picture_keeps_its_size():
 
 def test_threads_on_a_gpu_and_threads_that_were_chosen_are_not_changed():
     for flags, changes in (
-        ({}, {"provider": "CUDA:0"}),
+        ({}, {"on_cpu": False}),
         ({"threads": 3}, {}),
         ({}, {"model": None}),
     ):
@@ -157,7 +157,7 @@ def test_threads_on_a_gpu_and_threads_that_were_chosen_are_not_changed():
         load.opened(used)
         assert too_slow(load, used) == [], (flags, changes)
     load = workload()
-    used = engine(provider="CPU (OpenVINO)", least_scale=1.0)
+    used = engine(least_scale=1.0)
     load.opened(used)
     assert [threads for threads, _ in too_slow(load, used)] == [2, 4]
     assert workload(in_time=False, threads=3).threads == 3
