@@ -51,6 +51,11 @@ class Frame:
     def size(self) -> Size:
         return self.image.shape[1], self.image.shape[0]
 
+    def same_view(self, other: "Frame") -> bool:
+        """Whether a place in this frame is the same place in the other: there is no discontinuity
+        between them, and they have the same size."""
+        return self.epoch == other.epoch and self.size == other.size
+
 
 @dataclass(frozen=True, slots=True)
 class Matte:

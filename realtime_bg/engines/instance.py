@@ -70,7 +70,7 @@ class Instance(Engine):
         self._missed = 0
 
     def _free_size(self) -> Size:
-        width, height = work_size(self.settings.work_size, self.size, self.provider != "CPU")
+        width, height = work_size(self.settings.work_size, self.size, not self.on_cpu)
         if self.settings.work_size is None:
             width, height = width * int(DETAIL**0.5), height * int(DETAIL**0.5)
         return strided((width, height))

@@ -49,10 +49,9 @@ class RvmOnnx(WindowedEngine[Steps]):
             path,
         )
         fine = settings.quality == "fine"
-        on_cpu = self.provider == "CPU"
-        self.work_size = work_size(settings.work_size, size, not on_cpu, fine)
+        self.work_size = work_size(settings.work_size, size, not self.on_cpu, fine)
         self._session, self._device = session, self.provider
-        self._start(on_cpu and settings.window)
+        self._start(self.on_cpu and settings.window)
 
     def _open(self, shape: Size) -> Steps:
         steps = OnnxSteps(self._session, self._device, shape)

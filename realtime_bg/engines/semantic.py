@@ -56,9 +56,8 @@ class Semantic(Engine):
         self._input, self._output = _ends(self._session, self._path)
         self._feed = Feed(known, dtype_of(self._input, self._path))
         self._channels_first, fixed = _layout(self._input.shape, known, self._path)
-        wanted = work_size(
-            settings.work_size, size, self.provider != "CPU", settings.quality == "fine"
-        )
+        fine = settings.quality == "fine"
+        wanted = work_size(settings.work_size, size, not self.on_cpu, fine)
         width, height = strided(wanted, self.stride) if settings.work_size is None else wanted
         self.work_size = known.size or (fixed[0] or width, fixed[1] or height)
         self._kind, self._person = known.output, known.person

@@ -113,7 +113,7 @@ class Composing:
         frame = self._newest.take(seconds)
         left = max(0.0, end - time.monotonic())
         item, matte = self._next_item(0), self._matte
-        if frame is None or matte is None or matte.lost or _apart(matte.frame, frame):
+        if frame is None or matte is None or matte.lost or not frame.same_view(matte.frame):
             return item or self._next_item(left)
         # Always start from a matte of the engine itself, so that a hanging engine cannot be
         # prolonged.
@@ -131,11 +131,6 @@ class Composing:
 
     def _without_camera(self, index: int, text: str = "") -> Composite:
         return self._processor.without_camera(self._size(), index, text)
-
-
-def _apart(one: Frame, other: Frame) -> bool:
-    """Whether what was seen in one frame says nothing of the other."""
-    return one.epoch != other.epoch or one.size != other.size
 
 
 def _age(item: Item) -> float:

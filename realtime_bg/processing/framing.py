@@ -61,7 +61,7 @@ class Framing:
         nobody knows."""
         last, self._last = self._last, frame
         self._follow_shape(output_size(frame.size, settings), frame.size)
-        cut = last is not None and (last.epoch != frame.epoch or last.size != frame.size)
+        cut = last is not None and not frame.same_view(last)
         step = 0.0 if last is None else min(LONGEST, max(0.0, frame.time - last.time))
         if settings.mode == "fixed":
             self._goal = self._inside(View(settings.x, settings.y, -math.log(settings.zoom)))

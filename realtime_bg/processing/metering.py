@@ -53,12 +53,7 @@ class Metering:
         """What the light of blue, green and red is to be multiplied by, ``float32 (3,)``; ones if
         nothing is wrong. ``picture``: the frame at any size; ``alpha``: the person in it."""
         last, self._last = self._last, frame
-        jumps = (
-            last is None
-            or last.epoch != frame.epoch
-            or last.size != frame.size
-            or not 0 <= frame.time - last.time < PAUSE
-        )
+        jumps = last is None or not frame.same_view(last) or not 0 <= frame.time - last.time < PAUSE
         if jumps or frame.time - self._measured >= EVERY:
             self._measured = frame.time
             found = measured(resize(picture, SIDE), resize(alpha, SIDE), settings)
