@@ -1,5 +1,5 @@
 """The driver: one thread for each worker, which gives it units, brings files where there is no
-common disk, has noted what was done, and hires another worker when it dies."""
+common disk, passes on what was done, and hires another worker when it dies."""
 
 import logging
 import threading
@@ -99,13 +99,14 @@ class Crew:
             return self._pause(lost)
 
     def _pause(self, lost: Lost) -> float:
+        """The seconds to wait before another worker is hired, by how the last one was lost."""
         if not isinstance(lost, OutOfMemory):
             return 0.0
         return SHORTAGES.after(max(1, -(-self._deaths // self.workers)))
 
     def _wait(self, seconds: float) -> None:
         if seconds:
-            log.warning("its place is filled in %.0f s, when there may be memory again", seconds)
+            log.warning("the node is short of memory; the next worker starts in %.0f s", seconds)
         end = time.monotonic() + seconds
         while time.monotonic() < end and self._is_needed():
             self._stop.wait(POLL)

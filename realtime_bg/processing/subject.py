@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
 from realtime_bg.frames import Alpha, Labels, Matte
@@ -80,9 +79,7 @@ class Subject:
         chosen[list(self._chosen)] = True
         hidden = (labels != NOBODY) & ~chosen[labels]
         # Rather lose a line of the person than show one of somebody else.
-        side = 2 * MARGIN + 1
-        beside = cv2.dilate(hidden.view(np.uint8), np.ones((side, side), np.uint8))
-        shown = chosen[owners(labels)] & (beside == 0) & _near(labels)
+        shown = chosen[owners(labels)] & ~around(hidden, MARGIN) & _near(labels)
         height, width = alpha.shape
         return alpha * resize(shown.astype(np.float32), (width, height))
 

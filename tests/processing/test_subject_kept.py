@@ -17,9 +17,9 @@ ME = Drawn(110, 40, 56, (200, 90, 50), 1)
 OTHER = Drawn(200, 46, 44, (50, 60, 200), 2)
 
 
-def seen(subject, people, index, settings, epoch=0, size=(256, 144)):
+def seen(subject, people, index, settings, size=(256, 144)):
     """The shares of each person that are shown."""
-    given, parts = matte(people, index, epoch, size, small=False)
+    given, parts = matte(people, index, size=size, small=False)
     alpha = subject(given, settings).alpha
     return [float((alpha * part).sum() / part.sum()) for part in parts]
 
