@@ -199,7 +199,7 @@ def test_a_portal_that_starts_after_the_program_is_waited_for(follow, monkeypatc
         with Backend(address(desktop)) as backend:
             desktop.start_portal()
             backend.bound("space")
-    assert live.now.hotkeys.active
+            assert live.now.hotkeys.active  # while there is a session
 
 
 def test_without_a_session_they_are_off(follow, monkeypatch, tmp_path):
