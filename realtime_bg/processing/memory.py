@@ -7,7 +7,7 @@ import numpy as np
 from realtime_bg.frames import Image, Labels
 from realtime_bg.processing.looks import Codes, Mask, histogram, likeness, looks
 from realtime_bg.processing.person import Person
-from realtime_bg.processing.regions import around, at_border, touches
+from realtime_bg.processing.regions import around, at_border, entered, reached, touches
 
 LEAST = 0.004  # share of the picture that a person covers; less belongs to who is next to it
 LIKE = 0.9  # likeness, 0 to 1, from which somebody who appears has come back
@@ -53,7 +53,7 @@ class Memory:
         taken = self.known.keys() | self.became.keys()
         number = next(free for free in range(1, 256) if free not in taken)
         self.known[number] = Person(
-            number, histogram(codes[where]), where, picture, now, entering=at_border(where)
+            number, histogram(codes[where]), where, picture, now, entering=entered(where)
         )
         return number
 
@@ -147,7 +147,7 @@ class Memory:
                 continue
             one.hidden = bool(area < (SHOWN if one.hidden else HIDDEN) * np.count_nonzero(one.mask))
             one.seen, one.last, one.left = now, mask, False
-            one.entering &= at_border(mask)
+            one.entering &= reached(mask)
             beside = one.number in self.shared or touches(mask, labels, one.number)
             if beside:
                 together.append(one.number)

@@ -7,9 +7,17 @@ from realtime_bg.frames import Alpha, Frame, Image, Labels
 from realtime_bg.imaging.flow import grey
 from realtime_bg.imaging.geometry import resize, shrunk
 from realtime_bg.processing.looks import Codes, Mask, codes_of, histogram
-from realtime_bg.processing.memory import LEARN, LEAST, NEW, Memory
+from realtime_bg.processing.memory import AGAIN, LEARN, LEAST, NEW, Memory
 from realtime_bg.processing.person import Person, distance
-from realtime_bg.processing.regions import around, at_border, matched, members, owners
+from realtime_bg.processing.regions import (
+    around,
+    at_border,
+    grouped,
+    matched,
+    members,
+    owners,
+    reached,
+)
 from realtime_bg.processing.whose import Dividing, spread
 
 SIDE = 128  # pixels on the longer side of the picture in which people are followed
@@ -116,15 +124,11 @@ class People:
         labels = np.zeros_like(solid)
         there = members(regions, table[:, cv2.CC_STAT_AREA], expected)
         placed = {one for people in there for one in people}
-        fresh = []
-        for region in sorted(range(1, count), key=lambda one: -table[one, cv2.CC_STAT_AREA]):
-            where = regions == region
-            people = there[region]
-            if not people:
-                if table[region, cv2.CC_STAT_AREA] >= LEAST * solid.size:
-                    fresh.append(where)
-                continue
-            people = self._grown_together(people, expected)
+        areas = table[:, cv2.CC_STAT_AREA]
+        groups = grouped(there)
+        for joined, parts in sorted(groups, key=lambda group: -areas[group[1]].sum()):
+            where = np.isin(regions, parts)
+            people = self._grown_together(joined, expected)
             people += [one for one in self._memory.behind(where, now) if one not in placed]
             if len(people) == 1:
                 labels[where] = people[0]
@@ -133,8 +137,10 @@ class People:
                 self._memory.shared |= set(people)
                 known = [self.known[one] for one in people]
                 labels[where] = self._dividing(known, where, picture, grey(picture), codes)[where]
-        for where in fresh:
-            labels[where] = self._memory.arrived(where, labels, picture, codes, now)
+        for region in sorted(range(1, count), key=lambda one: -areas[one]):
+            if not there[region] and areas[region] >= LEAST * solid.size:
+                where = regions == region
+                labels[where] = self._memory.arrived(where, labels, picture, codes, now)
         return labels
 
     def _grown_together(self, people: list[int], expected: Labels) -> list[int]:
@@ -144,7 +150,7 @@ class People:
         new = [
             one
             for one in people
-            if self.known[one].entering and self.known[one].age < NEW and at_border(expected == one)
+            if self.known[one].age < NEW and self.known[one].entering & reached(expected == one)
         ]
         for other in new[1:]:
             expected[expected == other] = new[0]
@@ -184,7 +190,7 @@ class People:
     ) -> None:
         """Give a part of a region a label of its own if it is new, large and unlike the person."""
         one = self.known[int(labels[where][0])]
-        if at_border(expected == one.number):
+        if at_border(expected == one.number) or one.age < (NEW if one.entering else AGAIN):
             return
         far = distance(expected == one.number) > AWAY
         if np.count_nonzero(far & where) < LEAST * labels.size:

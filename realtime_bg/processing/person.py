@@ -30,7 +30,8 @@ class Person:
     ``picture``: where they were, and the picture, when last seen alone or last taken over;
     ``last``: the part of them that was last visible; ``age``: frames in which they were alone;
     ``seen``: when they were last visible, in seconds; ``step``: their motion in pixels for each
-    frame; ``entering``: only seen at the border of the picture so far; ``left``: last seen at the
+    frame; ``entering``: borders of the
+    picture at which they have been in all frames so far; ``left``: last seen at the
     border, and touching nobody; ``hidden``: most of them is behind somebody; ``places``: where
     each pixel of this frame is in ``picture``, None while they are alone; ``gain``: the light on
     them, relative to ``picture``."""
@@ -43,7 +44,7 @@ class Person:
     last: Mask = field(init=False)
     age: int = 1
     step: Step = field(default_factory=lambda: np.zeros(2, np.float32))
-    entering: bool = False
+    entering: frozenset[str] = frozenset()
     left: bool = False
     hidden: bool = False
     visible: bool = True

@@ -11,6 +11,7 @@ from realtime_bg.processing.person import NOBODY
 SHARE = 0.15  # of somebody's pixels that make them part of a region
 MOST_OF = 0.3  # of a region's pixels that do so, too
 HOME = 0.5  # of a region's pixels that make it somebody's own
+PART = 0.1  # of the picture: who is smaller than this at the lower border may still be rising
 
 Numbers = NDArray[np.uint8] | NDArray[np.uint16]  # (h, w): the region of each pixel, or 0
 
@@ -31,8 +32,8 @@ def members(regions: Numbers, areas: NDArray[np.int32], expected: Labels) -> lis
     shares = pairs / areas
     for one in range(1, most):
         held = [at for at, region in enumerate(found) if one in region]
-        # Somebody who has a region of their own left only traces in those of others.
-        if any(shares[at, one] >= HOME for at in held):
+        # Somebody who has a region of their own, not a speck, left only traces in those of others.
+        if any(shares[at, one] >= HOME and pairs[at, one] >= SHARE * totals[one] for at in held):
             for at in held:
                 if shares[at, one] < HOME and len(found[at]) > 1:
                     found[at].remove(one)
@@ -61,6 +62,21 @@ def matched(regions: Labels, expected: Labels) -> dict[int, int]:
     return found
 
 
+def grouped(there: list[list[int]]) -> list[tuple[list[int], list[int]]]:
+    """Regions that are to be looked at together, because somebody is a member of both: the members
+    of each group, as in ``there`` (see `members`), and its regions."""
+    groups: list[tuple[list[int], list[int]]] = []
+    for region, people in enumerate(there):
+        if not people:
+            continue
+        joined, regions = list(people), [region]
+        for group in [one for one in groups if set(one[0]) & set(people)]:
+            groups.remove(group)
+            joined, regions = group[0] + joined, group[1] + regions
+        groups.append((list(dict.fromkeys(joined)), regions))
+    return groups
+
+
 def _pairs(regions: Numbers, count: int, expected: Labels) -> NDArray[np.int64]:
     """How many pixels of each region are expected to be of each person; none of the room."""
     most = int(expected.max()) + 1
@@ -86,9 +102,22 @@ def around(mask: Mask, by: int) -> Mask:
     return cv2.dilate(mask.view(np.uint8), kernel).view(np.bool_)
 
 
+def reached(mask: Mask) -> frozenset[str]:
+    """Which borders of the picture a mask reaches."""
+    lines = {"left": mask[:, 0], "right": mask[:, -1], "upper": mask[0], "lower": mask[-1]}
+    return frozenset(name for name, line in lines.items() if line.any())
+
+
 def at_border(mask: Mask) -> bool:
-    """Whether a mask reaches the left, right or upper border, as that of somebody who comes in."""
-    return bool(mask[:, 0].any() or mask[:, -1].any() or mask[0].any())
+    """Whether a mask reaches a border over which people come and go. The lower one is not one of
+    them: whoever sits before a camera is always there."""
+    return bool(reached(mask) - {"lower"})
+
+
+def entered(mask: Mask) -> frozenset[str]:
+    """The borders over which somebody who has just appeared may be coming in."""
+    borders = reached(mask)
+    return borders - {"lower"} if np.count_nonzero(mask) >= PART * mask.size else borders
 
 
 def touches(mask: Mask, labels: Labels, number: int) -> bool:

@@ -88,3 +88,33 @@ def test_who_is_joined_twice_in_a_frame_is_followed():
     memory.join(2, 1)
     assert memory.became == {3: 1, 2: 1}
     assert memory.known.keys() == {1, 4}
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_who_comes_in_quickly_from_below_is_one_person(torn):
+    """As somebody who walks past a camera of 10 frames a second. ``torn``: the engine misses their
+    middle at first, so that they appear in two parts."""
+    people, numbers = People(), []
+    for index, top in enumerate([130, 100, 64, 50, 44, 42, 40, 40, 40]):
+        given, _ = matte([Drawn(128, top, 70, BLUE, 1)], index, fps=10)
+        if torn and index < 2:
+            given.alpha[:, 60:68] = 0
+        labels = people.follow(given.frame, given.alpha, given.guide)
+        numbers.append(set(np.unique(labels).tolist()) - {0})
+    assert numbers[3:] == [{1}] * 6
+
+
+def test_a_speck_of_somebody_who_touches_another_costs_them_nothing():
+    people = People()
+    for index, x in enumerate([*np.linspace(20, 96, 40), *[96.0] * 20]):
+        pair = [Drawn(150, 40, 60, BLUE, 1), Drawn(x, 44, 60, RED, 2)]
+        given, masks = matte(pair, index)
+        if index >= 40:
+            given.alpha[48:56, 30:40] = 0
+            given.alpha[50:54, 33:36] = 1  # theirs, but not connected to them
+        labels = people.follow(given.frame, given.alpha, given.guide)
+    small = [cv2.resize(one, labels.shape[::-1], interpolation=cv2.INTER_AREA) for one in masks]
+    for one in small:
+        theirs = labels[(one > 0.9) & (labels > 0)]
+        assert (theirs == np.bincount(theirs).argmax()).mean() > 0.95
+    assert all(one.mask.sum() > 1000 for one in people.known.values())
