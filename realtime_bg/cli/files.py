@@ -204,7 +204,13 @@ def chosen_settings(
     }
     for more in others:
         flags |= more
-    return load(config, flags)
+    settings = load(config, flags)
+    if unused := settings.live_only():
+        say(
+            f"{' and '.join(unused)}: not in photos and video files; `realtime-bg -s FILE -o FILE` "
+            "processes a video with all settings, without its sound"
+        )
+    return settings
 
 
 def checked_options(kind: type[Options], **values: Any) -> Options:

@@ -62,7 +62,7 @@ class Compositor:
         self._refine = settings.refine
         self._steady, self._harmony, self._light = Steady(), Harmony(), Light()
         self._framing: Framing | None = None
-        self._subject = Subject(settings.subject.picks)
+        self._subject = Subject(settings.subject.picks, settings.source.spec)
         self._background = CurrentBackground(settings.background, stats, wait, answer)
         self._stats, self._buffers = stats, Buffers()
         self.layers = Layers(stats, wait)
@@ -105,7 +105,7 @@ class Compositor:
         with self._stats.stage("upsample"):
             matte = steadied(downloaded(item), settings.refine, self._steady)
             if not background.erases:  # nobody is to be seen there, so all people are erased
-                matte = self._subject(matte, settings.subject)
+                matte = self._subject(matte, settings.subject, settings.source.spec)
             crop = self._crop(frame, matte.alpha, settings)
             matte, room = self._light(matte, settings, background)
             alone = _alone(matte, crop, settings) if wanted else None

@@ -15,7 +15,6 @@ from realtime_bg.processing.matting import Matting
 from realtime_bg.processing.refine import Refined, refine
 from realtime_bg.processing.steady import Steady
 from realtime_bg.settings import RefineSettings, Settings, load
-from realtime_bg.settings.layers import LayersSettings
 from realtime_bg.settings.live import Live
 from realtime_bg.stats import Stats
 
@@ -97,8 +96,7 @@ class CutoutCompositor:
     """Composites cutouts over backgrounds given by specs; the last background stays open."""
 
     def __init__(self, settings: Settings, stats: Stats) -> None:
-        # The alpha is already refined, and layers belong to live pictures.
-        plain = {"refine": RefineSettings(), "layers": LayersSettings()}
+        plain = {"refine": RefineSettings()}  # the alpha is already refined
         self._settings = settings.as_it_is().model_copy(update=plain)
         self._stats = stats
         self._compositor: Compositor | None = None

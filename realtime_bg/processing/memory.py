@@ -33,6 +33,12 @@ class Memory:
         self._frames = 0
         self._met: set[tuple[int, int]] = set()  # who touched whom, until both are seen alone
 
+    def all_leave(self) -> None:
+        """Nobody is where they were: the stream starts anew. They may come back."""
+        for one in self.known.values():
+            one.visible, one.left = False, True
+        self._met = set()
+
     def may_be_hidden(self, one: Person, now: float) -> bool:
         return not one.left and now - one.seen < REMEMBERED
 

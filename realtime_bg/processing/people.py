@@ -36,13 +36,10 @@ class People:
 
     def __init__(self) -> None:
         self._epoch, self._shape = 0, (0, 0)
-        self.kept = set[int]()
-        """Labels of those who are not forgotten, however long they are away."""
-        self._forget()
-
-    def _forget(self) -> None:
         self._dividing = Dividing()
         self._memory = Memory()
+        self.kept = set[int]()
+        """Labels of those who are not forgotten, however long they are away."""
 
     @property
     def known(self) -> dict[int, Person]:
@@ -63,8 +60,9 @@ class People:
         size = shrunk(frame.size, min(1.0, SIDE / max(frame.size)))
         solid = (resize(alpha, size) >= PERSON).view(np.uint8)
         if self._epoch != frame.epoch or self._shape != solid.shape:
-            self._forget()
             self._epoch, self._shape = frame.epoch, solid.shape
+            self._dividing = Dividing()
+            self._memory.all_leave()
         picture = resize(frame.image if guide is None else guide, size)
         self._memory.became = {}
         one = self._only(frame.time) if given is None else None
@@ -128,7 +126,7 @@ class People:
         groups = grouped(there)
         for joined, parts in sorted(groups, key=lambda group: -areas[group[1]].sum()):
             where = np.isin(regions, parts)
-            people = self._grown_together(joined, expected)
+            people = self._grown_together(joined, expected, now)
             people += [one for one in self._memory.behind(where, now) if one not in placed]
             if len(people) == 1:
                 labels[where] = people[0]
@@ -143,15 +141,11 @@ class People:
                 labels[where] = self._memory.arrived(where, labels, picture, codes, now)
         return labels
 
-    def _grown_together(self, people: list[int], expected: Labels) -> list[int]:
+    def _grown_together(self, people: list[int], expected: Labels, now: float) -> list[int]:
         """The members of a region without those who came into the picture in two parts, such as a
         hand before a head: nobody has seen them apart from each other."""
         people = list(dict.fromkeys(self.became.get(one, one) for one in people))
-        new = [
-            one
-            for one in people
-            if self.known[one].age < NEW and self.known[one].entering & reached(expected == one)
-        ]
+        new = [one for one in people if self.known[one].coming_in(now) & reached(expected == one)]
         for other in new[1:]:
             expected[expected == other] = new[0]
             self._memory.join(other, new[0])
@@ -190,7 +184,7 @@ class People:
     ) -> None:
         """Give a part of a region a label of its own if it is new, large and unlike the person."""
         one = self.known[int(labels[where][0])]
-        if at_border(expected == one.number) or one.age < (NEW if one.entering else AGAIN):
+        if at_border(expected == one.number) or one.age < AGAIN or one.coming_in(now):
             return
         far = distance(expected == one.number) > AWAY
         if np.count_nonzero(far & where) < LEAST * labels.size:

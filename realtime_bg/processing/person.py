@@ -13,6 +13,7 @@ from realtime_bg.imaging.geometry import resize, shrunk
 from realtime_bg.processing.looks import Colours, Looks, Mask, looks
 
 NOBODY = 0
+ENTERING = 1.5  # seconds that somebody takes to come in
 STEADY = 0.3  # weight of the newest frame in the motion of somebody who touches nobody
 WHOLE, FADING = 0.9, 0.998  # of the largest part seen: it shows them; and what that loses a frame
 DEPTH, MIDDLE = 4, 128  # how the depth inside an outline is stored: steps for a pixel, and 0
@@ -29,7 +30,7 @@ class Person:
     """Of somebody: ``number``, the label, from 1; ``colours`` of their picture; ``mask`` and
     ``picture``: where they were, and the picture, when last seen alone or last taken over;
     ``last``: the part of them that was last visible; ``age``: frames in which they were alone;
-    ``seen``: when they were last visible, in seconds; ``step``: their motion in pixels for each
+    ``since`` and ``seen``: when they were first and last visible, in seconds; ``step``: their motion in pixels for each
     frame; ``entering``: borders of the
     picture at which they have been in all frames so far; ``left``: last seen at the
     border, and touching nobody; ``hidden``: most of them is behind somebody; ``places``: where
@@ -41,6 +42,7 @@ class Person:
     mask: Mask
     picture: Image
     seen: float
+    since: float = field(init=False)
     last: Mask = field(init=False)
     age: int = 1
     step: Step = field(default_factory=lambda: np.zeros(2, np.float32))
@@ -56,8 +58,12 @@ class Person:
     _now: Layer | None = None
 
     def __post_init__(self) -> None:
-        self.last = self.mask
+        self.since, self.last = self.seen, self.mask
         self._best = 0.0, self.picture, self.mask
+
+    def coming_in(self, now: float) -> frozenset[str]:
+        """The borders over which they may still be coming in."""
+        return self.entering if now - self.since < ENTERING else frozenset()
 
     @property
     def looks(self) -> list[Looks]:

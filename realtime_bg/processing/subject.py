@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from realtime_bg.frames import Alpha, Labels, Matte
+from realtime_bg.frames import Alpha, Frame, Labels, Matte
 from realtime_bg.imaging.geometry import resize
 from realtime_bg.processing.looks import Mask
 from realtime_bg.processing.people import People
@@ -15,37 +15,39 @@ from realtime_bg.settings import SubjectSettings
 MARGIN = 1  # pixels of the labels beside people who are not shown
 NEAR = 10  # pixels of the labels from somebody, within which what is small or faint is theirs
 FAINT = 0.05  # alpha from which something is seen
+INTERRUPTION = 30.0  # seconds: somebody who comes back after less looks as before
 OFF_CENTRE = 0.35  # of the width: somebody as far from the middle counts a third of their size
 
 
 class Subject:
     """Remembers who is shown of one stream."""
 
-    def __init__(self, picks: int) -> None:
-        """``picks``: how many clicks there have been before."""
+    def __init__(self, picks: int, source: str = "") -> None:
+        """``picks``: how many clicks there have been before; ``source``: see `__call__`."""
         self._people = People()
         self._chosen: set[int] = set()
         self._has_picked = False  # nobody but them is shown, even if they are lost
-        self._shape = (0, 0)
         self._picks = picks
         self._mode = "all"
-        self._epoch = 0
+        self._epoch, self._time, self._source = 0, 0.0, source
 
-    def __call__(self, matte: Matte, settings: SubjectSettings) -> Matte:
-        """The matte without the people who are not to be shown."""
+    def __call__(self, matte: Matte, settings: SubjectSettings, source: str = "") -> Matte:
+        """The matte without the people who are not to be shown. ``source``: where frames come from.
+        A short interruption changes nothing; after a long one, or with another source, those to be
+        shown are chosen anew."""
+        again = self._begins_anew(matte.frame, source)
         if settings.mode == "all":
             if self._mode != "all":
                 self._people, self._mode = People(), "all"
             self._picks = settings.picks
             return matte
-        if settings.mode != self._mode or matte.frame.epoch != self._epoch:
-            self._mode, self._epoch = settings.mode, matte.frame.epoch
-            self._chosen, self._has_picked = set(), False
+        if again:
+            self._people = People()
+        if again or settings.mode != self._mode:
+            self._mode, self._chosen, self._has_picked = settings.mode, set(), False
         people = self._people
         people.kept = self._chosen
         labels = people.follow(matte.frame, matte.alpha, matte.guide, matte.people)
-        if labels.shape != self._shape:  # of another size, everybody is somebody new
-            self._shape, self._chosen = labels.shape, set()
         self._chosen = {people.became.get(one, one) for one in self._chosen} & people.known.keys()
         if settings.picks != self._picks:
             self._picks = settings.picks
@@ -58,6 +60,15 @@ class Subject:
         if present and present <= self._chosen and not _strays(labels, matte.alpha):
             return matte
         return replace(matte, alpha=self._kept(labels, matte.alpha))
+
+    def _begins_anew(self, frame: Frame, source: str) -> bool:
+        """Whether the picture may show other people, or the same ones in other clothes."""
+        interrupted, away = frame.epoch != self._epoch, frame.time - self._time
+        self._epoch, self._time = frame.epoch, frame.time
+        if interrupted and (source != self._source or away > INTERRUPTION):
+            self._source = source
+            return True
+        return False
 
     def _pick(self, labels: Labels, settings: SubjectSettings) -> None:
         """Add whoever is at the point of a click; a click beside everybody takes all back."""

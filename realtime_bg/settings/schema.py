@@ -357,10 +357,23 @@ class Settings(Section):
         return self.model_copy(update={"engine": engine})
 
     def as_it_is(self) -> Self:
-        """These settings with the whole picture and everybody in it, for photos and video files,
-        where nobody is followed."""
-        shown = {"frame": FrameSettings(), "subject": SubjectSettings()}
+        """These settings with the whole picture and everybody in it, and nothing over it, for
+        photos and video files, where nobody is followed."""
+        shown = {
+            "frame": FrameSettings(),
+            "subject": SubjectSettings(),
+            "layers": LayersSettings(),
+        }
         return self.model_copy(update=shown)
+
+    def live_only(self) -> list[str]:
+        """What is on, but not in photos and video files, see `as_it_is`."""
+        on = {
+            "subject.mode": self.subject.mode != "all",
+            "frame.mode": self.frame.mode != "off",
+            "layers.items": self.layers.shown and bool(self.layers.items),
+        }
+        return [key for key, used in on.items() if used]
 
 
 def _has(settings: Settings, key: str) -> bool:

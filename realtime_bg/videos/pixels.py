@@ -48,8 +48,8 @@ class PixelMaker:
         self._watch: Watch = watch or (lambda _: None)
         self._steady = Steady()
         self._mirror = processor.live.now.output.mirror
-        # frames are mirrored here, before the background is added; layers belong to live pictures
-        processor.live.update(output__mirror=False, layers__items=())
+        # frames are mirrored here, before the background is added
+        processor.live.update(output__mirror=False)
 
     def picture(self, shot: Shot, index: int, epoch: int) -> Picture:
         """Read a frame; ``index`` and ``epoch``: see `Frame`."""

@@ -141,6 +141,18 @@ def test_a_background_makes_it_a_photo_again(image, place):
     assert np.abs(pixels[INSIDE] - PERSON[::-1]).mean() < 3
 
 
+def test_what_is_for_live_pictures_is_left_out_and_named(image, place):
+    photo(place / "me.png")
+    layers = "layers: {items: [{name: A, text: hello, scale: 1}]}"
+    (place / "c.yaml").write_text(f"subject: {{mode: main}}\nframe: {{mode: auto}}\n{layers}\n")
+    code, _, lines = image("me.png", "-b", "#00f", "-c", "c.yaml", "-o", "out.png")
+    assert code == 0
+    assert "subject.mode and frame.mode and layers.items: not in photos" in lines[0]
+    plain = np.asarray(read("out.png"))
+    assert image("me.png", "-b", "#00f", "-o", "plain.png")[0] == 0
+    assert (plain == np.asarray(read("plain.png"))).all()
+
+
 def test_a_picture_and_blur_as_background(image, place):
     behind = photo(place / "behind.png", np.full((30, 30, 3), (0, 0, 200), np.uint8))
     source = photo(place / "me.png")

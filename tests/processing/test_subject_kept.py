@@ -17,10 +17,10 @@ ME = Drawn(110, 40, 56, (200, 90, 50), 1)
 OTHER = Drawn(200, 46, 44, (50, 60, 200), 2)
 
 
-def seen(subject, people, index, settings, size=(256, 144)):
+def seen(subject, people, index, settings, size=(256, 144), epoch=0, source=""):
     """The shares of each person that are shown."""
-    given, parts = matte(people, index, size=size, small=False)
-    alpha = subject(given, settings).alpha
+    given, parts = matte(people, index, epoch, size, small=False)
+    alpha = subject(given, settings, source).alpha
     return [float((alpha * part).sum() / part.sum()) for part in parts]
 
 
@@ -48,16 +48,32 @@ def test_a_chosen_one_is_never_forgotten(settings):
     assert shown == pytest.approx([1, 0], abs=0.05)
 
 
-def test_pictures_of_another_size_show_nobody_until_somebody_is_picked_again():
+@pytest.mark.parametrize("settings", [MAIN, ON_ME])
+@pytest.mark.parametrize(
+    ("size", "epoch"), [((256, 144), 1), ((256, 192), 0), ((256, 192), 1)], ids=str
+)
+def test_a_short_interruption_and_another_size_show_the_same_person(settings, size, epoch):
     subject = Subject(0)
     for index in range(5):
-        assert seen(subject, [ME, OTHER], index, ON_ME) == pytest.approx([1, 0], abs=0.06)
-    tall = 256, 192
-    people = [OTHER._replace(x=60), ME._replace(x=180)]
+        assert seen(subject, [ME, OTHER], index, settings) == pytest.approx([1, 0], abs=0.06)
+    larger = OTHER._replace(x=60, wide=70)
     for index in range(5, 10):
-        assert seen(subject, people, index, ON_ME, size=tall) == [0, 0]
-    on_me = ON_ME.model_copy(update={"picks": 2, "point": (180 / 256, 0.8)})
-    assert seen(subject, people, 10, on_me, size=tall) == pytest.approx([0, 1], abs=0.06)
+        assert seen(subject, [larger], index, settings, size, epoch) == [0]
+    people = [larger, ME._replace(x=180)]
+    for index in range(10, 15):
+        found = seen(subject, people, index, settings, size, epoch)
+        assert found == pytest.approx([0, 1], abs=0.06)
+
+
+@pytest.mark.parametrize(("index", "source"), [(5, "video:other.mp4"), (2000, "")])
+def test_another_source_and_a_long_interruption_choose_anew(index, source):
+    subject = Subject(0)
+    for at in range(5):
+        assert seen(subject, [ME, OTHER], at, MAIN) == pytest.approx([1, 0], abs=0.06)
+    for later in range(3):  # whoever is largest now
+        people = [ME._replace(x=40, wide=30), OTHER._replace(x=150, wide=70)]
+        found = seen(subject, people, index + later, MAIN, epoch=1, source=source)
+        assert found == pytest.approx([0, 1], abs=0.06)
 
 
 def test_a_click_on_somebody_who_is_known_again_later_holds():
