@@ -126,8 +126,8 @@ class People:
         groups = grouped(there)
         for joined, parts in sorted(groups, key=lambda group: -areas[group[1]].sum()):
             where = np.isin(regions, parts)
-            people = self._grown_together(joined, expected, now)
-            people += [one for one in self._memory.behind(where, now) if one not in placed]
+            hidden = [one for one in self._memory.behind(where, now) if one not in placed]
+            people = self._grown_together(joined + hidden, expected, now)
             if len(people) == 1:
                 labels[where] = people[0]
                 self._split_newcomer(labels, where, expected, picture, codes, now)

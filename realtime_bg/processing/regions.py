@@ -11,6 +11,7 @@ from realtime_bg.processing.person import NOBODY
 SHARE = 0.15  # of somebody's pixels that make them part of a region
 MOST_OF = 0.3  # of a region's pixels that do so, too
 HOME = 0.5  # of a region's pixels that make it somebody's own
+LOW = 3  # pixels: what is so far down reaches the lower border, where a thin alpha often ends early
 PART = 0.1  # of the picture: who is smaller than this at the lower border may still be rising
 
 Numbers = NDArray[np.uint8] | NDArray[np.uint16]  # (h, w): the region of each pixel, or 0
@@ -104,7 +105,7 @@ def around(mask: Mask, by: int) -> Mask:
 
 def reached(mask: Mask) -> frozenset[str]:
     """Which borders of the picture a mask reaches."""
-    lines = {"left": mask[:, 0], "right": mask[:, -1], "upper": mask[0], "lower": mask[-1]}
+    lines = {"left": mask[:, 0], "right": mask[:, -1], "upper": mask[0], "lower": mask[-LOW:]}
     return frozenset(name for name, line in lines.items() if line.any())
 
 
