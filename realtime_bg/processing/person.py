@@ -30,12 +30,12 @@ class Person:
     """Of somebody: ``number``, the label, from 1; ``colours`` of their picture; ``mask`` and
     ``picture``: where they were, and the picture, when last seen alone or last taken over;
     ``last``: the part of them that was last visible; ``age``: frames in which they were alone;
-    ``since`` and ``seen``: when they were first and last visible, in seconds; ``step``: their motion in pixels for each
-    frame; ``entering``: borders of the
-    picture at which they have been in all frames so far; ``left``: last seen at the
-    border, and touching nobody; ``hidden``: most of them is behind somebody; ``places``: where
-    each pixel of this frame is in ``picture``, None while they are alone; ``gain``: the light on
-    them, relative to ``picture``."""
+    ``since`` and ``seen``: when they were first and last visible, in seconds; ``step``: their
+    motion in pixels for each frame; ``entering``: borders of the picture at which they have
+    been in all frames so far; ``left``: last seen at the border, and touching nobody;
+    ``hidden``: most of them is behind somebody; ``places``: where each pixel of this frame is
+    in ``picture``, None while they are alone; ``gain``: the light on them, relative to
+    ``picture``."""
 
     number: int
     colours: Colours
