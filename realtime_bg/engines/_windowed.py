@@ -1,5 +1,6 @@
 """An engine whose network looks only at the part of the picture with the people in it."""
 
+import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +13,8 @@ from realtime_bg.engines.base import Engine
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
 from realtime_bg.imaging.reduction import reduced
 from realtime_bg.runtimes.openvino import PROVIDER
+
+log = logging.getLogger(__name__)
 
 
 class Network(Protocol):
@@ -93,11 +96,19 @@ class WindowedEngine(Engine, Generic[N]):
     def _ready(self, shape: Size) -> N | None:
         """The network for inputs of this size; None while it is made ready. OpenVINO takes up to a
         second to compile one, which nobody waits for in a call."""
-        found = self._networks.get(shape)
-        if found is None and (self.provider != PROVIDER or self.settings.quality == "fine"):
-            found = self._networks[shape] = self._open(shape)
-        if found is not None:
-            return found
+        if shape not in self._networks:
+            try:
+                self._make(shape)
+            except Exception as error:  # whatever a runtime raises; the whole picture needs none
+                log.warning("windows are not used: %s", error)
+                self._narrows = False
+                self._windows.reset()
+        return self._networks.get(shape)
+
+    def _make(self, shape: Size) -> None:
+        if self.provider != PROVIDER or self.settings.quality == "fine":
+            self._networks[shape] = self._open(shape)
+            return
         if self._coming is None:
             self._maker = self._maker or ThreadPoolExecutor(1, "network")
             self._coming = shape, self._maker.submit(self._open, shape)
@@ -105,7 +116,6 @@ class WindowedEngine(Engine, Generic[N]):
         if future.done():
             self._coming = None
             self._networks[made] = future.result()
-        return self._networks.get(shape)
 
     def _wide(self, frame: Frame) -> Matte:
         """The matte of the whole picture."""

@@ -38,19 +38,22 @@ class Inference:
         if warm_up is not None:
             width, height = warm_up
             black = np.zeros((height, width, 3), np.uint8)
-            self._processor.matte(Frame(black, 0, time.monotonic(), epoch=-1), matting)
+            self._matted(Frame(black, 0, time.monotonic(), epoch=-1), matting)
         while True:
             frame = self._frames.take()
             assert frame is not None
             if self._holding():
                 continue
-            try:
-                item = self._processor.matte(frame, matting)
-            finally:
-                if matting is not self._processor.matting:  # abandoned while it hung
-                    matting.close()
-                    raise Closed
-            self._items.put(item)
+            self._items.put(self._matted(frame, matting))
+
+    def _matted(self, frame: Frame, matting: Matting) -> Item:
+        """Raises Closed if this thread has been abandoned meanwhile, whatever became of it."""
+        try:
+            return self._processor.matte(frame, matting)
+        finally:
+            if matting is not self._processor.matting:
+                matting.close()
+                raise Closed
 
     def supervise(self, hang: float, running_since: float = 0.0) -> None:
         """Abandon an engine that has worked on one frame for more than ``hang`` seconds, together

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime_bg.frames import Alpha
+from realtime_bg.imaging.geometry import resize
 
 FRAMES = 12  # over which evidence is averaged
 LARGEST = 0.03  # of the picture; a larger part is somebody
@@ -30,9 +31,11 @@ class Evidence:
         may be entering it."""
         person = (alpha >= MIDDLE).astype(np.uint8)
         seen = self._seen
-        if seen is None or seen.shape != alpha.shape:
+        if seen is None:
             self._seen = person.astype(np.float32)
             return alpha
+        if seen.shape != alpha.shape:  # the engine has turned to another part of the picture
+            seen = self._seen = resize(seen, alpha.shape[::-1])
         result = _without_islands(alpha, seen)
         result = _without_holes(result, person, seen)
         # What is hidden counts as well: what stays becomes visible after a while

@@ -21,7 +21,8 @@ STEP = np.interp(np.arange(256), (3.0, 8.0), (0.12, 1.0)).astype(np.float32)
 
 
 class Steady:
-    """Remembers the last alpha of one stream of mattes, at work size.
+    """Remembers the last alpha of one stream of mattes, whose size changes where an engine turns
+    from the whole picture to a window (see `WindowedEngine`).
 
     Where the current picture agrees with the motion-compensated last one, any difference between
     the alphas is uncertainty of the network and is averaged. Where the pictures disagree, something
@@ -39,13 +40,14 @@ class Steady:
         assert matte.guide is not None
         alpha, seen = matte.alpha, searched(matte.guide)
         height, width = alpha.shape
-        continues = self._last is not None and _continues(matte, self._last[0])
+        continues = self._last is not None and _continues(matte.frame, self._last[0].frame)
         if not weight or not continues:
             self._evidence.forget()
         if weight:
             alpha = self._evidence(alpha)
         if weight and self._last is not None and continues:
             _, before, then = self._last
+            before, then = resize(before, (width, height)), resize(then, seen.shape[::-1])
             places = self._flow.places(seen, then)
             off = cv2.blur(cv2.absdiff(seen, moved(then, places)), AROUND)
             share = resize(cv2.LUT(off, np.float32(weight) * UNCHANGED), (width, height))
@@ -61,8 +63,8 @@ class Steady:
         return alpha
 
 
-def _continues(matte: Matte, last: Matte) -> bool:
-    return matte.alpha.shape == last.alpha.shape and follows(matte.frame, last.frame)
+def _continues(frame: Frame, last: Frame) -> bool:
+    return frame.same_view(last) and follows(frame, last)
 
 
 def follows(frame: Frame, last: Frame) -> bool:

@@ -22,7 +22,7 @@ class Matting:
     """Stands for an engine that may hang."""
 
     def __init__(self):
-        self.busy_since, self.closed = None, False
+        self.busy_since, self.closed, self.error = None, False, None
         self.released = threading.Event()
         self.released.set()
         self.successor = None
@@ -44,6 +44,8 @@ class Processor:
         matting.busy_since = time.monotonic()
         assert matting.released.wait(PATIENCE)
         matting.busy_since = None
+        if matting.error is not None:
+            raise matting.error
         self.seen.append(frame)
         return frame
 
@@ -111,3 +113,19 @@ def test_an_engine_that_hangs_is_left_behind_with_its_thread(rig):
     hanging.released.set()
     until(lambda: hanging.closed)
     assert rig.items.take(0.05) is None  # its late answer is not shown
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("late")])
+def test_an_engine_that_hangs_while_it_is_loaded_is_left_behind_whatever_becomes_of_it(rig, error):
+    hanging = rig.processor.matting
+    hanging.released.clear()
+    hanging.error = error
+    rig.inference.start(warm_up=(6, 3))
+    until(lambda: hanging.busy_since is not None)
+    until(lambda: time.monotonic() - hanging.busy_since > 0.02)
+    rig.inference.supervise(0.01)
+    hanging.released.set()
+    until(lambda: hanging.closed)
+    rig.frames.put(frame(2))  # only the successor's thread is left to take it
+    assert rig.items.take(5).index == 2
+    assert not rig.run.stopping.is_set()

@@ -78,12 +78,15 @@ def test_what_may_be_somebody_is_shown_at_once(place):
     assert evidence(body(place))[place].all()
 
 
-def test_the_first_alpha_counts_and_another_size_starts_again():
+def test_the_first_alpha_counts():
     evidence = Evidence()
     assert evidence(body(ISLAND))[ISLAND].all()
     assert evidence(body(ISLAND))[ISLAND].all()
-    small = np.zeros((72, 128), np.float32)
-    small[30:40, 60:70] = 1
-    assert np.array_equal(evidence(small), small)
     evidence.forget()
     assert evidence(body(ISLAND))[ISLAND].all()
+
+
+def test_what_was_seen_counts_at_another_size_of_the_alpha_too():
+    evidence = settled(body())
+    shown = evidence(np.kron(body(ISLAND), np.ones((2, 2), np.float32)))
+    assert np.array_equal(shown, np.kron(body(), np.ones((2, 2), np.float32)))

@@ -82,13 +82,16 @@ def test_what_changed_in_the_picture_is_not_averaged():
     assert after[20:50, 80:120].max() < 0.05
 
 
-def test_another_work_size_begins_anew():
-    """As when the picture of the network is made smaller to hold the rate."""
-    steady = Steady()
-    steady(matte(flat(1)), 0.9)
-    smaller = flat(0.2, (36, 64))
-    np.testing.assert_array_equal(steady(matte(smaller, 1), 0.9), smaller)
-    np.testing.assert_allclose(steady(matte(flat(0.2, (36, 64)), 2), 0.9), 0.2, atol=1e-3)
+def test_another_size_of_the_alpha_goes_on_and_another_picture_begins_anew():
+    """As when the network turns to a window, and as when the camera changes its size."""
+    steady, weight = Steady(), 0.5
+    picture = texture()
+    steady(matte(flat(1)), weight)
+    small = cv2.resize(picture, (64, 36), interpolation=cv2.INTER_AREA)
+    given = Matte(Frame(picture, 1, 1 / 30), flat(0.9, (36, 64)), guide=small)
+    np.testing.assert_allclose(steady(given, weight), 0.95, atol=0.02)
+    other = flat(0.2, (40, 64))
+    np.testing.assert_array_equal(steady(matte(other, 2), weight), other)
 
 
 @pytest.mark.parametrize(
