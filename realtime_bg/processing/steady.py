@@ -8,6 +8,7 @@ from realtime_bg.imaging.flow import Flow, Grey, enlarged_places, moved, searche
 from realtime_bg.imaging.geometry import resize
 from realtime_bg.processing.evidence import Evidence
 
+RATE = 30.0  # frames a second for which weights and steps are meant
 GAP = 0.5  # seconds after which the last frame is no longer used
 # Grey levels by which a motion-compensated pixel may differ and still count as unchanged
 SAME = 8.0
@@ -36,7 +37,7 @@ class Steady:
 
     def __call__(self, matte: Matte, weight: float) -> Alpha:
         """The smoothed alpha, ``float32 (h, w)``, of a matte with a guide. ``weight`` of the
-        previous alpha: 0 to 1."""
+        previous alpha: 0 to 1, at `RATE` frames a second; the less with fewer."""
         assert matte.guide is not None
         alpha, seen = matte.alpha, searched(matte.guide)
         height, width = alpha.shape
@@ -46,12 +47,13 @@ class Steady:
         if weight:
             alpha = self._evidence(alpha)
         if weight and self._last is not None and continues:
-            _, before, then = self._last
+            last, before, then = self._last
+            frames = max(1.0, RATE * (matte.frame.time - last.frame.time))
             before, then = resize(before, (width, height)), resize(then, seen.shape[::-1])
             places = self._flow.places(seen, then)
             off = cv2.blur(cv2.absdiff(seen, moved(then, places)), AROUND)
-            share = resize(cv2.LUT(off, np.float32(weight) * UNCHANGED), (width, height))
-            most = resize(cv2.LUT(off, STEP), (width, height))
+            share = resize(cv2.LUT(off, np.float32(weight**frames) * UNCHANGED), (width, height))
+            most = resize(cv2.LUT(off, np.float32(frames) * STEP), (width, height))
             # Bilinear interpolation would soften the edge a little more with every frame.
             before = moved(before, enlarged_places(places, (width, height)), cv2.INTER_CUBIC)
             step = (1 - share) * (alpha - before)

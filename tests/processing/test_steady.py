@@ -47,6 +47,16 @@ def test_in_a_still_picture_a_change_of_mind_is_gradual(first, then):
     assert (np.diff(shown) * (then - first) >= 0).all()
 
 
+def test_a_change_of_mind_takes_the_same_time_at_ten_frames_a_second():
+    fast, slow = Steady(), Steady()
+    for index in range(7):
+        expected = fast(matte(flat(bool(index)), index), 0.5)
+        if index % 3 == 0:
+            found = slow(matte(flat(bool(index)), index), 0.5)
+            np.testing.assert_allclose(found, expected, atol=0.06)
+    assert 0.5 < found.mean() < 0.9
+
+
 def test_no_alpha_leaves_its_range_at_a_moving_edge():
     """Cubic interpolation overshoots beside a hard edge."""
     steady, picture = Steady(), texture()
@@ -110,8 +120,8 @@ def test_a_frame_follows_soon_after_and_in_the_same_scene(later, epoch, expected
     last, now = Frame(image, 5, 2.0), Frame(image, 6, 2.0 + later, epoch)
     assert follows(now, last) is expected
     steady = Steady()
-    steady(matte(flat(1), time=2.0), 0.5)
-    after = steady(matte(flat(0), time=2.0 + later, epoch=epoch), 0.5)
+    steady(matte(flat(1), time=2.0), 0.9)
+    after = steady(matte(flat(0), time=2.0 + later, epoch=epoch), 0.9)
     assert bool(after.any()) is expected
 
 
