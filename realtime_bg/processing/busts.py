@@ -1,6 +1,7 @@
 """Where the heads and shoulders of people are in an alpha."""
 
 from bisect import insort
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from realtime_bg.frames import Alpha, Size
 from realtime_bg.imaging.geometry import resize, shrunk
+from realtime_bg.networks.faces import Box
 
 SIDE = 160  # pixels on the longer side of the picture in which people are looked for
 PERSON = 0.5  # alpha from which a pixel counts as person
@@ -20,6 +22,7 @@ NECK = 0.8  # of the head's width: a row as narrow as this is the neck
 HIGH = 0.8  # a head is at least this many times as high as it is wide
 BELOW_NECK = 1.3  # a row this many times as wide as the neck above it
 HALF = 0.5  # of the rows that are shown: a column with more of somebody is shown, too
+OVER_FACE, HEAD = 0.3, 1.7  # hair above a face, and the head with its neck, in heights of the face
 ABOVE, BELOW, ASIDE = 0.4, 1.1, 1.4  # what is shown around a head, in heights of it
 
 
@@ -39,9 +42,10 @@ class Bust(NamedTuple):
         return Bust(*low, *high)
 
 
-def busts(alpha: Alpha, size: Size) -> list[Bust]:
+def busts(alpha: Alpha, size: Size, faces: Sequence[Box] = ()) -> list[Bust]:
     """Those of all people in ``alpha``, ``float32 (h, w)`` of a picture of ``size``, the largest
-    person first."""
+    person first. ``faces``: those in the picture, the largest first; where there is none in
+    somebody, the outline says where the head is."""
     small = shrunk(size, min(1.0, SIDE / max(size)))
     mask = (resize(alpha, small) >= PERSON).view(np.uint8)
     count, labels, table, _ = cv2.connectedComponentsWithStats(mask)
@@ -49,7 +53,28 @@ def busts(alpha: Alpha, size: Size) -> list[Bust]:
     if count < 2 or areas.max() < LEAST * mask.size:
         return []
     order = [at for at in np.argsort(-areas) if areas[at] >= BESIDE * areas.max()]
-    return [_bust((labels == at + 1).view(np.uint8)) for at in order]
+    found = []
+    for at in order:
+        part = labels == at + 1
+        own = [face for face in faces if _holds(part, face)]
+        found += [_around(face, size) for face in own] or [_bust(part.view(np.uint8))]
+    return found
+
+
+def _holds(part: NDArray[np.bool_], face: Box) -> bool:
+    """Whether the middle of a face is in a part."""
+    height, width = part.shape
+    row, column = (
+        min(side - 1, max(0, int(at * side)))
+        for at, side in ((face.y + face.height / 2, height), (face.x + face.width / 2, width))
+    )
+    return bool(part[row, column])
+
+
+def _around(face: Box, size: Size) -> Bust:
+    head, middle = HEAD * face.height, face.x + face.width / 2
+    top, aside = face.y - OVER_FACE * face.height, ASIDE * head * size[1] / size[0]
+    return Bust(middle - aside, top - ABOVE * head, middle + aside, top + head + BELOW * head)
 
 
 def _bust(part: NDArray[np.uint8]) -> Bust:

@@ -67,7 +67,7 @@ class Compositor:
         self._stats, self._buffers = stats, Buffers()
         self.layers = Layers(stats, wait)
         self._fade, self._idling = Fade(), Idling(stats, wait)
-        self._epoch = 0
+        self._epoch, self._wait = 0, wait
 
     def compose(self, item: Item, settings: Settings) -> Composite:
         """The composite of one item: a matte, or a bare frame if no engine ran because the
@@ -169,7 +169,7 @@ class Compositor:
             if self._framing is not None:
                 self._framing, self._stats.shown_part = None, WHOLE
             return None
-        self._framing = self._framing or Framing()
+        self._framing = self._framing or Framing(self._wait)
         crop = self._stats.shown_part = self._framing(frame, alpha, settings.frame)
         return crop
 

@@ -9,6 +9,7 @@ from realtime_bg.frames import Alpha, Frame, Matte, Size
 from realtime_bg.imaging.crops import WHOLE, Crop, cropped
 from realtime_bg.imaging.geometry import even
 from realtime_bg.processing.busts import busts
+from realtime_bg.processing.face_watch import FaceWatch
 from realtime_bg.settings import FrameSettings
 
 PORTRAIT = 9, 16
@@ -48,7 +49,9 @@ class Framing:
     epoch; everything else is eased, and as long as the person stays near where they were, nothing
     moves."""
 
-    def __init__(self) -> None:
+    def __init__(self, wait: bool = False) -> None:
+        """``wait``: see `FaceWatch`."""
+        self._faces = FaceWatch(wait)
         self._last: Frame | None = None
         self._shape = 1.0, 1.0  # width and height of the largest part, in fractions
         self._at = self._goal = self._seen = View(0.5, 0.5, 0.0)
@@ -67,7 +70,7 @@ class Framing:
             self._goal = self._inside(View(settings.x, settings.y, -math.log(settings.zoom)))
             self._seen, self._resting = self._goal, True
         else:
-            self._watch(self._wanted(frame.size, alpha, settings), step, cut)
+            self._watch(self._wanted(frame, alpha, settings), step, cut)
         if cut:
             self._at, self._speed = self._goal, (0.0, 0.0, 0.0)
         elif self._at != self._goal:
@@ -82,9 +85,9 @@ class Framing:
             self._shape = shape
             self._at = self._goal = self._inside(self._at)
 
-    def _wanted(self, size: Size, alpha: Alpha | None, settings: FrameSettings) -> View | None:
+    def _wanted(self, frame: Frame, alpha: Alpha | None, settings: FrameSettings) -> View | None:
         """The part that shows as many people as fit, the largest ones first."""
-        found = [] if alpha is None else busts(alpha, size)
+        found = [] if alpha is None else busts(alpha, frame.size, self._faces(frame))
         if not found:
             return None
         wide, high = self._shape

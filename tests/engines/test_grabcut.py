@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from helpers import graphs
 
-from realtime_bg.engines.classical._faces import SIDE, Faces
 from realtime_bg.engines.classical._portraits import Portraits
 from realtime_bg.engines.classical.grabcut import GrabCut
 from realtime_bg.errors import EngineError, ModelError, SettingsError
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size, as_image, check_matte, downloaded
+from realtime_bg.networks.faces import SIDE, Faces
 from realtime_bg.processing.matting import Matting
 from realtime_bg.settings import EngineSettings, GrabCutSettings, load
 from realtime_bg.settings.live import Live
@@ -293,12 +293,11 @@ def test_the_largest_face_is_found_where_it_is(tmp_path: Path) -> None:
     faces = Faces(graphs.yunet(tmp_path / "yunet.onnx", FACE))
     image = np.zeros((480, 960, 3), np.uint8)
     cv2.rectangle(image, (600, 200), (719, 359), FACE, -1)
-    box = faces.largest(image)
-    assert box is not None
+    box = faces.found(image)[0]
     assert box.x + box.width / 2 == pytest.approx(660 / 960, abs=0.04)
     assert box.y + box.height / 2 == pytest.approx(280 / 480, abs=0.08)
     assert box.width == pytest.approx(160 / SIDE)
-    assert faces.largest(np.zeros((1, 1, 3), np.uint8)) is None
+    assert faces.found(np.zeros((1, 1, 3), np.uint8)) == []
 
 
 def test_where_the_detector_is_not_there(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from realtime_bg.backgrounds.folder import FolderBackground
-from realtime_bg.engines.classical._faces import Faces
 from realtime_bg.errors import EngineError
 from realtime_bg.media.photos import is_animated
 from realtime_bg.media.pictures import (
@@ -19,6 +18,7 @@ from realtime_bg.media.pictures import (
     is_picture,
     read_picture,
 )
+from realtime_bg.networks.faces import Faces
 from realtime_bg.processing.cards import card
 from realtime_bg.processing.overlays import preview
 from realtime_bg.settings import BackgroundSettings, ViewSettings

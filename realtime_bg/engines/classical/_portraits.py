@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime_bg.engines.classical._faces import Box
 from realtime_bg.frames import Alpha, Size
+from realtime_bg.networks.faces import Box
 
 Bins: TypeAlias = NDArray[np.uint16]
 """The histogram bin of each pixel's colour, ``uint16 (h, w)``."""

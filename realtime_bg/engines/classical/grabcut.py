@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from realtime_bg import zoo
-from realtime_bg.engines.classical._faces import Box, Faces
 from realtime_bg.engines.classical._portraits import Bins, Portraits, sigmoid
 from realtime_bg.engines.classical._shared import Mask, SmallEngine, filled, pieces, skin
 from realtime_bg.errors import RealtimeBgError
 from realtime_bg.frames import Alpha, Frame, Image, Matte, Size
+from realtime_bg.networks.faces import Box, Faces
 from realtime_bg.settings import EngineSettings
 from realtime_bg.stats import Stats
 
@@ -163,7 +163,7 @@ class GrabCut(SmallEngine):
             self._told = True
             return self._boxed(Box(*box))
         if self._faces is not None:
-            face = self._faces.largest(self._whole)
+            face = next(iter(self._faces.found(self._whole)), None)
         self._told = face is not None
         if face is not None:
             person, head = self._portraits.by_face(face)

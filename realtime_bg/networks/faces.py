@@ -1,4 +1,4 @@
-"""Face detection, for engines that need a starting point.
+"""Face detection, for what needs to know where a head is.
 
 Wu, Peng, Yu, "YuNet: A tiny millisecond-level face detector", Machine Intelligence Research 2023.
 """
@@ -48,8 +48,9 @@ class Faces:
                 "realtime-bg models fetch yunet"
             ) from None
 
-    def largest(self, image: Image) -> Box | None:
-        """The largest face in a BGR ``uint8 (h, w, 3)`` picture, from chin to forehead, or None."""
+    def found(self, image: Image) -> list[Box]:
+        """All faces in a BGR ``uint8 (h, w, 3)`` picture, from chin to forehead, the largest first.
+        Raises EngineError."""
         height, width = image.shape[:2]
         scale = min(SIDE / width, SIDE / height)
         canvas = np.zeros((SIDE, SIDE, 3), np.uint8)
@@ -61,10 +62,10 @@ class Faces:
         except cv2.error:
             raise EngineError(f"{self._path}: the face detector fails on this picture") from None
         if found is None:
-            return None
+            return []
         boxes = found[np.isfinite(found).all(1), :4] / np.array([*inner, *inner])
         boxes = boxes[(boxes[:, 2:] > 0).all(1)]
-        return max((Box(*map(float, box)) for box in boxes), key=_area, default=None)
+        return sorted((Box(*map(float, box)) for box in boxes), key=_area, reverse=True)
 
 
 def _area(box: Box) -> float:
