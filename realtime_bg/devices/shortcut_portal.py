@@ -20,6 +20,8 @@ from realtime_bg.installing import APP_ID
 from realtime_bg.system.files import whole
 
 PORTAL, PATH = "org.freedesktop.portal.Desktop", "/org/freedesktop/portal/desktop"
+# Plasma 5.27 remembers keys by this, as its portal knows no program's id: the same in every run.
+SESSION = "realtime_bg"
 SHORTCUTS = "org.freedesktop.portal.GlobalShortcuts"
 ENTRY = """\
 [Desktop Entry]
@@ -31,6 +33,7 @@ Icon=camera-web
 NoDisplay=true
 """
 ABSENT = {f"org.freedesktop.DBus.Error.{name}" for name in ("UnknownMethod", "UnknownInterface")}
+LISTED = 5.0  # seconds in which a desktop says what it knows
 NOTICED, NOTICE = 8, 0.25  # tries and seconds in which the portal sees a new desktop entry
 GONE = {f"org.freedesktop.DBus.Error.{name}" for name in ("ServiceUnknown", "NameHasNoOwner")}
 
@@ -128,15 +131,32 @@ class _Portal:
 
     async def bind(self, shortcuts: Sequence[Shortcut]) -> None:
         """Ask the desktop for ``shortcuts``. Its user may take time to answer."""
-        own = f"realtime_bg_{os.getpid()}"
-        made = await self._request("CreateSession", "", [], session_handle_token=own)
-        self._session = str(made["session_handle"].value)
         wanted = [
             [one.name, {key: Variant("s", text) for key, text in _described(one) if text}]
             for one in shortcuts
         ]
-        answer = await self._request("BindShortcuts", "oa(sa{sv})s", [self._session, wanted, ""])
+        options = {
+            "session_handle_token": Variant("s", SESSION),
+            "shortcuts": Variant("a(sa{sv})", wanted),
+        }
+        made = await self._request("CreateSession", "", [], options)
+        self._session = str(made["session_handle"].value)
+        answer = await self._remembered([one.name for one in shortcuts])
+        if answer is None:
+            arguments = [self._session, wanted, ""]
+            answer = await self._request("BindShortcuts", "oa(sa{sv})s", arguments)
         self._bound(_triggers(answer["shortcuts"].value if "shortcuts" in answer else []))
+
+    async def _remembered(self, names: list[str]) -> dict[str, Any] | None:
+        """The answer of a desktop that knows all of these shortcuts already, else None. Plasma 5.27
+        takes them with the session, and opens its settings at each request to bind some."""
+        listing = self._request("ListShortcuts", "o", [self._session])
+        try:
+            answer = await asyncio.wait_for(listing, LISTED)
+        except (TimeoutError, RefusedError):
+            return None
+        known = answer["shortcuts"].value if "shortcuts" in answer else []
+        return answer if set(names) <= {name for name, _ in known} else None
 
     def close(self) -> None:
         """Give the keys back."""
@@ -146,7 +166,11 @@ class _Portal:
         self._bus.disconnect()
 
     async def _request(
-        self, member: str, signature: str, arguments: list[Any], **options: str
+        self,
+        member: str,
+        signature: str,
+        arguments: list[Any],
+        options: dict[str, Variant] | None = None,
     ) -> dict[str, Any]:
         """Call a method whose answer is the signal Response; return its results. Raises
         RefusedError if the user or the desktop says no."""
@@ -154,8 +178,7 @@ class _Portal:
         sender = str(self._bus.unique_name).lstrip(":").replace(".", "_")
         future = asyncio.get_running_loop().create_future()
         self._answers[f"{PATH}/request/{sender}/{token}"] = future
-        given = {key: Variant("s", text) for key, text in options.items()}
-        body = [*arguments, {"handle_token": Variant("s", token), **given}]
+        body = [*arguments, {"handle_token": Variant("s", token), **(options or {})}]
         await self._call(PORTAL, PATH, SHORTCUTS, member, f"{signature}a{{sv}}", body)
         await asyncio.wait({future, self.ended}, return_when=asyncio.FIRST_COMPLETED)
         if not future.done():

@@ -53,12 +53,14 @@ class OnTheBus:
 
 
 class Backend(OnTheBus):
-    """The desktop's part behind the portal. ``code``: how its user answers, 0 for yes."""
+    """The desktop's part behind the portal. ``code``: how its user answers, 0 for yes. ``known``:
+    the keys of shortcuts that it remembers from an earlier session, by their names."""
 
-    def __init__(self, address, code=0):
+    def __init__(self, address, code=0, known=None):
         super().__init__(address, BACKEND_NAME)
+        self.known = known or {}
         self.code, self.sessions, self.closed = code, [], []
-        self.shortcuts, self.app = {}, None
+        self.shortcuts, self.app, self.options = {}, None, {}
         self._interface = _Backend(self)
 
     def export(self):
@@ -97,7 +99,7 @@ class _Backend(ServiceInterface):
         self, handle: ObjectPath, session: ObjectPath, app: Text, options: Options
     ) -> Answer:
         owner = self._owner
-        owner.app, owner.shortcuts = app, {}
+        owner.app, owner.shortcuts, owner.options = app, {}, options
         owner.sessions.append(session)
         owner.bus.export(session, _Session(lambda: self._closed(session)))
         return [0, {}]
@@ -106,6 +108,11 @@ class _Backend(ServiceInterface):
         self._owner.closed.append(session)
         if session == self._owner.sessions[-1]:
             self._owner.shortcuts = {}
+
+    @dbus_method("ListShortcuts")
+    def list_shortcuts(self, handle: ObjectPath, session: ObjectPath) -> Answer:
+        known = self._owner.known
+        return [0, {"shortcuts": Variant("a(sa{sv})", described(known))}] if known else [2, {}]
 
     @dbus_method("BindShortcuts")
     def bind_shortcuts(

@@ -90,6 +90,31 @@ def test_a_key_of_the_desktop_does_what_the_windows_key_does(desktop, follow, ca
 
 
 @real_portal
+def test_a_desktop_that_knows_them_is_not_asked_to_bind_them(desktop, follow, caplog):
+    """As Plasma 5.27, which takes them with the session, of the same name in every run."""
+    caplog.set_level("INFO", "realtime_bg.steering.hotkeys")
+    live = Live(tree(active=True, keys=["space", "b"]))
+    with Backend(address(desktop), known={"space": "Ctrl+1", "b": ""}) as backend:
+        follow(live)
+        assert live.wait_for_answer("hotkeys.active", PATIENCE) == ""
+        given = {name for name, _ in backend.options["shortcuts"].value}
+        assert given == {"space", "b"}
+        assert backend.sessions[0].endswith("/realtime_bg")
+        backend.press("space")
+        until(lambda: live.now.paused)
+        assert not backend.shortcuts
+    assert "hot keys: Ctrl+1: pause" in caplog.text
+
+
+@real_portal
+def test_a_desktop_that_knows_only_some_is_asked(desktop, follow):
+    live = Live(tree(active=True, keys=["space", "b"]))
+    with Backend(address(desktop), known={"space": "Ctrl+1"}) as backend:
+        follow(live)
+        backend.bound("space", "b")
+
+
+@real_portal
 def test_they_follow_the_settings_and_are_given_back(desktop, follow):
     live = Live(tree(keys=["space"]))
     with Backend(address(desktop)) as backend:
