@@ -207,8 +207,8 @@ def chosen_settings(
     settings = load(config, flags)
     if unused := settings.live_only():
         say(
-            f"{' and '.join(unused)}: not in photos and video files; `realtime-bg -s FILE -o FILE` "
-            "processes a video with all settings, without its sound"
+            f"{', '.join(unused)}: no effect on photos and video files (they act on a video with "
+            "`realtime-bg -s FILE -o FILE`, which leaves out its sound)"
         )
     return settings
 

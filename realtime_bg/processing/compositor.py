@@ -58,8 +58,7 @@ class Compositor:
     ) -> None:
         """``wait`` and ``answer``: see `CurrentBackground`. ``previews``: whether a window will
         show the previews. Raises BackgroundError."""
-        self._previews = previews
-        self._refine = settings.refine
+        self._previews, self._refine = previews, settings.refine
         self._steady, self._harmony, self._light = Steady(), Harmony(), Light()
         self._framing: Framing | None = None
         self._subject = Subject(settings.subject.picks, settings.source.spec)
@@ -72,11 +71,12 @@ class Compositor:
     def compose(self, item: Item, settings: Settings) -> Composite:
         """The composite of one item: a matte, or a bare frame if no engine ran because the
         background is ``none``."""
+        frame = item if isinstance(item, Frame) else item.frame
+        self._subject.seen(frame, settings.source.spec)
         if settings.idle.after and not isinstance(item, Frame) and not shows_camera(settings):
             item = downloaded(item)
             if self._idling.is_idle(item, settings):
-                return self._idle(item.frame, settings)
-        frame = item if isinstance(item, Frame) else item.frame
+                return self._idle(frame, settings)
         background = self._background.get(settings.background)
         if frame.epoch != self._epoch:
             self._epoch = frame.epoch
@@ -105,7 +105,7 @@ class Compositor:
         with self._stats.stage("upsample"):
             matte = steadied(downloaded(item), settings.refine, self._steady)
             if not background.erases:  # nobody is to be seen there, so all people are erased
-                matte = self._subject(matte, settings.subject, settings.source.spec)
+                matte = self._subject(matte, settings.subject)
             crop = self._crop(frame, matte.alpha, settings)
             matte, room = self._light(matte, settings, background)
             alone = _alone(matte, crop, settings) if wanted else None

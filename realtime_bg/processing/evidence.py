@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from realtime_bg.frames import Alpha
 from realtime_bg.imaging.geometry import resize
 
-FRAMES = 12  # over which evidence is averaged
+FRAMES = 12  # over which evidence is averaged, at 30 a second
 LARGEST = 0.03  # of the picture; a larger part is somebody
 MIDDLE = 0.5  # alpha from which a pixel counts as person
 NEAR = 0.06  # alpha from which a pixel is connected to a part: its soft edge goes with it
@@ -25,10 +25,10 @@ class Evidence:
         """The next alpha continues nothing."""
         self._seen = None
 
-    def __call__(self, alpha: Alpha) -> Alpha:
+    def __call__(self, alpha: Alpha, frames: float = 1.0) -> Alpha:
         """The alpha, ``float32 (h, w)``, without islands that were there in less than half of the
         last frames, and without holes that were not. Parts at the border of the picture stay: they
-        may be entering it."""
+        may be entering it. ``frames``: how many have passed since the last one, at 30 a second."""
         person = (alpha >= MIDDLE).astype(np.uint8)
         seen = self._seen
         if seen is None:
@@ -39,7 +39,7 @@ class Evidence:
         result = _without_islands(alpha, seen)
         result = _without_holes(result, person, seen)
         # What is hidden counts as well: what stays becomes visible after a while
-        cv2.accumulateWeighted(person, seen, 1 / FRAMES)
+        cv2.accumulateWeighted(person, seen, 1 - (1 - 1 / FRAMES) ** frames)
         return result
 
 

@@ -18,7 +18,8 @@ REMEMBERED = 8.0  # seconds for which somebody hidden is expected behind another
 LEARN = 0.1  # weight of the newest frame in the colours of somebody who touches nobody
 HIDDEN, SHOWN = 0.3, 0.5  # of somebody is visible: less hides them, and more no longer does
 MOST = 16  # people who are remembered; of more, whoever has been away longest is forgotten
-NEW = 45  # frames before which somebody may still be coming in
+NEW = 45  # frames in which somebody alone is compared with those who are away
+SETTLING = 10.0  # seconds after an interruption in which everybody is, as the light may come late
 
 
 class Memory:
@@ -31,13 +32,20 @@ class Memory:
         self.became: dict[int, int] = {}
         """Numbers that were given up in this frame, and whose they turned out to be."""
         self._frames = 0
+        self._since = -SETTLING  # when the stream began anew
         self._met: set[tuple[int, int]] = set()  # who touched whom, until both are seen alone
 
-    def all_leave(self) -> None:
-        """Nobody is where they were: the stream starts anew. They may come back."""
+    def all_leave(self, now: float) -> None:
+        """Nobody is where they were: the stream begins anew. They may come back."""
+        self._since = now
         for one in self.known.values():
             one.visible, one.left = False, True
         self._met = set()
+
+    def is_settling(self, now: float) -> bool:
+        """Whether somebody who was there before an interruption may be there unknown."""
+        recently = now - self._since < SETTLING
+        return recently and any(not one.visible for one in self.known.values())
 
     def may_be_hidden(self, one: Person, now: float) -> bool:
         return not one.left and now - one.seen < REMEMBERED
@@ -50,12 +58,27 @@ class Memory:
             if self.may_be_hidden(one, now) and (around(one.last, BESIDE) & where).any()
         ]
 
-    def arrived(self, where: Mask, labels: Labels, picture: Image, codes: Codes, now: float) -> int:
-        """The number of somebody who has appeared: a known one who has come back, or a new one."""
-        known = self.known_again(where, labels, picture)
-        if known is not None:
-            self.known[known].back(where, picture)
-            return known
+    def arrived(
+        self, regions: list[Mask], labels: Labels, picture: Image, codes: Codes, now: float
+    ) -> None:
+        """Label the regions of people who have appeared: those who are most like somebody known
+        have come back, and the others are new."""
+        away = self._away(labels)
+        seen = [looks(picture, where) for where in regions] if away else []
+        likes = [
+            (likeness(one, other.looks), at, other.number)
+            for at, one in enumerate(seen)
+            for other in away
+        ]
+        found: dict[int, int] = {}
+        for like, at, number in sorted(likes, reverse=True):
+            if like >= LIKE and at not in found and number not in found.values():
+                found[at] = number
+                self.known[number].back(regions[at], picture)
+        for at, where in enumerate(regions):
+            labels[where] = found[at] if at in found else self._new(where, picture, codes, now)
+
+    def _new(self, where: Mask, picture: Image, codes: Codes, now: float) -> int:
         taken = self.known.keys() | self.became.keys()
         number = next(free for free in range(1, 256) if free not in taken)
         self.known[number] = Person(
@@ -63,13 +86,14 @@ class Memory:
         )
         return number
 
+    def _away(self, labels: Labels) -> list[Person]:
+        """Those who are not in the picture, as far as is known."""
+        there = np.bincount(labels.ravel(), minlength=256)
+        return [one for one in self.known.values() if not one.visible and not there[one.number]]
+
     def known_again(self, where: Mask, labels: Labels, picture: Image) -> int | None:
         """Who of those who are away has come back, if it is one of them."""
-        away = [
-            one
-            for one in self.known.values()
-            if not one.visible and not (labels == one.number).any()
-        ]
+        away = self._away(labels)
         if not away:
             return None
         seen = looks(picture, where)
@@ -82,10 +106,12 @@ class Memory:
         earlier = {one: other for one, who in self.became.items() if who == number}
         self.became |= {**earlier, number: other}
 
-    def settle(self, labels: Labels, picture: Image) -> None:
+    def settle(self, labels: Labels, picture: Image, now: float) -> None:
         """Know people again who have come back or parted."""
+        settling = self.is_settling(now)
         for one in list(self.known.values()):
-            if one.visible and one.age < NEW and (one.age < AGAIN or one.age % AGAIN == 0):
+            compared = one.age < AGAIN or (self._frames + one.number) % AGAIN == 0
+            if one.visible and compared and (settling or one.age < NEW):
                 mask = labels == one.number
                 if not mask.any() or one.number in self.shared:
                     continue

@@ -10,6 +10,7 @@ from realtime_bg.processing.looks import Codes, Mask, codes_of, histogram
 from realtime_bg.processing.memory import AGAIN, LEARN, LEAST, NEW, Memory
 from realtime_bg.processing.person import Person, distance
 from realtime_bg.processing.regions import (
+    MOST_OF,
     around,
     at_border,
     grouped,
@@ -27,6 +28,7 @@ NEWCOMER = 0.1  # of the person it touches: something new of this size is anothe
 SUDDEN = 0.2  # of the same: nobody grows by so much in one frame
 UNLIKE = 0.3  # probability of being the known person's colour, below which it is somebody else's
 GROWN = 2  # pixels by which somebody alone may grow in one frame
+PAUSE = 1.0  # seconds without a frame, after which everybody may be anywhere
 SELDOM = 5  # frames after which the colours of somebody alone are looked at
 
 
@@ -35,7 +37,8 @@ class People:
     people form together are divided by `Dividing`."""
 
     def __init__(self) -> None:
-        self._epoch, self._shape = 0, (0, 0)
+        self._last: Frame | None = None
+        self._shape = (0, 0)
         self._dividing = Dividing()
         self._memory = Memory()
         self.kept = set[int]()
@@ -59,18 +62,20 @@ class People:
         (h, w)`` at the size of `SIDE`."""
         size = shrunk(frame.size, min(1.0, SIDE / max(frame.size)))
         solid = (resize(alpha, size) >= PERSON).view(np.uint8)
-        if self._epoch != frame.epoch or self._shape != solid.shape:
-            self._epoch, self._shape = frame.epoch, solid.shape
-            self._dividing = Dividing()
-            self._memory.all_leave()
+        if self._shape != solid.shape or not self._continues(frame):
+            self._shape, self._dividing = solid.shape, Dividing()
+            self._memory.all_leave(frame.time)
+        self._last = frame
         picture = resize(frame.image if guide is None else guide, size)
         self._memory.became = {}
         one = self._only(frame.time) if given is None else None
         if one is not None:
             near = solid.view(np.bool_) & around(one.mask, GROWN)
-            if np.count_nonzero(near) >= max(
-                np.count_nonzero(solid) - LEAST * solid.size,
-                SUDDEN * np.count_nonzero(one.mask),
+            seen, least = np.count_nonzero(near), LEAST * solid.size
+            if (
+                np.count_nonzero(solid) - seen <= least
+                and seen >= SUDDEN * np.count_nonzero(one.mask)
+                and _is_one(near, least)
             ):
                 one.alone(near, picture)
                 one.seen, one.last, one.age = frame.time, near, one.age + 1
@@ -85,14 +90,21 @@ class People:
         else:
             regions = cv2.resize(given, size, interpolation=cv2.INTER_NEAREST)
             labels = self._told(regions, solid, expected, picture, codes, frame.time)
-        self._memory.settle(labels, picture)
+        self._memory.settle(labels, picture, frame.time)
         told = given is not None
         together = self._memory.remember(labels, picture, codes, frame.time, told, self.kept)
         self._dividing.forget([one for one in self.known if one not in together])
         return labels
 
+    def _continues(self, frame: Frame) -> bool:
+        """Whether everybody is near where they were in the last frame."""
+        last = self._last
+        return last is not None and frame.same_view(last) and 0 <= frame.time - last.time < PAUSE
+
     def _only(self, now: float) -> Person | None:
         """Who is known, alone and all there is to be seen or expected, if somebody is."""
+        if self._memory.is_settling(now):
+            return None
         here = self._here(now)
         one = here[0] if len(here) == 1 else None
         if one is None or not one.visible or one.age < NEW or one.places is not None:
@@ -135,21 +147,31 @@ class People:
                 self._memory.shared |= set(people)
                 known = [self.known[one] for one in people]
                 labels[where] = self._dividing(known, where, picture, grey(picture), codes)[where]
-        for region in sorted(range(1, count), key=lambda one: -areas[one]):
-            if not there[region] and areas[region] >= LEAST * solid.size:
-                where = regions == region
-                labels[where] = self._memory.arrived(where, labels, picture, codes, now)
+        fresh = [
+            regions == region
+            for region in sorted(range(1, count), key=lambda one: -areas[one])
+            if not there[region] and areas[region] >= LEAST * solid.size
+        ]
+        self._memory.arrived(fresh, labels, picture, codes, now)
         return labels
 
     def _grown_together(self, people: list[int], expected: Labels, now: float) -> list[int]:
-        """The members of a region without those who came into the picture in two parts, such as a
-        hand before a head: nobody has seen them apart from each other."""
-        people = list(dict.fromkeys(self.became.get(one, one) for one in people))
-        new = [one for one in people if self.known[one].coming_in(now) & reached(expected == one)]
-        for other in new[1:]:
-            expected[expected == other] = new[0]
-            self._memory.join(other, new[0])
-        return [one for one in people if one not in new[1:]]
+        """The members of a region without those who have just come into the picture over the same
+        border as another of them, such as a hand before a head: both are one person."""
+        kept: list[int] = []
+        for one in dict.fromkeys(self.became.get(one, one) for one in people):
+            borders = self._entering(one, now)
+            first = next((other for other in kept if borders & self._entering(other, now)), None)
+            if first is None:
+                kept.append(one)
+            else:
+                expected[expected == one] = first
+                self._memory.join(one, first)
+        return kept
+
+    def _entering(self, one: int, now: float) -> frozenset[str]:
+        person = self.known[one]
+        return person.coming_in(now) & reached(person.last)
 
     def _told(
         self,
@@ -167,10 +189,13 @@ class People:
         for region in np.flatnonzero(np.bincount(regions.ravel())).tolist():
             if region in known:
                 labels[regions == region] = known[region]
-        for region in np.flatnonzero(np.bincount(regions.ravel())).tolist():
-            where = regions == region
-            if region and region not in known and np.count_nonzero(where) >= LEAST * solid.size:
-                labels[where] = self._memory.arrived(where, labels, picture, codes, now)
+        areas = np.bincount(regions.ravel())
+        fresh = [
+            regions == region
+            for region in np.flatnonzero(areas >= LEAST * solid.size).tolist()
+            if region and region not in known
+        ]
+        self._memory.arrived(fresh, labels, picture, codes, now)
         return labels
 
     def _split_newcomer(
@@ -194,12 +219,16 @@ class People:
         area = np.count_nonzero(one.mask)
         for parts, share in ((far & where, SUDDEN), (new, NEWCOMER)):
             count, regions, table, _ = cv2.connectedComponentsWithStats(parts.view(np.uint8))
-            found = False
-            for part in range(1, count):
-                if table[part, cv2.CC_STAT_AREA] >= max(LEAST * labels.size, share * area):
-                    labels[regions == part] = self._memory.arrived(
-                        regions == part, labels, picture, codes, now
-                    )
-                    found = True
+            least = max(LEAST * labels.size, share * area)
+            found = [part for part in range(1, count) if table[part, cv2.CC_STAT_AREA] >= least]
             if found:
+                fresh = [regions == part for part in found]
+                self._memory.arrived(fresh, labels, picture, codes, now)
                 return
+
+
+def _is_one(mask: Mask, least: float) -> bool:
+    """Whether a mask is one part, with nothing beside it but pieces too small for a person."""
+    count, _, table, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+    areas = np.sort(table[1:count, cv2.CC_STAT_AREA])
+    return len(areas) < 2 or bool(areas[-2] <= max(least, MOST_OF * areas[-1]))

@@ -13,7 +13,7 @@ from realtime_bg.imaging.geometry import resize, shrunk
 from realtime_bg.processing.looks import Colours, Looks, Mask, looks
 
 NOBODY = 0
-ENTERING = 1.5  # seconds that somebody takes to come in
+ENTERING = 0.3  # seconds in which somebody may come in in several parts
 STEADY = 0.3  # weight of the newest frame in the motion of somebody who touches nobody
 WHOLE, FADING = 0.9, 0.998  # of the largest part seen: it shows them; and what that loses a frame
 DEPTH, MIDDLE = 4, 128  # how the depth inside an outline is stored: steps for a pixel, and 0

@@ -37,18 +37,20 @@ class Steady:
 
     def __call__(self, matte: Matte, weight: float) -> Alpha:
         """The smoothed alpha, ``float32 (h, w)``, of a matte with a guide. ``weight`` of the
-        previous alpha: 0 to 1, at `RATE` frames a second; the less with fewer."""
+        previous alpha: 0 to 1, at `RATE` frames a second."""
         assert matte.guide is not None
         alpha, seen = matte.alpha, searched(matte.guide)
         height, width = alpha.shape
         continues = self._last is not None and _continues(matte.frame, self._last[0].frame)
         if not weight or not continues:
             self._evidence.forget()
+        frames = 1.0  # so many at `RATE` since the last one
+        if continues and self._last is not None:
+            frames = RATE * (matte.frame.time - self._last[0].frame.time)
         if weight:
-            alpha = self._evidence(alpha)
+            alpha = self._evidence(alpha, frames)
         if weight and self._last is not None and continues:
-            last, before, then = self._last
-            frames = max(1.0, RATE * (matte.frame.time - last.frame.time))
+            _, before, then = self._last
             before, then = resize(before, (width, height)), resize(then, seen.shape[::-1])
             places = self._flow.places(seen, then)
             off = cv2.blur(cv2.absdiff(seen, moved(then, places)), AROUND)

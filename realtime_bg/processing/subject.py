@@ -23,28 +23,40 @@ class Subject:
     """Remembers who is shown of one stream."""
 
     def __init__(self, picks: int, source: str = "") -> None:
-        """``picks``: how many clicks there have been before; ``source``: see `__call__`."""
+        """``picks``: how many clicks there have been before; ``source``: see `seen`."""
         self._people = People()
         self._chosen: set[int] = set()
         self._has_picked = False  # nobody but them is shown, even if they are lost
         self._picks = picks
         self._mode = "all"
-        self._epoch, self._time, self._source = 0, 0.0, source
+        self._source = source
+        self._last: Frame | None = None
+        self._anew = False  # those to be shown are to be chosen again
 
-    def __call__(self, matte: Matte, settings: SubjectSettings, source: str = "") -> Matte:
-        """The matte without the people who are not to be shown. ``source``: where frames come from.
-        A short interruption changes nothing; after a long one, or with another source, those to be
-        shown are chosen anew."""
-        again = self._begins_anew(matte.frame, source)
+    def seen(self, frame: Frame, source: str) -> None:
+        """Called with every frame, also those of which nobody is to be told apart. ``source``:
+        where they come from. A short interruption changes nothing; after a long one, or with
+        another source, other people may be seen, or the same ones in other clothes."""
+        last, self._last = self._last, frame
+        if last is None:
+            return
+        away = frame.time - last.time
+        moved = frame.epoch != last.epoch and source != self._source
+        if moved or away > INTERRUPTION:
+            self._source, self._anew = source, True
+
+    def __call__(self, matte: Matte, settings: SubjectSettings) -> Matte:
+        """The matte without the people who are not to be shown."""
         if settings.mode == "all":
             if self._mode != "all":
                 self._people, self._mode = People(), "all"
             self._picks = settings.picks
             return matte
-        if again:
+        if self._anew:
             self._people = People()
-        if again or settings.mode != self._mode:
+        if self._anew or settings.mode != self._mode:
             self._mode, self._chosen, self._has_picked = settings.mode, set(), False
+            self._anew = False
         people = self._people
         people.kept = self._chosen
         labels = people.follow(matte.frame, matte.alpha, matte.guide, matte.people)
@@ -60,15 +72,6 @@ class Subject:
         if present and present <= self._chosen and not _strays(labels, matte.alpha):
             return matte
         return replace(matte, alpha=self._kept(labels, matte.alpha))
-
-    def _begins_anew(self, frame: Frame, source: str) -> bool:
-        """Whether the picture may show other people, or the same ones in other clothes."""
-        interrupted, away = frame.epoch != self._epoch, frame.time - self._time
-        self._epoch, self._time = frame.epoch, frame.time
-        if interrupted and (source != self._source or away > INTERRUPTION):
-            self._source = source
-            return True
-        return False
 
     def _pick(self, labels: Labels, settings: SubjectSettings) -> None:
         """Add whoever is at the point of a click; a click beside everybody takes all back."""

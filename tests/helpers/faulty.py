@@ -22,6 +22,7 @@ from realtime_bg.sources.reopening import ReopeningSource
 RAW = 255, 0, 255
 WHITE = 225  # least of a person in the light of a lamp
 SIZE = (64, 36)
+STRIPES = 12
 LAYER = "rgba:me.mov"  # an output of the person alone
 
 
@@ -99,7 +100,8 @@ class Camera(ReopeningSource):
         if bench.camera in ("gone", "busy") or self not in bench.opened:
             return None  # also if it is well again, but not yet opened again
         image = np.zeros((bench.size[1], bench.size[0], 3), np.uint8)
-        image[:, ::2] = RAW
+        # stripes of the same width at every size, so that whoever wears them is known again
+        image[:, np.arange(bench.size[0]) * STRIPES // bench.size[0] % 2 == 0] = RAW
         return image
 
     def _disconnect(self):

@@ -147,7 +147,7 @@ def test_what_is_for_live_pictures_is_left_out_and_named(image, place):
     (place / "c.yaml").write_text(f"subject: {{mode: main}}\nframe: {{mode: auto}}\n{layers}\n")
     code, _, lines = image("me.png", "-b", "#00f", "--config", "c.yaml", "-o", "out.png")
     assert code == 0
-    assert "subject.mode and frame.mode and layers.items: not in photos" in lines[0]
+    assert "subject.mode, frame.mode, layers.items: no effect on photos" in lines[0]
     plain = np.asarray(read("out.png"))
     assert image("me.png", "-b", "#00f", "-o", "plain.png")[0] == 0
     assert (plain == np.asarray(read("plain.png"))).all()

@@ -1,15 +1,17 @@
 """Faces for framing: found where a detector is, and only then."""
 
+import threading
+
 import cv2
 import numpy as np
 import pytest
 from helpers import graphs
-from helpers.waiting import until
+from helpers.waiting import PATIENCE, until
 
 from realtime_bg.frames import Frame
-from realtime_bg.networks.faces import Box
+from realtime_bg.networks.faces import Box, Faces
 from realtime_bg.processing.busts import busts
-from realtime_bg.processing.face_watch import EVERY, STALE, FaceWatch
+from realtime_bg.processing.face_watch import EVERY, HOLD, FaceWatch
 from realtime_bg.processing.framing import Framing
 from realtime_bg.settings import FrameSettings
 
@@ -60,11 +62,24 @@ def test_it_looks_again_from_time_to_time_and_in_every_new_view(detector):
     assert watch(frame(at=EVERY + 0.01, epoch=1)) == []
 
 
-def test_no_frame_waits_in_a_call_and_old_faces_are_forgotten(detector):
-    watch = FaceWatch(wait=False)
-    first = frame((208, 160))
+def test_no_frame_waits_in_a_call(detector, monkeypatch):
+    go_on, find = threading.Event(), Faces.found
+    monkeypatch.setattr(
+        Faces, "found", lambda self, image: go_on.wait(PATIENCE) and find(self, image)
+    )
+    watch, first = FaceWatch(wait=False), frame((208, 160))
+    assert [watch(first), watch(first)] == [[], []]
+    go_on.set()
     until(lambda: watch(first))
-    assert watch(frame(at=STALE)) == []
+
+
+def test_who_turns_their_head_is_where_they_were_for_a_while(detector, monkeypatch):
+    left, moved, right = (Box(x, 0.3, 0.1, 0.2) for x in (0.2, 0.3, 0.7))
+    found = [[left, right], [left], [moved], [moved], [moved]]
+    monkeypatch.setattr(Faces, "found", lambda self, image: found.pop(0))
+    watch = FaceWatch(wait=True)
+    seen = [sorted(watch(frame(at=at))) for at in (0.0, 1.0, 2.0, HOLD - 0.5, HOLD)]
+    assert seen == [[left, right], [left, right], [moved, right], [moved, right], [moved]]
 
 
 def test_faces_say_where_heads_are_of_those_in_the_matte_only():

@@ -20,7 +20,8 @@ OTHER = Drawn(200, 46, 44, (50, 60, 200), 2)
 def seen(subject, people, index, settings, size=(256, 144), epoch=0, source=""):
     """The shares of each person that are shown."""
     given, parts = matte(people, index, epoch, size, small=False)
-    alpha = subject(given, settings, source).alpha
+    subject.seen(given.frame, source)
+    alpha = subject(given, settings).alpha
     return [float((alpha * part).sum() / part.sum()) for part in parts]
 
 
@@ -31,7 +32,9 @@ def test_a_chosen_one_is_never_forgotten(settings):
         seen(subject, [ME], index, settings)
     for index in range(12, 24):  # leaves, for longer than somebody hidden is expected
         leaving = ME._replace(x=110 - 20 * (index - 11))
-        subject(matte([leaving], index, small=False)[0], settings)
+        given, _ = matte([leaving], index, small=False)
+        subject.seen(given.frame, "")
+        subject(given, settings)
     index = 400
     hues = np.linspace(0, 255, MOST + 6)
     for number, hue in enumerate(hues):
@@ -39,8 +42,9 @@ def test_a_chosen_one_is_never_forgotten(settings):
         for x in range(-30, 300, 30):
             index += 1
             walker = Drawn(x, 46 + number, 44, colour, 10 + number)
-            shown = subject(matte([walker], index, small=False)[0], settings).alpha
-            assert not shown.any(), (number, x)
+            given, _ = matte([walker], index, small=False)
+            subject.seen(given.frame, "")
+            assert not subject(given, settings).alpha.any(), (number, x)
         index += 300
     assert len(subject._people.known) <= MOST + 1
     for later in range(8):
