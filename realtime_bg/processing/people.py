@@ -75,7 +75,7 @@ class People:
             if (
                 np.count_nonzero(solid) - seen <= least
                 and seen >= SUDDEN * np.count_nonzero(one.mask)
-                and _is_one(near, least)
+                and (at_border(near) or _is_one(near, least))
             ):
                 one.alone(near, picture)
                 one.seen, one.last, one.age = frame.time, near, one.age + 1

@@ -118,3 +118,49 @@ def test_a_speck_of_somebody_who_touches_another_costs_them_nothing():
         theirs = labels[(one > 0.9) & (labels > 0)]
         assert (theirs == np.bincount(theirs).argmax()).mean() > 0.95
     assert all(one.mask.sum() > 1000 for one in people.known.values())
+
+
+def shares(people, given, masks):
+    """For each person, the number that most of them have, and how much of them has it."""
+    labels = people.follow(given.frame, given.alpha, given.guide)
+    found = []
+    for one in masks:
+        own = labels[cv2.resize(one, labels.shape[::-1], interpolation=cv2.INTER_AREA) > 0.9]
+        number = int(np.bincount(own).argmax())
+        found.append((number, float((own == number).mean())))
+    return found
+
+
+def test_people_who_touched_from_the_first_frame_on_are_two_once_they_part():
+    people = People()
+    for index in range(180):
+        x = 140 + min(80, max(0, index - 90))
+        pair = [Drawn(90, 50, 56, BLUE, 1), Drawn(x, 56, 50, RED, 2)]
+        (first, _), (second, _) = shares(people, *matte(pair, index))
+        assert (first == second) is (index < 90) or 90 <= index < 130
+    assert first != second
+
+
+def test_people_who_touch_soon_after_the_first_frame_stay_two():
+    people = People()
+    for index in range(40):
+        x = 170 - max(0, min(34, 4 * (index - 15)))
+        pair = [Drawn(70, 104, 40, BLUE, 1), Drawn(x, 106, 38, RED, 2)]
+        (first, _), (second, _) = shares(people, *matte(pair, index))
+        assert first != second
+
+
+@pytest.mark.parametrize("gap", [0.0, 5.0])
+def test_who_is_most_alike_has_come_back(gap):
+    """Although somebody larger, whose colours are nearly the same, is there too."""
+    people = People()
+    for index in range(10):
+        ((mine, _),) = shares(people, *matte([Drawn(80, 50, 40, BLUE, 1)], index))
+    alike = Drawn(200, 30, 76, (190, 96, 58), 1)
+    for index in range(10, 14):
+        given, masks = matte([Drawn(80, 50, 40, BLUE, 1), alike], index, epoch=int(gap == 0))
+        later = Frame(given.frame.image, index, index / 30 + gap, given.frame.epoch)
+        (first, _), (second, _) = shares(
+            people, Matte(later, given.alpha, guide=given.guide), masks
+        )
+        assert first == mine != second
